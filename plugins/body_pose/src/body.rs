@@ -1,0 +1,78 @@
+//! Forward kinematics of the common body, batched and differentiable.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::skeleton::{OFFSETS, PARENTS};
+
+/// Joints of one depth of the tree; their parents are all placed before them.
+#[derive(Debug)]
+struct Level {
+    joints: Tensor,
+    parents: Tensor,
+    offsets: Tensor,
+}
+
+/// Places the joints of a body from their rotations, depth by depth.
+#[derive(Debug)]
+pub struct Body {
+    levels: Vec<Level>,
+    order: Tensor,
+}
+
+impl Body {
+    /// Prepares index tensors for `kind` on `device`.
+    #[must_use]
+    pub fn new(kind: Kind, device: Device) -> Self {
+        // Slot 0 is the pelvis; joints get slots in the order in which levels place them.
+        let mut slot_of = [None; PARENTS.len()];
+        let mut placed: i64 = 1;
+        let mut levels = Vec::new();
+        while (placed as usize) <= PARENTS.len() {
+            let ready: Vec<usize> = (0..PARENTS.len())
+                .filter(|&joint| {
+                    slot_of[joint].is_none() && PARENTS[joint].is_none_or(|parent| slot_of[parent].is_some())
+                })
+                .collect();
+            let parents: Vec<i64> =
+                ready.iter().map(|&joint| PARENTS[joint].and_then(|parent| slot_of[parent]).unwrap_or(0)).collect();
+            levels.push(Level::new(&ready, &parents, kind, device));
+            for joint in ready {
+                slot_of[joint] = Some(placed);
+                placed += 1;
+            }
+        }
+        let order: Vec<i64> = std::iter::once(0).chain(slot_of.iter().map(|slot| slot.unwrap_or(0))).collect();
+        Self { levels, order: Tensor::from_slice(&order).to_device(device) }
+    }
+
+    /// Places pelvis and joints.
+    ///
+    /// `rotations`: `[B, 21, 3, 3]`, each relative to its parent. Returns positions `[B, 22, 3]`,
+    /// metres, pelvis at the origin, axes of the pelvis (x left, y up, z forward).
+    pub fn positions(&self, rotations: &Tensor) -> Tensor {
+        let batch = rotations.size()[0];
+        let options = (rotations.kind(), rotations.device());
+        let mut orientation = Tensor::eye(3, options).expand([batch, 1, 3, 3], false);
+        let mut position = Tensor::zeros([batch, 1, 3], options);
+        for level in &self.levels {
+            let parent = orientation.index_select(1, &level.parents);
+            let place = position.index_select(1, &level.parents) + parent.matmul(&level.offsets).squeeze_dim(-1);
+            let turned = parent.matmul(&rotations.index_select(1, &level.joints));
+            orientation = Tensor::cat(&[orientation, turned], 1);
+            position = Tensor::cat(&[position, place], 1);
+        }
+        position.index_select(1, &self.order)
+    }
+}
+
+impl Level {
+    fn new(joints: &[usize], parents: &[i64], kind: Kind, device: Device) -> Self {
+        let offsets: Vec<f64> = joints.iter().flat_map(|&joint| OFFSETS[joint]).collect();
+        let joints: Vec<i64> = joints.iter().map(|&joint| joint as i64).collect();
+        Self {
+            offsets: Tensor::from_slice(&offsets).reshape([joints.len() as i64, 3, 1]).to_kind(kind).to_device(device),
+            joints: Tensor::from_slice(&joints).to_device(device),
+            parents: Tensor::from_slice(parents).to_device(device),
+        }
+    }
+}

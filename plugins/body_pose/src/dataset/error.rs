@@ -1,0 +1,93 @@
+//! Why a data set could not be read.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What is wrong with the motion-capture files.
+#[derive(Debug, thiserror::Error)]
+pub enum DatasetError {
+    /// A file is missing or unreadable.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system or the archive reader said.
+        source: io::Error,
+    },
+    /// An archive lacks an array.
+    #[error("{path}: array '{array}' is missing; the file has {have}")]
+    MissingArray {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// Arrays that are there.
+        have: String,
+    },
+    /// An array holds another type of element.
+    #[error("{path}: array '{array}': expected {expected}, got type {got}")]
+    ElementType {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// What was expected, in words.
+        expected: &'static str,
+        /// The type that came, as numpy writes it.
+        got: String,
+    },
+    /// An array has another shape.
+    #[error("{path}: array '{array}': expected shape {expected}, got {got:?}")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// The expected shape, with letters where it is free.
+        expected: String,
+        /// The shape that came.
+        got: Vec<u64>,
+    },
+    /// An index points outside what it counts.
+    #[error("{path}: array '{array}': entry {row} is {got}, expected 0..{limit}")]
+    Index {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// Which entry.
+        row: usize,
+        /// The value that came.
+        got: i64,
+        /// One more than the largest allowed value.
+        limit: usize,
+    },
+    /// A zip archive is damaged.
+    #[error("{path}: {source}")]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// What the reader said.
+        source: zip::result::ZipError,
+    },
+    /// A BVH text does not parse.
+    #[error("{name}, line {line}: {reason}")]
+    Bvh {
+        /// The file, or its name inside the archive.
+        name: String,
+        /// Line, counted from 1.
+        line: usize,
+        /// What came and what was expected.
+        reason: String,
+    },
+    /// A skeleton lacks a joint that the import needs.
+    #[error("{name}: joint '{joint}' is missing; the skeleton has {have}")]
+    MissingJoint {
+        /// The file, or its name inside the archive.
+        name: String,
+        /// The joint.
+        joint: &'static str,
+        /// Joints that are there.
+        have: String,
+    },
+}

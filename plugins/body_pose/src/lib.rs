@@ -1,0 +1,19 @@
+//! Completes the unobserved joints of a human body from a learned prior.
+//!
+//! F is the decoder of a variational autoencoder of poses; L compares rotations on the joints
+//! that were seen. See the README beside this crate for model, units, source and limits.
+
+mod angles;
+mod body;
+pub mod dataset;
+pub mod kinematics;
+mod objective;
+pub mod prior;
+pub mod rotation;
+pub mod skeleton;
+mod task;
+pub mod urdf;
+
+pub use body::Body;
+pub use objective::LossKind;
+pub use task::{BodyPose, ENTRY, joint_angles};

@@ -1,0 +1,131 @@
+//! L: how far reconstructed rotations are from the angles that were seen.
+
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+use std::str::FromStr;
+
+use tch::{Device, Kind, Tensor};
+use thalweg_task::{Masked, Objective, Target};
+
+use crate::angles::Angles;
+use crate::rotation::axis_angle_from_matrix;
+use crate::skeleton::JOINTS;
+
+/// How a joint that was seen whole is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum LossKind {
+    /// Chord between rotations, `|A - B|_F / sqrt(2) = 2 sin(angle / 2)`: smooth everywhere.
+    #[default]
+    Rotation,
+    /// Difference of rotation vectors, radians (Liu et al., 2023, Eq. 6).
+    AxisAngle,
+}
+
+impl FromStr for LossKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "rotation" => Ok(Self::Rotation),
+            "axis_angle" => Ok(Self::AxisAngle),
+            _ => Err(()),
+        }
+    }
+}
+
+impl LossKind {
+    /// Columns of a joint in the target.
+    fn width(self) -> i64 {
+        match self {
+            Self::Rotation => 9,
+            Self::AxisAngle => 3,
+        }
+    }
+}
+
+/// Compares rotations with observed angles.
+///
+/// A joint of which all three axes were seen is compared as one rotation. A joint of which some
+/// axes were seen is compared angle by angle, on the circle: the squared chord
+/// `4 sin^2(difference / 2)` of each, so that -179 and 179 degrees are two degrees apart. All
+/// residuals are about radians for small errors.
+#[derive(Debug)]
+pub(crate) struct Comparison {
+    kind: LossKind,
+    angles: Angles,
+}
+
+impl Comparison {
+    pub(crate) fn new(loss: LossKind, kind: Kind, device: Device) -> Self {
+        Self { kind: loss, angles: Angles::new(kind, device) }
+    }
+
+    pub(crate) fn angles(&self) -> &Angles {
+        &self.angles
+    }
+
+    /// Brings observed angles `[O, 63]` into the layout `[O, 21, columns]` of the residuals.
+    ///
+    /// Columns: the rotation (matrix entries, or a rotation vector), then, only when a joint was
+    /// seen in part, sine and cosine of the angles by place in the chain.
+    pub(crate) fn encode(&self, joints: &Masked) -> Target {
+        let shape = [-1, JOINTS as i64, 3];
+        let by_slot = self.angles.to_slots(&joints.value().view(shape));
+        let seen = self.angles.to_slots(&joints.observed().view(shape));
+        let whole = seen.all_dim(-1, true);
+        let part = seen.logical_and(&whole.logical_not());
+        let rotation = self.features(&self.angles.compose(&by_slot));
+        let weight = whole.to_kind(rotation.kind()).expand_as(&rotation) * self.weight();
+        if part.any().int64_value(&[]) == 0 {
+            return Target { value: rotation * whole, weight };
+        }
+        let sines = Tensor::stack(&[by_slot.sin(), by_slot.cos()], -1).flatten(-2, -1);
+        let part = part.to_kind(sines.kind()).unsqueeze(-1).expand([-1, -1, -1, 2], false).flatten(-2, -1);
+        let value = Tensor::cat(&[rotation * whole, sines * &part], -1);
+        Target { value, weight: Tensor::cat(&[weight, part], -1) }
+    }
+
+    /// Scores rotations `[K, 21, 3, 3]`.
+    pub(crate) fn objective(&self, rotations: &Tensor, target: &Target) -> Objective {
+        let width = self.kind.width();
+        let value = target.value.narrow(-1, 0, width);
+        let mut difference = self.difference(&self.features(rotations), &value);
+        if target.value.size()[2] > width {
+            let sines = self.angles.sines(rotations).flatten(-2, -1);
+            let apart = sines - target.value.narrow(-1, width, 6);
+            difference = Tensor::cat(&[difference, apart], -1);
+        }
+        Objective::of_residual((difference * &target.weight).flatten(1, -1))
+    }
+
+    fn weight(&self) -> f64 {
+        match self.kind {
+            LossKind::Rotation => FRAC_1_SQRT_2,
+            LossKind::AxisAngle => 1.0,
+        }
+    }
+
+    fn features(&self, rotations: &Tensor) -> Tensor {
+        match self.kind {
+            LossKind::Rotation => rotations.flatten(-2, -1),
+            LossKind::AxisAngle => axis_angle_from_matrix(rotations),
+        }
+    }
+
+    fn difference(&self, features: &Tensor, value: &Tensor) -> Tensor {
+        let near = features - value;
+        if self.kind == LossKind::Rotation {
+            return near;
+        }
+        // The same rotation has a second vector, a full turn shorter; the nearer one counts.
+        let length = squares(value).sqrt().clamp_min(LEAST_ANGLE);
+        let far = features - value * (1.0 - 2.0 * PI / length);
+        near.where_self(&squares(&near).le_tensor(&squares(&far)), &far)
+    }
+}
+
+/// Angle below which a rotation vector's other form, almost a full turn long, is not worth a look.
+const LEAST_ANGLE: f64 = 1e-3;
+
+fn squares(vectors: &Tensor) -> Tensor {
+    vectors.square().sum_dim_intlist(-1, true, vectors.kind())
+}

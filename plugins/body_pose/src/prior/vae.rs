@@ -1,0 +1,121 @@
+//! Encoder and decoder.
+
+use std::path::Path;
+
+use rand::Rng;
+use rand::distr::Uniform;
+use rand::rngs::StdRng;
+use tch::{Device, Kind, Tensor};
+use thalweg_task::weights::{self, Weights};
+use thalweg_task::{Perceptron, Result};
+
+use crate::rotation::matrix_from_6d;
+use crate::skeleton::NAMES;
+
+/// Dimension `X` of the latent, as in VPoser.
+pub const LATENT: i64 = 32;
+/// Width of the decoder's hidden layers, as in VPoser.
+pub const HIDDEN: i64 = 512;
+/// Width of the encoder's hidden layers.
+pub const ENCODER_HIDDEN: i64 = 512;
+/// Slope of the leaky rectifiers below zero, the same as theta's.
+pub const SLOPE: f64 = 0.2;
+/// Joints.
+const JOINTS: i64 = NAMES.len() as i64;
+
+/// A variational autoencoder of poses.
+#[derive(Debug)]
+pub struct Vae {
+    encoder: Perceptron,
+    decoder: Perceptron,
+}
+
+fn encoder_widths() -> [i64; 4] {
+    [JOINTS * 6, ENCODER_HIDDEN, ENCODER_HIDDEN, 2 * LATENT]
+}
+
+/// Widths of the decoder's layers: latent, hidden, hidden, 6D rotations.
+pub(crate) fn decoder_widths() -> [i64; 4] {
+    [LATENT, HIDDEN, HIDDEN, JOINTS * 6]
+}
+
+impl Vae {
+    /// Draws untrained weights, which require gradients.
+    ///
+    /// # Errors
+    /// None in practice: the widths fit each other.
+    pub fn untrained(random: &mut StdRng, device: Device) -> Result<Self> {
+        let encoder = Perceptron::new(draw(&encoder_widths(), random, device), SLOPE)?;
+        let decoder = Perceptron::new(draw(&decoder_widths(), random, device), SLOPE)?;
+        Ok(Self { encoder, decoder })
+    }
+
+    /// Reads trained weights.
+    ///
+    /// # Errors
+    /// [`thalweg_task::TaskError::Io`] or [`thalweg_task::TaskError::Weights`].
+    pub fn load(path: &Path, kind: Kind, device: Device) -> Result<Self> {
+        let file = Weights::open(path, kind, device)?;
+        file.expect_meta("format", "thalweg-body-pose")?;
+        Ok(Self {
+            encoder: Perceptron::load(&file, "encoder", &encoder_widths(), SLOPE)?,
+            decoder: Perceptron::load(&file, "decoder", &decoder_widths(), SLOPE)?,
+        })
+    }
+
+    /// Writes the weights in `parameters` (encoder first, as [`Vae::parameters`] lists them).
+    ///
+    /// # Errors
+    /// [`thalweg_task::TaskError::Io`].
+    pub fn save(&self, path: &Path, parameters: Vec<Tensor>, metadata: &[(&str, String)]) -> Result<()> {
+        let names = self.encoder.named("encoder").into_iter().chain(self.decoder.named("decoder"));
+        let tensors: Vec<_> = names.zip(parameters).map(|((name, _), tensor)| (name, tensor)).collect();
+        let mut all = vec![("format", "thalweg-body-pose".to_owned()), ("version", "1".to_owned())];
+        all.extend_from_slice(metadata);
+        weights::save(path, &tensors, &all)
+    }
+
+    /// All weights, encoder first.
+    pub fn parameters(&self) -> Vec<Tensor> {
+        self.encoder.parameters().into_iter().chain(self.decoder.parameters()).collect()
+    }
+
+    /// The same network with other weights, in the order of [`Vae::parameters`].
+    ///
+    /// # Errors
+    /// [`thalweg_task::TaskError::Shape`] when they do not fit.
+    pub fn with_parameters(parameters: &[Tensor]) -> Result<Self> {
+        let pairs: Vec<_> =
+            parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
+        let mut encoder = pairs;
+        let decoder = encoder.split_off(encoder_widths().len() - 1);
+        Ok(Self { encoder: Perceptron::new(encoder, SLOPE)?, decoder: Perceptron::new(decoder, SLOPE)? })
+    }
+
+    /// Maps 6D rotations `[B, 21, 6]` to mean and log variance of x, each `[B, X]`.
+    pub fn encode(&self, sixd: &Tensor) -> (Tensor, Tensor) {
+        let both = self.encoder.forward(&sixd.flatten(1, -1));
+        (both.narrow(1, 0, LATENT), both.narrow(1, LATENT, LATENT).clamp(-12.0, 4.0))
+    }
+
+    /// Maps latents `[B, X]` to rotations `[B, 21, 3, 3]`.
+    pub fn decode(&self, x: &Tensor) -> Tensor {
+        rotations(&self.decoder, x)
+    }
+}
+
+/// Applies a decoder: `[B, X]` to rotations `[B, 21, 3, 3]`.
+pub(crate) fn rotations(decoder: &Perceptron, x: &Tensor) -> Tensor {
+    matrix_from_6d(&decoder.forward(x).view([-1, JOINTS, 6]))
+}
+
+/// Draws layers as PyTorch's Linear does: uniform, bounded by one over the root of the fan-in.
+fn draw(widths: &[i64], random: &mut StdRng, device: Device) -> Vec<(Tensor, Tensor)> {
+    let mut tensor = |shape: &[i64], fan_in: i64| {
+        let bound = (fan_in as f32).sqrt().recip();
+        let range = Uniform::new_inclusive(-bound, bound).expect("the bound is positive and finite");
+        let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.sample(range)).collect();
+        Tensor::from_slice(&values).reshape(shape).to_device(device).set_requires_grad(true)
+    };
+    widths.windows(2).map(|pair| (tensor(&[pair[1], pair[0]], pair[0]), tensor(&[pair[1]], pair[0]))).collect()
+}

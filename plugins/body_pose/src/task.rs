@@ -1,0 +1,166 @@
+//! The task: a decoder as F, rotations compared as L.
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+use thalweg_task::weights::{Weights, fingerprint};
+use thalweg_task::{
+    Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation, Perceptron, Reconstruction, Result,
+    Target, Task, TaskError, TaskSpec, nearest,
+};
+
+use crate::angles::Angles;
+use crate::body::Body;
+use crate::objective::{Comparison, LossKind};
+use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
+use crate::rotation::matrix_from_axis_angle;
+use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, group, joint_names};
+
+/// What the registry knows about this task.
+pub const ENTRY: Entry = Entry {
+    name: "body_pose",
+    summary: "completes the joints of a human body from those that were seen",
+    observes: Kinds { joints: true, image: false, points: false },
+    load: |options| Ok(Box::new(BodyPose::load(options)?)),
+};
+
+/// The weights file in the folder of models.
+const WEIGHTS: &str = "body_pose.safetensors";
+
+/// Body-pose completion on 21 joints, each of three revolute axes.
+#[derive(Debug)]
+pub struct BodyPose {
+    spec: TaskSpec,
+    decoder: Perceptron,
+    comparison: Comparison,
+    body: Body,
+}
+
+impl BodyPose {
+    /// Loads the decoder from `body_pose.safetensors`.
+    ///
+    /// Parameters: `loss`, `rotation` (default) or `axis_angle`.
+    ///
+    /// # Errors
+    /// [`TaskError`] about the weights file or a parameter.
+    pub fn load(options: &LoadOptions) -> Result<Self> {
+        let loss = read_loss(options)?;
+        let decoder = read_decoder(&options.models.join(WEIGHTS), options)?;
+        let spec = describe(options, fingerprint(&decoder.named("decoder")));
+        let (kind, device) = (options.kind, options.device);
+        Ok(Self { spec, decoder, comparison: Comparison::new(loss, kind, device), body: Body::new(kind, device) })
+    }
+
+    fn check(&self, what: &'static str, tensor: &Tensor, row: &[i64]) -> Result<()> {
+        if tensor.size().get(1..) == Some(row) {
+            return Ok(());
+        }
+        Err(TaskError::shape(what, format!("[K, {}]", join(row)), tensor))
+    }
+}
+
+fn join(sizes: &[i64]) -> String {
+    sizes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl Task for BodyPose {
+    fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.check("x", x, &[LATENT])?;
+        Ok(rotations(&self.decoder, x))
+    }
+
+    fn encode(&self, obs: &Observation) -> Result<Target> {
+        obs.validate(&self.spec)?;
+        let obs = obs.to(self.spec.kind, self.spec.device);
+        let joints = obs.joints.as_ref().ok_or_else(|| TaskError::EmptyObservation {
+            task: self.spec.name.clone(),
+            observes: self.spec.observes().to_string(),
+        })?;
+        Ok(self.comparison.encode(joints))
+    }
+
+    fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
+        self.check("y_hat", y_hat, &self.spec.output)?;
+        let (rows, hypotheses) = (target.value.size()[0], y_hat.size()[0]);
+        if rows != 1 && rows != hypotheses {
+            return Err(TaskError::shape("target", format!("[1 or {hypotheses}, 21, columns]"), &target.value));
+        }
+        Ok(self.comparison.objective(y_hat, target))
+    }
+
+    fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
+        self.check("y_hat", y_hat, &self.spec.output)?;
+        let joints = Some(self.comparison.angles().split(y_hat));
+        Ok(Reconstruction { joints, points: Some(self.body.positions(y_hat)), ..Reconstruction::default() })
+    }
+}
+
+fn read_decoder(path: &Path, options: &LoadOptions) -> Result<Perceptron> {
+    let file = Weights::open(path, options.kind, options.device)?;
+    file.expect_meta("format", "thalweg-body-pose")?;
+    file.expect_meta("version", "1")?;
+    Perceptron::load(&file, "decoder", &decoder_widths(), SLOPE)
+}
+
+fn read_loss(options: &LoadOptions) -> Result<LossKind> {
+    let mut loss = LossKind::default();
+    for (name, value) in &options.parameters {
+        if name != "loss" {
+            let hint = nearest(name, ["loss"].into_iter());
+            return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
+        }
+        loss = value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| TaskError::Parameter {
+            name: name.clone(),
+            got: value.to_string(),
+            expected: "\"rotation\" or \"axis_angle\"".to_owned(),
+        })?;
+    }
+    Ok(loss)
+}
+
+fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
+    let limits = LIMITS.as_flattened();
+    let joint = |(name, (lower, upper)): (String, &(f64, f64))| JointSpec {
+        name,
+        unit: "rad".to_owned(),
+        lower: *lower,
+        upper: *upper,
+    };
+    TaskSpec {
+        name: ENTRY.name.to_owned(),
+        latent: LATENT,
+        output: vec![JOINTS as i64, 3, 3],
+        joints: joint_names().into_iter().zip(limits).map(joint).collect(),
+        groups: groups(),
+        reads_joints: true,
+        image: None,
+        points: None,
+        residual: true,
+        fingerprint,
+        device: options.device,
+        kind: options.kind,
+    }
+}
+
+/// The limbs that evaluation hides, then each joint with its three axes.
+fn groups() -> Vec<JointGroup> {
+    let limbs = GROUPS.iter().filter_map(|name| group(name).map(|joints| (*name, joints)));
+    let single = NAMES.iter().enumerate().map(|(joint, name)| (*name, vec![joint]));
+    let axes = |joint: usize| 3 * joint..3 * joint + 3;
+    let named = |(name, joints): (&str, Vec<usize>)| JointGroup {
+        name: name.to_owned(),
+        joints: joints.into_iter().flat_map(axes).collect(),
+    };
+    limbs.chain(single).map(named).collect()
+}
+
+/// Splits rotation vectors `[N * 63]`, radians, into joint angles `[N, 63]` as they are observed.
+pub fn joint_angles(rotation_vectors: &[f32]) -> Tensor {
+    let vectors = Tensor::from_slice(rotation_vectors).view([-1, JOINTS as i64, 3]).to_kind(Kind::Double);
+    let angles = Angles::new(Kind::Double, tch::Device::Cpu).split(&matrix_from_axis_angle(&vectors));
+    angles.to_kind(Kind::Float)
+}

@@ -1,0 +1,115 @@
+//! What a robot saw: joints, an image, points; any of it partly.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::{Masked, Result, TaskError, TaskSpec};
+
+/// One moment's readings, each entry observed or not.
+///
+/// Axis 0 of every field is `O`: one row for all hypotheses, or one row for each hypothesis
+/// (training and replay solve many observations at once).
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// When it was seen, nanoseconds on the source's clock.
+    pub stamp_nanos: i64,
+    /// Joint positions `[O, J]`, radians or metres, in the order of [`TaskSpec::joints`].
+    pub joints: Option<Masked>,
+    /// Pixels `[O, C, H, W]`, dimensionless, black 0, white 1.
+    pub image: Option<Masked>,
+    /// Points `[O, P, 3]`, metres in the task's frame.
+    pub points: Option<Masked>,
+}
+
+impl Observation {
+    /// Reads joint positions `[O, J]`; NaN is unobserved.
+    #[must_use]
+    pub fn of_joints(position: &Tensor) -> Self {
+        Self { joints: Some(Masked::new(position)), ..Self::default() }
+    }
+
+    /// Reads pixels `[O, C, H, W]`; NaN is unobserved.
+    #[must_use]
+    pub fn of_image(pixels: &Tensor) -> Self {
+        Self { image: Some(Masked::new(pixels)), ..Self::default() }
+    }
+
+    /// Reads points `[O, P, 3]`; NaN is unobserved.
+    #[must_use]
+    pub fn of_points(position: &Tensor) -> Self {
+        Self { points: Some(Masked::new(position)), ..Self::default() }
+    }
+
+    /// Names and lists the kinds that are present.
+    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &Masked)> {
+        [("joints", &self.joints), ("image", &self.image), ("points", &self.points)]
+            .into_iter()
+            .filter_map(|(kind, field)| field.as_ref().map(|field| (kind, field)))
+    }
+
+    /// The number of rows `O`, or 0 when nothing is present or a field has no axes.
+    #[must_use]
+    pub fn rows(&self) -> i64 {
+        self.fields().next().and_then(|(_, field)| field.value().size().first().copied()).unwrap_or(0)
+    }
+
+    /// How many entries were observed, over all kinds and rows.
+    #[must_use]
+    pub fn observed(&self) -> i64 {
+        self.fields().map(|(_, field)| field.count()).sum()
+    }
+
+    /// Checks kinds, shapes and values against what the task reads.
+    ///
+    /// # Errors
+    /// [`TaskError::NotObserved`], [`TaskError::EmptyObservation`], [`TaskError::Shape`] or
+    /// [`TaskError::Infinite`], whichever is met first.
+    pub fn validate(&self, spec: &TaskSpec) -> Result<()> {
+        let rows = self.rows();
+        if rows == 0 {
+            return Err(TaskError::EmptyObservation { task: spec.name.clone(), observes: spec.observes().to_string() });
+        }
+        for (kind, field) in self.fields() {
+            let Some(mut shape) = spec.shape_of(kind) else {
+                let (task, observes) = (spec.name.clone(), spec.observes().to_string());
+                return Err(TaskError::NotObserved { task, kind, observes });
+            };
+            shape.insert(0, rows);
+            if field.value().size() != shape {
+                return Err(TaskError::shape(kind, format!("{shape:?}"), field.value()));
+            }
+            let count = field.infinite();
+            if count > 0 {
+                return Err(TaskError::Infinite { kind, count });
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves every field to another element type and device.
+    #[must_use]
+    pub fn to(&self, kind: Kind, device: Device) -> Self {
+        self.map(|field| field.to(kind, device))
+    }
+
+    /// Picks rows, an index tensor `[R]`.
+    #[must_use]
+    pub fn select_rows(&self, rows: &Tensor) -> Self {
+        self.map(|field| field.rows(rows))
+    }
+
+    /// A second handle on the same data.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        self.map(Masked::shallow_clone)
+    }
+
+    /// Changes every field that is present.
+    pub(crate) fn map(&self, change: impl Fn(&Masked) -> Masked) -> Self {
+        Self {
+            stamp_nanos: self.stamp_nanos,
+            joints: self.joints.as_ref().map(&change),
+            image: self.image.as_ref().map(&change),
+            points: self.points.as_ref().map(&change),
+        }
+    }
+}

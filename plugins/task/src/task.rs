@@ -1,0 +1,99 @@
+//! The trait that a plugin implements.
+
+use tch::Tensor;
+
+use crate::{Observation, Reconstruction, Result, TaskSpec};
+
+/// An observation in the form that the objective compares with.
+///
+/// Made once per observation by [`Task::encode`], so that the steps that follow do no decoding.
+#[derive(Debug)]
+pub struct Target {
+    /// What F should produce, in the task's own layout, `[O, ..]`; zero where unobserved.
+    pub value: Tensor,
+    /// Weight of each entry, `[O, ..]`, zero where unobserved.
+    pub weight: Tensor,
+}
+
+impl Target {
+    /// A second handle on the same target.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        Self { value: self.value.shallow_clone(), weight: self.weight.shallow_clone() }
+    }
+
+    /// The rows in `rows`, an index tensor `[R]`, when there is one row for each hypothesis; the
+    /// one shared row otherwise.
+    #[must_use]
+    pub fn rows(&self, rows: &Tensor) -> Self {
+        if self.value.size()[0] == 1 {
+            return self.shallow_clone();
+        }
+        Self { value: self.value.index_select(0, rows), weight: self.weight.index_select(0, rows) }
+    }
+}
+
+/// How well each hypothesis explains the observation.
+#[derive(Debug)]
+pub struct Objective {
+    /// `[K]`, dimensionless, not negative, smaller is better.
+    pub loss: Tensor,
+    /// `[K, M]` with `loss[k]` the sum of squares of row `k`, where the task has residuals.
+    pub residual: Option<Tensor>,
+}
+
+impl Objective {
+    /// Scores by the sum of squares of `residual`, `[K, M]`.
+    #[must_use]
+    pub fn of_residual(residual: Tensor) -> Self {
+        let loss = residual.square().sum_dim_intlist(1, false, residual.kind());
+        Self { loss, residual: Some(residual) }
+    }
+
+    /// Scores by a loss that is no sum of squares, `[K]`.
+    #[must_use]
+    pub fn of_loss(loss: Tensor) -> Self {
+        Self { loss, residual: None }
+    }
+}
+
+/// F and L of one inverse problem.
+///
+/// Every method is a pure function of its arguments and of what was loaded. Row `k` of a result
+/// depends on row `k` of the arguments only; the engine relies on it: one backward pass gives K
+/// independent gradients.
+pub trait Task: Send {
+    /// Describes what the task reads, writes and computes.
+    fn spec(&self) -> &TaskSpec;
+
+    /// Applies the forward model F.
+    ///
+    /// `x`: `[K, X]`. Returns `[K, ..Y]`, differentiable in `x`.
+    ///
+    /// # Errors
+    /// [`crate::TaskError::Shape`] when `x` is not `[K, X]`.
+    fn forward(&self, x: &Tensor) -> Result<Tensor>;
+
+    /// Checks an observation and brings it into the form that the objective compares with.
+    ///
+    /// Unobserved entries get weight zero. The rows `O` of the observation are kept.
+    ///
+    /// # Errors
+    /// As [`Observation::validate`].
+    fn encode(&self, obs: &Observation) -> Result<Target>;
+
+    /// Scores each hypothesis against the observation.
+    ///
+    /// `y_hat`: `[K, ..Y]`; `target` has one row, or `K` rows. Unobserved entries contribute
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`crate::TaskError::Shape`] when rows do not fit.
+    fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective>;
+
+    /// Turns F's output `[K, ..Y]` into what is published.
+    ///
+    /// # Errors
+    /// [`crate::TaskError::Shape`] when `y_hat` is not `[K, ..Y]`.
+    fn render(&self, y_hat: &Tensor) -> Result<Reconstruction>;
+}

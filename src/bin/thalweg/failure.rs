@@ -1,0 +1,243 @@
+//! Errors on their way out: one sentence and an exit code.
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use thalweg::engine::EngineError;
+use thalweg::landscape::LandscapeError;
+use thalweg_body_pose::dataset::DatasetError;
+use thalweg_task::TaskError;
+
+use crate::observation::ObservationError;
+
+/// Any failure that has no code of its own.
+const OTHER: u8 = 1;
+/// Wrong usage; clap exits with the same code.
+const USAGE: u8 = 2;
+/// An observation, a recording or a parameter is bad.
+const INPUT: u8 = 3;
+/// Weights are missing, damaged or made for something else.
+const WEIGHTS: u8 = 4;
+/// A check failed.
+const CHECK: u8 = 5;
+
+/// What the command line itself refuses.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InputError {
+    /// An observation cannot be used.
+    #[error("{from}")]
+    Observation {
+        /// Where it came from: a path, or standard input.
+        from: String,
+        /// What is wrong with it.
+        source: ObservationError,
+    },
+    /// A recorded motion cannot be used.
+    #[error("recording")]
+    Recording(#[source] TaskError),
+    /// A recorded motion has no such frame.
+    #[error("recording {}: there is no frame {frame}; expected 0 to {last}", path.display())]
+    Frame {
+        /// The recording.
+        path: PathBuf,
+        /// The frame that was asked for.
+        frame: u32,
+        /// The last frame there is.
+        last: i64,
+    },
+    /// What is to be hidden is not known to the task.
+    #[error("--hide: task {task} has no group, joint or point named '{name}'{hint}")]
+    Hide {
+        /// Name of the task.
+        task: String,
+        /// The name that came.
+        name: String,
+        /// What was meant, perhaps.
+        hint: String,
+    },
+    /// Nothing is left of an observation.
+    #[error("{from}: nothing is left to be seen after --hide {hidden}; expected at least one value")]
+    AllHidden {
+        /// Where the observation came from.
+        from: String,
+        /// What was hidden.
+        hidden: String,
+    },
+    /// A parameter was given twice.
+    #[error("parameter {0} is given twice; expected it once")]
+    ParameterTwice(String),
+    /// Options that exclude each other.
+    #[error("--rate {0} is Adam's; --optimizer lm finds its steps itself")]
+    RateOfLevenbergMarquardt(f64),
+}
+
+/// A task broke rules of the contract.
+#[derive(Debug, thiserror::Error)]
+#[error("task {task} breaks the contract: {rules}")]
+pub(crate) struct CheckFailed {
+    /// Name of the task.
+    pub(crate) task: String,
+    /// The rules that it breaks.
+    pub(crate) rules: String,
+}
+
+/// Prints an error once, with its causes.
+///
+/// A reader that closed our standard output has seen enough; that is success.
+#[expect(clippy::print_stderr, reason = "the one place where errors are printed")]
+pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!("error: {}", sentence(error));
+    ExitCode::from(code(error))
+}
+
+/// Makes panics (bugs, and what tch raises) one line each, without a stack.
+pub(crate) fn shorten_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(String::new, |place| format!("{}:{}: ", place.file(), place.line()));
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        print_panic(&place, first_line(text));
+    }));
+}
+
+#[expect(clippy::print_stderr, reason = "a panic has no other way out")]
+fn print_panic(place: &str, text: &str) {
+    eprintln!("panic: {place}{text}");
+}
+
+/// The exit code of a panic that nobody caught.
+pub(crate) fn panicked() -> ExitCode {
+    ExitCode::from(OTHER)
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn Error + 'static)| cause.downcast_ref::<io::Error>().map(io::Error::kind);
+    error.chain().any(|cause| kind(cause) == Some(io::ErrorKind::BrokenPipe))
+}
+
+/// Joins an error and its causes; a cause that its effect has already told is left out.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        let line = first_line(&cause);
+        if text.is_empty() {
+            line.clone_into(&mut text);
+        } else if !text.ends_with(line) {
+            text = format!("{text}: {line}");
+        }
+    }
+    text
+}
+
+/// Cuts libtorch's C++ stack off, which comes in further lines, escaped after a panic.
+fn first_line(text: &str) -> &str {
+    let end = text.find("\\n").unwrap_or(text.len());
+    text[..end].lines().next().unwrap_or_default().trim_end()
+}
+
+/// Tells the exit code by the outermost error that has one.
+fn code(error: &anyhow::Error) -> u8 {
+    error.chain().find_map(code_of).unwrap_or(OTHER)
+}
+
+fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
+    if cause.is::<CheckFailed>() {
+        return Some(CHECK);
+    }
+    if cause.is::<DatasetError>() || cause.is::<ObservationError>() {
+        return Some(INPUT);
+    }
+    if let Some(error) = cause.downcast_ref::<InputError>() {
+        return Some(if matches!(error, InputError::RateOfLevenbergMarquardt(_)) { USAGE } else { INPUT });
+    }
+    let task = cause.downcast_ref::<TaskError>().map(code_of_task);
+    let engine = cause.downcast_ref::<EngineError>().and_then(code_of_engine);
+    let landscape = cause.downcast_ref::<LandscapeError>().and_then(code_of_landscape);
+    task.or(engine).or(landscape)
+}
+
+fn code_of_task(error: &TaskError) -> u8 {
+    match error {
+        TaskError::Io { .. } | TaskError::Weights { .. } => WEIGHTS,
+        TaskError::NotObserved { .. }
+        | TaskError::EmptyObservation { .. }
+        | TaskError::Infinite { .. }
+        | TaskError::UnknownName { .. }
+        | TaskError::Parameter { .. } => INPUT,
+        TaskError::Shape { .. } | TaskError::Torch(_) => OTHER,
+    }
+}
+
+fn code_of_engine(error: &EngineError) -> Option<u8> {
+    match error {
+        EngineError::Option { .. } | EngineError::NoResidual { .. } | EngineError::EmptyBudget => Some(USAGE),
+        EngineError::Latent { .. } | EngineError::ElementType { .. } => Some(WEIGHTS),
+        // Transparent: the task's error is not in the chain, only its cause is.
+        EngineError::Task(error) => Some(code_of_task(error)),
+        _ => None,
+    }
+}
+
+fn code_of_landscape(error: &LandscapeError) -> Option<u8> {
+    match error {
+        LandscapeError::File(_)
+        | LandscapeError::OtherTask { .. }
+        | LandscapeError::OtherModel { .. }
+        | LandscapeError::OtherLatent { .. } => Some(WEIGHTS),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn landscape_without_file() -> anyhow::Error {
+        let source = io::Error::other("gone");
+        LandscapeError::File(TaskError::Io { path: "theta".into(), source }).into()
+    }
+
+    #[test]
+    fn causes_are_told_once() {
+        assert_eq!(sentence(&landscape_without_file()), "landscape theta: gone");
+        assert_eq!(sentence(&landscape_without_file().context("cannot start")), "cannot start: landscape theta: gone");
+    }
+
+    #[test]
+    fn stacks_are_cut() {
+        let torch =
+            TaskError::Torch(tch::TchError::Torch("bad shape\nException raised from f at g.cpp\n#0".to_owned()));
+        let text = sentence(&torch.into());
+        assert!(text.contains("bad shape") && !text.contains("Exception"), "{text}");
+        assert_eq!(
+            first_line("called on an Err value: Torch(\"bad shape\\nException"),
+            "called on an Err value: Torch(\"bad shape"
+        );
+    }
+
+    #[test]
+    fn the_outermost_error_decides_the_code() {
+        let io = || TaskError::Io { path: "a".into(), source: io::Error::other("gone") };
+        assert_eq!(code(&io().into()), WEIGHTS);
+        assert_eq!(code(&landscape_without_file().context("cannot start")), WEIGHTS);
+        assert_eq!(code(&InputError::Recording(io()).into()), INPUT);
+        assert_eq!(code(&EngineError::Task(io()).into()), WEIGHTS);
+        assert_eq!(code(&EngineError::EmptyBudget.into()), USAGE);
+        assert_eq!(code(&CheckFailed { task: "a".to_owned(), rules: "b".to_owned() }.into()), CHECK);
+        assert_eq!(code(&anyhow::anyhow!("something else")), OTHER);
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let closed = anyhow::Error::from(io::Error::from(io::ErrorKind::BrokenPipe)).context("cannot write");
+        assert!(is_closed_pipe(&closed));
+        assert!(!is_closed_pipe(&anyhow::Error::from(io::Error::other("disk full"))));
+    }
+}

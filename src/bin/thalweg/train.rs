@@ -1,0 +1,23 @@
+//! `thalweg train`: priors and landscapes.
+
+mod prior;
+mod theta;
+
+use clap::Subcommand;
+
+/// What can be trained.
+#[derive(Subcommand)]
+pub(crate) enum Train {
+    /// Train the pose prior (the forward model of `body_pose`) on motion capture
+    Prior(prior::PriorArguments),
+    /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
+    Theta(theta::ThetaArguments),
+}
+
+/// Runs one of the trainings.
+pub(crate) fn run(train: &Train) -> anyhow::Result<()> {
+    match train {
+        Train::Prior(arguments) => prior::run(arguments),
+        Train::Theta(arguments) => theta::run(arguments),
+    }
+}

@@ -1,0 +1,118 @@
+//! `thalweg train prior`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use tch::{Device, Kind};
+use thalweg_body_pose::Body;
+use thalweg_body_pose::dataset::{Dataset, Split};
+use thalweg_body_pose::prior::{self, Figures, PoseSet, Progress, TrainOptions, Vae};
+
+use crate::job::Job;
+
+/// Options of `thalweg train prior`.
+#[derive(Args)]
+pub(crate) struct PriorArguments {
+    /// Folder with the motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..)
+    #[arg(long)]
+    data: PathBuf,
+    /// Where the weights go
+    #[arg(long, default_value = "models/body_pose.safetensors")]
+    output: PathBuf,
+    /// Gradient steps
+    #[arg(long, default_value_t = TrainOptions::default().steps)]
+    steps: i32,
+    /// Poses per step
+    #[arg(long, default_value_t = TrainOptions::default().batch)]
+    batch: usize,
+    /// Learning rate at the start
+    #[arg(long, default_value_t = TrainOptions::default().rate)]
+    rate: f64,
+    /// Weight of the divergence from the standard normal prior, per nat
+    #[arg(long, default_value_t = TrainOptions::default().kl_weight)]
+    kl_weight: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = TrainOptions::default().seed)]
+    seed: u64,
+    /// Steps between validations; the checkpoint is written then, too
+    #[arg(long, default_value_t = TrainOptions::default().validate_every)]
+    validate_every: i32,
+    /// Threads for libtorch
+    #[arg(long, default_value_t = 1)]
+    threads: i32,
+}
+
+/// Trains, or resumes, and writes weights and figures.
+pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
+    tch::set_num_threads(arguments.threads);
+    let dataset = Dataset::load(&arguments.data)?;
+    let options = options(arguments);
+    let poses = |split| dataset.poses(split);
+    let mut training = poses(Split::Train);
+    training.extend(prior::mirrored(&training));
+    let device = Device::Cpu;
+    let training = PoseSet::from_axis_angle(&training, device);
+    let validation = PoseSet::from_axis_angle(&poses(Split::Validation), device);
+    let mut job = Job::start("prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
+    let mut failure = None;
+    let vae = prior::train(&options, &training, &validation, &mut |progress| {
+        report(&mut job, progress).unwrap_or_else(|error| {
+            failure = Some(error);
+            false
+        })
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if job.stopped() {
+        anyhow::bail!("stopped; the same command resumes from {}", checkpoint(arguments).display());
+    }
+    drop(job);
+    let figures = figures(&dataset, &vae, device);
+    let metadata = [("options", serde_json::to_string(&options)?), ("figures", serde_json::to_string(&figures)?)];
+    vae.save(&arguments.output, vae.parameters(), &metadata)?;
+    Job::forget(&checkpoint(arguments))?;
+    print_figures(&figures);
+    Ok(())
+}
+
+fn options(arguments: &PriorArguments) -> TrainOptions {
+    TrainOptions {
+        steps: arguments.steps,
+        batch: arguments.batch,
+        rate: arguments.rate,
+        kl_weight: arguments.kl_weight,
+        seed: arguments.seed,
+        validate_every: arguments.validate_every,
+        checkpoint: Some(checkpoint(arguments)),
+        ..TrainOptions::default()
+    }
+}
+
+fn checkpoint(arguments: &PriorArguments) -> PathBuf {
+    arguments.output.with_extension("checkpoint")
+}
+
+fn report(job: &mut Job, progress: &Progress) -> anyhow::Result<bool> {
+    let Figures { position_mm, geodesic_deg, .. } = progress.validation;
+    let message = format!("loss {:.4}, held out {position_mm:.1} mm {geodesic_deg:.2} deg", progress.loss);
+    job.report(progress.step.max(0) as u64, &message, progress)
+}
+
+/// Measures every split, in distribution and out of it.
+fn figures(dataset: &Dataset, vae: &Vae, device: Device) -> Vec<(String, Figures)> {
+    let body = Body::new(Kind::Float, device);
+    let measure = |split: &Split| {
+        let set = PoseSet::from_axis_angle(&dataset.poses(*split), device);
+        (format!("{split:?}"), prior::measure(vae, &body, &set))
+    };
+    Split::ALL.iter().map(measure).collect()
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn print_figures(figures: &[(String, Figures)]) {
+    println!("| poses | count | joints, mm | rotations, deg |\n|---|---|---|---|");
+    for (split, figures) in figures {
+        println!("| {split} | {} | {:.1} | {:.2} |", figures.poses, figures.position_mm, figures.geodesic_deg);
+    }
+}

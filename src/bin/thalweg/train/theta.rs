@@ -1,0 +1,150 @@
+//! `thalweg train theta`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use thalweg::engine::pin_threads;
+use thalweg::registry;
+use thalweg::train::{self, ThetaOptions, ThetaProgress};
+use thalweg_body_pose::dataset::{Dataset, Split};
+use thalweg_task::{LoadOptions, Observation, Task, TaskSpec};
+
+use crate::job::Job;
+
+/// Share of the descents that see everything.
+const WHOLE: f64 = 0.25;
+/// Most groups of joints that are hidden together.
+const MOST_GROUPS: usize = 3;
+
+/// Options of `thalweg train theta`.
+#[derive(Args)]
+pub(crate) struct ThetaArguments {
+    /// Task to train for
+    #[arg(long, default_value = "body_pose")]
+    task: String,
+    /// Folder with the motion capture, for body_pose; without it, and for other tasks,
+    /// observations are drawn from the task's own prior
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Folder of the weights of tasks
+    #[arg(long, default_value = "models")]
+    models: PathBuf,
+    /// Where the weights go
+    #[arg(long, default_value = "models/body_pose_theta.safetensors")]
+    output: PathBuf,
+    /// Let the descents see everything, as in the paper; otherwise groups of joints are hidden
+    #[arg(long)]
+    complete: bool,
+    /// Buffers, B in the paper
+    #[arg(long, default_value_t = ThetaOptions::default().buffers)]
+    buffers: u32,
+    /// Descents in a buffer, N
+    #[arg(long, default_value_t = ThetaOptions::default().descents)]
+    descents: usize,
+    /// Steps of a descent, T
+    #[arg(long, default_value_t = ThetaOptions::default().steps)]
+    steps: u32,
+    /// Learning rate of z
+    #[arg(long, default_value_t = ThetaOptions::default().rate_z)]
+    rate_z: f64,
+    /// Learning rate of theta at the start
+    #[arg(long, default_value_t = ThetaOptions::default().rate_theta)]
+    rate_theta: f64,
+    /// Weight decay of theta
+    #[arg(long, default_value_t = ThetaOptions::default().weight_decay)]
+    weight_decay: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = ThetaOptions::default().seed)]
+    seed: u64,
+    /// Threads for libtorch
+    #[arg(long, default_value_t = 1)]
+    threads: u32,
+}
+
+/// Trains, or resumes, and writes the landscape.
+pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
+    pin_threads(arguments.threads);
+    let (name, load_options) =
+        (arguments.task.clone(), LoadOptions { models: arguments.models.clone(), ..Default::default() });
+    let load = move || registry::load(&name, &load_options);
+    let task = load()?;
+    let spec = task.spec().clone();
+    let observations = observations(arguments, task.as_ref())?;
+    let visible = |random: &mut StdRng| visible(&spec, random);
+    let visible = (!arguments.complete && !spec.groups.is_empty()).then_some(&visible as &train::Visible<'_>);
+    let options = options(arguments);
+    let mut job = Job::start("theta", u64::from(arguments.buffers), &arguments.output.with_extension("log"))?;
+    let mut failure = None;
+    let landscape = train::train(&options, &load, &observations, visible, &mut |progress| {
+        report(&mut job, progress).unwrap_or_else(|error| {
+            failure = Some(error);
+            false
+        })
+    })?;
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if job.stopped() {
+        anyhow::bail!("stopped; the same command resumes from {}", checkpoint(&arguments.output).display());
+    }
+    let how = [("options", serde_json::to_string(&options)?), ("hidden", (!arguments.complete).to_string())];
+    landscape.save(&arguments.output, &spec, &how)?;
+    Job::forget(&checkpoint(&arguments.output))
+}
+
+fn options(arguments: &ThetaArguments) -> ThetaOptions {
+    ThetaOptions {
+        buffers: arguments.buffers,
+        descents: arguments.descents,
+        steps: arguments.steps,
+        rate_z: arguments.rate_z,
+        rate_theta: arguments.rate_theta,
+        weight_decay: arguments.weight_decay,
+        seed: arguments.seed,
+        checkpoint: Some(checkpoint(&arguments.output)),
+        ..ThetaOptions::default()
+    }
+}
+
+fn checkpoint(output: &Path) -> PathBuf {
+    output.with_extension("checkpoint")
+}
+
+fn report(job: &mut Job, progress: &ThetaProgress) -> anyhow::Result<bool> {
+    let ThetaProgress { first, last, update, .. } = progress;
+    let message = format!("descents {first:.3} -> {last:.3}, update {update:.3}");
+    job.report(u64::from(progress.buffer), &message, progress)
+}
+
+/// Takes the training clips, mirrored ones too, or draws from the task's prior.
+fn observations(arguments: &ThetaArguments, task: &dyn Task) -> anyhow::Result<Observation> {
+    let Some(folder) = arguments.data.as_deref() else {
+        /// Observations that are drawn where there are no recordings; many enough not to be learned by heart.
+        const DRAWN: usize = 65_536;
+        return Ok(train::sampled(task, DRAWN, &mut StdRng::seed_from_u64(arguments.seed))?);
+    };
+    anyhow::ensure!(
+        arguments.task == thalweg_body_pose::ENTRY.name,
+        "--data holds body poses, for task body_pose only"
+    );
+    let mut poses = Dataset::load(folder)?.poses(Split::Train);
+    poses.extend(thalweg_body_pose::prior::mirrored(&poses));
+    Ok(Observation::of_joints(&thalweg_body_pose::joint_angles(&poses)))
+}
+
+/// Hides up to three groups of joints, or none.
+fn visible(spec: &TaskSpec, random: &mut StdRng) -> Vec<bool> {
+    let mut visible = vec![true; spec.joints.len()];
+    if random.random_bool(WHOLE) {
+        return visible;
+    }
+    for _ in 0..random.random_range(1..=MOST_GROUPS) {
+        for &joint in spec.groups.choose(random).map_or(&[][..], |group| &group.joints) {
+            visible[joint] = false;
+        }
+    }
+    visible
+}

@@ -1,0 +1,54 @@
+//! The engine's options.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::EngineError;
+use super::optimizer::Optimizer;
+
+/// How the engine searches.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EngineConfig {
+    /// Number K of hypotheses, at least 1. The default is a guess.
+    pub hypotheses: usize,
+    /// How `z` moves.
+    pub optimizer: Optimizer,
+    /// Whether a new observation starts from the last one's best points.
+    pub warm_start: bool,
+    /// How many of the K are drawn anew at a warm start, in place of the worst; below K.
+    ///
+    /// They keep the search from being stuck in the minimum it found first. The default is a
+    /// guess.
+    pub fresh: usize,
+    /// Weight lambda, at least 0, of the standard normal prior of `x`: `lambda |x|^2 / X` is added
+    /// to what is minimised, and to the losses that are published.
+    pub prior_weight: f64,
+    /// Seed of the engine's own random numbers.
+    pub seed: u64,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { hypotheses: 8, optimizer: Optimizer::default(), warm_start: true, fresh: 2, prior_weight: 0.0, seed: 0 }
+    }
+}
+
+impl EngineConfig {
+    /// Checks every option against its range.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`] about the first one outside.
+    pub fn validate(&self) -> Result<(), EngineError> {
+        if self.hypotheses < 1 {
+            return Err(EngineError::option("hypotheses", &self.hypotheses, "at least 1"));
+        }
+        if self.fresh >= self.hypotheses {
+            let expected = format!("less than hypotheses = {}", self.hypotheses);
+            return Err(EngineError::option("fresh", &self.fresh, expected));
+        }
+        if !(self.prior_weight.is_finite() && self.prior_weight >= 0.0) {
+            return Err(EngineError::option("prior_weight", &self.prior_weight, "a finite number, at least 0"));
+        }
+        self.optimizer.validate()
+    }
+}

@@ -1,0 +1,104 @@
+//! What the engine refuses, and how a task can fail it.
+
+use tch::{Device, Kind};
+use thalweg_task::TaskError;
+
+/// Why the engine could not be built or could not go on.
+///
+/// Numeric trouble is not here: a hypothesis that runs away is replaced and counted.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// An option lies outside its range.
+    #[error("{option}: got {got}, expected {expected}")]
+    Option {
+        /// The option, as in the configuration.
+        option: &'static str,
+        /// The value that came.
+        got: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// The landscape maps to a latent of another dimension than the task's.
+    #[error("landscape {landscape} maps to {got} latent dimensions, task {task} has {expected}")]
+    Latent {
+        /// Identity of the landscape.
+        landscape: String,
+        /// Name of the task.
+        task: String,
+        /// Dimension of the task's latent.
+        expected: i64,
+        /// Dimension that the landscape maps to.
+        got: i64,
+    },
+    /// The landscape computes in another element type or on another device than the task.
+    #[error("landscape {landscape} computes in {got:?}, task {task} in {expected:?}")]
+    ElementType {
+        /// Identity of the landscape.
+        landscape: String,
+        /// Name of the task.
+        task: String,
+        /// Element type and device of the task.
+        expected: (Kind, Device),
+        /// Element type and device of the landscape.
+        got: (Kind, Device),
+    },
+    /// Levenberg-Marquardt was asked for, but the task has a loss only.
+    #[error("levenberg_marquardt needs residuals, task {task} gives a loss only; choose adam")]
+    NoResidual {
+        /// Name of the task.
+        task: String,
+    },
+    /// The loss does not depend on the latent in a way that can be differentiated.
+    #[error("task {task}: the loss has no gradient with respect to the latent")]
+    NotDifferentiable {
+        /// Name of the task.
+        task: String,
+    },
+    /// An observation has neither one row nor one row for each hypothesis.
+    #[error("observation has {rows} rows, expected 1 or one for each of {hypotheses} hypotheses")]
+    Rows {
+        /// Rows that came.
+        rows: i64,
+        /// The number of hypotheses.
+        hypotheses: usize,
+    },
+    /// Starting points were handed in with a wrong shape.
+    #[error("starting points: expected shape {expected:?}, got {got:?}")]
+    Start {
+        /// `[K, Z]`.
+        expected: Vec<i64>,
+        /// The shape that came.
+        got: Vec<i64>,
+    },
+    /// The task refused the observation or could not answer.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The task panicked.
+    #[error("task {task} panicked: {message}")]
+    TaskPanicked {
+        /// Name of the task.
+        task: String,
+        /// What it said.
+        message: String,
+    },
+    /// No starting point has a finite loss and gradient.
+    #[error("no finite loss from {attempts} starting points each for {rows} hypotheses")]
+    NothingFinite {
+        /// How many hypotheses are without a finite point.
+        rows: usize,
+        /// How many starting points each of them tried.
+        attempts: u32,
+    },
+    /// A budget sets no limit.
+    #[error("budget is empty: expected at least one of steps, deadline, tolerance")]
+    EmptyBudget,
+    /// A step was asked for before any observation.
+    #[error("nothing to refine: begin comes first")]
+    NotBegun,
+}
+
+impl EngineError {
+    pub(crate) fn option(option: &'static str, got: &impl ToString, expected: impl Into<String>) -> Self {
+        Self::Option { option, got: got.to_string(), expected: expected.into() }
+    }
+}

@@ -1,0 +1,38 @@
+//! The anytime inverter: descends `L(F(theta(z)))` in `z` for K hypotheses at once.
+//!
+//! ```text
+//! begin    encode the observation, warm start [K, Z], evaluate; a solution exists from here on
+//! refine   propose z (optimizer), evaluate x = theta(z), y_hat = F(x), L [K], dL/dz, keep the best
+//! solve    begin, then refine until the budget ends: the only loop over steps
+//! ```
+//!
+//! No thread, no clock, no channel, no file, no global random numbers: budget, clock and observers
+//! are handed in, randomness comes from one seeded generator. The same seed and the same stream of
+//! observations give the same bits on a CPU, as long as the number of threads stays the same.
+//!
+//! Decomposed after optimistix (Rader, Lyons and Kidger, 2024: pure step, explicit state, one
+//! loop); the anytime contract is that of copper-rs' `CuAnytimeTask`.
+
+mod budget;
+mod config;
+#[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
+mod engine;
+mod error;
+mod evaluation;
+mod hypotheses;
+mod jacobian;
+mod observer;
+mod optimizer;
+mod sampler;
+mod solution;
+mod threads;
+
+pub use budget::{Budget, Clock};
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use error::EngineError;
+pub use hypotheses::Status;
+pub use observer::{Cadence, Event, Observer};
+pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
+pub use solution::{Solution, Statistics, StopReason};
+pub use threads::pin_threads;

@@ -1,0 +1,27 @@
+//! The engine's random numbers.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
+use tch::{Device, Kind, Tensor};
+
+/// Draws starting points `z ~ N(0, I)`.
+#[derive(Clone, Debug)]
+pub(crate) struct Sampler {
+    rng: StdRng,
+    kind: Kind,
+    device: Device,
+}
+
+impl Sampler {
+    pub(crate) fn new(seed: u64, kind: Kind, device: Device) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), kind, device }
+    }
+
+    /// Draws `[rows, dim]`, row by row, so that the first rows do not depend on how many follow.
+    pub(crate) fn draw(&mut self, rows: usize, dim: i64) -> Tensor {
+        let count = rows * dim as usize;
+        let values: Vec<f64> = (0..count).map(|_| self.rng.sample(StandardNormal)).collect();
+        Tensor::from_slice(&values).view([rows as i64, dim]).to_kind(self.kind).to_device(self.device)
+    }
+}

@@ -1,0 +1,6 @@
+//! The tasks that are linked into the program.
+
+use thalweg_task::Entry;
+
+/// All of them, in the order in which they are listed.
+pub(super) const ENTRIES: [Entry; 2] = [thalweg_body_pose::ENTRY, thalweg_planar_arm::ENTRY];
