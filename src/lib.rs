@@ -11,6 +11,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod eval;
 pub mod landscape;
 pub mod motion;
 pub mod registry;

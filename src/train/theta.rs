@@ -7,7 +7,7 @@ use rand::{Rng, SeedableRng};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
-use thalweg_task::{AdamW, AdamWConfig, Observation, Perceptron, Task, TaskError};
+use thalweg_task::{AdamW, AdamWConfig, Observation, Perceptron, Task, TaskError, TaskSpec};
 
 use super::buffer::{ReplayBuffer, Trace};
 use super::observations::{Visible, hide};
@@ -21,6 +21,10 @@ const CHECKPOINT: &str = "thalweg-landscape-checkpoint";
 /// What a training of theta is told. Names after Liu et al. (2023), Algorithm 1.
 #[derive(Clone, Debug, Serialize)]
 pub struct ThetaOptions {
+    /// Dimension `Z` of the landscape.
+    pub z: i64,
+    /// Width of theta's two hidden layers.
+    pub hidden: i64,
     /// How often a buffer is collected and theta updated, `B` in the paper.
     pub buffers: u32,
     /// Descents in a buffer, `N`.
@@ -39,7 +43,11 @@ pub struct ThetaOptions {
     pub average: f64,
     /// Seed of everything random.
     pub seed: u64,
+    /// A trained landscape to start from instead of random weights; it has its own `z` and `hidden`.
+    #[serde(skip)]
+    pub start: Option<PathBuf>,
     /// Where to keep the state that a resumed training starts from; none is kept without.
+    #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
 }
 
@@ -51,6 +59,8 @@ impl Default for ThetaOptions {
     /// (`thalweg measure`, nothing hidden, 10 steps), and 0.5 was also the best rate to solve with.
     fn default() -> Self {
         Self {
+            z: 128,
+            hidden: 512,
             buffers: 300,
             descents: 2048,
             steps: 10,
@@ -60,6 +70,7 @@ impl Default for ThetaOptions {
             batch: 512,
             average: 0.999,
             seed: 1,
+            start: None,
             checkpoint: None,
         }
     }
@@ -161,11 +172,9 @@ impl<'a> Training<'a> {
         visible: Option<&'a Visible<'a>>,
     ) -> Result<Self, TrainError> {
         let task = load()?;
-        let (kind, device) = (task.spec().kind, task.spec().device);
-        let shape = LandscapeShape::for_latent(task.spec().latent);
-        let untrained = Landscape::random(&shape, options.seed, kind, device)?;
+        let device = task.spec().device;
         let config = AdamWConfig { weight_decay: options.weight_decay, average: options.average, ..Default::default() };
-        let mut optimizer = AdamW::new(leaves(&untrained), config);
+        let mut optimizer = AdamW::new(leaves(&initial(options, task.spec())?), config);
         let done = match options.checkpoint.as_deref().filter(|path| path.exists()) {
             Some(path) => resume(path, options, task.as_ref(), &mut optimizer, device)?,
             None => 0,
@@ -248,6 +257,15 @@ fn engine_config(options: &ThetaOptions, seed: u64) -> EngineConfig {
         seed,
         ..EngineConfig::default()
     }
+}
+
+/// The landscape that training starts from.
+fn initial(options: &ThetaOptions, spec: &TaskSpec) -> Result<Landscape, LandscapeError> {
+    if let Some(path) = &options.start {
+        return Landscape::trained(path, spec);
+    }
+    let shape = LandscapeShape { z: options.z, x: spec.latent, hidden: options.hidden };
+    Landscape::random(&shape, options.seed, spec.kind, spec.device)
 }
 
 /// The weights of a landscape as leaves that collect gradients.

@@ -2,6 +2,7 @@
 
 mod check;
 mod console;
+mod demo;
 mod failure;
 mod job;
 mod measure;
@@ -36,6 +37,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Solve one observation, from JSON or from a recorded motion
     Solve(solve::SolveArguments),
+    /// Show missing joints of a moving body being completed
+    Demo(demo::DemoArguments),
     /// Train weights
     #[command(subcommand)]
     Train(train::Train),
@@ -61,6 +64,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),

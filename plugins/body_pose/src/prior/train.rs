@@ -35,6 +35,7 @@ pub struct TrainOptions {
     /// Steps between two validations (and checkpoints).
     pub validate_every: i32,
     /// Where to keep the state that a resumed training starts from; none is kept without.
+    #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
 }
 

@@ -6,11 +6,12 @@ use clap::Args;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
+use tch::Tensor;
 use thalweg::engine::pin_threads;
 use thalweg::registry;
 use thalweg::train::{self, ThetaOptions, ThetaProgress};
 use thalweg_body_pose::dataset::{Dataset, Split};
-use thalweg_task::{LoadOptions, Observation, Task, TaskSpec};
+use thalweg_task::{LoadOptions, Masked, Observation, Task, TaskSpec};
 
 use crate::job::Job;
 
@@ -19,14 +20,16 @@ const WHOLE: f64 = 0.25;
 /// Most groups of joints that are hidden together.
 const MOST_GROUPS: usize = 3;
 
+/// Observations that are drawn where there are no recordings: many enough not to be learned by heart.
+const DRAWN: usize = 65_536;
+
 /// Options of `thalweg train theta`.
 #[derive(Args)]
 pub(crate) struct ThetaArguments {
     /// Task to train for
     #[arg(long, default_value = "body_pose")]
     task: String,
-    /// Folder with the motion capture, for body_pose; without it, and for other tasks,
-    /// observations are drawn from the task's own prior
+    /// Folder with the motion capture, for body_pose
     #[arg(long)]
     data: Option<PathBuf>,
     /// Folder of the weights of tasks
@@ -35,9 +38,22 @@ pub(crate) struct ThetaArguments {
     /// Where the weights go
     #[arg(long, default_value = "models/body_pose_theta.safetensors")]
     output: PathBuf,
+    /// Observations drawn from the task's own prior, beside those of --data
+    /// [default: none with --data, 65536 without]
+    #[arg(long)]
+    drawn: Option<usize>,
     /// Let the descents see everything, as in the paper; otherwise groups of joints are hidden
     #[arg(long)]
     complete: bool,
+    /// Trained landscape to start from, with its own dimensions, instead of random weights
+    #[arg(long)]
+    start: Option<PathBuf>,
+    /// Dimension Z of the landscape
+    #[arg(long, default_value_t = ThetaOptions::default().z)]
+    z: i64,
+    /// Width of theta's hidden layers
+    #[arg(long, default_value_t = ThetaOptions::default().hidden)]
+    hidden: i64,
     /// Buffers, B in the paper
     #[arg(long, default_value_t = ThetaOptions::default().buffers)]
     buffers: u32,
@@ -97,6 +113,9 @@ pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
 
 fn options(arguments: &ThetaArguments) -> ThetaOptions {
     ThetaOptions {
+        start: arguments.start.clone(),
+        z: arguments.z,
+        hidden: arguments.hidden,
         buffers: arguments.buffers,
         descents: arguments.descents,
         steps: arguments.steps,
@@ -119,20 +138,26 @@ fn report(job: &mut Job, progress: &ThetaProgress) -> anyhow::Result<bool> {
     job.report(u64::from(progress.buffer), &message, progress)
 }
 
-/// Takes the training clips, mirrored ones too, or draws from the task's prior.
+/// Takes the training clips, mirrored ones too, and draws from the task's prior.
+///
+/// What is drawn may help where clips are few.
 fn observations(arguments: &ThetaArguments, task: &dyn Task) -> anyhow::Result<Observation> {
-    let Some(folder) = arguments.data.as_deref() else {
-        /// Observations that are drawn where there are no recordings; many enough not to be learned by heart.
-        const DRAWN: usize = 65_536;
-        return Ok(train::sampled(task, DRAWN, &mut StdRng::seed_from_u64(arguments.seed))?);
-    };
+    let mut random = StdRng::seed_from_u64(arguments.seed);
+    let mut draw = |count| train::sampled(task, count, &mut random);
+    let Some(folder) = arguments.data.as_deref() else { return Ok(draw(arguments.drawn.unwrap_or(DRAWN))?) };
     anyhow::ensure!(
         arguments.task == thalweg_body_pose::ENTRY.name,
         "--data holds body poses, for task body_pose only"
     );
     let mut poses = Dataset::load(folder)?.poses(Split::Train);
     poses.extend(thalweg_body_pose::prior::mirrored(&poses));
-    Ok(Observation::of_joints(&thalweg_body_pose::joint_angles(&poses)))
+    let recorded = thalweg_body_pose::joint_angles(&poses);
+    let drawn = match arguments.drawn.unwrap_or(0) {
+        0 => None,
+        count => draw(count)?.joints,
+    };
+    let all: Vec<_> = [Some(&recorded), drawn.as_ref().map(Masked::value)].into_iter().flatten().collect();
+    Ok(Observation::of_joints(&Tensor::cat(&all, 0)))
 }
 
 /// Hides up to three groups of joints, or none.
