@@ -23,6 +23,7 @@ fn tiny(checkpoint: Option<PathBuf>) -> ThetaOptions {
         descents: 64,
         steps: 3,
         batch: 64,
+        rate_z: 0.1,
         rate_theta: 1e-3,
         checkpoint,
         ..ThetaOptions::default()

@@ -18,6 +18,7 @@ pub(crate) struct Job {
     bar: ProgressBar,
     log: File,
     stopped: Arc<AtomicBool>,
+    failure: Option<anyhow::Error>,
 }
 
 impl Job {
@@ -40,15 +41,30 @@ impl Job {
         let style =
             ProgressStyle::with_template("{prefix} [{elapsed_precise}<{eta_precise}] {wide_bar} {pos}/{len} {msg}")?;
         let bar = ProgressBar::new(length).with_style(style).with_prefix(title.to_owned());
-        Ok(Self { bar, log: file, stopped })
+        Ok(Self { bar, log: file, stopped, failure: None })
     }
 
     /// Moves the bar and writes one line; returns whether to go on.
-    pub(crate) fn report(&mut self, position: u64, message: &str, line: &impl Serialize) -> anyhow::Result<bool> {
+    pub(crate) fn report(&mut self, position: u64, message: &str, line: &impl Serialize) -> bool {
         self.bar.set_position(position);
         self.bar.set_message(message.to_owned());
-        writeln!(self.log, "{}", serde_json::to_string(line)?).context("cannot write the log")?;
-        Ok(!self.stopped())
+        self.failure = self.write(line).err();
+        self.failure.is_none() && !self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
+        writeln!(self.log, "{}", serde_json::to_string(line)?).context("cannot write the log")
+    }
+
+    /// Ends the job; an error when it was stopped, or when its log could not be written.
+    pub(crate) fn finish(mut self, checkpoint: &Path) -> anyhow::Result<()> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            anyhow::bail!("stopped; the same command resumes from {}", checkpoint.display());
+        }
+        Ok(())
     }
 
     /// Removes the checkpoint of a finished job.
@@ -57,11 +73,6 @@ impl Job {
             return Ok(());
         }
         std::fs::remove_file(checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))
-    }
-
-    /// Whether somebody asked for an end.
-    pub(crate) fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::engine::evaluation::row_index;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
-    /// Step size alpha in units of `z`, above 0. The default is a guess: a twentieth of the
-    /// standard deviation of `z`.
+    /// Step size alpha in units of `z`, whose standard deviation is 1; above 0. The default is that
+    /// of Liu et al. (2023). From a cold start with few steps more is better, see `thalweg measure`.
     pub rate: f64,
     /// Decay of the first moment, in `[0, 1)`; default from the paper.
     pub beta1: f64,
@@ -23,7 +23,7 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { rate: 0.05, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) struct SearchOptions {
     /// How hypotheses move
     #[arg(long, value_enum, default_value_t = Method::Adam)]
     optimizer: Method,
-    /// Step size of Adam, in standard deviations of z [default: 0.05]
+    /// Step size of Adam, in standard deviations of z [default: 0.1]
     #[arg(long)]
     rate: Option<f64>,
     /// Weight of the standard normal prior of x, added to the loss

@@ -54,20 +54,8 @@ pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
     let training = PoseSet::from_axis_angle(&training, device);
     let validation = PoseSet::from_axis_angle(&poses(Split::Validation), device);
     let mut job = Job::start("prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
-    let mut failure = None;
-    let vae = prior::train(&options, &training, &validation, &mut |progress| {
-        report(&mut job, progress).unwrap_or_else(|error| {
-            failure = Some(error);
-            false
-        })
-    })?;
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    if job.stopped() {
-        anyhow::bail!("stopped; the same command resumes from {}", checkpoint(arguments).display());
-    }
-    drop(job);
+    let vae = prior::train(&options, &training, &validation, &mut |progress| report(&mut job, progress))?;
+    job.finish(&checkpoint(arguments))?;
     let figures = figures(&dataset, &vae, device);
     let metadata = [("options", serde_json::to_string(&options)?), ("figures", serde_json::to_string(&figures)?)];
     vae.save(&arguments.output, vae.parameters(), &metadata)?;
@@ -93,7 +81,7 @@ fn checkpoint(arguments: &PriorArguments) -> PathBuf {
     arguments.output.with_extension("checkpoint")
 }
 
-fn report(job: &mut Job, progress: &Progress) -> anyhow::Result<bool> {
+fn report(job: &mut Job, progress: &Progress) -> bool {
     let Figures { position_mm, geodesic_deg, .. } = progress.validation;
     let message = format!("loss {:.4}, held out {position_mm:.1} mm {geodesic_deg:.2} deg", progress.loss);
     job.report(progress.step.max(0) as u64, &message, progress)

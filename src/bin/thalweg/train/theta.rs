@@ -93,19 +93,8 @@ pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
     let visible = (!arguments.complete && !spec.groups.is_empty()).then_some(&visible as &train::Visible<'_>);
     let options = options(arguments);
     let mut job = Job::start("theta", u64::from(arguments.buffers), &arguments.output.with_extension("log"))?;
-    let mut failure = None;
-    let landscape = train::train(&options, &load, &observations, visible, &mut |progress| {
-        report(&mut job, progress).unwrap_or_else(|error| {
-            failure = Some(error);
-            false
-        })
-    })?;
-    if let Some(error) = failure {
-        return Err(error);
-    }
-    if job.stopped() {
-        anyhow::bail!("stopped; the same command resumes from {}", checkpoint(&arguments.output).display());
-    }
+    let landscape = train::train(&options, &load, &observations, visible, &mut |progress| report(&mut job, progress))?;
+    job.finish(&checkpoint(&arguments.output))?;
     let how = [("options", serde_json::to_string(&options)?), ("hidden", (!arguments.complete).to_string())];
     landscape.save(&arguments.output, &spec, &how)?;
     Job::forget(&checkpoint(&arguments.output))
@@ -132,7 +121,7 @@ fn checkpoint(output: &Path) -> PathBuf {
     output.with_extension("checkpoint")
 }
 
-fn report(job: &mut Job, progress: &ThetaProgress) -> anyhow::Result<bool> {
+fn report(job: &mut Job, progress: &ThetaProgress) -> bool {
     let ThetaProgress { first, last, update, .. } = progress;
     let message = format!("descents {first:.3} -> {last:.3}, update {update:.3}");
     job.report(u64::from(progress.buffer), &message, progress)

@@ -1,0 +1,152 @@
+//! The task against its own kinematics, on the circle, and against bad weights.
+#![allow(clippy::unwrap_used)]
+
+use std::f64::consts::PI;
+use std::path::{Path, PathBuf};
+
+use tch::{Device, Kind, Tensor};
+use thalweg_body_pose::skeleton::{AXIS_ORDERS, JOINTS, joint_names};
+use thalweg_body_pose::{BodyPose, kinematics};
+use thalweg_task::{LoadOptions, Observation, Task};
+
+fn options(loss: &str) -> LoadOptions {
+    let parameters = [("loss".to_owned(), loss.into())].into_iter().collect();
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    LoadOptions { kind: Kind::Double, models, parameters, ..LoadOptions::default() }
+}
+
+fn task(loss: &str) -> BodyPose {
+    BodyPose::load(&options(loss)).unwrap()
+}
+
+fn latents(rows: i64) -> Tensor {
+    tch::manual_seed(11);
+    Tensor::randn([rows, 32], (Kind::Double, Device::Cpu))
+}
+
+/// An observation of single angles by name, radians.
+fn seen(angles: &[(&str, f64)]) -> Observation {
+    let mut position = vec![f64::NAN; 63];
+    for (name, angle) in angles {
+        position[joint_names().iter().position(|known| known == name).unwrap()] = *angle;
+    }
+    Observation::of_joints(&Tensor::from_slice(&position).view([1, 63]))
+}
+
+fn loss(task: &BodyPose, rotations: &Tensor, obs: &Observation) -> f64 {
+    task.objective(rotations, &task.encode(obs).unwrap()).unwrap().loss.double_value(&[0])
+}
+
+/// Rotations of a body of which one joint has the given angles, by x, y, z.
+fn rotations(joint: usize, angles: [f64; 3]) -> Tensor {
+    let identity = Tensor::eye(3, (Kind::Double, Device::Cpu)).repeat([JOINTS as i64, 1, 1]).view([1, 21, 3, 3]);
+    let turn = kinematics::compose(AXIS_ORDERS[joint], angles).to_rotation_matrix();
+    let rows: Vec<f64> = turn.matrix().transpose().iter().copied().collect();
+    identity.select(1, joint as i64).copy_(&Tensor::from_slice(&rows).view([1, 3, 3]));
+    identity
+}
+
+#[test]
+fn rendered_joints_lead_to_the_rendered_places() {
+    let task = task("rotation");
+    let rendered = task.render(&task.forward(&latents(16)).unwrap()).unwrap();
+    let (joints, points) = (rendered.joints.unwrap(), rendered.points.unwrap());
+    for row in 0..16 {
+        let mut turns = [nalgebra::UnitQuaternion::identity(); JOINTS];
+        for (joint, turn) in turns.iter_mut().enumerate() {
+            let angles = [0, 1, 2].map(|axis| joints.double_value(&[row, 3 * joint as i64 + axis]));
+            *turn = kinematics::compose(AXIS_ORDERS[joint], angles);
+        }
+        for (place, position) in kinematics::forward(&turns).positions.iter().enumerate() {
+            for axis in 0..3 {
+                let got = points.double_value(&[row, place as i64, axis]);
+                assert!((got - position[axis as usize]).abs() < 1e-5, "row {row} place {place} axis {axis}");
+            }
+        }
+    }
+}
+
+#[test]
+fn angles_wrap_whether_the_joint_was_seen_whole_or_in_part() {
+    // The first axis of the left shoulder's chain turns all the way round.
+    let (joint, name) = (15, "left_shoulder");
+    let first = AXIS_ORDERS[joint].axes()[0];
+    let axis = ["x", "y", "z"][first];
+    let mut angles = [0.0; 3];
+    angles[first] = -179f64.to_radians();
+    let body = rotations(joint, angles);
+    let two_degrees = 2f64.to_radians().powi(2);
+    for (kind, whole) in [("rotation", false), ("rotation", true), ("axis_angle", false), ("axis_angle", true)] {
+        let one = format!("{name}_{axis}");
+        let mut reading: Vec<(String, f64)> = vec![(one, 179f64.to_radians())];
+        if whole {
+            let others = ["x", "y", "z"].into_iter().filter(|other| *other != axis);
+            reading.extend(others.map(|other| (format!("{name}_{other}"), 0.0)));
+        }
+        let reading: Vec<(&str, f64)> = reading.iter().map(|(name, angle)| (name.as_str(), *angle)).collect();
+        let loss = loss(&task(kind), &body, &seen(&reading));
+        assert!((loss / two_degrees - 1.0).abs() < 0.01, "{kind}, whole {whole}: {loss}");
+    }
+}
+
+#[test]
+fn a_whole_turn_more_changes_nothing() {
+    let task = task("rotation");
+    let body = task.forward(&latents(1)).unwrap();
+    let near = loss(&task, &body, &seen(&[("neck_y", 0.3), ("head_x", -0.2)]));
+    let far = loss(&task, &body, &seen(&[("neck_y", 0.3 + 2.0 * PI), ("head_x", -0.2 - 4.0 * PI)]));
+    assert!(near > 1e-4 && (near - far).abs() < 1e-9, "{near} {far}");
+}
+
+#[test]
+fn one_axis_says_nothing_of_the_others() {
+    let task = task("rotation");
+    let obs = seen(&[("left_elbow_y", -0.8)]);
+    let mut angles = [0.0, -0.8, 0.0];
+    assert!(loss(&task, &rotations(17, angles), &obs) < 1e-6);
+    (angles[0], angles[2]) = (0.4, -0.3);
+    assert!(loss(&task, &rotations(17, angles), &obs) < 1e-6, "only y was seen");
+    angles[1] = -0.5;
+    assert!(loss(&task, &rotations(17, angles), &obs) > 0.05);
+}
+
+#[test]
+fn gradients_are_finite_in_gimbal_lock() {
+    let task = task("rotation");
+    let middle = AXIS_ORDERS[17].axes()[1];
+    let mut angles = [0.3; 3];
+    angles[middle] = PI / 2.0;
+    let body = rotations(17, angles).set_requires_grad(true);
+    let names = ["left_elbow_x", "left_elbow_y", "left_elbow_z"];
+    let target = task.encode(&seen(&[(names[(middle + 1) % 3], 1.0)])).unwrap();
+    task.objective(&body, &target).unwrap().loss.sum(Kind::Double).backward();
+    assert_eq!(body.grad().isfinite().all().int64_value(&[]), 1);
+}
+
+#[test]
+fn both_losses_agree_on_small_errors() {
+    let obs = seen(&[("left_knee_x", 0.5), ("left_knee_y", 0.0), ("left_knee_z", 0.0)]);
+    let body = rotations(3, [0.52, 0.0, 0.0]);
+    for kind in ["rotation", "axis_angle"] {
+        let loss = loss(&task(kind), &body, &obs);
+        assert!((loss / 0.0004 - 1.0).abs() < 0.01, "{kind}: {loss}");
+    }
+}
+
+#[test]
+fn bad_parameters_and_weights_are_refused() {
+    let refused = |options: &LoadOptions| BodyPose::load(options).unwrap_err().to_string();
+    assert_eq!(
+        refused(&options("chamfer")),
+        "parameter loss: got \"chamfer\", expected \"rotation\" or \"axis_angle\""
+    );
+    let mut unknown = options("rotation");
+    unknown.parameters.insert("los".to_owned(), 1.into());
+    assert_eq!(refused(&unknown), "unknown parameter 'los'; the nearest known name is 'loss'");
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = LoadOptions { models: folder.path().to_owned(), ..options("rotation") };
+    assert!(refused(&elsewhere).contains("No such file"), "{}", refused(&elsewhere));
+    let file: PathBuf = folder.path().join("body_pose.safetensors");
+    std::fs::write(&file, b"not weights").unwrap();
+    assert!(refused(&elsewhere).contains("not a whole safetensors file"), "{}", refused(&elsewhere));
+}
