@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::f64::consts::PI;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -20,10 +21,8 @@ fn folder() -> Option<PathBuf> {
     if folder.is_dir() {
         return Some(folder);
     }
-    #[allow(clippy::print_stderr)]
-    {
-        eprintln!("skipped: no mocap data at {}", folder.display());
-    }
+    // Past the test harness, which swallows what a passing test prints: nobody is to take this for a test.
+    writeln!(std::io::stderr(), "skipped: no mocap data at {}", folder.display()).expect("stderr is open");
     None
 }
 
