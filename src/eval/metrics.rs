@@ -27,6 +27,16 @@ impl Visibility {
         Self { hidden: index(true), visible: index(false) }
     }
 
+    /// Places of the hidden joints, an index `[N]`.
+    pub fn hidden(&self) -> &Tensor {
+        &self.hidden
+    }
+
+    /// Places of the visible joints, an index `[N]`.
+    pub fn visible(&self) -> &Tensor {
+        &self.visible
+    }
+
     /// The mask of the scalar joints, three for each joint: `[1, 63]`, true where seen.
     pub fn mask(&self) -> Tensor {
         let seen = Tensor::zeros([JOINTS as i64], (Kind::Bool, tch::Device::Cpu)).index_fill(0, &self.visible, 1);

@@ -1,18 +1,14 @@
 //! A body as lines on paper: its bones, its ends, and a fixed camera.
 
 use tch::{Kind, Tensor};
-use thalweg_body_pose::skeleton::{JOINTS, OFFSETS, PARENTS, TIPS};
+use thalweg_body_pose::kinematics;
+use thalweg_body_pose::skeleton::{JOINTS, PARENTS, TIPS};
 
 /// Points of a body: pelvis, joints, ends.
 pub const POINTS: usize = 1 + JOINTS + TIPS.len();
 
 /// A place in the pelvis frame, metres: x to the left, y up, z forward.
 pub type Place = [f64; 3];
-
-/// Rows of a rotation matrix.
-type Matrix = [[f64; 3]; 3];
-
-const UNTURNED: Matrix = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
 
 /// The places of a body's points in one pose.
 #[derive(Clone, Debug)]
@@ -50,31 +46,12 @@ impl Skeleton {
     pub fn of(rotations: &Tensor) -> Self {
         let flat = rotations.to_kind(Kind::Double).contiguous().view(-1);
         let entry = |joint: usize, at: usize| flat.double_value(&[(9 * joint + at) as i64]);
-        let mut places = [[0.0; 3]; POINTS];
-        let mut orientations = [UNTURNED; 1 + JOINTS];
-        for joint in 0..JOINTS {
-            let parent = PARENTS[joint].map_or(0, |parent| parent + 1);
-            places[joint + 1] = added(places[parent], turned(&orientations[parent], OFFSETS[joint]));
-            let local = std::array::from_fn(|row| std::array::from_fn(|column| entry(joint, 3 * row + column)));
-            orientations[joint + 1] = product(&orientations[parent], &local);
-        }
-        for (tip, end) in TIPS.iter().enumerate() {
-            places[1 + JOINTS + tip] = added(places[end.joint + 1], turned(&orientations[end.joint + 1], end.offset));
-        }
-        Self { places }
+        let matrix = |joint| std::array::from_fn(|row| std::array::from_fn(|column| entry(joint, 3 * row + column)));
+        let posture = kinematics::forward(&kinematics::from_matrices(&std::array::from_fn(matrix)));
+        let tips = posture.tips();
+        let mut all = posture.positions.iter().chain(&tips);
+        Self { places: std::array::from_fn(|_| all.next().map_or([0.0; 3], |&place| place.into())) }
     }
-}
-
-fn added(a: Place, b: Place) -> Place {
-    std::array::from_fn(|axis| a[axis] + b[axis])
-}
-
-fn turned(rotation: &Matrix, vector: Place) -> Place {
-    rotation.map(|row| row.iter().zip(vector).map(|(a, b)| a * b).sum())
-}
-
-fn product(a: &Matrix, b: &Matrix) -> Matrix {
-    a.map(|row| std::array::from_fn(|column| (0..3).map(|inner| row[inner] * b[inner][column]).sum()))
 }
 
 /// A camera far away: parallel projection.

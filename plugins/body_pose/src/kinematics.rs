@@ -46,6 +46,15 @@ pub fn from_axis_angle(pose: &[[f32; 3]; JOINTS]) -> Rotations {
     pose.map(|vector| UnitQuaternion::from_scaled_axis(Vector3::from(vector.map(f64::from))))
 }
 
+/// Reads the rows of 21 rotation matrices.
+#[must_use]
+pub fn from_matrices(matrices: &[[[f64; 3]; 3]; JOINTS]) -> Rotations {
+    matrices.map(|rows| {
+        let matrix = Matrix3::from_fn(|row, column| rows[row][column]);
+        UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(matrix))
+    })
+}
+
 /// Writes rotations as axis-angle vectors no longer than pi, radians.
 #[must_use]
 pub fn to_axis_angle(rotations: &Rotations) -> [[f32; 3]; JOINTS] {

@@ -91,7 +91,7 @@ pub(crate) struct DemoArguments {
     /// Do not wait for the frame clock
     #[arg(long)]
     fast: bool,
-    /// Seed of both engines
+    /// Seed of all engines
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Step size of Adam on theta
@@ -106,7 +106,7 @@ pub(crate) struct DemoArguments {
     /// Weight of |x|^2 / X in what theta's descent minimises, and in its loss
     #[arg(long, default_value_t = THETA_PRIOR, value_parser = not_negative)]
     theta_prior: f64,
-    /// Weight of |x|^2 / X in what x-descent minimises, and in its loss: a stronger rival at 0.1
+    /// Weight of |x|^2 / X in what x-descent and x-cold minimise, and in their loss: stronger at 0.1
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
     x_prior: f64,
     /// Compare step sizes on the first fifth of the frames, and write nothing
@@ -144,24 +144,22 @@ impl DemoArguments {
         Arm::new("theta", task, landscape, rate, &config)
     }
 
-    /// Descends without a landscape.
+    /// Descends without a landscape, from where the last frame ended.
     fn x_descent(&self, rate: f64) -> anyhow::Result<Arm> {
-        let task = self.task()?;
-        let landscape = Landscape::identity(task.spec().latent);
-        let config = EngineConfig { prior_weight: self.x_prior, ..self.config() };
-        Arm::new("x-descent", task, landscape, rate, &config)
+        self.without_landscape("x-descent", rate, true)
     }
 
-    /// Descends without a landscape and without memory: classic inference.
-    fn x_cold(&self) -> anyhow::Result<Arm> {
+    /// Descends without a landscape; without a warm start it is classic inference.
+    fn without_landscape(&self, name: &'static str, rate: f64, warm_start: bool) -> anyhow::Result<Arm> {
         let task = self.task()?;
         let landscape = Landscape::identity(task.spec().latent);
-        let config = EngineConfig { warm_start: false, prior_weight: self.x_prior, ..self.config() };
-        Arm::new("x-cold", task, landscape, self.x_cold_rate, &config)
+        let config = EngineConfig { warm_start, prior_weight: self.x_prior, ..self.config() };
+        Arm::new(name, task, landscape, rate, &config)
     }
 
     fn arms(&self) -> anyhow::Result<Vec<Arm>> {
-        Ok(vec![self.theta(self.theta_rate)?, self.x_descent(self.x_rate)?, self.x_cold()?])
+        let cold = self.without_landscape("x-cold", self.x_cold_rate, false)?;
+        Ok(vec![self.theta(self.theta_rate)?, self.x_descent(self.x_rate)?, cold])
     }
 
     fn player(&self) -> anyhow::Result<Player> {

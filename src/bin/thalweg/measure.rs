@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -9,10 +10,12 @@ use rand::seq::index;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg::engine::{AdamConfig, Engine, EngineConfig, Optimizer, pin_threads};
+use thalweg::eval::metrics::{Visibility, mean_angle_deg};
 use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg_body_pose::dataset::{Dataset, Split};
-use thalweg_body_pose::rotation::{geodesic, matrix_from_axis_angle};
-use thalweg_task::{LoadOptions, Observation, Task, TaskSpec};
+use thalweg_body_pose::rotation::matrix_from_axis_angle;
+use thalweg_body_pose::skeleton;
+use thalweg_task::{LoadOptions, Observation, Task};
 
 /// Steps after which a row of the table is taken.
 const STEPS: [u32; 8] = [0, 1, 2, 5, 10, 20, 50, 200];
@@ -99,6 +102,7 @@ pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
     let dataset = Dataset::load(&arguments.data)?;
     let poses = |split| sample(&dataset.poses(split), arguments);
     let validation = poses(Split::Validation);
+    let held_out = [Split::Test, Split::OutOfDistribution].map(|split| (format!("{split:?}"), poses(split)));
     let mut rows = Vec::new();
     println!(
         "| poses | hidden | arm | rate | steps | loss | visible, deg | hidden, deg |\n|---|---|---|---|---|---|---|---|"
@@ -106,9 +110,8 @@ pub(crate) fn run(arguments: &MeasureArguments) -> anyhow::Result<()> {
     for hidden in ["", "arms", "legs"] {
         for arm in ARMS {
             let rate = tuned(arguments, arm, &Case { vectors: &validation, hidden })?;
-            for split in [Split::Test, Split::OutOfDistribution] {
-                let case = Case { vectors: &poses(split), hidden };
-                rows.extend(descend(arguments, arm, rate, &case, (&format!("{split:?}"), LAST))?);
+            for (split, vectors) in &held_out {
+                rows.extend(descend(arguments, arm, rate, &Case { vectors, hidden }, (split, LAST))?);
                 rows.iter().rev().take(STEPS.len()).rev().for_each(|row| println!("{}", line(row)));
             }
         }
@@ -159,14 +162,12 @@ fn descend(
     (split, last): (&str, u32),
 ) -> anyhow::Result<Vec<Row>> {
     let mut engine = engine(arguments, arm, rate, case.vectors.size()[0] as usize)?;
-    let spec = engine.task().spec().clone();
     let truth = matrix_from_axis_angle(&case.vectors.view([-1, 21, 3]).to_kind(Kind::Double));
     let flat = Vec::<f32>::try_from(case.vectors.contiguous().view(-1))?;
     let complete = Observation::of_joints(&thalweg_body_pose::joint_angles(&flat));
-    let visible = visible(&spec, case.hidden)?;
+    let visibility = visibility(case.hidden)?;
     let mut obs = complete.shallow_clone();
-    obs.joints = complete.joints.as_ref().map(|joints| joints.hide(&visible));
-    let by_joint = visible.view([21, 3]).select(1, 0);
+    obs.joints = complete.joints.as_ref().map(|joints| joints.hide(&visibility.mask()));
     engine.begin(&obs)?;
     let mut rows = Vec::new();
     for step in 0..=last {
@@ -175,8 +176,8 @@ fn descend(
         }
         if STEPS.contains(&step) {
             let Some(solution) = engine.solution() else { continue };
-            let error = geodesic(&solution.y_hat.to_kind(Kind::Double), &truth).rad2deg();
-            let mean = |mask: &Tensor| error.masked_select(mask).mean(Kind::Double).double_value(&[]);
+            let rotations = solution.y_hat.to_kind(Kind::Double);
+            let mean = |joints| mean_angle_deg(&rotations, &truth, joints).mean(Kind::Double).double_value(&[]);
             rows.push(Row {
                 split: split.to_owned(),
                 hidden: case.hidden,
@@ -184,8 +185,8 @@ fn descend(
                 rate,
                 steps: step,
                 loss: solution.loss.iter().sum::<f64>() / solution.loss.len() as f64,
-                visible_deg: mean(&by_joint),
-                hidden_deg: mean(&by_joint.logical_not()),
+                visible_deg: mean(visibility.visible()),
+                hidden_deg: mean(visibility.hidden()),
             });
         }
     }
@@ -216,11 +217,11 @@ fn landscape(arm: Arm, trained: &Path, task: &dyn Task) -> anyhow::Result<Landsc
     })
 }
 
-/// One flag for each scalar joint.
-fn visible(spec: &TaskSpec, hidden: &str) -> anyhow::Result<Tensor> {
-    let mut visible = vec![true; spec.joints.len()];
-    if !hidden.is_empty() {
-        spec.group(hidden)?.joints.iter().for_each(|&joint| visible[joint] = false);
+/// Hides a group of joints, or none.
+fn visibility(hidden: &str) -> anyhow::Result<Visibility> {
+    if hidden.is_empty() {
+        return Ok(Visibility::hiding(&[]));
     }
-    Ok(Tensor::from_slice(&visible))
+    let joints = skeleton::group(hidden).with_context(|| format!("no group of joints named {hidden}"))?;
+    Ok(Visibility::hiding(&joints))
 }

@@ -55,10 +55,10 @@ impl ErrorOverTime {
     pub fn draw(&self) -> Picture {
         let mut picture = Picture::new(WIDTH, HEIGHT);
         let time = Axis::linear([0.0, self.seconds()], [LEFT, RIGHT]);
-        let high = 1.05 * self.extreme(|series| &series.hidden_deg, f64::max);
+        let high = 1.05 * self.greatest(|series| &series.hidden_deg);
         let errors = Axis::linear([0.0, if high > 0.0 { high } else { 1.0 }], [ERRORS[1], ERRORS[0]]);
         let low = percentile(&self.all_losses(), 0.01).unwrap_or(1e-3).max(1e-9);
-        let high = self.extreme(|series| &series.loss, f64::max).max(low);
+        let high = self.greatest(|series| &series.loss).max(low);
         let losses = Axis::logarithmic([low, high], [LOSSES[1], LOSSES[0]]);
         self.draw_phases(&mut picture, &time);
         draw_scale(&mut picture, &errors, "hidden joints: error in degrees", ERRORS, 5.0);
@@ -88,9 +88,9 @@ impl ErrorOverTime {
         })
     }
 
-    fn extreme(&self, of: impl Fn(&ErrorSeries) -> &Vec<f64>, choose: fn(f64, f64) -> f64) -> f64 {
+    fn greatest(&self, of: impl Fn(&ErrorSeries) -> &Vec<f64>) -> f64 {
         let series = self.phases.iter().flat_map(|phase| &phase.arms);
-        series.flat_map(|series| of(series).iter().copied()).fold(0.0, choose)
+        series.flat_map(|series| of(series).iter().copied()).fold(0.0, f64::max)
     }
 
     fn all_losses(&self) -> Vec<f64> {

@@ -9,7 +9,7 @@ mod train;
 mod vae;
 
 pub use figures::{Figures, measure};
-pub use poses::{PoseSet, mirrored};
+pub use poses::{PoseSet, mirrored, training_poses};
 pub use train::{Progress, TrainError, TrainOptions, train};
 pub use vae::{ENCODER_HIDDEN, HIDDEN, LATENT, SLOPE, Vae};
 pub(crate) use vae::{decoder_widths, rotations};

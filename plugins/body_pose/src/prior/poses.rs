@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::dataset::{Dataset, Split};
 use crate::rotation::{matrix_from_axis_angle, sixd_from_matrix};
 use crate::skeleton::NAMES;
 
@@ -48,6 +49,14 @@ impl PoseSet {
     pub fn select(&self, index: &Tensor) -> Self {
         Self { rotations: self.rotations.index_select(0, index), sixd: self.sixd.index_select(0, index) }
     }
+}
+
+/// What F and theta are trained on: the training clips and their mirror images, `[B * 63]`, radians.
+#[must_use]
+pub fn training_poses(dataset: &Dataset) -> Vec<f32> {
+    let mut poses = dataset.poses(Split::Train);
+    poses.extend(mirrored(&poses));
+    poses
 }
 
 /// Mirrors rotation vectors `[B * 63]` at the body's sagittal plane.

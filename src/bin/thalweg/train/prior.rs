@@ -47,12 +47,9 @@ pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
     tch::set_num_threads(arguments.threads);
     let dataset = Dataset::load(&arguments.data)?;
     let options = options(arguments);
-    let poses = |split| dataset.poses(split);
-    let mut training = poses(Split::Train);
-    training.extend(prior::mirrored(&training));
     let device = Device::Cpu;
-    let training = PoseSet::from_axis_angle(&training, device);
-    let validation = PoseSet::from_axis_angle(&poses(Split::Validation), device);
+    let training = PoseSet::from_axis_angle(&prior::training_poses(&dataset), device);
+    let validation = PoseSet::from_axis_angle(&dataset.poses(Split::Validation), device);
     let mut job = Job::start("prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
     let vae = prior::train(&options, &training, &validation, &mut |progress| report(&mut job, progress))?;
     job.finish(&checkpoint(arguments))?;

@@ -10,7 +10,8 @@ use tch::Tensor;
 use thalweg::engine::pin_threads;
 use thalweg::registry;
 use thalweg::train::{self, ThetaOptions, ThetaProgress};
-use thalweg_body_pose::dataset::{Dataset, Split};
+use thalweg_body_pose::dataset::Dataset;
+use thalweg_body_pose::prior;
 use thalweg_task::{LoadOptions, Masked, Observation, Task, TaskSpec};
 
 use crate::job::Job;
@@ -138,8 +139,7 @@ fn observations(arguments: &ThetaArguments, task: &dyn Task) -> anyhow::Result<O
         arguments.task == thalweg_body_pose::ENTRY.name,
         "--data holds body poses, for task body_pose only"
     );
-    let mut poses = Dataset::load(folder)?.poses(Split::Train);
-    poses.extend(thalweg_body_pose::prior::mirrored(&poses));
+    let poses = prior::training_poses(&Dataset::load(folder)?);
     let recorded = thalweg_body_pose::joint_angles(&poses);
     let drawn = match arguments.drawn.unwrap_or(0) {
         0 => None,
