@@ -34,6 +34,7 @@ impl Decoder {
             reads_joints: true,
             image: None,
             points: None,
+            skeleton: None,
             residual: true,
             fingerprint: "random".into(),
             device: Device::Cpu,

@@ -60,6 +60,7 @@ fn describe(channels: i64, options: &LoadOptions) -> TaskSpec {
         reads_joints: false,
         image: Some(ImageSpec { channels, height: SIDE, width: SIDE }),
         points: None,
+        skeleton: None,
         residual: true,
         fingerprint: format!("blob-1 channels {channels}"),
         device: options.device,

@@ -28,6 +28,7 @@ impl Double {
             reads_joints: true,
             image: None,
             points: None,
+            skeleton: None,
             residual: true,
             fingerprint: "f0".into(),
             device: Device::Cpu,

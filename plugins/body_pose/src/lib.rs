@@ -16,4 +16,4 @@ pub mod urdf;
 
 pub use body::Body;
 pub use objective::LossKind;
-pub use task::{BodyPose, ENTRY, joint_angles};
+pub use task::{BodyPose, ENTRY, joint_angles, rotations_from_angles};

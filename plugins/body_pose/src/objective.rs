@@ -33,6 +33,9 @@ impl FromStr for LossKind {
 }
 
 impl LossKind {
+    /// Names of all, the default first.
+    pub(crate) const NAMES: [&str; 2] = ["rotation", "axis_angle"];
+
     /// Columns of a joint in the target.
     fn width(self) -> i64 {
         match self {

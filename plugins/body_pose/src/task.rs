@@ -5,8 +5,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 use thalweg_task::weights::{Weights, fingerprint};
 use thalweg_task::{
-    Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation, Perceptron, Reconstruction, Result,
-    Target, Task, TaskError, TaskSpec, nearest,
+    Bone, Change, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation, ParameterRange,
+    ParameterSpec, ParameterValue, Perceptron, Reconstruction, Result, SkeletonSpec, Target, Task, TaskError, TaskSpec,
+    nearest,
 };
 
 use crate::angles::Angles;
@@ -14,13 +15,14 @@ use crate::body::Body;
 use crate::objective::{Comparison, LossKind};
 use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
 use crate::rotation::matrix_from_axis_angle;
-use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, group, joint_names};
+use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, PARENTS, group, joint_names};
 
 /// What the registry knows about this task.
 pub const ENTRY: Entry = Entry {
     name: "body_pose",
     summary: "completes the joints of a human body from those that were seen",
     observes: Kinds { joints: true, image: false, points: false },
+    parameters: describe_parameters,
     load: |options| Ok(Box::new(BodyPose::load(options)?)),
 };
 
@@ -106,6 +108,19 @@ fn read_decoder(path: &Path, options: &LoadOptions) -> Result<Perceptron> {
     Perceptron::load(&file, "decoder", &decoder_widths(), SLOPE)
 }
 
+fn describe_parameters() -> Vec<ParameterSpec> {
+    vec![ParameterSpec {
+        name: "loss".into(),
+        default: ParameterValue::String(LossKind::NAMES[0].to_owned()),
+        unit: "",
+        range: ParameterRange::Choice(&LossKind::NAMES),
+        change: Change::Unconfigured,
+        description: "How joints are compared whose axes were all seen: the chord between rotations, or the \
+                      difference of rotation vectors."
+            .into(),
+    }]
+}
+
 fn read_loss(options: &LoadOptions) -> Result<LossKind> {
     let mut loss = LossKind::default();
     for (name, value) in &options.parameters {
@@ -139,11 +154,24 @@ fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
         reads_joints: true,
         image: None,
         points: None,
+        skeleton: Some(skeleton()),
         residual: true,
         fingerprint,
         device: options.device,
         kind: options.kind,
     }
+}
+
+/// The bones between the pelvis and the joints; a bone is turned by the joint at its root.
+fn skeleton() -> SkeletonSpec {
+    let point = |joint: Option<usize>| joint.map_or(0, |joint| joint + 1);
+    let axes = |joint: usize| (3 * joint..3 * joint + 3).collect();
+    let bone = |(joint, parent): (usize, &Option<usize>)| Bone {
+        from: Some(point(*parent)),
+        to: joint + 1,
+        joints: parent.map_or_else(Vec::new, axes),
+    };
+    SkeletonSpec { frame: "pelvis".to_owned(), bones: PARENTS.iter().enumerate().map(bone).collect() }
 }
 
 /// The limbs that evaluation hides, then each joint with its three axes.
@@ -156,6 +184,13 @@ fn groups() -> Vec<JointGroup> {
         joints: joints.into_iter().flat_map(axes).collect(),
     };
     limbs.chain(single).map(named).collect()
+}
+
+/// Composes joint angles `[N, 63]`, radians, into rotations `[N, 21, 3, 3]`, each relative to its
+/// parent.
+pub fn rotations_from_angles(angles: &Tensor) -> Tensor {
+    let convert = Angles::new(angles.kind(), angles.device());
+    convert.compose(&convert.to_slots(&angles.view([-1, JOINTS as i64, 3])))
 }
 
 /// Splits rotation vectors `[N * 63]`, radians, into joint angles `[N, 63]` as they are observed.

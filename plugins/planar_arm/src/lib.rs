@@ -24,5 +24,6 @@ pub const ENTRY: Entry = Entry {
     name: "planar_arm",
     summary: "three-link planar arm: joint angles and link tips, any part of them observed",
     observes: Kinds { joints: true, image: false, points: true },
+    parameters: Parameters::describe,
     load: |options| Ok(Box::new(PlanarArm::load(options)?)),
 };

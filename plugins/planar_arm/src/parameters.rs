@@ -3,7 +3,7 @@
 use std::f64::consts::PI;
 
 use serde_json::{Map, Value};
-use thalweg_task::{Result, TaskError, nearest};
+use thalweg_task::{Change, ParameterRange, ParameterSpec, ParameterValue, Result, TaskError, nearest};
 
 /// Names of all parameters.
 const NAMES: [&str; 2] = ["lengths", "limit"];
@@ -31,6 +31,29 @@ impl Default for Parameters {
 }
 
 impl Parameters {
+    /// Describes the parameters, for those who set and list them; [`Parameters::read`] checks them.
+    #[must_use]
+    pub fn describe() -> Vec<ParameterSpec> {
+        let Self { lengths, limit } = Self::default();
+        let lengths = ParameterSpec {
+            name: "lengths".into(),
+            default: ParameterValue::DoubleArray(lengths.to_vec()),
+            unit: "m",
+            range: ParameterRange::Doubles { length: 3, from: *LENGTH.start(), to: *LENGTH.end() },
+            change: Change::Unconfigured,
+            description: "Length of each link, from the base outwards.".into(),
+        };
+        let limit = ParameterSpec {
+            name: "limit".into(),
+            default: ParameterValue::Double(limit),
+            unit: "rad",
+            range: ParameterRange::Double { from: *LIMIT.start(), to: *LIMIT.end() },
+            change: Change::Unconfigured,
+            description: "Every joint turns between minus this and this.".into(),
+        };
+        vec![lengths, limit]
+    }
+
     /// Reads parameters by name; what is absent keeps its default.
     ///
     /// # Errors

@@ -2,14 +2,17 @@
 
 use tch::Tensor;
 use thalweg_task::{
-    JointSpec, LoadOptions, Objective, Observation, PointsSpec, Reconstruction, Result, Target, Task, TaskError,
-    TaskSpec,
+    Bone, JointSpec, LoadOptions, Objective, Observation, PointsSpec, Reconstruction, Result, SkeletonSpec, Target,
+    Task, TaskError, TaskSpec,
 };
 
 use crate::{Arm, Parameters};
 
 /// Number of joints, links and tips.
 const LINKS: i64 = 3;
+
+/// Frame of the tips: the arm's foot.
+const FRAME: &str = "base_link";
 
 /// Width of F's output: three angles, then x, y, z of three tips.
 const WIDTH: i64 = LINKS + 3 * LINKS;
@@ -62,6 +65,11 @@ impl PlanarArm {
     }
 }
 
+/// The link that ends in tip `link`.
+fn bone(link: usize) -> Bone {
+    Bone { from: link.checked_sub(1), to: link, joints: vec![link] }
+}
+
 fn describe(parameters: &Parameters, options: &LoadOptions) -> TaskSpec {
     let Parameters { lengths, limit } = parameters;
     let names = |what: &'static str| (1..=LINKS).map(move |link| format!("{what}_{link}"));
@@ -74,7 +82,8 @@ fn describe(parameters: &Parameters, options: &LoadOptions) -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: None,
-        points: Some(PointsSpec { names: names("tip").collect(), frame: "base_link".to_owned() }),
+        points: Some(PointsSpec { names: names("tip").collect(), frame: FRAME.to_owned() }),
+        skeleton: Some(SkeletonSpec { frame: FRAME.to_owned(), bones: (0..LINKS as usize).map(bone).collect() }),
         residual: true,
         // Says what F depends on; a task with weights takes `weights::fingerprint` of them.
         fingerprint: format!("planar_arm-1 lengths {lengths:?} limit {limit:?}"),

@@ -18,6 +18,7 @@ pub mod conformance;
 mod error;
 mod masked;
 mod observation;
+mod parameter;
 mod perceptron;
 mod reconstruction;
 mod spec;
@@ -28,9 +29,12 @@ pub use adamw::{AdamW, AdamWConfig};
 pub use error::TaskError;
 pub use masked::Masked;
 pub use observation::Observation;
+pub use parameter::{Change, ParameterKind, ParameterRange, ParameterRefusal, ParameterSpec, ParameterValue};
 pub use perceptron::Perceptron;
 pub use reconstruction::Reconstruction;
-pub use spec::{Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, TaskSpec, nearest};
+pub use spec::{
+    Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec, nearest,
+};
 pub use task::{Objective, Target, Task};
 
 /// The result of a call to a task.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
-use crate::{Result, Task, TaskError};
+use crate::{ParameterSpec, Result, Task, TaskError};
 
 /// The kinds of data that a task observes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +70,26 @@ pub struct PointsSpec {
     pub frame: String,
 }
 
+/// A straight piece between two rendered points, to be drawn.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bone {
+    /// Place of its root among the rendered points; none is the origin of the frame.
+    pub from: Option<usize>,
+    /// Place of its tip among the rendered points.
+    pub to: usize,
+    /// The joints that turn it against what it hangs on, as places in [`TaskSpec::joints`].
+    pub joints: Vec<usize>,
+}
+
+/// How rendered points hang together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkeletonSpec {
+    /// Frame of the points.
+    pub frame: String,
+    /// The bones, from the root outward.
+    pub bones: Vec<Bone>,
+}
+
 /// Everything about a task that is not arithmetic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskSpec {
@@ -89,6 +109,8 @@ pub struct TaskSpec {
     pub image: Option<ImageSpec>,
     /// The points that are read.
     pub points: Option<PointsSpec>,
+    /// How the rendered points hang together, where they do.
+    pub skeleton: Option<SkeletonSpec>,
     /// Whether the objective gives residuals, as Levenberg-Marquardt needs.
     pub residual: bool,
     /// What a landscape trained for this task is bound to: changes whenever F changes.
@@ -211,6 +233,8 @@ pub struct Entry {
     pub summary: &'static str,
     /// What it observes.
     pub observes: Kinds,
+    /// Describes what the user may set: each entry of [`LoadOptions::parameters`] that the task knows.
+    pub parameters: fn() -> Vec<ParameterSpec>,
     /// Loads the task.
     pub load: fn(&LoadOptions) -> Result<Box<dyn Task>>,
 }

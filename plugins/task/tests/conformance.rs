@@ -36,11 +36,12 @@ const NEEDS_GRADIENT: [&str; 12] = [
 /// the batch in F, say, changes a row's value, its gradient, and spreads NaN.
 type Case = (Flaw, &'static [&'static str], &'static str);
 
-const DECLARATION: [Case; 17] = [
+const DECLARATION: [Case; 18] = [
     (Flaw::LoadError, &["load"], "no such weights"),
     (Flaw::LoadPanic, &["load"], "panicked: the double panics while loading"),
     (Flaw::IgnoresKind, &["load"], "asked to compute in f64, the spec says Float"),
     (Flaw::LimitsSwapped, &["spec"], "joint left: limits 2 .. 1"),
+    (Flaw::LooseBone, &["shapes"], "does not fit 1 rendered points and 2 joints"),
     (Flaw::JointTwice, &["spec"], "joint 'left' is empty or twice"),
     (Flaw::NoFingerprint, &["spec"], "fingerprint is empty"),
     (Flaw::ExtraColumn, &["shapes"], "F(x): expected shape [1, 9], got [1, 10]"),

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::compare::{Fault, Verdict, ensure, ensure_shape};
 use super::probe::{descend, latents, observe};
 use super::subject::Subject;
-use crate::{JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
+use crate::{Bone, JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
 
 /// Checks the description itself.
 ///
@@ -114,7 +114,27 @@ fn rendered_shapes(spec: &TaskSpec, rows: i64, rendered: &Reconstruction) -> Res
             format!("rendered {kind}: expected {axes} axes, got {size:?}")
         })?;
     }
-    Ok(())
+    loose_bone(spec, rendered)
+}
+
+/// A bone must hang between points that are rendered, and be turned by joints that there are.
+fn loose_bone(spec: &TaskSpec, rendered: &Reconstruction) -> Result<(), Fault> {
+    let Some(skeleton) = &spec.skeleton else {
+        return Ok(());
+    };
+    let points = rendered.points.as_ref().map_or(0, |points| points.size().get(1).copied().unwrap_or(0)) as usize;
+    let fits = |bone: &Bone| {
+        let joints = bone.joints.iter().all(|&joint| joint < spec.joints.len());
+        joints && bone.to < points && bone.from.is_none_or(|from| from < points)
+    };
+    ensure(!skeleton.frame.trim().is_empty(), || "the skeleton has no frame".into())?;
+    match skeleton.bones.iter().find(|bone| !fits(bone)) {
+        Some(bone) => {
+            let joints = spec.joints.len();
+            ensure(false, || format!("{bone:?} does not fit {points} rendered points and {joints} joints"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn with_rows(rows: i64, shape: &[i64]) -> Vec<i64> {

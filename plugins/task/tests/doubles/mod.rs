@@ -6,8 +6,8 @@ use std::cell::Cell;
 
 use tch::{Kind, Tensor};
 use thalweg_task::{
-    ImageSpec, JointSpec, LoadOptions, Masked, Objective, Observation, PointsSpec, Reconstruction, Result, Target,
-    Task, TaskError, TaskSpec,
+    Bone, ImageSpec, JointSpec, LoadOptions, Masked, Objective, Observation, PointsSpec, Reconstruction, Result,
+    SkeletonSpec, Target, Task, TaskError, TaskSpec,
 };
 
 /// Latent dimension.
@@ -28,6 +28,7 @@ pub(crate) enum Flaw {
     LoadPanic,
     IgnoresKind,
     LimitsSwapped,
+    LooseBone,
     JointTwice,
     NoFingerprint,
     ObservesNothing,
@@ -124,6 +125,10 @@ fn describe(options: &LoadOptions) -> TaskSpec {
         reads_joints: true,
         image: Some(ImageSpec { channels: 1, height: 2, width: 2 }),
         points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base_link".to_owned() }),
+        skeleton: Some(SkeletonSpec {
+            frame: "base_link".to_owned(),
+            bones: vec![Bone { from: None, to: 0, joints: vec![0, 1] }],
+        }),
         residual: true,
         fingerprint: "double-1".to_owned(),
         device: options.device,
@@ -139,6 +144,11 @@ fn spoil(spec: &mut TaskSpec, flaw: Flaw) {
         Flaw::ObservesNothing => {
             spec.reads_joints = false;
             (spec.image, spec.points) = (None, None);
+        }
+        Flaw::LooseBone => {
+            if let Some(skeleton) = &mut spec.skeleton {
+                skeleton.bones[0].to = 1;
+            }
         }
         Flaw::LossOnly => spec.residual = false,
         Flaw::IgnoresKind => spec.kind = Kind::Float,

@@ -177,6 +177,7 @@ mod tests {
             reads_joints: true,
             image,
             points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned() }),
+            skeleton: None,
             residual: true,
             fingerprint: "test".to_owned(),
             device: Device::Cpu,

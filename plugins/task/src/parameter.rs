@@ -1,0 +1,7 @@
+//! What a user may set: one parameter, described as data.
+
+mod spec;
+mod value;
+
+pub use spec::{Change, ParameterRange, ParameterRefusal, ParameterSpec};
+pub use value::{ParameterKind, ParameterValue};
