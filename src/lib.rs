@@ -10,9 +10,14 @@
 //! learns theta with the same engine, [`motion`] keeps latents of recorded motions, [`eval`] measures.
 
 pub mod clock;
+pub mod diagnostics;
 pub mod engine;
 pub mod eval;
+pub mod intake;
 pub mod landscape;
+pub mod lifecycle;
 pub mod motion;
+pub mod parameters;
 pub mod registry;
+pub mod solver;
 pub mod train;

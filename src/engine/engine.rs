@@ -109,7 +109,15 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Option`] when it is zero or not above `fresh`; nothing is changed then.
     pub fn set_hypotheses(&mut self, hypotheses: usize) -> Result<(), EngineError> {
-        let config = EngineConfig { hypotheses, ..self.config.clone() };
+        self.set_population(hypotheses, self.config.fresh)
+    }
+
+    /// Changes the number of hypotheses, and how many of them are drawn anew, both at once.
+    ///
+    /// # Errors
+    /// As [`Engine::set_hypotheses`].
+    pub fn set_population(&mut self, hypotheses: usize, fresh: usize) -> Result<(), EngineError> {
+        let config = EngineConfig { hypotheses, fresh, ..self.config.clone() };
         config.validate()?;
         self.end_session();
         (self.config, self.pace) = (config, Pace::default());

@@ -8,6 +8,7 @@ mod job;
 mod measure;
 mod motion;
 mod observation;
+mod params;
 mod solve;
 mod task_options;
 mod tasks;
@@ -46,6 +47,8 @@ enum Command {
     Measure(measure::MeasureArguments),
     /// Keep clips of motion capture as latents of the body_pose task
     Motion(motion::MotionArguments),
+    /// Print the node's parameters as a parameter file
+    Params(params::ParamsArguments),
 }
 
 fn main() -> ExitCode {
@@ -68,5 +71,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Train(arguments) => train::run(arguments),
         Command::Measure(arguments) => measure::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),
+        Command::Params(arguments) => params::run(arguments),
     }
 }

@@ -1,0 +1,42 @@
+//! The inputs of the node and what each has seen.
+
+use super::refusal::Tally;
+
+/// An input of the node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Joint positions.
+    Joints,
+    /// An image.
+    Image,
+    /// Points.
+    Points,
+}
+
+impl Input {
+    /// Every input.
+    pub const ALL: [Self; 3] = [Self::Joints, Self::Image, Self::Points];
+
+    /// The topic, relative.
+    #[must_use]
+    pub const fn topic(self) -> &'static str {
+        match self {
+            Self::Joints => "joint_states",
+            Self::Image => "image",
+            Self::Points => "points",
+        }
+    }
+}
+
+/// What an input has seen since the start.
+#[derive(Clone, Debug, Default)]
+pub struct Channel {
+    /// Messages that came.
+    pub seen: u64,
+    /// Messages of which something was used.
+    pub used: u64,
+    /// When the last message came, nanoseconds.
+    pub last_nanos: Option<i64>,
+    /// What was refused.
+    pub tally: Tally,
+}

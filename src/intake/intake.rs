@@ -1,0 +1,180 @@
+//! The three inputs of one task, joined.
+
+use std::time::Duration;
+
+use tch::Tensor;
+use thalweg_task::{ImageSpec, Kinds, Observation, PointsSpec, TaskSpec};
+
+use super::Taken;
+use super::channel::{Channel, Input};
+use super::image::{ImageMessage, decode_image};
+use super::joints::{JointBoard, JointConfig, JointMessage};
+use super::latest::{Header, Latest};
+use super::points::{CloudMessage, decode_points};
+use super::provenance::{Provenance, provenance};
+use super::stamp::Stamp;
+
+/// How input is taken; the parameters `input.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IntakeConfig {
+    /// How joints are taken; images and points share `accept_zero_stamp`.
+    pub joints: JointConfig,
+    /// Age, since it was received, at which an image or a cloud falls out.
+    pub stale_timeout: Duration,
+}
+
+impl Default for IntakeConfig {
+    fn default() -> Self {
+        Self { joints: JointConfig::default(), stale_timeout: Duration::from_secs(1) }
+    }
+}
+
+/// Everything that arrives for one task.
+#[derive(Debug)]
+pub struct Intake {
+    config: IntakeConfig,
+    kinds: Kinds,
+    joints: usize,
+    image_spec: Option<ImageSpec>,
+    points_spec: Option<PointsSpec>,
+    board: JointBoard,
+    image: Latest,
+    points: Latest,
+    channels: [Channel; 3],
+    revision: u64,
+}
+
+impl Intake {
+    /// Prepares to take what the task observes.
+    #[must_use]
+    pub fn new(spec: &TaskSpec, config: IntakeConfig) -> Self {
+        Self {
+            config,
+            kinds: spec.observes(),
+            joints: spec.joints.len(),
+            image_spec: spec.image,
+            points_spec: spec.points.clone(),
+            board: JointBoard::new(&spec.joints, config.joints),
+            image: Latest::default(),
+            points: Latest::default(),
+            channels: Default::default(),
+            revision: 0,
+        }
+    }
+
+    /// The number of the task's joints.
+    #[must_use]
+    pub fn joints(&self) -> usize {
+        self.joints
+    }
+
+    /// The kinds of data that are taken.
+    #[must_use]
+    pub fn kinds(&self) -> Kinds {
+        self.kinds
+    }
+
+    /// Changes how input is taken, from the next message on.
+    pub fn configure(&mut self, config: IntakeConfig) {
+        self.config = config;
+        self.board.configure(config.joints);
+    }
+
+    /// Forgets what was observed, as after a jump of the clock; counters and notices told once stay.
+    pub fn clear(&mut self) {
+        self.board.clear();
+        self.image.clear();
+        self.points.clear();
+        self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
+    }
+
+    /// What an input has seen.
+    #[must_use]
+    pub fn channel(&self, input: Input) -> &Channel {
+        &self.channels[input as usize]
+    }
+
+    /// What an input has seen, to report its refusals ([`super::Tally::since_last`]).
+    pub fn channel_mut(&mut self, input: Input) -> &mut Channel {
+        &mut self.channels[input as usize]
+    }
+
+    /// Rises with every message of which something was used.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Names that are no joints of the task, in alphabetical order, at most 256.
+    pub fn unknown_names(&self) -> impl Iterator<Item = &str> {
+        self.board.unknown_names()
+    }
+
+    /// Takes joint positions at ROS time `now_nanos`; a task that reads none ignores them.
+    pub fn take_joints(&mut self, message: &JointMessage<'_>, now_nanos: i64) -> Taken {
+        let taken = if self.kinds.joints { self.board.take(message, now_nanos) } else { Taken::default() };
+        self.count(Input::Joints, taken, now_nanos)
+    }
+
+    /// Takes an image at ROS time `now_nanos`; a task that reads none ignores it.
+    pub fn take_image(&mut self, message: &ImageMessage<'_>, now_nanos: i64) -> Taken {
+        let Some(spec) = self.image_spec else { return self.count(Input::Image, Taken::default(), now_nanos) };
+        let header = self.header(message.stamp, message.frame_id, now_nanos);
+        let taken = self.image.take(header, || decode_image(message, &spec).map(Some));
+        self.count(Input::Image, taken, now_nanos)
+    }
+
+    /// Takes points at ROS time `now_nanos`; a task that reads none ignores them.
+    pub fn take_points(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
+        let header = self.header(message.stamp, message.frame_id, now_nanos);
+        let taken = match &self.points_spec {
+            Some(spec) => self.points.take(header, || decode_points(message, spec)),
+            None => Taken::default(),
+        };
+        self.count(Input::Points, taken, now_nanos)
+    }
+
+    fn header<'a>(&self, stamp: Stamp, frame_id: &'a str, now: i64) -> Header<'a> {
+        Header { stamp, frame_id, now, accept_zero_stamp: self.config.joints.accept_zero_stamp }
+    }
+
+    fn count(&mut self, input: Input, taken: Taken, now_nanos: i64) -> Taken {
+        let channel = self.channel_mut(input);
+        channel.seen += 1;
+        channel.used += u64::from(taken.used > 0);
+        channel.last_nanos = Some(now_nanos);
+        taken.refusals.iter().for_each(|refusal| channel.tally.add(refusal));
+        self.revision += u64::from(taken.used > 0);
+        taken
+    }
+
+    /// Gives what is observed at `now_nanos`, or `None` when nothing is.
+    ///
+    /// Joints `[1, J]`, image `[1, C, H, W]`, points `[1, P, 3]`, 32 bit floats on the CPU.
+    pub fn observation(&mut self, now_nanos: i64) -> Option<(Observation, Provenance)> {
+        if let Some(refusal) = self.board.expire(now_nanos) {
+            self.channel_mut(Input::Joints).tally.add(&refusal);
+        }
+        let timeout = self.config.stale_timeout;
+        let joints = self.board.snapshot(now_nanos);
+        let image = self.image.holding(now_nanos, timeout);
+        let points = self.points.holding(now_nanos, timeout);
+        let provenance = provenance(self.joints, joints.as_ref(), [image, points])?;
+        let mut obs = Observation { stamp_nanos: provenance.stamp_nanos, ..Observation::default() };
+        if let Some(snapshot) = joints {
+            obs.joints = Observation::of_joints(&tensor(&snapshot.positions, &[1, -1])).joints;
+        }
+        if let (Some(held), Some(ImageSpec { channels, height, width })) = (image, self.image_spec) {
+            obs.image = Observation::of_image(&tensor(&held.values, &[1, channels, height, width])).image;
+        }
+        if let Some(held) = points {
+            obs.points = Observation::of_points(&tensor(&held.values, &[1, -1, 3])).points;
+        }
+        Some((obs, provenance))
+    }
+}
+
+/// A tensor of `shape`, of which the values are a whole number of rows by construction.
+fn tensor(values: &[f32], shape: &[i64]) -> Tensor {
+    Tensor::from_slice(values).view(shape)
+}

@@ -1,0 +1,74 @@
+//! From messages to observations: validates what arrives, merges it, counts what was refused.
+//!
+//! ```text
+//! JointMessage --> JointBoard   names -> joints, one slot each, newest position wins ---+
+//! ImageMessage --> decode_image encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
+//! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
+//!                        |
+//!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
+//! ```
+//!
+//! The good part of a message is used and the bad part refused with a reason; a message whose
+//! structure does not fit together is refused as a whole. Nothing here reads a clock: ROS time is
+//! handed in, nanoseconds, and may jump. Memory is bounded whatever comes, and no value that
+//! leaves is infinite.
+
+mod channel;
+mod contradiction;
+mod encoding;
+mod findings;
+mod image;
+#[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
+mod intake;
+mod joints;
+mod latest;
+mod layout;
+mod points;
+mod position;
+mod provenance;
+mod refusal;
+mod resize;
+mod sources;
+mod stamp;
+mod text;
+
+pub use channel::{Channel, Input};
+pub use image::{ImageMessage, decode_image};
+pub use intake::{Intake, IntakeConfig};
+pub use joints::{JointBoard, JointConfig, JointMessage, Snapshot};
+pub use points::{CloudMessage, Field, decode_points};
+pub use provenance::Provenance;
+pub use refusal::{Cause, Refusal, Since, Tally};
+pub use stamp::{Judged, Stamp, judge};
+pub use text::{NAME_BYTES, clean, escaped, is_acceptable_name};
+
+/// What became of one message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// How many joints, pixels times channels, or coordinates were used.
+    pub used: usize,
+    /// What was wrong, at most one for each cause; some of it was used nevertheless.
+    pub refusals: Vec<Refusal>,
+    /// Names that are no joints of the task and were not told before; 256 are told in all.
+    pub unknown: Vec<String>,
+    /// Whether the message says that its source lives and nothing else.
+    pub is_heartbeat: bool,
+}
+
+/// Values that were decoded, NaN where unobserved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// Row-major values.
+    pub values: Vec<f32>,
+    /// What is worth a word although the message is used.
+    pub notices: Vec<Refusal>,
+}
+
+/// Takes a frame that is empty or a name.
+fn judge_frame(frame_id: &str) -> Result<&str, Refusal> {
+    if frame_id.is_empty() || is_acceptable_name(frame_id) {
+        return Ok(frame_id);
+    }
+    let text = format!("got frame '{}'; expected at most 256 bytes of printable text; left out", escaped(frame_id));
+    Err(Refusal::new(Cause::BadName, text))
+}

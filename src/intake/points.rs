@@ -1,0 +1,126 @@
+//! Point clouds: from the bytes of a message to the points that a task names.
+
+use thalweg_task::PointsSpec;
+
+use super::Decoded;
+use super::layout::find_axes;
+use super::refusal::{Cause, Refusal};
+use super::stamp::Stamp;
+use super::text::escaped;
+
+/// Clouds of more points are no named points but a scan.
+const MOST_POINTS: u64 = 1_000_000;
+
+/// A `sensor_msgs/PointField`, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct Field<'a> {
+    /// Name: `x`, `y`, `z`, `intensity`, ...
+    pub name: &'a str,
+    /// Bytes from the start of the point.
+    pub offset: u32,
+    /// Number of the type: 7 is FLOAT32, 8 is FLOAT64.
+    pub datatype: u8,
+    /// Number of elements.
+    pub count: u32,
+}
+
+/// A `sensor_msgs/PointCloud2`, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub struct CloudMessage<'a> {
+    /// When it was measured.
+    pub stamp: Stamp,
+    /// Frame of the positions; empty means the task's.
+    pub frame_id: &'a str,
+    /// Rows; 1 for a cloud without order.
+    pub height: u32,
+    /// Points in a row.
+    pub width: u32,
+    /// What a point consists of.
+    pub fields: &'a [Field<'a>],
+    /// Whether numbers have the most significant byte first.
+    pub is_bigendian: bool,
+    /// Bytes from one point to the next.
+    pub point_step: u32,
+    /// Bytes from one row to the next.
+    pub row_step: u32,
+    /// The points.
+    pub data: &'a [u8],
+}
+
+/// Decodes the points that `spec` names, in its order.
+///
+/// Returns `[P, 3]`, point by point, metres, or `None` for an empty cloud (P11). A point is NaN,
+/// unobserved, when any of its coordinates is not finite, whatever `is_dense` said (P8).
+///
+/// # Errors
+/// [`Cause::WrongFrame`], [`Cause::BadLayout`], [`Cause::MissingField`],
+/// [`Cause::TooManyPoints`] or [`Cause::WrongCount`], before anything is allocated.
+pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Option<Decoded>, Refusal> {
+    let count = u64::from(message.width) * u64::from(message.height);
+    if count == 0 && message.data.is_empty() {
+        return Ok(None);
+    }
+    check_frame(message, spec)?;
+    check_layout(message)?;
+    check_count(count, spec)?;
+    let axes = find_axes(message)?;
+    let mut values = Vec::with_capacity(spec.names.len() * 3);
+    let mut overflow = None;
+    for place in 0..spec.names.len() {
+        let start = place / message.width as usize * message.row_step as usize
+            + place % message.width as usize * message.point_step as usize;
+        let point = axes.map(|axis| axis.read(&message.data[start..], message.is_bigendian));
+        overflow =
+            overflow.or_else(|| point.into_iter().find(|value| value.is_finite() && !(*value as f32).is_finite()));
+        let point = point.map(|value| value as f32);
+        values.extend(if point.iter().all(|value| value.is_finite()) { point } else { [f32::NAN; 3] });
+    }
+    let notices = overflow.map(overflow_notice).into_iter().collect();
+    Ok(Some(Decoded { values, notices }))
+}
+
+fn overflow_notice(value: f64) -> Refusal {
+    let text = format!("got coordinate {value:?}; expected metres that fit a 32 bit float; the point is unobserved");
+    Refusal::new(Cause::Overflow, text)
+}
+
+/// Nothing is transformed: the frame is the task's, or unnamed (P12).
+fn check_frame(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<(), Refusal> {
+    let (got, expected) = (message.frame_id, spec.frame.as_str());
+    if got.is_empty() || expected.is_empty() || got == expected {
+        return Ok(());
+    }
+    let text = format!("got points in frame '{}'; expected frame '{}'", escaped(got), escaped(expected));
+    Err(Refusal::new(Cause::WrongFrame, text))
+}
+
+/// Checks steps and bytes against each other (P1, P5, P9).
+fn check_layout(message: &CloudMessage<'_>) -> Result<(), Refusal> {
+    let &CloudMessage { height, width, point_step, row_step, data, .. } = message;
+    let refuse = |text: String| Err(Refusal::new(Cause::BadLayout, text));
+    if point_step == 0 {
+        return refuse("got point_step 0; expected the bytes of a point".to_owned());
+    }
+    let row = u128::from(width) * u128::from(point_step);
+    if u128::from(row_step) < row {
+        return refuse(format!(
+            "got row_step {row_step} < width {width} x point_step {point_step}; expected at least {row}"
+        ));
+    }
+    let whole = u128::from(row_step) * u128::from(height);
+    let least = whole.saturating_sub(u128::from(row_step)) + row;
+    let got = data.len() as u128;
+    if got != whole && got != least {
+        return refuse(format!("got {got} B of data; expected row_step {row_step} x height {height} = {whole} B"));
+    }
+    Ok(())
+}
+
+fn check_count(got: u64, spec: &PointsSpec) -> Result<(), Refusal> {
+    let expected = spec.names.len() as u64;
+    if got == expected {
+        return Ok(());
+    }
+    let cause = if got > MOST_POINTS { Cause::TooManyPoints } else { Cause::WrongCount };
+    Err(Refusal::new(cause, format!("got {got} points; expected {expected}, those that the task names")))
+}

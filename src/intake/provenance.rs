@@ -1,0 +1,35 @@
+//! Where an observation comes from.
+
+use super::joints::Snapshot;
+use super::latest::Held;
+
+/// Where an observation comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// Newest stamp among the parts, nanoseconds.
+    pub stamp_nanos: i64,
+    /// Frame of the joints, else of the image, else of the points; empty when none is named.
+    pub frame_id: String,
+    /// When the newest part was received, nanoseconds: the age of the data counts from here.
+    pub received_nanos: i64,
+    /// When the oldest part that is still used was received, nanoseconds.
+    pub oldest_nanos: i64,
+    /// For each joint of the task, whether it is observed.
+    pub observed_joints: Vec<bool>,
+}
+
+/// Gathers where the parts come from; `None` when there is no part.
+pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Option<&Held>; 2]) -> Option<Provenance> {
+    let of_joints = snapshot.map(|s| (s.stamp_nanos, s.frame_id.as_str(), s.received_nanos, s.oldest_nanos));
+    let of_held = held.map(|held| held.map(|h| (h.stamp, h.frame_id.as_str(), h.received, h.received)));
+    let parts: Vec<_> = std::iter::once(of_joints).chain(of_held).flatten().collect();
+    let frame_id = parts.iter().map(|part| part.1).find(|frame| !frame.is_empty()).unwrap_or_default();
+    let observed = |snapshot: &Snapshot| snapshot.positions.iter().map(|position| !position.is_nan()).collect();
+    Some(Provenance {
+        stamp_nanos: parts.iter().map(|part| part.0).max()?,
+        frame_id: frame_id.to_owned(),
+        received_nanos: parts.iter().map(|part| part.2).max()?,
+        oldest_nanos: parts.iter().map(|part| part.3).min()?,
+        observed_joints: snapshot.map_or_else(|| vec![false; joints], observed),
+    })
+}

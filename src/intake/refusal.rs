@@ -1,0 +1,193 @@
+//! Why input was refused, in words, and how often.
+
+use std::fmt;
+
+/// Declares [`Cause`] once: variant, name in diagnostics, meaning.
+macro_rules! causes {
+    ($($variant:ident $name:literal $meaning:literal,)*) => {
+        /// Why a message, or a part of one, was not taken as it came.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Cause {
+            $(#[doc = $meaning] $variant,)*
+        }
+
+        impl Cause {
+            /// Every cause, in the order in which diagnostics list them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The cause in snake_case, as in the key `refused nonfinite_joint`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+causes! {
+    NonfiniteJoint "nonfinite_joint" "A joint position is NaN or infinite (J1); that joint is unobserved.",
+    LengthMismatch "length_mismatch" "There are more names than positions, or fewer (J2).",
+    NoPositions "no_positions" "Names came without positions (J3).",
+    NoNames "no_names" "Positions came without names (J4).",
+    UnknownJoint "unknown_joint" "None of the names is a joint of the task (J5).",
+    DuplicateJoint "duplicate_joint" "A name came twice with different positions (J6).",
+    OutOfOrder "out_of_order" "The stamp is older than the one before it from the same source (J8).",
+    ZeroStamp "zero_stamp" "The stamp is zero; taken as now where that is accepted (J9).",
+    FutureStamp "future_stamp" "The stamp is in the future; used up to 5 s, refused beyond (J10).",
+    BadStamp "bad_stamp" "The stamp is no time: negative, or a billion nanoseconds or more (J11).",
+    OutOfLimits "out_of_limits" "A value lies outside the range it is declared for (J12).",
+    Precision "precision" "An angle is so many turns large that it has no precision left (J13).",
+    Overflow "overflow" "A value does not fit a 32 bit float (J14).",
+    BadName "bad_name" "A name is empty, too long or has control or undecodable characters (J15).",
+    TooManyJoints "too_many_joints" "The message has more joints than `input.max_joints` (J16).",
+    Contradiction "contradiction" "A joint flips between two positions, as two publishers do (J18); still used.",
+    Undecodable "undecodable" "The bytes are no message of this type (J19).",
+    StaleJoint "stale_joint" "A joint came no more for `input.joint_timeout` and fell out (J17).",
+    BadStep "bad_step" "A row of an image is shorter than its pixels (I1).",
+    BadSize "bad_size" "An image has another number of bytes than its size says (I3, I4).",
+    EmptyImage "empty_image" "An image has no rows or no columns (I4).",
+    UnknownEncoding "unknown_encoding" "The encoding of an image is none of those that are read (I5).",
+    WrongChannels "wrong_channels" "The task wants a number of channels that no encoding gives.",
+    BadLayout "bad_layout" "Fields, steps and bytes of a cloud do not fit together (P1, P3, P4, P5, P9).",
+    MissingField "missing_field" "A cloud lacks x, y or z (P2).",
+    WrongCount "wrong_count" "A cloud has another number of points than the task names (P14).",
+    WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
+    TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One thing that was wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind of trouble, for counting.
+    pub cause: Cause,
+    /// What came and what was expected: "got .. expected ..", safe to log.
+    pub text: String,
+}
+
+impl Refusal {
+    /// Builds a refusal.
+    #[must_use]
+    pub fn new(cause: Cause, text: impl Into<String>) -> Self {
+        Self { cause, text: text.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.cause, self.text)
+    }
+}
+
+/// How often one cause came, and what was said last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Count {
+    total: u64,
+    reported: u64,
+    text: String,
+}
+
+/// What was refused since the report before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// How often each cause came, in the order of [`Cause::ALL`]; causes that did not are absent.
+    pub counts: Vec<(Cause, u64)>,
+    /// The refusal that came last.
+    pub last: Option<Refusal>,
+}
+
+/// Counts refusals by cause; bounded, whatever comes.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    counts: Vec<Count>,
+    last: Option<Cause>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { counts: vec![Count::default(); Cause::ALL.len()], last: None }
+    }
+}
+
+impl Tally {
+    /// Counts one refusal and remembers its text.
+    pub fn add(&mut self, refusal: &Refusal) {
+        let count = &mut self.counts[refusal.cause as usize];
+        count.total = count.total.saturating_add(1);
+        count.text.clone_from(&refusal.text);
+        self.last = Some(refusal.cause);
+    }
+
+    /// How often a cause came since the start.
+    #[must_use]
+    pub fn total(&self, cause: Cause) -> u64 {
+        self.counts[cause as usize].total
+    }
+
+    /// What was said last about a cause, if it ever came.
+    #[must_use]
+    pub fn text(&self, cause: Cause) -> Option<&str> {
+        let count = &self.counts[cause as usize];
+        (count.total > 0).then_some(count.text.as_str())
+    }
+
+    /// Lists the causes that ever came and how often, in the order of [`Cause::ALL`].
+    pub fn totals(&self) -> impl Iterator<Item = (Cause, u64)> {
+        Cause::ALL
+            .iter()
+            .zip(&self.counts)
+            .filter(|(_, count)| count.total > 0)
+            .map(|(&cause, count)| (cause, count.total))
+    }
+
+    /// Reports what came since the last call; totals stay.
+    pub fn since_last(&mut self) -> Since {
+        let last = self.last.take().map(|cause| Refusal::new(cause, self.counts[cause as usize].text.clone()));
+        let mut counts = Vec::new();
+        for (&cause, count) in Cause::ALL.iter().zip(&mut self.counts) {
+            if count.total > count.reported {
+                counts.push((cause, count.total - count.reported));
+                count.reported = count.total;
+            }
+        }
+        Since { counts, last }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_snake_case_and_in_order() {
+        for (place, cause) in Cause::ALL.iter().enumerate() {
+            assert_eq!(*cause as usize, place);
+            assert!(cause.name().chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{cause}");
+            assert_eq!(Cause::ALL.iter().filter(|other| other.name() == cause.name()).count(), 1, "{cause}");
+        }
+    }
+
+    #[test]
+    fn since_last_reports_once_and_totals_stay() {
+        let mut tally = Tally::default();
+        tally.add(&Refusal::new(Cause::WrongCount, "first"));
+        tally.add(&Refusal::new(Cause::BadName, "second"));
+        tally.add(&Refusal::new(Cause::WrongCount, "third"));
+        let since = tally.since_last();
+        assert_eq!(since.counts, [(Cause::BadName, 1), (Cause::WrongCount, 2)]);
+        assert_eq!(since.last, Some(Refusal::new(Cause::WrongCount, "third")));
+        assert_eq!(tally.since_last(), Since::default());
+        tally.add(&Refusal::new(Cause::BadName, "fourth"));
+        assert_eq!(tally.since_last().counts, [(Cause::BadName, 1)]);
+        assert_eq!(tally.totals().collect::<Vec<_>>(), [(Cause::BadName, 2), (Cause::WrongCount, 2)]);
+        assert_eq!(tally.text(Cause::BadName), Some("fourth"));
+        assert_eq!(tally.text(Cause::Overflow), None);
+    }
+}

@@ -1,0 +1,148 @@
+//! From the values of a store to typed settings.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use thalweg_task::{ParameterKind, ParameterRefusal, ParameterValue};
+
+use super::error::ParameterError;
+use super::settings::{Durability, History, InputSettings, OutputSettings, QosOverride, Reliability, ThetaSource};
+use super::store::Store;
+use crate::engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
+
+/// Reads single values by name and type.
+pub(super) struct Reader<'a> {
+    pub(super) store: &'a Store,
+}
+
+impl<'a> Reader<'a> {
+    fn get(&self, name: &str) -> Result<&'a ParameterValue, ParameterError> {
+        self.store.get(name).ok_or_else(|| ParameterError::unknown(name, self.store.names()))
+    }
+
+    pub(super) fn truth(&self, name: &str) -> Result<bool, ParameterError> {
+        match self.get(name)? {
+            ParameterValue::Bool(value) => Ok(*value),
+            other => Err(wrong_kind(name, ParameterKind::Bool, other)),
+        }
+    }
+
+    pub(super) fn integer(&self, name: &str) -> Result<i64, ParameterError> {
+        match self.get(name)? {
+            ParameterValue::Integer(value) => Ok(*value),
+            other => Err(wrong_kind(name, ParameterKind::Integer, other)),
+        }
+    }
+
+    /// A number of things; never negative in a store that keeps the table's ranges.
+    fn count(&self, name: &str) -> Result<usize, ParameterError> {
+        Ok(usize::try_from(self.integer(name)?).unwrap_or(0))
+    }
+
+    fn double(&self, name: &str) -> Result<f64, ParameterError> {
+        match self.get(name)? {
+            ParameterValue::Double(value) => Ok(*value),
+            other => Err(wrong_kind(name, ParameterKind::Double, other)),
+        }
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<&'a str, ParameterError> {
+        match self.get(name)? {
+            ParameterValue::String(value) => Ok(value),
+            other => Err(wrong_kind(name, ParameterKind::String, other)),
+        }
+    }
+
+    pub(super) fn duration(&self, name: &str) -> Result<Duration, ParameterError> {
+        Ok(Duration::try_from_secs_f64(self.double(name)?).unwrap_or(Duration::MAX))
+    }
+
+    pub(super) fn theta(&self) -> Result<ThetaSource, ParameterError> {
+        Ok(match self.text("theta")? {
+            "" => ThetaSource::BesideModels,
+            "identity" => ThetaSource::Identity,
+            path => ThetaSource::File(PathBuf::from(path)),
+        })
+    }
+
+    pub(super) fn budget(&self) -> Result<Budget, ParameterError> {
+        let steps = u32::try_from(self.integer("budget.steps")?).ok().filter(|steps| *steps > 0);
+        let tolerance = Some(self.double("budget.tolerance")?).filter(|tolerance| *tolerance > 0.0);
+        let deadline = Some(self.duration("budget.deadline")?);
+        Ok(Budget { steps, deadline, tolerance, ..Budget::default() })
+    }
+
+    pub(super) fn engine(&self, seed: u64) -> Result<EngineConfig, ParameterError> {
+        let optimizer = match self.text("optimizer.kind")? {
+            "levenberg_marquardt" => Optimizer::LevenbergMarquardt(LmConfig::default()),
+            _ => Optimizer::Adam(AdamConfig { rate: self.double("optimizer.rate")?, ..AdamConfig::default() }),
+        };
+        Ok(EngineConfig {
+            hypotheses: self.count("hypotheses")?,
+            optimizer,
+            warm_start: self.truth("warm_start.enabled")?,
+            fresh: self.count("warm_start.fresh")?,
+            prior_weight: self.double("optimizer.prior_weight")?,
+            seed,
+        })
+    }
+
+    pub(super) fn input(&self) -> Result<InputSettings, ParameterError> {
+        Ok(InputSettings {
+            joint_timeout: self.duration("input.joint_timeout")?,
+            stale_timeout: self.duration("input.stale_timeout")?,
+            max_joints: self.count("input.max_joints")?,
+            accept_zero_stamp: self.truth("input.accept_zero_stamp")?,
+        })
+    }
+
+    pub(super) fn output(&self) -> Result<OutputSettings, ParameterError> {
+        Ok(OutputSettings {
+            rate: self.double("output.rate")?,
+            hypotheses: self.truth("output.hypotheses")?,
+            ghosts: self.truth("output.ghosts")?,
+            frame_id: self.text("output.frame_id")?.to_owned(),
+        })
+    }
+
+    /// Everything below a prefix, the prefix cut.
+    pub(super) fn below(&self, prefix: &str) -> Map<String, Value> {
+        let cut = |name: &'a str| name.strip_prefix(prefix).zip(self.store.get(name));
+        let found = self.store.names().filter_map(cut);
+        found.map(|(name, value)| (name.to_owned(), value.to_json())).collect()
+    }
+
+    pub(super) fn qos_overrides(&self) -> Result<BTreeMap<String, QosOverride>, ParameterError> {
+        let topic = |name: &'a str| name.strip_prefix("qos_overrides.")?.strip_suffix(".subscription.depth");
+        let topics = self.store.names().filter_map(topic);
+        topics.map(|topic| Ok((topic.to_owned(), self.qos_override(topic)?))).collect()
+    }
+
+    fn qos_override(&self, topic: &str) -> Result<QosOverride, ParameterError> {
+        let name = |policy: &str| format!("qos_overrides.{topic}.subscription.{policy}");
+        let is = |policy: &str, word: &str| Ok::<_, ParameterError>(self.text(&name(policy))? == word);
+        Ok(QosOverride {
+            reliability: if is("reliability", "reliable")? { Reliability::Reliable } else { Reliability::BestEffort },
+            depth: self.count(&name("depth"))?,
+            history: if is("history", "keep_all")? { History::KeepAll } else { History::KeepLast },
+            durability: if is("durability", "transient_local")? {
+                Durability::TransientLocal
+            } else {
+                Durability::Volatile
+            },
+        })
+    }
+}
+
+/// Says which type was expected; as the check of a value does.
+fn wrong_kind(name: &str, expected: ParameterKind, got: &ParameterValue) -> ParameterError {
+    ParameterError::Value(ParameterRefusal::Kind {
+        name: name.to_owned(),
+        expected,
+        got: got.kind(),
+        value: got.to_string(),
+        hint: String::new(),
+    })
+}

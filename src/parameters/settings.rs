@@ -1,0 +1,202 @@
+//! Typed snapshots of a store.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tch::Device;
+
+use super::error::ParameterError;
+use super::reader::Reader;
+use super::store::Store;
+use crate::engine::{Budget, EngineConfig};
+
+/// Everything that the node reads, at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Whether the node configures and activates itself.
+    pub autostart: bool,
+    /// Name of the task.
+    pub task: String,
+    /// Folder of the weights; empty when the node is to look for it.
+    pub models: PathBuf,
+    /// Where the landscape comes from.
+    pub theta: ThetaSource,
+    /// Device that computes.
+    pub device: DeviceChoice,
+    /// Threads of one tensor operation.
+    pub threads: i32,
+    /// Seed of all random numbers; that of `engine` too.
+    pub seed: u64,
+    /// When a solve ends.
+    pub budget: Budget,
+    /// How the engine searches.
+    pub engine: EngineConfig,
+    /// What is taken as an observation.
+    pub input: InputSettings,
+    /// What is published.
+    pub output: OutputSettings,
+    /// The chosen task's own parameters, their names without that of the task.
+    pub task_parameters: Map<String, Value>,
+    /// Whether time comes from `/clock`.
+    pub use_sim_time: bool,
+    /// Time between two reports on `/diagnostics`.
+    pub diagnostics_period: Duration,
+    /// Whether reports carry the node's name with its namespace.
+    pub use_fqn: bool,
+    /// Quality of service of each input, by its fully resolved topic.
+    pub qos_overrides: BTreeMap<String, QosOverride>,
+}
+
+/// Where the landscape comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ThetaSource {
+    /// `TASK_theta.safetensors` beside the task's weights when it is there, else the identity.
+    BesideModels,
+    /// The identity.
+    Identity,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Device that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// The CUDA device of this index.
+    Cuda(usize),
+    /// The first CUDA device when there is one, else the processor.
+    Auto,
+}
+
+impl DeviceChoice {
+    /// Chooses among what there is: `None` when a CUDA device is asked for that does not exist.
+    #[must_use]
+    pub fn resolve(self) -> Option<Device> {
+        let devices = || usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+        match self {
+            Self::Cpu => Some(Device::Cpu),
+            Self::Cuda(index) => (index < devices()).then_some(Device::Cuda(index)),
+            Self::Auto => Some(Device::cuda_if_available()),
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        match text {
+            "auto" => Self::Auto,
+            "cuda" => Self::Cuda(0),
+            _ => text.strip_prefix("cuda:").and_then(|index| index.parse().ok()).map_or(Self::Cpu, Self::Cuda),
+        }
+    }
+}
+
+/// What is taken as an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InputSettings {
+    /// Age beyond which the last position of a joint counts as unobserved.
+    pub joint_timeout: Duration,
+    /// Silence after which an input is reported as stale.
+    pub stale_timeout: Duration,
+    /// Joints in one message beyond which it is refused.
+    pub max_joints: usize,
+    /// Whether a message without a stamp is taken as of now.
+    pub accept_zero_stamp: bool,
+}
+
+/// What is published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSettings {
+    /// Greatest rate of publications, Hz; zero for one with each observation.
+    pub rate: f64,
+    /// Whether every hypothesis is published.
+    pub hypotheses: bool,
+    /// Whether markers are published.
+    pub ghosts: bool,
+    /// Frame of what is published; empty for that of the observation.
+    pub frame_id: String,
+}
+
+/// Quality of service of one input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QosOverride {
+    /// Whether lost messages are sent again.
+    pub reliability: Reliability,
+    /// How many messages are kept until they are taken.
+    pub depth: usize,
+    /// Which messages are kept.
+    pub history: History,
+    /// Whether a message from before the start is wanted.
+    pub durability: Durability,
+}
+
+/// Whether lost messages are sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reliability {
+    /// They are lost.
+    BestEffort,
+    /// They are sent again.
+    Reliable,
+}
+
+/// Which messages are kept until they are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum History {
+    /// The newest.
+    KeepLast,
+    /// All.
+    KeepAll,
+}
+
+/// Whether a message from before the start is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// It is not.
+    Volatile,
+    /// It is.
+    TransientLocal,
+}
+
+impl Settings {
+    /// Reads a store that was declared with [`super::full_table`].
+    ///
+    /// `time_seed` is taken where the seed is to come from the time.
+    ///
+    /// # Errors
+    /// [`ParameterError`] when the store lacks a parameter or has it with another type: it was
+    /// declared with another table.
+    pub fn read(store: &Store, time_seed: u64) -> Result<Self, ParameterError> {
+        let from = Reader { store };
+        let seed = u64::try_from(from.integer("random_seed")?).unwrap_or(time_seed);
+        let task = from.text("task")?.to_owned();
+        Ok(Self {
+            autostart: from.truth("autostart")?,
+            models: PathBuf::from(from.text("models")?),
+            theta: from.theta()?,
+            device: DeviceChoice::parse(from.text("device")?),
+            threads: i32::try_from(from.integer("threads")?).unwrap_or(i32::MAX),
+            seed,
+            budget: from.budget()?,
+            engine: from.engine(seed)?,
+            input: from.input()?,
+            output: from.output()?,
+            task_parameters: from.below(&format!("{task}.")),
+            task,
+            use_sim_time: from.truth("use_sim_time")?,
+            diagnostics_period: from.duration("diagnostic_updater.period")?,
+            use_fqn: from.truth("diagnostic_updater.use_fqn")?,
+            qos_overrides: from.qos_overrides()?,
+        })
+    }
+}
+
+impl std::fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The values of all parameters, and what may become of them.
+
+use std::collections::BTreeMap;
+
+use thalweg_task::{Change, ParameterSpec, ParameterValue};
+
+use super::error::ParameterError;
+
+/// All parameters with their values; every value always lies within its range.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// By name.
+    declared: BTreeMap<String, Declared>,
+    refusals: u64,
+    changes: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Declared {
+    spec: ParameterSpec,
+    value: ParameterValue,
+}
+
+impl Store {
+    /// Declares parameters; `overrides` take the place of defaults, the last of each name counts.
+    ///
+    /// # Errors
+    /// [`ParameterError`] about the first override that is unknown, of a wrong type or outside
+    /// its range, or about values that contradict each other.
+    pub fn declare(specs: Vec<ParameterSpec>, overrides: &[(String, ParameterValue)]) -> Result<Self, ParameterError> {
+        let defaults = specs.into_iter().map(|spec| {
+            let value = spec.default.clone();
+            (spec.name.to_string(), Declared { spec, value })
+        });
+        let mut store = Self { declared: defaults.collect(), refusals: 0, changes: 0 };
+        let staged = store.stage(overrides, |_| Ok(()))?;
+        store.apply(&staged);
+        Ok(store)
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&ParameterValue> {
+        self.declared.get(name).map(|declared| &declared.value)
+    }
+
+    /// All names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.declared.keys().map(String::as_str)
+    }
+
+    /// What a parameter is.
+    #[must_use]
+    pub fn describe(&self, name: &str) -> Option<&ParameterSpec> {
+        self.declared.get(name).map(|declared| &declared.spec)
+    }
+
+    /// How many requests were refused.
+    #[must_use]
+    pub fn refusals(&self) -> u64 {
+        self.refusals
+    }
+
+    /// How many values were changed.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Counts a request that was refused before it came here: one that holds no values.
+    pub fn count_refusal(&mut self) {
+        self.refusals = self.refusals.saturating_add(1);
+    }
+
+    /// Changes all of these or none; the last of each name counts.
+    ///
+    /// Returns what has another value now.
+    ///
+    /// # Errors
+    /// As [`Store::declare`], and when a parameter cannot be changed now. Nothing is changed then.
+    pub fn set(
+        &mut self,
+        changes: &[(String, ParameterValue)],
+        is_unconfigured: bool,
+    ) -> Result<Vec<(String, ParameterValue)>, ParameterError> {
+        let allowed = |spec: &ParameterSpec| may_change(spec, is_unconfigured);
+        let staged = self.stage(changes, allowed).inspect_err(|_| self.refusals = self.refusals.saturating_add(1))?;
+        self.apply(&staged);
+        self.changes = self.changes.saturating_add(staged.len() as u64);
+        Ok(staged.into_iter().collect())
+    }
+
+    /// Checks changes, one by one and together; returns those that give another value.
+    fn stage(
+        &self,
+        changes: &[(String, ParameterValue)],
+        allowed: impl Fn(&ParameterSpec) -> Result<(), ParameterError>,
+    ) -> Result<BTreeMap<String, ParameterValue>, ParameterError> {
+        let mut staged = BTreeMap::new();
+        for (name, value) in changes {
+            let declared = self.declared.get(name).ok_or_else(|| ParameterError::unknown(name, self.names()))?;
+            declared.spec.check(value)?;
+            allowed(&declared.spec)?;
+            staged.insert(name.clone(), value.clone());
+        }
+        check_together(|name| staged.get(name).or_else(|| self.get(name)))?;
+        staged.retain(|name, value| self.get(name) != Some(value));
+        Ok(staged)
+    }
+
+    fn apply(&mut self, staged: &BTreeMap<String, ParameterValue>) {
+        for (name, value) in staged {
+            if let Some(declared) = self.declared.get_mut(name) {
+                declared.value = value.clone();
+            }
+        }
+    }
+}
+
+fn may_change(spec: &ParameterSpec, is_unconfigured: bool) -> Result<(), ParameterError> {
+    match spec.change {
+        Change::ReadOnly => Err(ParameterError::ReadOnly { name: spec.name.to_string() }),
+        Change::Unconfigured if !is_unconfigured => {
+            Err(ParameterError::OnlyUnconfigured { name: spec.name.to_string() })
+        }
+        Change::Unconfigured | Change::AnyTime => Ok(()),
+    }
+}
+
+/// Refuses values that contradict each other, or ask for what this build has not.
+fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Result<(), ParameterError> {
+    for (name, missing) in [("record", "recorder"), ("view", "view")] {
+        if get(name) == Some(&ParameterValue::Bool(true)) {
+            return Err(ParameterError::Missing { name, missing });
+        }
+    }
+    match (get("hypotheses"), get("warm_start.fresh")) {
+        (Some(&ParameterValue::Integer(hypotheses)), Some(&ParameterValue::Integer(fresh))) if fresh >= hypotheses => {
+            Err(ParameterError::Fresh { hypotheses, fresh })
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,253 @@
+//! The one table of parameters.
+
+use std::sync::LazyLock;
+
+use thalweg_task::ParameterValue::{Bool, Double, Integer};
+use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
+
+use crate::registry;
+use Change::{AnyTime, ReadOnly, Unconfigured};
+
+/// Devices that can be asked for.
+const DEVICES: [&str; 4] = ["cpu", "cuda", "cuda:N", "auto"];
+
+/// Names of the tasks.
+static TASKS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| registry::entries().iter().map(|entry| entry.name).collect());
+
+/// Everything that can be set: the node's parameters, those of all tasks, and the quality of
+/// service of each input.
+///
+/// `input_topics`: fully resolved names, as `/left/joint_states`.
+#[must_use]
+pub fn full_table(input_topics: &[String]) -> Vec<ParameterSpec> {
+    let tasks = registry::entries().iter().flat_map(task_table);
+    let inputs = input_topics.iter().flat_map(|topic| qos_table(topic));
+    node_table().into_iter().chain(tasks).chain(inputs).collect()
+}
+
+/// The node's own parameters.
+#[must_use]
+pub fn node_table() -> Vec<ParameterSpec> {
+    [start(), search(), budget(), input(), output(), service()].concat()
+}
+
+/// The parameters of one task, below its name.
+#[must_use]
+pub fn task_table(entry: &Entry) -> Vec<ParameterSpec> {
+    let below = |spec: ParameterSpec| ParameterSpec { name: format!("{}.{}", entry.name, spec.name).into(), ..spec };
+    (entry.parameters)().into_iter().map(below).collect()
+}
+
+/// The quality of service of one input, under the names that rclcpp has for its overrides.
+#[must_use]
+pub fn qos_table(topic: &str) -> Vec<ParameterSpec> {
+    let name = |policy: &str| format!("qos_overrides.{topic}.subscription.{policy}");
+    let choice = |policy: &str, choices: &'static [&'static str], description: &'static str| ParameterSpec {
+        name: name(policy).into(),
+        ..row("", text(choices[0]), ("", ParameterRange::Choice(choices)), ReadOnly, description)
+    };
+    let depth = "How many messages are kept until they are taken; the newest is solved.";
+    vec![
+        choice("reliability", &["best_effort", "reliable"], "Whether lost messages are sent again."),
+        ParameterSpec { name: name("depth").into(), ..row("", Integer(5), ("", integer(1, 1000)), ReadOnly, depth) },
+        choice("history", &["keep_last", "keep_all"], "Whether only the newest messages are kept."),
+        choice("durability", &["volatile", "transient_local"], "Whether a message from before the start is wanted."),
+    ]
+}
+
+fn row(
+    name: &'static str,
+    default: ParameterValue,
+    (unit, range): (&'static str, ParameterRange),
+    change: Change,
+    description: &'static str,
+) -> ParameterSpec {
+    ParameterSpec { name: name.into(), default, unit, range, change, description: description.into() }
+}
+
+fn text(value: &str) -> ParameterValue {
+    ParameterValue::String(value.to_owned())
+}
+
+fn integer(from: i64, to: i64) -> ParameterRange {
+    ParameterRange::Integer { from, to }
+}
+
+fn double(from: f64, to: f64) -> ParameterRange {
+    ParameterRange::Double { from, to }
+}
+
+/// No unit, no range.
+const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
+
+/// Greatest random seed: beyond 2^53 JSON readers lose digits.
+const SEED: i64 = 1 << 53;
+
+/// What is loaded, and how the node starts.
+fn start() -> Vec<ParameterSpec> {
+    let devices = ("", ParameterRange::Choice(&DEVICES));
+    vec![
+        row("task", text("body_pose"), ("", ParameterRange::Choice(&TASKS)), Unconfigured, "Task that is solved."),
+        row(
+            "models",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Folder of the weights. Empty: models in the share folder of the installed package, else ./models.",
+        ),
+        row(
+            "theta",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Path of the landscape's weights, or identity. Empty: TASK_theta.safetensors in the folder of the \
+             weights when it is there, else identity.",
+        ),
+        row(
+            "device",
+            text("cpu"),
+            devices,
+            Unconfigured,
+            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu.",
+        ),
+        row("threads", Integer(1), ("", integer(1, 64)), Unconfigured, "Threads of one tensor operation."),
+        row(
+            "random_seed",
+            Integer(0),
+            ("", integer(-1, SEED)),
+            Unconfigured,
+            "Seed of all random numbers. -1: from the time of the start.",
+        ),
+        row("autostart", Bool(true), ANY, ReadOnly, "Whether the node configures and activates itself at the start."),
+    ]
+}
+
+/// How the engine searches.
+fn search() -> Vec<ParameterSpec> {
+    let kinds = ("", ParameterRange::Choice(&["adam", "levenberg_marquardt"]));
+    let fresh = "How many hypotheses are drawn anew for each observation, in place of the worst. Below hypotheses.";
+    let prior =
+        "Weight of the standard normal prior of the latent: more keeps solutions usual, less fits what is seen.";
+    vec![
+        row("hypotheses", Integer(8), ("", integer(1, 256)), AnyTime, "Number of hypotheses solved at once."),
+        row(
+            "warm_start.enabled",
+            Bool(true),
+            ANY,
+            Unconfigured,
+            "Whether an observation starts from the last one's best points.",
+        ),
+        row("warm_start.fresh", Integer(2), ("", integer(0, 255)), AnyTime, fresh),
+        row(
+            "optimizer.kind",
+            text("adam"),
+            kinds,
+            Unconfigured,
+            "Method of descent. levenberg_marquardt needs a task that gives residuals.",
+        ),
+        row(
+            "optimizer.rate",
+            Double(0.2),
+            ("", double(1e-6, 10.0)),
+            Unconfigured,
+            "Step size of adam, in standard deviations of the landscape's latent.",
+        ),
+        row("optimizer.prior_weight", Double(0.03), ("", double(0.0, 1000.0)), Unconfigured, prior),
+    ]
+}
+
+/// When a solve ends; whichever limit is met first.
+fn budget() -> Vec<ParameterSpec> {
+    vec![
+        row("budget.deadline", Double(0.008), ("s", double(0.0005, 10.0)), AnyTime, "Time that one solve may take."),
+        row(
+            "budget.steps",
+            Integer(0),
+            ("", integer(0, 100_000)),
+            AnyTime,
+            "Steps that one solve may take. 0: no limit.",
+        ),
+        row(
+            "budget.tolerance",
+            Double(0.0),
+            ("", double(0.0, 1.0)),
+            AnyTime,
+            "Relative decrease of the best loss below which a solve ends early. 0.0: off.",
+        ),
+    ]
+}
+
+/// What is taken as an observation.
+fn input() -> Vec<ParameterSpec> {
+    let timeout = ("s", double(0.01, 3600.0));
+    vec![
+        row(
+            "input.joint_timeout",
+            Double(0.5),
+            timeout,
+            AnyTime,
+            "Age beyond which the last position of a joint counts as unobserved.",
+        ),
+        row("input.stale_timeout", Double(1.0), timeout, AnyTime, "Silence after which an input is reported as stale."),
+        row(
+            "input.max_joints",
+            Integer(4096),
+            ("", integer(1, 1_000_000)),
+            AnyTime,
+            "Joints in one message beyond which it is refused.",
+        ),
+        row(
+            "input.accept_zero_stamp",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether a message without a stamp is taken as of now; else it is refused.",
+        ),
+    ]
+}
+
+/// What is published.
+fn output() -> Vec<ParameterSpec> {
+    vec![
+        row(
+            "output.rate",
+            Double(0.0),
+            ("Hz", double(0.0, 1000.0)),
+            AnyTime,
+            "Greatest rate of publications. 0.0: one for each observation.",
+        ),
+        row(
+            "output.hypotheses",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether every hypothesis is published, not the best alone.",
+        ),
+        row("output.ghosts", Bool(true), ANY, AnyTime, "Whether markers are published when somebody listens."),
+        row("output.frame_id", text(""), ANY, AnyTime, "Frame of what is published. Empty: that of the observation."),
+    ]
+}
+
+/// What surrounds the solving.
+fn service() -> Vec<ParameterSpec> {
+    vec![
+        row("record", Bool(false), ANY, AnyTime, "Whether solves are recorded. This build has no recorder."),
+        row("view", Bool(false), ANY, ReadOnly, "Whether a window shows the solution. This build has no view."),
+        row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
+        row(
+            "diagnostic_updater.period",
+            Double(1.0),
+            ("s", double(0.1, 60.0)),
+            AnyTime,
+            "Time between two reports on /diagnostics.",
+        ),
+        row(
+            "diagnostic_updater.use_fqn",
+            Bool(false),
+            ANY,
+            AnyTime,
+            "Whether reports carry the node's name with its namespace.",
+        ),
+    ]
+}

@@ -1,0 +1,115 @@
+//! The handle on the engine thread.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{Builder, JoinHandle};
+
+use super::plan::{Loaded, Plan, SolverError, Tuning};
+use super::tally::{Tally, TallyReport};
+use super::worker::{Sink, Source, Worker};
+
+/// What the engine thread is told.
+pub(super) enum Message {
+    /// There is something new.
+    Wake,
+    /// Load a task and a landscape.
+    Load(Box<Plan>, Sender<Result<Loaded, SolverError>>),
+    /// Drop them.
+    Unload(Sender<()>),
+    /// Solve, or rest.
+    Run(bool, Sender<()>),
+    /// Change what may change between two solves.
+    Tune(Tuning),
+    /// Forget all observations.
+    Forget,
+    /// End.
+    Quit,
+}
+
+/// Owns the engine thread; all methods may be called from any thread.
+#[derive(Debug)]
+pub struct Solver {
+    messages: Sender<Message>,
+    pending: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Solver {
+    /// Starts the thread, with nothing loaded.
+    ///
+    /// # Errors
+    /// What the operating system says when it has no thread left.
+    pub fn start(source: Box<dyn Source>, sink: Box<dyn Sink>) -> std::io::Result<Self> {
+        let (messages, receiver) = channel();
+        let pending = Arc::new(AtomicBool::new(false));
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let worker = Worker::new(source, sink, Arc::clone(&pending), Arc::clone(&tally));
+        let thread = Builder::new().name("engine".to_owned()).spawn(move || worker.run(&receiver))?;
+        Ok(Self { messages, pending, tally, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Says that there is something new to solve; cheap, and never blocks.
+    pub fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            // When the thread has ended there is nobody to wake.
+            drop(self.messages.send(Message::Wake));
+        }
+    }
+
+    /// Loads a task and a landscape in place of what was loaded. Blocks while it loads.
+    ///
+    /// # Errors
+    /// [`SolverError`]; nothing is loaded then.
+    pub fn load(&self, plan: Plan) -> Result<Loaded, SolverError> {
+        self.ask(|reply| Message::Load(Box::new(plan), reply))?
+    }
+
+    /// Drops what is loaded.
+    pub fn unload(&self) -> Result<(), SolverError> {
+        self.ask(Message::Unload)
+    }
+
+    /// Begins or ends solving. After `run(false)` nothing is handed out any more.
+    pub fn run(&self, run: bool) -> Result<(), SolverError> {
+        self.ask(|reply| Message::Run(run, reply))
+    }
+
+    /// Changes what may change between two solves, all at once, before the next one.
+    ///
+    /// Does not wait. A number of hypotheses that does not fit changes nothing and is reported as
+    /// a failure.
+    pub fn tune(&self, tuning: Tuning) {
+        drop(self.messages.send(Message::Tune(tuning)));
+    }
+
+    /// Forgets all observations: the next one is a cold start.
+    pub fn forget(&self) {
+        drop(self.messages.send(Message::Forget));
+    }
+
+    /// What has been done since the last report.
+    pub fn report(&self) -> TallyReport {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).report()
+    }
+
+    /// Ends the thread and waits for it; says whether it ended without a panic.
+    pub fn quit(&self) -> bool {
+        drop(self.messages.send(Message::Quit));
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        thread.is_none_or(|thread| thread.join().is_ok())
+    }
+
+    /// Whether the thread has ended, by itself or by a panic.
+    pub fn has_ended(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T, SolverError> {
+        let (reply, answer): (Sender<T>, Receiver<T>) = channel();
+        self.messages.send(message(reply)).map_err(|_gone| SolverError::Gone)?;
+        answer.recv().map_err(|_gone| SolverError::Gone)
+    }
+}

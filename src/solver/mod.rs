@@ -1,0 +1,19 @@
+//! The engine at work: one thread that solves the newest observation, again and again.
+//!
+//! ```text
+//! wake (something new) ─┐
+//! load, run, tune, .. ──┴─> thread `engine`: newest observation ─> Engine::solve ─> render ─> Sink
+//! ```
+//!
+//! Commands take effect between two solves, all of one command at once. Nothing queues: any number
+//! of wakes before a solve are one.
+
+mod handle;
+mod plan;
+mod tally;
+mod worker;
+
+pub use handle::Solver;
+pub use plan::{Loaded, Plan, SolverError, Tuning};
+pub use tally::{Tally, TallyReport};
+pub use worker::{Answer, Sink, Source};

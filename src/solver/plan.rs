@@ -1,0 +1,128 @@
+//! What the engine thread is asked to load, and what it has loaded.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thalweg_task::{LoadOptions, TaskError, TaskSpec};
+
+use crate::engine::{Budget, Engine, EngineConfig, EngineError};
+use crate::landscape::{Landscape, LandscapeError};
+use crate::parameters::{DeviceChoice, ThetaSource};
+use crate::registry;
+
+/// Everything that is fixed while the node is configured.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Name of the task.
+    pub task: String,
+    /// How to load it.
+    pub options: LoadOptions,
+    /// The landscape.
+    pub theta: ThetaSource,
+    /// How to search.
+    pub engine: EngineConfig,
+    /// Threads that libtorch may use inside one operation.
+    pub threads: u32,
+    /// What may change later.
+    pub tuning: Tuning,
+}
+
+/// What may change between two solves.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tuning {
+    /// Number K of hypotheses.
+    pub hypotheses: usize,
+    /// How many of them are drawn anew at a warm start.
+    pub fresh: usize,
+    /// When a solve ends.
+    pub budget: Budget,
+    /// Least time between two solves; zero: every observation is solved as soon as possible.
+    pub period: Duration,
+}
+
+/// What has been loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The task.
+    pub spec: TaskSpec,
+    /// Identity of the landscape.
+    pub theta_id: String,
+    /// identity, random or trained.
+    pub theta_kind: &'static str,
+    /// The landscape's file.
+    pub theta_file: Option<PathBuf>,
+}
+
+/// Why the engine thread cannot do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SolverError {
+    /// The task cannot be loaded.
+    #[error("task {name}: {source}")]
+    Task {
+        /// Name of the task.
+        name: String,
+        /// What is wrong.
+        source: TaskError,
+    },
+    /// The landscape cannot be loaded.
+    #[error(transparent)]
+    Landscape(#[from] LandscapeError),
+    /// An option does not fit.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The compute device is not there.
+    #[error("device {got} is not there: this machine has {found}; expected cpu, auto or one of those")]
+    Device {
+        /// What was asked for.
+        got: String,
+        /// What there is.
+        found: String,
+    },
+    /// Loading panicked, as libtorch does where it runs out of memory.
+    #[error("loading failed: {0}")]
+    Panicked(String),
+    /// The engine thread has ended.
+    #[error("the engine thread has ended")]
+    Gone,
+}
+
+impl SolverError {
+    /// Says which device was asked for and what there is.
+    #[must_use]
+    pub fn no_device(choice: DeviceChoice) -> Self {
+        let gpus = tch::Cuda::device_count();
+        let found = if gpus == 0 { "a CPU only".to_owned() } else { format!("{gpus} CUDA device(s)") };
+        Self::Device { got: choice.to_string(), found }
+    }
+}
+
+impl Plan {
+    /// Loads task and landscape and joins them.
+    ///
+    /// # Errors
+    /// [`SolverError`] about the first part that cannot be had.
+    pub fn load(&self) -> Result<(Engine, Loaded), SolverError> {
+        let task = registry::load(&self.task, &self.options)
+            .map_err(|source| SolverError::Task { name: self.task.clone(), source })?;
+        let spec = task.spec().clone();
+        let file = self.theta_file();
+        let landscape = match &file {
+            Some(file) => Landscape::trained(file, &spec)?,
+            None => Landscape::identity(spec.latent),
+        };
+        let loaded =
+            Loaded { theta_id: landscape.id().to_owned(), theta_kind: landscape.kind_name(), theta_file: file, spec };
+        Ok((Engine::new(task, landscape, self.engine.clone())?, loaded))
+    }
+
+    fn theta_file(&self) -> Option<PathBuf> {
+        match &self.theta {
+            ThetaSource::Identity => None,
+            ThetaSource::File(path) => Some(path.clone()),
+            ThetaSource::BesideModels => {
+                let path = self.options.models.join(format!("{}_theta.safetensors", self.task));
+                path.exists().then_some(path)
+            }
+        }
+    }
+}

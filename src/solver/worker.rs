@@ -1,0 +1,250 @@
+//! The engine thread: the one loop over observations of a running node.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tch::Tensor;
+use thalweg_task::{Observation, TaskError};
+
+use super::handle::Message;
+use super::plan::{Loaded, Plan, SolverError, Tuning};
+use super::tally::Tally;
+use crate::clock::SystemClock;
+use crate::engine::{Engine, EngineError, Statistics, StopReason, pin_threads};
+use crate::intake::Provenance;
+
+/// Failures in a row after which the task is given up: ros2_control and nav2 give up at once, a
+/// single broken frame should not stop a robot. A guess.
+const STRIKES: u32 = 3;
+
+/// Where observations come from.
+pub trait Source: Send {
+    /// The newest one, or none when nothing is observed.
+    fn observation(&mut self) -> Option<(Observation, Provenance)>;
+    /// The time by which observations are stamped, nanoseconds.
+    fn now_nanos(&self) -> i64;
+}
+
+/// Where answers go. Runs on the engine thread: it should only pass them on.
+pub trait Sink: Send {
+    /// Takes an answer.
+    fn answer(&mut self, answer: Answer);
+    /// Takes notice that the task failed so often that the thread has given it up.
+    fn gave_up(&mut self, why: &str);
+}
+
+/// A solved observation, without tensors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Which observation.
+    pub provenance: Provenance,
+    /// Joint positions `[K][J]`, best hypothesis first; empty when the task has no joints.
+    pub joints: Vec<Vec<f64>>,
+    /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
+    pub points: Vec<Vec<[f64; 3]>>,
+    /// `[K]`, sums to one.
+    pub weights: Vec<f64>,
+    /// `[K]`, rising.
+    pub losses: Vec<f64>,
+    /// Identity of the landscape.
+    pub theta: String,
+    /// What it has cost.
+    pub statistics: Statistics,
+    /// Why the solve ended.
+    pub stop: Option<StopReason>,
+    /// Time that the budget ruled over.
+    pub took: Duration,
+}
+
+/// What is loaded, and how to use it.
+struct Loadout {
+    engine: Engine,
+    tuning: Tuning,
+}
+
+/// The state of the engine thread.
+pub(super) struct Worker {
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    pending: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
+    clock: SystemClock,
+    loadout: Option<Loadout>,
+    runs: bool,
+    strikes: u32,
+    /// Before this moment no solve is begun.
+    not_before: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        source: Box<dyn Source>,
+        sink: Box<dyn Sink>,
+        pending: Arc<AtomicBool>,
+        tally: Arc<Mutex<Tally>>,
+    ) -> Self {
+        let clock = SystemClock::default();
+        Self { source, sink, pending, tally, clock, loadout: None, runs: false, strikes: 0, not_before: None }
+    }
+
+    /// Serves messages until it is told to end.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        let mut is_due = false;
+        loop {
+            match self.next(messages, is_due) {
+                Ok(Message::Wake) => is_due = true,
+                Ok(Message::Quit) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(command) => self.obey(command),
+                // Nothing else to do: the moment of the next solve has come.
+                Err(RecvTimeoutError::Timeout) => {
+                    is_due = false;
+                    // Before the solve, so that whatever arrives during it wakes us again.
+                    self.pending.store(false, Ordering::Release);
+                    self.solve();
+                }
+            }
+        }
+    }
+
+    /// Waits for a message; when a solve is due, only until it may begin.
+    fn next(&self, messages: &Receiver<Message>, is_due: bool) -> Result<Message, RecvTimeoutError> {
+        if !is_due {
+            return messages.recv().map_err(|_gone| RecvTimeoutError::Disconnected);
+        }
+        let wait = self.not_before.map_or(Duration::ZERO, |moment| moment.saturating_duration_since(Instant::now()));
+        messages.recv_timeout(wait)
+    }
+
+    /// A caller that no longer waits for its reply has seen enough.
+    fn obey(&mut self, command: Message) {
+        match command {
+            Message::Load(plan, reply) => drop(reply.send(self.load(&plan))),
+            Message::Unload(reply) => {
+                (self.loadout, self.runs) = (None, false);
+                reply.send(()).unwrap_or_default();
+            }
+            Message::Run(run, reply) => {
+                (self.runs, self.strikes, self.not_before) = (run, 0, None);
+                self.forget();
+                reply.send(()).unwrap_or_default();
+            }
+            Message::Tune(tuning) => self.tune(tuning),
+            Message::Forget => self.forget(),
+            Message::Wake | Message::Quit => {}
+        }
+    }
+
+    fn load(&mut self, plan: &Plan) -> Result<Loaded, SolverError> {
+        (self.loadout, self.runs) = (None, false);
+        pin_threads(plan.threads);
+        // Unwind safe: what was being built is dropped.
+        let result = catch_unwind(AssertUnwindSafe(|| plan.load()));
+        let (engine, loaded) = result.map_err(|panic| SolverError::Panicked(text_of(panic.as_ref())))??;
+        self.loadout = Some(Loadout { engine, tuning: plan.tuning });
+        Ok(loaded)
+    }
+
+    /// Takes all or nothing; without anything loaded there is nothing to tune.
+    fn tune(&mut self, tuning: Tuning) {
+        let Some(loadout) = &mut self.loadout else {
+            return;
+        };
+        let config = loadout.engine.config();
+        if (config.hypotheses, config.fresh) != (tuning.hypotheses, tuning.fresh)
+            && let Err(error) = loadout.engine.set_population(tuning.hypotheses, tuning.fresh)
+        {
+            lock(&self.tally).failed(error.to_string());
+            return;
+        }
+        loadout.tuning = tuning;
+        self.not_before = None;
+    }
+
+    fn forget(&mut self) {
+        if let Some(loadout) = &mut self.loadout {
+            loadout.engine.reset();
+        }
+    }
+
+    fn solve(&mut self) {
+        let Some(loadout) = self.loadout.as_mut().filter(|_| self.runs) else {
+            return;
+        };
+        let Some((obs, provenance)) = self.source.observation() else {
+            return;
+        };
+        self.not_before = Some(Instant::now() + loadout.tuning.period);
+        // Unwind safe: the engine is reset when a panic gets past its own guards.
+        let result = catch_unwind(AssertUnwindSafe(|| solve(loadout, &obs, provenance, &self.clock)));
+        match result {
+            Ok(Ok(answer)) => {
+                let age = self.source.now_nanos().saturating_sub(answer.provenance.received_nanos);
+                let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+                let deadline = loadout.tuning.budget.deadline;
+                self.strikes = 0;
+                lock(&self.tally).solved(answer.statistics, answer.took, deadline, age);
+                self.sink.answer(answer);
+            }
+            Ok(Err(error)) => self.fail(error.to_string()),
+            Err(panic) => {
+                loadout.engine.reset();
+                self.fail(text_of(panic.as_ref()));
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        tracing::debug!("not solved: {why}");
+        self.strikes += 1;
+        if self.strikes == STRIKES {
+            self.runs = false;
+            self.sink.gave_up(&why);
+        }
+        lock(&self.tally).failed(why);
+    }
+}
+
+fn solve(
+    loadout: &mut Loadout,
+    obs: &Observation,
+    provenance: Provenance,
+    clock: &SystemClock,
+) -> Result<Answer, EngineError> {
+    let _no_grad = tch::no_grad_guard();
+    let Loadout { engine, tuning } = loadout;
+    let begin = Instant::now();
+    let solution = engine.solve(obs, &tuning.budget, clock)?;
+    let (weights, losses) = (solution.weights(), solution.loss.clone());
+    let (theta, statistics, stop) = (solution.landscape.clone(), solution.statistics, solution.stop);
+    let took = begin.elapsed();
+    let y_hat = solution.y_hat.shallow_clone();
+    let rendered = engine.task().render(&y_hat)?;
+    let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
+    let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
+    let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
+    Ok(Answer { provenance, joints, points, weights, losses, theta, statistics, stop, took })
+}
+
+/// The rows of a tensor `[K, ..]`, each flat.
+fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>, TaskError> {
+    let count = tensor.size().first().copied().unwrap_or(0).max(1);
+    let flat = tensor.f_to_kind(tch::Kind::Double)?.f_contiguous()?.f_view([-1])?;
+    let flat: Vec<f64> = Vec::try_from(&flat)?;
+    let width = (flat.len() / usize::try_from(count).unwrap_or(1)).max(1);
+    Ok(flat.chunks(width).map(<[f64]>::to_vec).collect())
+}
+
+fn lock(tally: &Mutex<Tally>) -> std::sync::MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first line of what a panic says; libtorch adds its stack in further ones.
+fn text_of(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let text = text.unwrap_or("no text");
+    let end = text.find("\\n").unwrap_or(text.len());
+    text[..end].lines().next().unwrap_or_default().trim_end().to_owned()
+}

@@ -1,0 +1,11 @@
+//! What the intake promises for each kind of bad input: one test per row of the fault catalogue,
+//! named after it, and properties that hold for any input.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod image_rows;
+mod joined;
+mod joint_rows;
+mod joint_streams;
+mod messages;
+mod point_rows;
+mod properties;

@@ -1,0 +1,125 @@
+//! Typed settings, field by field.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::json;
+use thalweg::engine::Optimizer;
+use thalweg::parameters::{
+    DeviceChoice, Durability, History, QosOverride, Reliability, Settings, Store, ThetaSource, node_table,
+};
+use thalweg_task::ParameterValue::{self, Bool, Double, DoubleArray, Integer};
+
+use super::{TOPIC, store_with, text};
+
+fn settings(overrides: &[(&str, ParameterValue)]) -> Settings {
+    let store = store_with(overrides).expect("these are good values");
+    Settings::read(&store, 77).expect("the store has the full table")
+}
+
+#[test]
+fn defaults() {
+    let settings = settings(&[]);
+    assert!(settings.autostart && !settings.use_sim_time && !settings.use_fqn);
+    assert_eq!((settings.task.as_str(), settings.threads, settings.seed), ("body_pose", 1, 0));
+    assert_eq!((settings.models, settings.theta), (PathBuf::new(), ThetaSource::BesideModels));
+    assert_eq!(settings.device, DeviceChoice::Cpu);
+    assert_eq!(settings.budget.deadline, Some(Duration::from_millis(8)));
+    assert_eq!((settings.budget.steps, settings.budget.tolerance), (None, None));
+    settings.engine.validate().expect("the engine takes the defaults");
+    settings.budget.validate().expect("a deadline is a budget");
+    assert_eq!(settings.task_parameters, *json!({"loss": "rotation"}).as_object().unwrap());
+    assert_eq!(settings.diagnostics_period, Duration::from_secs(1));
+    let best_effort = QosOverride {
+        reliability: Reliability::BestEffort,
+        depth: 5,
+        history: History::KeepLast,
+        durability: Durability::Volatile,
+    };
+    assert_eq!(settings.qos_overrides.into_iter().collect::<Vec<_>>(), [(TOPIC.to_owned(), best_effort)]);
+}
+
+#[test]
+fn the_search() {
+    let settings = settings(&[
+        ("hypotheses", Integer(3)),
+        ("warm_start.fresh", Integer(1)),
+        ("warm_start.enabled", Bool(false)),
+        ("optimizer.rate", Double(0.5)),
+        ("optimizer.prior_weight", Double(0.25)),
+        ("random_seed", Integer(-1)),
+        ("budget.steps", Integer(7)),
+        ("budget.tolerance", Double(0.01)),
+        ("budget.deadline", Double(0.5)),
+    ]);
+    let engine = &settings.engine;
+    assert_eq!((engine.hypotheses, engine.fresh, engine.warm_start), (3, 1, false));
+    assert_eq!((engine.prior_weight, engine.seed, settings.seed), (0.25, 77, 77));
+    assert!(matches!(engine.optimizer, Optimizer::Adam(adam) if adam.rate == 0.5));
+    assert_eq!((settings.budget.steps, settings.budget.tolerance), (Some(7), Some(0.01)));
+    assert_eq!(settings.budget.deadline, Some(Duration::from_millis(500)));
+}
+
+#[test]
+fn what_is_loaded() {
+    let settings = settings(&[
+        ("task", text("planar_arm")),
+        ("planar_arm.lengths", DoubleArray(vec![1.0, 2.0, 3.0])),
+        ("models", text("weights")),
+        ("theta", text("a.safetensors")),
+        ("device", text("cuda:2")),
+        ("optimizer.kind", text("levenberg_marquardt")),
+    ]);
+    assert_eq!(settings.task_parameters, *json!({"lengths": [1.0, 2.0, 3.0], "limit": 2.6}).as_object().unwrap());
+    assert_eq!(settings.models, PathBuf::from("weights"));
+    assert_eq!(settings.theta, ThetaSource::File(PathBuf::from("a.safetensors")));
+    assert_eq!(settings.device, DeviceChoice::Cuda(2));
+    assert!(matches!(settings.engine.optimizer, Optimizer::LevenbergMarquardt(_)));
+}
+
+#[test]
+fn devices_and_landscapes_by_word() {
+    let device = |word| settings(&[("device", text(word))]).device;
+    assert_eq!((device("cuda"), device("auto")), (DeviceChoice::Cuda(0), DeviceChoice::Auto));
+    assert_eq!(settings(&[("theta", text("identity"))]).theta, ThetaSource::Identity);
+    assert_eq!(DeviceChoice::Cpu.resolve(), Some(tch::Device::Cpu));
+    assert!(DeviceChoice::Auto.resolve().is_some());
+    assert_eq!(DeviceChoice::Cuda(255).resolve(), None, "no machine has so many");
+}
+
+#[test]
+fn quality_of_service() {
+    let name = |policy: &str| format!("qos_overrides.{TOPIC}.subscription.{policy}");
+    let settings = settings(&[
+        (&name("reliability"), text("reliable")),
+        (&name("depth"), Integer(1)),
+        (&name("history"), text("keep_all")),
+        (&name("durability"), text("transient_local")),
+    ]);
+    let expected = QosOverride {
+        reliability: Reliability::Reliable,
+        depth: 1,
+        history: History::KeepAll,
+        durability: Durability::TransientLocal,
+    };
+    assert_eq!(settings.qos_overrides[TOPIC], expected);
+}
+
+/// Each task takes what the table says are its parameters.
+#[test]
+fn tasks_take_their_parameters() {
+    let models = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models");
+    for entry in thalweg::registry::entries() {
+        let parameters = settings(&[("task", text(entry.name))]).task_parameters;
+        let options = thalweg_task::LoadOptions { models: models.clone(), parameters, ..Default::default() };
+        (entry.load)(&options).unwrap_or_else(|error| panic!("{}: {error}", entry.name));
+    }
+}
+
+#[test]
+fn a_store_without_the_table_is_refused() {
+    let some = node_table().into_iter().filter(|spec| spec.name != "budget.steps").collect();
+    let store = Store::declare(some, &[]).expect("fewer parameters are fine");
+    let refusal = Settings::read(&store, 0).expect_err("one is missing").to_string();
+    assert!(refusal.starts_with("unknown parameter 'budget.steps'"), "{refusal}");
+}
