@@ -1,33 +1,42 @@
 # The only commands a newcomer needs. Each one first provisions what is missing (tools/setup.sh).
 
 run := tools/run.sh
-cargo := $(run) cargo
+# With the ROS 2 node where there is a ROS 2.
+cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo test setup bench fmt lint
+.PHONY: help demo programs test setup bench bench-node fmt lint
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
 	@echo "usage: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
-demo: ## invert partial poses with the shipped weights, into out/
+demo: programs ## invert partial poses with the shipped weights, into out/
 	$(cargo) run $(flags) --bin thalweg -- demo --output out
+
+programs: # demo and bench-node start the node as a process of its own
+	$(cargo) build $(flags) --bins
 
 test: lint ## format, lints and all tests
 	$(cargo) test $(flags) --workspace
+	$(run) tests/python.sh
+	$(run) tests/ros/run.sh
 
-setup: ## provision compiler, libtorch and crates, build nothing
+setup: ## provision compiler, libtorch, ROS 2 and crates, build nothing
 	@tools/setup.sh
-	$(cargo) fetch --locked
+	$(run) cargo fetch --locked
 
 bench: ## measure the engine
 	$(cargo) bench --locked
 
+bench-node: programs ## measure the node, JointState in to reconstruction out
+	$(cargo) run $(flags) --bin thalweg -- bench-node
+
 fmt: ## format all code
-	$(cargo) fmt --all
+	$(run) cargo fmt --all
 
 lint: ## format check and clippy, warnings refused
-	$(cargo) fmt --all --check
+	$(run) cargo fmt --all --check
 	$(cargo) clippy $(flags) --workspace --all-targets -- -D warnings

@@ -19,5 +19,7 @@ pub mod lifecycle;
 pub mod motion;
 pub mod parameters;
 pub mod registry;
+#[cfg(feature = "ros")]
+pub mod ros;
 pub mod solver;
 pub mod train;

@@ -60,7 +60,7 @@ fn check_method(method: &Value, hidden: &str) {
 #[test]
 fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
     let folder = tempfile::tempdir().unwrap();
-    let output = demo(&["--fast", "--frames", "6", "--output", folder.path().to_str().unwrap()]);
+    let output = demo(&["--in-process", "--fast", "--frames", "6", "--output", folder.path().to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
     for (name, size) in [("demo_error", (1600, 860)), ("demo_filmstrip", (1600, 1168))] {
         let (decoded, inked) = decode(&folder.path().join(format!("{name}.png")));
@@ -103,7 +103,7 @@ fn check_verdict([a, b]: [&Value; 2], verdict: &str) {
 /// Runs with wrong arguments; returns the error, which must be one line.
 fn refused(arguments: &[&str], code: i32) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let mut all = vec!["--fast", "--frames", "2", "--output", folder.path().to_str().unwrap()];
+    let mut all = vec!["--in-process", "--fast", "--frames", "2", "--output", folder.path().to_str().unwrap()];
     all.extend(arguments);
     let output = demo(&all);
     let error = text(&output.stderr);
@@ -139,7 +139,7 @@ fn options_outside_their_range_are_refused_as_usage() {
 #[test]
 fn a_file_in_the_place_of_the_output_folder_is_refused() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let output = demo(&["--fast", "--frames", "2", "--output", file.path().to_str().unwrap()]);
+    let output = demo(&["--in-process", "--fast", "--frames", "2", "--output", file.path().to_str().unwrap()]);
     assert!(!output.status.success());
     let error = text(&output.stderr);
     assert!(error.contains(file.path().to_str().unwrap()), "{error}");

@@ -2,11 +2,28 @@
 # Provisions everything that a build needs, and prints the lines that make a shell use it:
 #   eval "$(tools/setup.sh)"
 # Quick where everything is there. What it cannot install itself, it asks for in one sentence.
+# THALWEG_ROS=0 leaves out ROS 2, and with it the node; THALWEG_ROS=1 and CI=true insist on it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # Asks for package $2 unless command $1 is there.
 need() { command -v "$1" >/dev/null || "$here/packages.sh" "$2"; }
+
+# Prints what ROS 2 needs and whether there is one, in THALWEG_ROS.
+set_up_ros2() {
+  local lines
+  if [ "${THALWEG_ROS:-}" = 0 ]; then
+    echo 'export THALWEG_ROS=0'
+  elif lines=$("$here/setup_ros2.sh"); then
+    printf '%s\nexport THALWEG_ROS=1\n' "$lines"
+  elif [ "${CI:-}" = true ] || [ "${THALWEG_ROS:-}" = 1 ]; then
+    echo "setup: ROS 2 could not be had (see above), and CI=true or THALWEG_ROS=1 insists on it" >&2
+    return 2
+  else
+    echo "setup: WARNING: ROS 2 could not be had (see above); going on WITHOUT the ROS 2 node and its tests" >&2
+    echo 'export THALWEG_ROS=0'
+  fi
+}
 
 # Looks for cargo where rustup leaves it, too.
 if ! command -v cargo >/dev/null; then
@@ -32,3 +49,4 @@ if [ -z "${LIBTORCH:-}" ]; then
   need python3 python3
 fi
 "$here/setup_libtorch.sh" "$@"
+set_up_ros2

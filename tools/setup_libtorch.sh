@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Leaves a libtorch that tch 0.24 builds against. Run it with --help.
 set -euo pipefail
+# shellcheck source=tools/pip.sh
+. "$(dirname "${BASH_SOURCE[0]}")/pip.sh"
 
 readonly TORCH=2.11.0
 readonly WHEEL=torch-2.11.0-cp312-cp312-manylinux_2_28_x86_64.whl
@@ -41,22 +43,6 @@ print_environment() {
   printf 'unset LIBTORCH_USE_PYTORCH LIBTORCH_BYPASS_VERSION_CHECK\n'
 }
 
-# Finds a python that has pip; leaves it in $pip_python.
-find_pip() {
-  local python=${PYTHON:-python3} here
-  here=$(dirname "${BASH_SOURCE[0]}")
-  command -v "$python" >/dev/null || "$here/packages.sh" python3 || exit 2
-  pip_python=$python
-  "$python" -m pip --version >/dev/null 2>&1 && return
-  # Debian ships pip and ensurepip apart from python3; a virtual environment works where ensurepip is there.
-  if "$python" -m venv "$site.tmp/venv" >/dev/null 2>&1; then
-    pip_python=$site.tmp/venv/bin/python
-    return
-  fi
-  "$here/packages.sh" python3-pip || exit 2
-  "$python" -m pip --version >/dev/null 2>&1 || refuse "$python has no pip; give it one, or set PYTHON to a python3 that has"
-}
-
 # Downloads wheels for Python 3.12 whatever python runs this; arguments are requirements.
 download() {
   local platforms=(--platform any) version
@@ -74,7 +60,7 @@ is_torch_wheel() { echo "$SHA256  $wheels/$WHEEL" | sha256sum --check --status -
 
 download_torch() {
   is_torch_wheel && return
-  find_pip
+  find_pip "$site.tmp"
   rm -f "$wheels/$WHEEL"
   say "setup_libtorch: downloading torch $TORCH (531 MB)"
   download --no-deps "torch==$TORCH" || refuse "pip could not download torch $TORCH; see its message above"
@@ -125,7 +111,7 @@ unpack_cpu() {
 
 unpack_cuda() {
   local wheel
-  [ -n "${pip_python:-}" ] || find_pip
+  [ -n "${pip_python:-}" ] || find_pip "$site.tmp"
   unpack "$wheels/$WHEEL" 'torch/(include|lib)/'
   say "setup_libtorch: downloading CUDA libraries (2.5 GB)"
   download "${CUDA_WHEELS[@]}" || refuse "pip could not download the CUDA libraries; see its message above"

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod bench_node;
 mod check;
+mod doctor;
 mod solve_arm;
 mod solve_body;
 mod weights;

@@ -2,27 +2,31 @@
 
 mod arm;
 mod measurement;
+mod method;
 mod pictures;
 mod player;
 mod report;
 mod screen;
+#[cfg(feature = "ros")]
+mod stream;
 mod tune;
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 use thalweg::engine::{Budget, EngineConfig, pin_threads};
-use thalweg::landscape::Landscape;
 use thalweg::motion::Motion;
 use thalweg::registry;
 use thalweg_task::{LoadOptions, Task};
 
 use arm::Arm;
+use method::Method;
 use pictures::Album;
 use player::{Phase, Player};
-use report::{Report, Settings};
+use report::{Report, Settings, Way};
 use screen::Screen;
 
 /// Step size of Adam on theta: the shipped one was trained at it; `thalweg demo --tune` finds 0.1
@@ -49,18 +53,20 @@ const HIDDEN: [&str; 2] = ["arms", "legs"];
 /// What `--help` says below the options.
 const HELP: &str = "\
 Plays a recorded motion twice, first with the arms hidden, then with the legs hidden. Three methods
-complete each frame, one after the other, within the same time and with the same number of hypotheses:
+complete each frame within the same time and with the same number of hypotheses:
   theta      Adam on the learned landscape, from where the last frame ended
   x-descent  Adam in the latent of the forward model, from where the last frame ended
   x-cold     the same, every frame from scratch: classic inference
-They take turns at going first. How far they get within that time depends on the machine and on what
-else it does.
+Each is a thalweg_node, started as launch starts it; the demo publishes partial joint_states at 100 Hz
+in a ROS domain of its own and measures what comes back on ~/reconstruction. Where ROS 2 cannot be had,
+and with --in-process, three engines in this process take turns instead, at 30 Hz. How far they get
+within that time depends on the machine and on what else it does.
 
 Writes demo.json, demo_error and demo_filmstrip (.png and .svg).
 
 Examples:
   thalweg demo --output out
-  thalweg demo --fast --budget-ms 5 --output out
+  thalweg demo --in-process --fast --budget-ms 5 --output out
   thalweg demo --tune      which step size completes best, for each method";
 
 /// Options of `thalweg demo`.
@@ -80,7 +86,7 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     landscape: Option<PathBuf>,
     /// Time for each frame and each method, milliseconds
-    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    #[arg(long, default_value_t = 8.0, value_parser = positive)]
     budget_ms: f64,
     /// Hypotheses that descend side by side
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -88,8 +94,11 @@ pub(crate) struct DemoArguments {
     /// Frames of the motion to play in each phase [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     frames: Option<u32>,
-    /// Do not wait for the frame clock
+    /// Do without ROS 2: three engines in this process, 30 frames a second
     #[arg(long)]
+    in_process: bool,
+    /// Do not wait for the frame clock; with --in-process only
+    #[arg(long, requires = "in_process")]
     fast: bool,
     /// Seed of all engines
     #[arg(long, default_value_t = 0)]
@@ -136,35 +145,37 @@ impl DemoArguments {
     }
 
     /// Descends on the learned landscape.
-    fn theta(&self, rate: f64) -> anyhow::Result<Arm> {
-        let default = self.models.join("body_pose_theta.safetensors");
-        let task = self.task()?;
-        let landscape = Landscape::trained(self.landscape.as_ref().unwrap_or(&default), task.spec())?;
-        let config = EngineConfig { prior_weight: self.theta_prior, ..self.config() };
-        Arm::new("theta", task, landscape, rate, &config)
+    fn theta(&self, rate: f64) -> Method {
+        let file = self.landscape.clone().unwrap_or_else(|| self.models.join("body_pose_theta.safetensors"));
+        Method { name: "theta", rate, prior: self.theta_prior, warm_start: true, theta: Some(file) }
     }
 
     /// Descends without a landscape, from where the last frame ended.
-    fn x_descent(&self, rate: f64) -> anyhow::Result<Arm> {
-        self.without_landscape("x-descent", rate, true)
+    fn x_descent(&self, rate: f64) -> Method {
+        Method { name: "x-descent", rate, prior: self.x_prior, warm_start: true, theta: None }
     }
 
-    /// Descends without a landscape; without a warm start it is classic inference.
-    fn without_landscape(&self, name: &'static str, rate: f64, warm_start: bool) -> anyhow::Result<Arm> {
-        let task = self.task()?;
-        let landscape = Landscape::identity(task.spec().latent);
-        let config = EngineConfig { warm_start, prior_weight: self.x_prior, ..self.config() };
-        Arm::new(name, task, landscape, rate, &config)
+    /// Classic inference: without a landscape, every frame from scratch.
+    fn x_cold(&self) -> Method {
+        Method { name: "x-cold", rate: self.x_cold_rate, prior: self.x_prior, warm_start: false, theta: None }
     }
 
-    fn arms(&self) -> anyhow::Result<Vec<Arm>> {
-        let cold = self.without_landscape("x-cold", self.x_cold_rate, false)?;
-        Ok(vec![self.theta(self.theta_rate)?, self.x_descent(self.x_rate)?, cold])
+    fn methods(&self) -> Vec<Method> {
+        vec![self.theta(self.theta_rate), self.x_descent(self.x_rate), self.x_cold()]
     }
 
-    fn player(&self) -> anyhow::Result<Player> {
+    fn arm(&self, method: &Method) -> anyhow::Result<Arm> {
+        Arm::new(method, self.task()?, &self.config())
+    }
+
+    /// Plays the motion as it is, or as often a second as asked for.
+    fn player(&self, rate: Option<f64>) -> anyhow::Result<Player> {
         let task = self.task()?;
         let motion = Motion::load(&self.motion, task.spec())?;
+        let motion = match rate {
+            Some(rate) => motion.resampled(rate),
+            None => motion,
+        };
         let budget = Budget::of_deadline(Duration::from_secs_f64(self.budget_ms / 1e3));
         Ok(Player::new(task, motion, budget))
     }
@@ -181,13 +192,47 @@ pub(crate) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
         return tune::run(arguments);
     }
     prepare(&arguments.output)?;
-    let player = arguments.player()?;
-    let mut arms = arguments.arms()?;
+    if !arguments.in_process {
+        match over_ros(arguments)? {
+            None => return Ok(()),
+            Some(why) => writeln!(std::io::stdout(), "no ROS 2 here ({why}): playing within this process instead")?,
+        }
+    }
+    in_process(arguments)
+}
+
+/// Plays to nodes over the middleware; says why where that cannot be.
+#[cfg(feature = "ros")]
+fn over_ros(arguments: &DemoArguments) -> anyhow::Result<Option<String>> {
+    // Before anything is started: what is wrong with the files is no matter of ROS.
+    let player = arguments.player(Some(stream::RATE))?;
+    let (methods, frames) = (arguments.methods(), arguments.frames(&player));
+    let settings = Settings::new(arguments, &player, frames, &methods, stream::WAY)?;
+    let peer = match stream::connect() {
+        Ok(peer) => peer,
+        Err(error) => return Ok(Some(format!("{error:#}"))),
+    };
+    stream::run(arguments, &player, &methods, settings, &peer)?;
+    Ok(None)
+}
+
+/// This build knows no middleware.
+#[cfg(not(feature = "ros"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+fn over_ros(_arguments: &DemoArguments) -> anyhow::Result<Option<String>> {
+    Ok(Some("this program was built without the feature ros".to_owned()))
+}
+
+/// Plays to three engines of this process, which take turns.
+fn in_process(arguments: &DemoArguments) -> anyhow::Result<()> {
+    let player = arguments.player(None)?;
+    let methods = arguments.methods();
+    let mut arms = methods.iter().map(|method| arguments.arm(method)).collect::<anyhow::Result<Vec<_>>>()?;
     let frames = arguments.frames(&player);
-    let phases = HIDDEN.map(Phase::hiding).into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let mut screen = Screen::new(&arms, frames, player.fps(), arguments.budget_ms);
+    let names: Vec<_> = arms.iter().map(Arm::name).collect();
+    let mut screen = Screen::new(names, frames, player.fps(), arguments.budget_ms);
     let mut album = Album::new(frames, player.fps());
-    for phase in &phases {
+    for phase in &phases()? {
         album.open(phase, arms.len());
         player.play(phase, &mut arms, frames, !arguments.fast, &mut |moment| {
             album.add(moment);
@@ -195,15 +240,27 @@ pub(crate) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
         })?;
         screen.end_phase()?;
     }
-    let names: Vec<_> = arms.iter().map(Arm::name).collect();
-    let settings = Settings::new(arguments, &player, frames, &arms);
-    let report = Report::new(settings, &names, &album.phases, screen.late());
+    let way = Way { over: "within one process", limit_ms: arguments.budget_ms };
+    let settings = Settings::new(arguments, &player, frames, &methods, way)?;
+    let report = Report::new(settings, &album.phases, screen.late(), Vec::new());
+    write(arguments, &album, &report)
+}
+
+fn phases() -> anyhow::Result<Vec<Phase>> {
+    HIDDEN.map(Phase::hiding).into_iter().collect()
+}
+
+/// Prints the report, writes it and the pictures.
+fn write(arguments: &DemoArguments, album: &Album, report: &Report) -> anyhow::Result<()> {
     report.print()?;
-    report.save(&arguments.output.join("demo.json"))?;
-    for path in album.save(&arguments.output, &names, arguments.budget_ms)? {
-        screen.say(&format!("wrote {}", path.display()))?;
+    let folder = &arguments.output;
+    report.save(&folder.join("demo.json"))?;
+    let names: Vec<_> = arguments.methods().iter().map(|method| method.name).collect();
+    let mut output = std::io::stdout();
+    for path in album.save(folder, &names, arguments.budget_ms)? {
+        writeln!(output, "wrote {}", path.display())?;
     }
-    screen.say(&format!("wrote {}", arguments.output.join("demo.json").display()))
+    Ok(writeln!(output, "wrote {}", folder.join("demo.json").display())?)
 }
 
 /// Makes sure that the results will have a place, before the time is spent.

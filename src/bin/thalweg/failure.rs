@@ -10,6 +10,7 @@ use thalweg::landscape::LandscapeError;
 use thalweg_body_pose::dataset::DatasetError;
 use thalweg_task::TaskError;
 
+use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
 
 /// Any failure that has no code of its own.
@@ -148,7 +149,7 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
-    if cause.is::<CheckFailed>() {
+    if cause.is::<CheckFailed>() || cause.is::<ChecksFailed>() {
         return Some(CHECK);
     }
     if cause.is::<DatasetError>() || cause.is::<ObservationError>() {

@@ -1,8 +1,10 @@
 //! The command line: everything of thalweg that needs no ROS.
 
+mod bench_node;
 mod check;
 mod console;
 mod demo;
+mod doctor;
 mod failure;
 mod job;
 mod measure;
@@ -47,8 +49,24 @@ enum Command {
     Measure(measure::MeasureArguments),
     /// Keep clips of motion capture as latents of the body_pose task
     Motion(motion::MotionArguments),
-    /// Print the node's parameters as a parameter file
+    /// Print a parameter file for the ROS 2 node
     Params(params::ParamsArguments),
+    /// Look at everything that the node depends on, and say what to do
+    Doctor(doctor::DoctorArguments),
+    /// Measure the ROS 2 node: round trips, age of data, memory
+    BenchNode(bench_node::BenchNodeArguments),
+    /// Send joints back as they come; bench-node starts it
+    #[cfg(feature = "ros")]
+    #[command(hide = true)]
+    RosEcho,
+    /// Declare the node's parameters and end; doctor starts it
+    #[cfg(feature = "ros")]
+    #[command(hide = true)]
+    RosParameters {
+        /// What rcl reads
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -72,5 +90,11 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Measure(arguments) => measure::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),
         Command::Params(arguments) => params::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::BenchNode(arguments) => bench_node::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::RosEcho => bench_node::echo(),
+        #[cfg(feature = "ros")]
+        Command::RosParameters { .. } => doctor::declare_parameters(),
     }
 }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg::engine::{AdamConfig, Budget, Clock, Engine, EngineConfig, Optimizer};
-use thalweg::landscape::Landscape;
+use thalweg::engine::{Budget, Clock, Engine, EngineConfig};
 use thalweg_task::{Observation, Task};
+
+use super::method::Method;
 
 /// An engine under the name by which it is reported.
 pub(super) struct Arm {
@@ -21,22 +22,16 @@ pub(super) struct Answer {
     /// Loss of the best hypothesis.
     pub(super) loss: f64,
     /// Steps done, each for all hypotheses.
-    pub(super) steps: u32,
+    pub(super) steps: f64,
     /// Time from the observation to the ranked answer.
     pub(super) elapsed: Duration,
 }
 
 impl Arm {
-    pub(super) fn new(
-        name: &'static str,
-        task: Box<dyn Task>,
-        landscape: Landscape,
-        rate: f64,
-        config: &EngineConfig,
-    ) -> anyhow::Result<Self> {
-        let optimizer = Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() });
-        let engine = Engine::new(task, landscape, EngineConfig { optimizer, ..config.clone() })?;
-        Ok(Self { name, rate, engine })
+    /// # Errors
+    /// As [`Method::engine`].
+    pub(super) fn new(method: &Method, task: Box<dyn Task>, config: &EngineConfig) -> anyhow::Result<Self> {
+        Ok(Self { name: method.name, rate: method.rate, engine: method.engine(task, config)? })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -45,10 +40,6 @@ impl Arm {
 
     pub(super) fn rate(&self) -> f64 {
         self.rate
-    }
-
-    pub(super) fn engine(&self) -> &Engine {
-        &self.engine
     }
 
     /// Forgets all observations, so that the next one is a cold start.
@@ -62,6 +53,14 @@ impl Arm {
         let elapsed = clock.now().saturating_sub(start);
         let loss = solution.loss.first().copied().unwrap_or(f64::INFINITY);
         let rotations = solution.y_hat.shallow_clone();
-        Ok(Answer { rotations, loss, steps: solution.statistics.steps, elapsed })
+        Ok(Answer { rotations, loss, steps: f64::from(solution.statistics.steps), elapsed })
+    }
+}
+
+impl Answer {
+    /// A second handle on the same answer.
+    #[cfg(feature = "ros")]
+    pub(super) fn shallow_clone(&self) -> Self {
+        Self { rotations: self.rotations.shallow_clone(), ..*self }
     }
 }

@@ -11,7 +11,7 @@ use super::arm::Answer;
 pub(super) struct Measurement {
     pub(super) errors: PoseErrors,
     pub(super) loss: f64,
-    pub(super) steps: u32,
+    pub(super) steps: f64,
     pub(super) solve_ms: f64,
 }
 
@@ -55,13 +55,13 @@ pub(super) struct Summary {
     pub(super) steps_mean: f64,
     pub(super) solve_ms_p50: f64,
     pub(super) solve_ms_p99: f64,
-    /// Frames whose solve took longer than the budget.
+    /// Frames whose answer came later than it should.
     pub(super) overruns: usize,
 }
 
 impl Summary {
     /// Sums up; `None` when there is nothing to sum up.
-    pub(super) fn of(method: &'static str, measurements: &[Measurement], budget_ms: f64) -> Option<Self> {
+    pub(super) fn of(method: &'static str, measurements: &[Measurement], limit_ms: f64) -> Option<Self> {
         let over = |of: &dyn Fn(&Measurement) -> f64| measurements.iter().map(of).collect::<Vec<f64>>();
         let average = |of: &dyn Fn(&Measurement) -> f64| mean(&over(of));
         let solve_ms = over(&|m| m.solve_ms);
@@ -78,10 +78,10 @@ impl Summary {
             visible_deg_mean: average(&|m| mean_of(&m.errors.visible_deg))?,
             diversity_cm: average(&|m| m.errors.diversity_cm)?,
             loss_median: percentile(&over(&|m| m.loss), 0.5)?,
-            steps_mean: average(&|m| f64::from(m.steps))?,
+            steps_mean: average(&|m| m.steps)?,
             solve_ms_p50: percentile(&solve_ms, 0.5)?,
             solve_ms_p99: percentile(&solve_ms, 0.99)?,
-            overruns: solve_ms.iter().filter(|time| **time > budget_ms).count(),
+            overruns: solve_ms.iter().filter(|time| **time > limit_ms).count(),
         })
     }
 }
@@ -100,19 +100,20 @@ mod tests {
     use super::*;
 
     /// An answer of two hypotheses.
-    fn measurement(hidden_deg: [f64; 2], solve_ms: f64, steps: u32) -> Measurement {
+    fn measurement(hidden_deg: [f64; 2], solve_ms: f64, steps: f64) -> Measurement {
         let errors = PoseErrors {
             hidden_deg: hidden_deg.to_vec(),
             hidden_mm: hidden_deg.map(|deg| 10.0 * deg).to_vec(),
             visible_deg: vec![1.0, 3.0],
             diversity_cm: 2.0,
         };
-        Measurement { errors, loss: 0.1 * f64::from(steps), steps, solve_ms }
+        Measurement { errors, loss: 0.1 * steps, steps, solve_ms }
     }
 
     #[test]
     fn a_summary_tells_best_ranked_least_and_mean_apart() {
-        let all = [measurement([8.0, 4.0], 9.0, 1), measurement([2.0, 6.0], 10.5, 3), measurement([5.0, 5.0], 10.0, 8)];
+        let all =
+            [measurement([8.0, 4.0], 9.0, 1.0), measurement([2.0, 6.0], 10.5, 3.0), measurement([5.0, 5.0], 10.0, 8.0)];
         let summary = Summary::of("theta", &all, 10.0).expect("there are measurements");
         assert_eq!([summary.hidden_deg, summary.hidden_deg_mean], [5.0, 5.0]);
         assert!((summary.hidden_deg_min - 11.0 / 3.0).abs() < 1e-12);

@@ -76,6 +76,10 @@ impl Player {
         &self.task.spec().fingerprint
     }
 
+    pub(super) fn task(&self) -> &dyn Task {
+        self.task.as_ref()
+    }
+
     /// Shows the first frames to all arms, which take turns at going first.
     ///
     /// The arms start cold. With `paced` a frame does not begin before its time.
@@ -95,14 +99,16 @@ impl Player {
             due += period;
             let (obs, truth) = self.observe(phase, index)?;
             let answers = self.ask(arms, &obs, index as usize)?;
-            let measure = |answer: &Answer| {
-                let errors = PoseErrors::measure(&self.body, &phase.visibility, &answer.rotations, &truth);
-                Measurement::new(answer, errors)
-            };
-            let measurements: Vec<_> = answers.iter().map(measure).collect();
+            let measurements: Vec<_> = answers.iter().map(|answer| self.measure(phase, answer, &truth)).collect();
             show(&Moment { phase, index, truth: &truth, answers: &answers, measurements: &measurements, is_late })?;
         }
         Ok(())
+    }
+
+    /// Compares an answer with the truth `[1, 21, 3, 3]`.
+    pub(super) fn measure(&self, phase: &Phase, answer: &Answer, truth: &Tensor) -> Measurement {
+        let errors = PoseErrors::measure(&self.body, &phase.visibility, &answer.rotations, truth);
+        Measurement::new(answer, errors)
     }
 
     fn warm_up(&self, phase: &Phase, arms: &mut [Arm]) -> anyhow::Result<()> {
@@ -136,8 +142,50 @@ impl Player {
     }
 }
 
+/// One frame as messages show it, and what was there.
+#[cfg(feature = "ros")]
+pub(super) struct Frame {
+    /// The joints that are seen.
+    pub(super) names: Vec<String>,
+    /// Position of each, radians.
+    pub(super) positions: Vec<f64>,
+    /// The same as an observation.
+    pub(super) obs: Observation,
+    /// `[1, 21, 3, 3]`.
+    pub(super) truth: Tensor,
+}
+
+#[cfg(feature = "ros")]
+impl Player {
+    /// The joints that answers must have.
+    pub(super) fn joints(&self) -> &[thalweg_task::JointSpec] {
+        &self.task.spec().joints
+    }
+
+    /// All frames of a phase, before any is due.
+    pub(super) fn frames_of(&self, phase: &Phase, count: i64) -> anyhow::Result<Vec<Frame>> {
+        (0..count).map(|index| self.frame(phase, index)).collect()
+    }
+
+    fn frame(&self, phase: &Phase, index: i64) -> anyhow::Result<Frame> {
+        let (obs, truth) = self.observe(phase, index)?;
+        let angles = obs.joints.as_ref().context("body_pose observes joints")?.with_nan().to_kind(Kind::Double);
+        let angles: Vec<f64> = Vec::try_from(angles.view(-1))?;
+        let seen = self.joints().iter().zip(angles).filter(|(_, angle)| !angle.is_nan());
+        let (names, positions) = seen.map(|(joint, angle)| (joint.name.clone(), angle)).unzip();
+        Ok(Frame { names, positions, obs, truth })
+    }
+
+    /// What the best of `rotations`, `[K, 21, 3, 3]`, leaves unexplained of what was seen.
+    pub(super) fn loss(&self, obs: &Observation, rotations: &Tensor) -> anyhow::Result<f64> {
+        let _no_grad = tch::no_grad_guard();
+        let objective = self.task.objective(&rotations.narrow(0, 0, 1), &self.task.encode(obs)?)?;
+        Ok(objective.loss.double_value(&[0]))
+    }
+}
+
 /// Sleeps until a frame is due; says whether that was more than a frame ago.
-fn wait(due: Instant, period: Duration) -> bool {
+pub(super) fn wait(due: Instant, period: Duration) -> bool {
     let now = Instant::now();
     std::thread::sleep(due.saturating_duration_since(now));
     now.saturating_duration_since(due) > period

@@ -8,8 +8,8 @@ use serde::Serialize;
 use thalweg_task::weights::write_atomically;
 
 use super::DemoArguments;
-use super::arm::Arm;
 use super::measurement::Summary;
+use super::method::Method;
 use super::pictures::Recorded;
 use super::player::Player;
 
@@ -19,9 +19,20 @@ use super::player::Player;
 /// 12.9 to 15.2 for x-descent (arms hidden, November 2026), for the clock decides how many steps there are.
 const ALIKE: f64 = 0.1;
 
+/// What lies between the motion and the methods.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Way {
+    /// ROS 2, or nothing.
+    pub(super) over: &'static str,
+    /// Time after which an answer is late: the budget, or the next frame.
+    pub(super) limit_ms: f64,
+}
+
 /// How the arms were run; nothing about the machine.
 #[derive(Debug, Serialize)]
 pub(super) struct Settings {
+    #[serde(flatten)]
+    way: Way,
     task: &'static str,
     /// Fingerprint of the forward model.
     model: String,
@@ -43,14 +54,24 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    pub(super) fn new(arguments: &DemoArguments, player: &Player, frames: i64, arms: &[Arm]) -> Self {
+    /// # Errors
+    /// When a landscape cannot be loaded.
+    pub(super) fn new(
+        arguments: &DemoArguments,
+        player: &Player,
+        frames: i64,
+        methods: &[Method],
+        way: Way,
+    ) -> anyhow::Result<Self> {
         let config = arguments.config();
-        Self {
+        let landscapes = methods.iter().map(|method| Ok(method.landscape(player.task())?.id().to_owned()));
+        Ok(Self {
+            way,
             task: thalweg_body_pose::ENTRY.name,
             model: player.fingerprint().to_owned(),
-            methods: arms.iter().map(Arm::name).collect(),
-            landscapes: arms.iter().map(|arm| arm.engine().landscape().id().to_owned()).collect(),
-            rates: arms.iter().map(Arm::rate).collect(),
+            landscapes: landscapes.collect::<anyhow::Result<_>>()?,
+            methods: methods.iter().map(|method| method.name).collect(),
+            rates: methods.iter().map(|method| method.rate).collect(),
             theta_prior: arguments.theta_prior,
             x_prior: arguments.x_prior,
             budget_ms: arguments.budget_ms,
@@ -60,7 +81,7 @@ impl Settings {
             frames,
             fps: player.fps(),
             paced: !arguments.fast,
-        }
+        })
     }
 }
 
@@ -80,20 +101,22 @@ pub(super) struct Report {
     phases: Vec<PhaseReport>,
     /// Frames that began more than a frame late.
     frames_late: usize,
+    /// Frames without an answer of their own, each method's in each phase; none within one process.
+    missed: Vec<Vec<usize>>,
     /// Most memory that the process has held, megabytes of 10^6 bytes; null where the system does not tell.
     peak_memory_mb: Option<f64>,
 }
 
 impl Report {
-    pub(super) fn new(settings: Settings, names: &[&'static str], phases: &[Recorded], frames_late: usize) -> Self {
-        let budget_ms = settings.budget_ms;
+    pub(super) fn new(settings: Settings, phases: &[Recorded], frames_late: usize, missed: Vec<Vec<usize>>) -> Self {
+        let (budget_ms, limit_ms, names) = (settings.budget_ms, settings.way.limit_ms, settings.methods.clone());
         let phase = |recorded: &Recorded| {
             let each = names.iter().zip(&recorded.measured);
-            let methods: Vec<_> = each.filter_map(|(name, all)| Summary::of(name, all, budget_ms)).collect();
+            let methods: Vec<_> = each.filter_map(|(name, all)| Summary::of(name, all, limit_ms)).collect();
             PhaseReport { hidden: recorded.group, verdicts: verdicts(recorded.group, &methods, budget_ms), methods }
         };
         let phases = phases.iter().map(phase).collect();
-        Self { settings, phases, frames_late, peak_memory_mb: peak_memory_mb() }
+        Self { settings, phases, frames_late, missed, peak_memory_mb: peak_memory_mb() }
     }
 
     pub(super) fn save(&self, path: &Path) -> anyhow::Result<()> {
@@ -107,9 +130,14 @@ impl Report {
     }
 
     fn table(&self) -> Result<String, std::fmt::Error> {
-        let Settings { hypotheses, budget_ms, frames, .. } = &self.settings;
+        let Settings { hypotheses, budget_ms, frames, fps, way, .. } = &self.settings;
         let mut text = String::from("\n");
-        writeln!(text, "{frames} frames a phase, {budget_ms} ms for each frame and method, {hypotheses} hypotheses.")?;
+        writeln!(text, "{frames} frames a phase at {fps} Hz, {}.", way.over)?;
+        writeln!(
+            text,
+            "{budget_ms} ms for each frame and method, {hypotheses} hypotheses; over: answers later than {} ms.",
+            way.limit_ms
+        )?;
         writeln!(text, "Error on hidden joints: of the best-ranked hypothesis, and (least) of all hypotheses.\n")?;
         writeln!(
             text,
@@ -125,6 +153,10 @@ impl Report {
         writeln!(text)?;
         let verdicts = self.phases.iter().flat_map(|phase| &phase.verdicts);
         verdicts.into_iter().try_for_each(|verdict| writeln!(text, "{verdict}"))?;
+        let missed: usize = self.missed.iter().flatten().sum();
+        if missed > 0 {
+            writeln!(text, "{missed} frames had no answer of their own; the one before it counts.")?;
+        }
         if self.frames_late > 0 {
             writeln!(
                 text,

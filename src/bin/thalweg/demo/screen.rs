@@ -4,7 +4,6 @@ use std::io::{IsTerminal, Stdout, Write, stdout};
 
 use thalweg::eval::percentile::{mean, percentile};
 
-use super::arm::Arm;
 use super::measurement::Measurement;
 use super::player::Moment;
 
@@ -21,28 +20,21 @@ pub(super) struct Screen {
     measured: Vec<Vec<Measurement>>,
     frames: i64,
     fps: f64,
-    budget_ms: f64,
+    limit_ms: f64,
     /// Lines that are to be redrawn.
     drawn: usize,
     late: usize,
 }
 
 impl Screen {
-    pub(super) fn new(arms: &[Arm], frames: i64, fps: f64, budget_ms: f64) -> Self {
-        let names: Vec<_> = arms.iter().map(Arm::name).collect();
+    pub(super) fn new(names: Vec<&'static str>, frames: i64, fps: f64, limit_ms: f64) -> Self {
         let measured = vec![Vec::new(); names.len()];
-        Self { output: stdout(), names, measured, frames, fps, budget_ms, drawn: 0, late: 0 }
+        Self { output: stdout(), names, measured, frames, fps, limit_ms, drawn: 0, late: 0 }
     }
 
     /// Frames that began late.
     pub(super) fn late(&self) -> usize {
         self.late
-    }
-
-    /// Prints a line below everything.
-    pub(super) fn say(&mut self, text: &str) -> anyhow::Result<()> {
-        self.drawn = 0;
-        Ok(writeln!(self.output, "{text}")?)
     }
 
     pub(super) fn show(&mut self, moment: &Moment<'_>) -> anyhow::Result<()> {
@@ -67,12 +59,12 @@ impl Screen {
 
     fn redraw(&mut self, moment: &Moment<'_>) -> anyhow::Result<()> {
         let mut lines = vec![format!(
-            "{} hidden   frame {}/{}   {:.1} s   {} ms for each method",
+            "{} hidden   frame {}/{}   {:.1} s   over: later than {} ms",
             moment.phase.group,
             moment.index + 1,
             self.frames,
             moment.index as f64 / self.fps,
-            self.budget_ms
+            self.limit_ms
         )];
         lines.push("            loss    hidden error    steps  solve p50/p99 ms  over  hidden error so far".to_owned());
         lines.extend((0..self.names.len()).map(|arm| self.row(arm)));
@@ -101,7 +93,7 @@ impl Screen {
             now.steps,
             at(0.5),
             at(0.99),
-            time.iter().filter(|time| **time > self.budget_ms).count(),
+            time.iter().filter(|time| **time > self.limit_ms).count(),
             self.sparkline(arm)
         )
     }
@@ -119,10 +111,7 @@ impl Screen {
     fn print_line(&mut self, moment: &Moment<'_>) -> anyhow::Result<()> {
         let arm = |(name, now): (&&str, &Measurement)| {
             let (deg, mm) = (now.hidden_deg(), now.hidden_mm());
-            format!(
-                "{name}: loss {:.4}, hidden {deg:.1} deg {mm:.0} mm, {} steps, {:.1} ms",
-                now.loss, now.steps, now.solve_ms
-            )
+            format!("{name}: loss {:.4}, hidden {deg:.1} deg {mm:.0} mm, {:.1} ms", now.loss, now.solve_ms)
         };
         let arms: Vec<_> = self.names.iter().zip(moment.measurements).map(arm).collect();
         let frame = moment.index + 1;

@@ -13,11 +13,11 @@ const SHARE: i64 = 5;
 
 /// Plays the first fifth of the frames to an arm for each step size, and prints a table.
 pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
-    let player = arguments.player()?;
+    let player = arguments.player(None)?;
     let frames = (arguments.frames(&player) / SHARE).max(1);
     let theta = RATES.iter().map(|&rate| arguments.theta(rate));
     let x_descent = RATES.iter().map(|&rate| arguments.x_descent(rate));
-    let mut arms = theta.chain(x_descent).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut arms = theta.chain(x_descent).map(|method| arguments.arm(&method)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut results = Vec::new();
     for group in HIDDEN {
         let mut measured: Vec<Vec<Measurement>> = vec![Vec::new(); arms.len()];

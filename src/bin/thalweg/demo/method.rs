@@ -1,0 +1,63 @@
+//! The rivals, as data: how each of them descends.
+
+use std::path::{Path, PathBuf};
+
+use thalweg::engine::{AdamConfig, Engine, EngineConfig, Optimizer};
+use thalweg::landscape::Landscape;
+use thalweg_task::Task;
+
+/// How one of the rivals descends.
+#[derive(Clone, Debug)]
+pub(super) struct Method {
+    /// The name by which it is reported.
+    pub(super) name: &'static str,
+    /// Step size of Adam.
+    pub(super) rate: f64,
+    /// Weight of `|x|^2 / X`.
+    pub(super) prior: f64,
+    /// Whether a frame starts from where the last one ended.
+    pub(super) warm_start: bool,
+    /// The landscape's file; none is the latent of F.
+    pub(super) theta: Option<PathBuf>,
+}
+
+impl Method {
+    /// The landscape.
+    ///
+    /// # Errors
+    /// When its file is missing, damaged or made for something else.
+    pub(super) fn landscape(&self, task: &dyn Task) -> anyhow::Result<Landscape> {
+        let spec = task.spec();
+        match &self.theta {
+            Some(file) => Ok(Landscape::trained(file, spec)?),
+            None => Ok(Landscape::identity(spec.latent)),
+        }
+    }
+
+    /// An engine that descends so.
+    ///
+    /// # Errors
+    /// As [`Method::landscape`], and when an option does not fit.
+    pub(super) fn engine(&self, task: Box<dyn Task>, config: &EngineConfig) -> anyhow::Result<Engine> {
+        let landscape = self.landscape(task.as_ref())?;
+        let optimizer = Optimizer::Adam(AdamConfig { rate: self.rate, ..AdamConfig::default() });
+        let (warm_start, prior_weight) = (self.warm_start, self.prior);
+        Ok(Engine::new(task, landscape, EngineConfig { optimizer, warm_start, prior_weight, ..config.clone() })?)
+    }
+
+    /// The parameters of a node that descends so.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let theta = self.theta.as_deref().map_or_else(|| "identity".to_owned(), absolute);
+        vec![
+            ("theta", theta),
+            ("optimizer.rate", format!("{:?}", self.rate)),
+            ("optimizer.prior_weight", format!("{:?}", self.prior)),
+            ("warm_start.enabled", self.warm_start.to_string()),
+        ]
+    }
+}
+
+/// A path that means the same to another process.
+pub(super) fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_error| path.to_owned()).display().to_string()
+}

@@ -1,0 +1,217 @@
+//! Log lines: to the console as rcutils writes them, and to `/rosout`.
+//!
+//! rcl no longer publishes `/rosout` for its clients, and r2r does not either; so we do. The
+//! console honours the variables that rcutils documents.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+use std::sync::{Arc, OnceLock};
+
+use r2r::rcl_interfaces::msg::Log;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use super::time::{RosTime, stamp};
+
+/// Lines that wait for `/rosout` at most; further ones reach the console only. A guess.
+const WAITING: usize = 1000;
+
+/// rcutils' default of `RCUTILS_CONSOLE_OUTPUT_FORMAT`.
+const FORMAT: &str = "[{severity}] [{time}] [{name}]: {message}";
+
+/// One line of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    level: Level,
+    nanos: i64,
+    text: String,
+    file: &'static str,
+    line: u32,
+}
+
+/// How the console shows lines.
+struct Console {
+    format: String,
+    is_coloured: bool,
+    to_stdout: bool,
+}
+
+/// Takes what the program logs.
+struct Lines {
+    console: Console,
+    logger: Arc<OnceLock<String>>,
+    time: Arc<RosTime>,
+    rosout: Sender<Line>,
+    least: Level,
+}
+
+/// What is needed to serve `/rosout` later.
+#[derive(Debug)]
+pub(crate) struct Rosout {
+    pub(crate) lines: Receiver<Line>,
+    /// Name of the logger, once the node has its name.
+    pub(crate) logger: Arc<OnceLock<String>>,
+}
+
+/// Starts logging, from `least` on.
+pub(crate) fn start(least: Level, time: Arc<RosTime>) -> Rosout {
+    let (rosout, lines) = channel(WAITING);
+    let logger = Arc::new(OnceLock::new());
+    let layer = Lines { console: Console::from_environment(), logger: Arc::clone(&logger), time, rosout, least };
+    // Fails only where logging has been started already, in tests.
+    drop(tracing_subscriber::registry().with(layer).try_init());
+    Rosout { lines, logger }
+}
+
+/// Reads a level as ROS names it.
+pub(crate) fn level(name: &str) -> Option<Level> {
+    match name.to_ascii_lowercase().as_str() {
+        "debug" => Some(Level::DEBUG),
+        "info" => Some(Level::INFO),
+        "warn" => Some(Level::WARN),
+        "error" | "fatal" => Some(Level::ERROR),
+        _ => None,
+    }
+}
+
+impl Line {
+    /// The message for `/rosout`.
+    pub(crate) fn message(&self, logger: &str) -> Log {
+        let level = match self.level {
+            Level::ERROR => Log::ERROR as u8,
+            Level::WARN => Log::WARN as u8,
+            Level::INFO => Log::INFO as u8,
+            _ => Log::DEBUG as u8,
+        };
+        Log {
+            stamp: stamp(self.nanos),
+            level,
+            name: logger.to_owned(),
+            msg: self.text.replace('\0', ""),
+            file: self.file.to_owned(),
+            function: String::new(),
+            line: self.line,
+        }
+    }
+}
+
+impl Console {
+    fn from_environment() -> Self {
+        let is_set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let to_stdout = is_set("RCUTILS_LOGGING_USE_STDOUT").as_deref() == Some("1");
+        let is_terminal = if to_stdout { std::io::stdout().is_terminal() } else { std::io::stderr().is_terminal() };
+        let is_coloured = match is_set("RCUTILS_COLORIZED_OUTPUT").as_deref() {
+            Some("1") => true,
+            Some("0") => false,
+            _ => is_terminal && is_set("NO_COLOR").is_none(),
+        };
+        let format = is_set("RCUTILS_CONSOLE_OUTPUT_FORMAT").unwrap_or_else(|| FORMAT.to_owned());
+        Self { format, is_coloured, to_stdout }
+    }
+
+    /// A console that is gone must not end the node.
+    fn show(&self, line: &Line, logger: &str) {
+        let mut text = self.text(line, logger);
+        text.push('\n');
+        let result = if self.to_stdout {
+            std::io::stdout().write_all(text.as_bytes())
+        } else {
+            std::io::stderr().write_all(text.as_bytes())
+        };
+        let Ok(()) = result else { return };
+    }
+
+    fn text(&self, line: &Line, logger: &str) -> String {
+        let (severity, colour) = match line.level {
+            Level::ERROR => ("ERROR", "\u{1b}[31m"),
+            Level::WARN => ("WARN", "\u{1b}[33m"),
+            Level::INFO => ("INFO", ""),
+            _ => ("DEBUG", "\u{1b}[32m"),
+        };
+        let time = format!("{}.{:09}", line.nanos.div_euclid(1_000_000_000), line.nanos.rem_euclid(1_000_000_000));
+        let text = self
+            .format
+            .replace("{severity}", severity)
+            .replace("{time}", &time)
+            .replace("{time_as_nanoseconds}", &line.nanos.to_string())
+            .replace("{name}", logger)
+            .replace("{file_name}", line.file)
+            .replace("{function_name}", "")
+            .replace("{line_number}", &line.line.to_string())
+            .replace("{message}", &line.text);
+        if self.is_coloured && !colour.is_empty() { format!("{colour}{text}\u{1b}[0m") } else { text }
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let metadata = event.metadata();
+        // Other crates have nothing to say to the user of a node below a warning.
+        let is_ours = metadata.target().starts_with("thalweg");
+        if *metadata.level() > self.least || !(is_ours || *metadata.level() <= Level::WARN) {
+            return;
+        }
+        let mut text = Text::default();
+        event.record(&mut text);
+        let line = Line {
+            level: *metadata.level(),
+            nanos: self.time.now_nanos(),
+            text: text.0,
+            file: metadata.file().unwrap_or_default(),
+            line: metadata.line().unwrap_or(0),
+        };
+        self.console.show(&line, self.logger.get().map_or("thalweg", String::as_str));
+        // Full means that /rosout is not served yet or too slow; the console has the line.
+        drop(self.rosout.try_send(line));
+    }
+}
+
+/// Collects the message of an event and its fields.
+#[derive(Default)]
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        let result = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+        // Writing to a string does not fail.
+        let Ok(()) = result else { return };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line() -> Line {
+        Line { level: Level::WARN, nanos: 1_500_000_000, text: "late\0".to_owned(), file: "a.rs", line: 7 }
+    }
+
+    #[test]
+    fn the_console_writes_as_rcutils_does() {
+        let console = Console { format: FORMAT.to_owned(), is_coloured: false, to_stdout: false };
+        assert_eq!(console.text(&line(), "a.b"), "[WARN] [1.500000000] [a.b]: late\0");
+        let format = "{file_name}:{line_number} {time_as_nanoseconds}".to_owned();
+        let console = Console { format, is_coloured: true, to_stdout: false };
+        assert_eq!(console.text(&line(), ""), "\u{1b}[33ma.rs:7 1500000000\u{1b}[0m");
+    }
+
+    #[test]
+    fn rosout_gets_no_nul() {
+        let message = line().message("thalweg");
+        assert_eq!((message.msg.as_str(), message.level), ("late", 30));
+    }
+
+    #[test]
+    fn levels_are_named_as_ros_names_them() {
+        assert_eq!(level("WARN"), Some(Level::WARN));
+        assert_eq!(level("fatal"), Some(Level::ERROR));
+        assert_eq!(level("loud"), None);
+    }
+}

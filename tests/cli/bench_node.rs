@@ -1,0 +1,31 @@
+//! `thalweg bench-node`.
+
+#[cfg(not(feature = "ros"))]
+#[test]
+fn without_ros_there_is_nothing_to_measure() {
+    let sentence = "this build has no ROS; build thalweg with --features ros where a ROS 2 prefix is sourced";
+    crate::thalweg(&["bench-node"]).refused(1, sentence);
+}
+
+/// Runs the real node; what it takes is the machine's affair.
+#[cfg(feature = "ros")]
+#[test]
+fn every_message_is_accounted_for() {
+    use serde_json::Value;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bench.json");
+    let options = ["--rates", "20", "--flood-rates", "500", "--seconds", "4", "--json", path.to_str().unwrap()];
+    let run = crate::thalweg(&[&["bench-node"], &options[..]].concat());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).expect("it is JSON");
+    let [echo, node] = report["round_trips"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert_eq!((&echo["who"], &node["who"]), (&Value::from("echo"), &Value::from("node")));
+    for row in [echo, node] {
+        let count = |key: &str| row[key].as_u64().unwrap();
+        assert!(count("answered") > 0 && count("sent") == count("answered") + count("missed"), "{row}");
+        assert!(row["p50_ms"].as_f64() <= row["p99_ms"].as_f64() && row["p99_ms"].as_f64() <= row["max_ms"].as_f64());
+    }
+    assert!(report["ages"][0]["worst_age_ms"].as_f64() >= report["ages"][0]["solve_mean_ms"].as_f64(), "{report}");
+    assert!(run.out.contains("round trips\n") && run.out.contains("age of the newest data\n"), "{}", run.out);
+}

@@ -1,0 +1,92 @@
+"""colcon builds and installs the package, and ROS 2's own index finds it.
+
+Needs a ROS 2 (THALWEG_ROS=1) with ament_cmake, and the folder of colcon and cmake (THALWEG_COLCON). The programs are
+those that cargo made already, as CARGO_TARGET_DIR says.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COLCON = 'import sys; from colcon_core.command import main; sys.exit(main())'
+
+
+def tracked(folder, pattern):
+    """Lists the files of the repository that the package must contain."""
+    return {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob(pattern) if path.is_file()}
+
+
+def run(command, **options):
+    """Runs a command; gives what it printed, or fails with it."""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    assert done.returncode == 0, f'{command} ended with {done.returncode}:\n{done.stdout}'
+    return done.stdout
+
+
+@unittest.skipUnless(os.environ.get('THALWEG_ROS') == '1', 'no ROS 2 (THALWEG_ROS is not 1)')
+class Colcon(unittest.TestCase):
+    """A build in a workspace of its own."""
+
+    @classmethod
+    def setUpClass(cls):
+        workspace = cls.enterClassContext(tempfile.TemporaryDirectory())
+        cls.install = Path(workspace) / 'install'
+        cls.prefix = cls.install / 'thalweg'
+        site = os.environ['THALWEG_COLCON']
+        environment = os.environ | {
+            'PATH': f"{site}/cmake/data/bin:{os.environ['PATH']}",
+            'PYTHONPATH': f"{site}:{os.environ.get('PYTHONPATH', '')}",
+            'CARGO_TARGET_DIR': os.environ.get('CARGO_TARGET_DIR', str(ROOT / 'target')),
+        }
+        bases = [f'--{name}-base={workspace}/{name}' for name in ('build', 'install')]
+        run([sys.executable, '-c', COLCON, f'--log-base={workspace}/log', 'build', '--paths', str(ROOT), *bases,
+             '--event-handlers', 'console_direct+', '--cmake-args', f'-DPython3_EXECUTABLE={sys.executable}'],
+            env=environment, cwd=workspace)
+
+    def sourced(self, command):
+        """Runs a shell command in the workspace's environment, without the libraries that the build needed."""
+        environment = {name: value for name, value in os.environ.items() if name != 'LD_LIBRARY_PATH'}
+        return run(['bash', '-c', f'. {self.install}/local_setup.bash && {command}'], env=environment)
+
+    def test_the_index_finds_the_package(self):
+        code = 'from ament_index_python.packages import *; print(get_package_prefix("thalweg"))'
+        self.assertEqual(self.sourced(f"{sys.executable} -c '{code}'").strip(), str(self.prefix))
+
+    def test_share_holds_what_the_node_and_its_launch_files_read(self):
+        share = self.prefix / 'share/thalweg'
+        for folder in ('urdf', 'models', 'assets'):
+            installed = {path.relative_to(share / folder) for path in (share / folder).rglob('*') if path.is_file()}
+            self.assertEqual(installed, tracked(folder, '*'), folder)
+        launch = {path.name for path in (share / 'launch').iterdir()}
+        self.assertEqual(launch, {f'thalweg.launch.{kind}' for kind in ('py', 'xml', 'yaml')})
+        config = {path.relative_to(share / 'config') for path in (share / 'config').iterdir()}
+        self.assertEqual(config, tracked('launch/config', '*.yaml'))
+        self.assertTrue((share / 'package.xml').is_file())
+
+    def test_ros2_run_finds_both_programs(self):
+        # ros2 run takes every executable file in lib/PACKAGE.
+        folder = self.prefix / 'lib/thalweg'
+        programs = {path.name for path in folder.iterdir() if os.access(path, os.X_OK)}
+        self.assertEqual(programs, {'thalweg', 'thalweg_node'})
+
+    def test_installed_programs_run_without_library_path(self):
+        version = re.search(r'^version = "(.*)"', (ROOT / 'Cargo.toml').read_text(), re.MULTILINE)[1]
+        for program in ('thalweg', 'thalweg_node'):
+            self.assertIn(version, self.sourced(f'{self.prefix}/lib/thalweg/{program} --version'), program)
+
+    def test_the_standards_own_reader_takes_the_manifest(self):
+        sys.path.append(os.environ['THALWEG_COLCON'])
+        from catkin_pkg.package import parse_package
+        warnings = []
+        package = parse_package(self.prefix / 'share/thalweg/package.xml', warnings=warnings)
+        self.assertEqual(warnings, [])
+        self.assertEqual((package.name, package.get_build_type()), ('thalweg', 'ament_cmake'))
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,32 @@
+"""All provocations by name, as faults.toml names them in `how`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import ModuleType
+
+import faults_graph
+import faults_joints
+import faults_load
+import faults_parameters
+import faults_process
+import faults_time
+from rig import Rig
+
+MODULES: tuple[ModuleType, ...] = (
+    faults_joints,
+    faults_load,
+    faults_time,
+    faults_parameters,
+    faults_graph,
+    faults_process,
+)
+ROW_NAME = re.compile(r"[jftqds]\d+_\w+")
+
+ACTIONS: dict[str, Callable[[Rig], None]] = {
+    name: function
+    for module in MODULES
+    for name, function in vars(module).items()
+    if ROW_NAME.fullmatch(name)
+}

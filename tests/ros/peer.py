@@ -1,0 +1,360 @@
+"""A ROS 2 peer of the node under test: publishes, collects, calls services."""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ANY_TIME = 20.0
+"""Seconds within which a fact must become true on a loaded machine."""
+
+AVOIDED_DOMAINS = {61}
+
+
+def isolate() -> int:
+    """Chooses a ROS domain of our own on the loopback device; must run before ROS starts."""
+    domain = 1 + os.getpid() % 100
+    domain = domain + 1 if domain in AVOIDED_DOMAINS else domain
+    os.environ["ROS_DOMAIN_ID"] = str(domain)
+    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+    prefix = os.environ.get("THALWEG_ROS_PREFIX") or os.environ["AMENT_PREFIX_PATH"].split(":")[0]
+    profile = Path(prefix) / "share" / "fastdds_loopback.xml"
+    if profile.is_file():
+        os.environ["FASTRTPS_DEFAULT_PROFILES_FILE"] = str(profile)
+    return domain
+
+
+if __name__ != "__main__" and "THALWEG_PEER_CHILD" not in os.environ:
+    isolate()
+
+import rclpy  # noqa: E402
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from lifecycle_msgs.msg import Transition, TransitionEvent  # noqa: E402
+from lifecycle_msgs.srv import ChangeState, GetState  # noqa: E402
+from rcl_interfaces.msg import Log, ParameterEvent, ParameterValue, SetParametersResult  # noqa: E402
+from rcl_interfaces.srv import (  # noqa: E402
+    DescribeParameters,
+    GetParameters,
+    ListParameters,
+    SetParameters,
+    SetParametersAtomically,
+)
+from rclpy.executors import ExternalShutdownException, ShutdownException, SingleThreadedExecutor  # noqa: E402
+from rclpy.exceptions import InvalidHandle  # noqa: E402
+from rclpy.parameter import Parameter, parameter_value_to_python  # noqa: E402
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
+from sensor_msgs.msg import JointState  # noqa: E402
+from std_msgs.msg import Float32MultiArray  # noqa: E402
+
+from messages import joint_state, nanos_of, standing_legs  # noqa: E402
+from node_process import NodeProcess, Start, run_to_end  # noqa: E402
+
+__all__ = ["ANY_TIME", "Collector", "NodeProcess", "Peer", "Start", "Status", "qos", "run_to_end", "wait_for"]
+
+LEVELS = {0: "OK", 1: "WARN", 2: "ERROR", 3: "STALE"}
+
+
+class Status(NamedTuple):
+    """One status of /diagnostics."""
+
+    level: str
+    message: str
+    values: dict[str, str]
+    hardware: str = ""
+
+    def count(self, key: str) -> int:
+        """Reads a counter; absent means that it never occurred."""
+        return int(float(self.values.get(key, "0")))
+
+
+def qos(depth: int = 10, reliable: bool = True, latched: bool = False, keep_all: bool = False) -> QoSProfile:
+    """Makes a quality of service from what differs between the tests."""
+    return QoSProfile(
+        depth=depth,
+        history=HistoryPolicy.KEEP_ALL if keep_all else HistoryPolicy.KEEP_LAST,
+        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
+    )
+
+
+def wait_for(predicate: Callable[[], Any], timeout: float = ANY_TIME, what: str = "") -> Any:
+    """Waits until the predicate holds and gives its value; raises AssertionError when it never does."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come true within {timeout:.0f} s: {what or predicate}")
+        time.sleep(0.01)
+
+
+class Collector:
+    """Keeps what came on one topic, with the time of arrival."""
+
+    def __init__(self, limit: int = 20_000) -> None:
+        self.limit = limit
+        self.arrivals: list[tuple[float, Any]] = []
+
+    def __call__(self, message: Any) -> None:
+        self.arrivals.append((time.time(), message))
+        if len(self.arrivals) > self.limit:
+            del self.arrivals[: self.limit // 2]
+
+    @property
+    def messages(self) -> list[Any]:
+        """Gives all messages, oldest first."""
+        return [message for _, message in list(self.arrivals)]
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        self.arrivals = []
+
+
+class Peer:
+    """Talks to one node; runs its own executor in a thread of its own."""
+
+    def __init__(
+        self, target: str = "/thalweg", joint_topic: str = "/joint_states", name: str = "peer"
+    ) -> None:
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context)
+        self.node = rclpy.create_node(
+            name, context=self.context, enable_rosout=False, start_parameter_services=False
+        )
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+        self.closing = False
+        self.target = target
+        self.joint_topic = joint_topic
+        self.now_nanos: Callable[[], int] = time.time_ns
+        self.nonfinite: list[str] = []
+        self._clients: dict[str, Any] = {}
+        self._collect()
+        self.thread = threading.Thread(target=self._spin, daemon=True)
+        self.thread.start()
+        self.joints = self.publisher(JointState, joint_topic)
+
+    def _collect(self) -> None:
+        self.reconstruction = self.subscribe(JointState, "~/reconstruction")
+        self.hypothesis = self.subscribe(JointState, "~/hypotheses/h0/joint_states")
+        self.losses = self.subscribe(Float32MultiArray, "~/losses")
+        self.weights = self.subscribe(Float32MultiArray, "~/weights")
+        self.diagnostics = self.subscribe(DiagnosticArray, "/diagnostics")
+        self.rosout = self.subscribe(Log, "/rosout", qos(1000, latched=True))
+        self.events = self.subscribe(ParameterEvent, "/parameter_events", qos(1000))
+        self.transitions = self.subscribe(TransitionEvent, "~/transition_event")
+
+    def _spin(self) -> None:
+        while not self.closing and self.context.ok():
+            try:
+                self.executor.spin()
+            except InvalidHandle:
+                continue  # a subscription or publisher was destroyed while the executor waited on it
+            except (ExternalShutdownException, ShutdownException):
+                return
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leaves the graph."""
+        self.closing = True
+        self.executor.shutdown(timeout_sec=2.0)
+        self.thread.join(2.0)
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+    def name_of(self, topic: str) -> str:
+        """Expands `~/` with the name of the node under test."""
+        return topic.replace("~", self.target, 1) if topic.startswith("~") else topic
+
+    def subscribe(self, kind: type, topic: str, profile: QoSProfile | None = None) -> Collector:
+        """Collects a topic; every number that comes is checked to be finite."""
+        collector = Collector()
+        name = self.name_of(topic)
+
+        def received(message: Any) -> None:
+            self._check_finite(name, message)
+            collector(message)
+
+        collector.subscription = self.node.create_subscription(kind, name, received, profile or qos())
+        return collector
+
+    def _check_finite(self, topic: str, message: Any) -> None:
+        if isinstance(message, JointState):
+            numbers = [*message.position, *message.velocity, *message.effort]
+        elif isinstance(message, Float32MultiArray):
+            numbers = list(message.data)
+        else:
+            return
+        if not all(math.isfinite(number) for number in numbers):
+            self.nonfinite.append(f"{topic}: {numbers}")
+
+    def unsubscribe(self, collector: Collector) -> None:
+        """Ends a subscription."""
+        self.node.destroy_subscription(collector.subscription)
+
+    def publisher(self, kind: type, topic: str, profile: QoSProfile | None = None, matched: int = 0) -> Any:
+        """Makes a publisher; waits for `matched` subscriptions."""
+        publisher = self.node.create_publisher(kind, self.name_of(topic), profile or qos())
+        if matched:
+            self.wait_matched(publisher, matched)
+        return publisher
+
+    @staticmethod
+    def wait_matched(publisher: Any, matched: int = 1) -> None:
+        """Waits until someone listens."""
+        what = f"{matched} subscription(s) of {publisher.topic_name}"
+        wait_for(lambda: publisher.get_subscription_count() >= matched, what=what)
+
+    # --- joints in, reconstruction out
+
+    def publish_joints(self, positions: Mapping[str, float], publisher: Any = None, frame: str = "") -> int:
+        """Publishes positions stamped now; gives the stamp in nanoseconds."""
+        stamp = self.now_nanos()
+        (publisher or self.joints).publish(joint_state(positions, stamp, frame))
+        return stamp
+
+    def answer(self, stamp: int) -> JointState | None:
+        """Gives the reconstruction with this stamp, if it has come."""
+        found = (m for m in reversed(self.reconstruction.messages) if nanos_of(m.header.stamp) == stamp)
+        return next(found, None)
+
+    def solve(self, positions: Mapping[str, float] | None = None, timeout: float = ANY_TIME) -> JointState:
+        """Publishes one message and waits for the reconstruction with its stamp."""
+        self.wait_matched(self.joints)
+        stamp = self.publish_joints(positions or standing_legs())
+        return wait_for(lambda: self.answer(stamp), timeout, "a reconstruction with the stamp of the message")
+
+    def solve_eventually(
+        self, positions: Mapping[str, float] | None = None, timeout: float = ANY_TIME
+    ) -> int:
+        """Publishes at 10 Hz until one message is answered; gives how many it took."""
+        stamps: list[int] = []
+
+        def answered() -> bool:
+            stamps.append(self.publish_joints(positions or standing_legs()))
+            time.sleep(0.1)
+            return any(self.answer(stamp) for stamp in stamps[-20:])
+
+        wait_for(answered, timeout, "a reconstruction of any message that was sent")
+        return len(stamps)
+
+    def stream(self, positions: Mapping[str, float], seconds: float, rate: float = 50.0) -> list[int]:
+        """Publishes the same positions at a rate; gives the stamps."""
+        stamps, end = [], time.monotonic() + seconds
+        while time.monotonic() < end:
+            stamps.append(self.publish_joints(positions))
+            time.sleep(1.0 / rate)
+        return stamps
+
+    # --- diagnostics, logs
+
+    def statuses(self) -> list[tuple[float, DiagnosticStatus]]:
+        """Gives all statuses, newest first, each with its time of arrival."""
+        arrivals = reversed(list(self.diagnostics.arrivals))
+        return [(when, status) for when, array in arrivals for status in array.status]
+
+    def read(self, array: DiagnosticArray, task: str, prefix: str | None = None) -> Status | None:
+        """Finds the status `<node>: <task>` in one message."""
+        wanted = f"{prefix or self.target.rsplit('/', 1)[1]}: {task}"
+        found = next((status for status in array.status if status.name == wanted), None)
+        if found is None:
+            return None
+        values = {pair.key: pair.value for pair in found.values}
+        return Status(LEVELS[ord(found.level)], found.message, values, found.hardware_id)
+
+    def diagnostic(self, task: str, since: float = 0.0, prefix: str | None = None) -> Status | None:
+        """Gives the newest status of a task that came after `since` (seconds, wall clock)."""
+        for when, array in reversed(list(self.diagnostics.arrivals)):
+            status = self.read(array, task, prefix) if when >= since else None
+            if status or when < since:
+                return status
+        return None
+
+    def wait_diagnostic(self, task: str, level: str, text: str = "", timeout: float = ANY_TIME) -> Status:
+        """Waits for a fresh status with this level, whose message contains `text`."""
+        begin = time.time()
+
+        def seen() -> Status | None:
+            arrays = [array for when, array in list(self.diagnostics.arrivals) if when >= begin]
+            statuses = [self.read(array, task) for array in arrays]
+            return next((s for s in statuses if s and s.level == level and text in s.message), None)
+
+        try:
+            return wait_for(seen, timeout, f"{task} {level} '{text}'")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the last is {self.diagnostic(task)}") from None
+
+    def logged(self, text: str, level: int = 0) -> list[str]:
+        """Gives the log lines on /rosout that contain `text` at this level or above."""
+        ours = [log for log in self.rosout.messages if log.name.endswith(self.target.rsplit("/", 1)[1])]
+        return [log.msg for log in ours if text in log.msg and ord_level(log.level) >= level]
+
+    # --- services
+
+    def client(self, kind: type, service: str) -> Any:
+        """Makes a client once, and waits until the service is there."""
+        name = self.name_of(service)
+        if name not in self._clients:
+            self._clients[name] = self.node.create_client(kind, name)
+        client = self._clients[name]
+        assert client.wait_for_service(ANY_TIME), f"service {name} is not there"
+        return client
+
+    def call(self, kind: type, service: str, timeout: float = ANY_TIME, **fields: Any) -> Any:
+        """Calls a service and gives its response."""
+        future = self.client(kind, service).call_async(kind.Request(**fields))
+        return wait_for(lambda: future.done() and future.result(), timeout, f"the answer of {service}")
+
+    def set_parameters(self, atomically: bool = False, **values: Any) -> list[SetParametersResult]:
+        """Sets parameters; a double underscore in a keyword stands for the dot."""
+        return self.set_named({name.replace("__", "."): value for name, value in values.items()}, atomically)
+
+    def set_named(self, values: Mapping[str, Any], atomically: bool = False) -> list[SetParametersResult]:
+        """Sets parameters by name; gives one result each, or one for all when atomic."""
+        messages = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        if atomically:
+            reply = self.call(SetParametersAtomically, "~/set_parameters_atomically", parameters=messages)
+            return [reply.result]
+        return list(self.call(SetParameters, "~/set_parameters", parameters=messages).results)
+
+    def get_parameters(self, *names: str) -> list[Any]:
+        """Reads parameters; what is not set gives None."""
+        values: list[ParameterValue] = self.call(GetParameters, "~/get_parameters", names=list(names)).values
+        return [parameter_value_to_python(value) for value in values]
+
+    def list_parameters(self) -> list[str]:
+        """Names all parameters."""
+        return sorted(self.call(ListParameters, "~/list_parameters").result.names)
+
+    def describe(self, *names: str) -> list[Any]:
+        """Reads the descriptors."""
+        return list(self.call(DescribeParameters, "~/describe_parameters", names=list(names)).descriptors)
+
+    def state(self) -> str:
+        """Reads the label of the lifecycle state."""
+        return self.call(GetState, "~/get_state").current_state.label
+
+    def wait_state(self, label: str) -> None:
+        """Waits for a lifecycle state."""
+        wait_for(lambda: self.state() == label, what=f"lifecycle state {label}")
+
+    def change_state(self, number: int = 0, label: str = "") -> bool:
+        """Asks for a transition by id or by label; tells whether it succeeded."""
+        transition = Transition(id=number, label=label)
+        return self.call(ChangeState, "~/change_state", transition=transition).success
+
+
+def ord_level(level: int | bytes) -> int:
+    """Reads a log level, which rclpy gives as a number or as one byte."""
+    return level if isinstance(level, int) else level[0]

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Runs the tests that drive the node over ROS: run.sh [unittest arguments]. THALWEG_NODE names another node.
+#
+# Needs a python3.12 with rclpy: PREFIX/bin/ros-python of the provisioned ROS (THALWEG_ROS_PREFIX), or the python3 of a
+# sourced ROS. Without one it says SKIPPED and succeeds, but fails where CI=true.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+skip() {
+  printf '\n*** SKIPPED: the ROS peers did not run: %s ***\n\n' "$1" >&2
+  [ "${CI:-}" = true ] && exit 1
+  exit 0
+}
+
+has_rclpy() { "$1" -c 'import sys, rclpy; sys.exit(sys.version_info < (3, 12))' >/dev/null 2>&1; }
+
+python=${THALWEG_ROS_PREFIX:+$THALWEG_ROS_PREFIX/bin/ros-python}
+if [ -z "$python" ] || ! has_rclpy "$python"; then
+  python=$(command -v ros-python || command -v python3 || true)
+fi
+[ -n "$python" ] && has_rclpy "$python" || skip "no python3.12 with rclpy (THALWEG_ROS_PREFIX=${THALWEG_ROS_PREFIX:-})"
+
+node=${THALWEG_NODE:-$root/target/release/thalweg_node}
+[ -x "$node" ] || { echo "run.sh: no node at $node; build it: cargo build --release --features ros" >&2; exit 1; }
+
+export PYTHONDONTWRITEBYTECODE=1
+cd "$here"
+status=0
+"$python" -m unittest discover -v -s "$here" -t "$here" "$@" || status=$?
+"$python" "$here/faults.py" || status=$?
+exit "$status"
