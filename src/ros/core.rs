@@ -33,6 +33,12 @@ pub(crate) struct Core {
     pub(crate) alarm: Arc<Notify>,
     /// Wakes whoever applies parameters that have changed.
     pub(crate) changed: Notify,
+    pub(crate) notes: Notes,
+}
+
+/// What changes while a node runs.
+#[derive(Debug)]
+pub(crate) struct Notes {
     store: Mutex<Store>,
     time_seed: u64,
     state: Mutex<State>,
@@ -41,35 +47,11 @@ pub(crate) struct Core {
     last_refusal: Mutex<Option<String>>,
 }
 
-/// What a core is made of.
-pub(crate) struct Parts {
-    pub(crate) name: String,
-    pub(crate) full_name: String,
-    pub(crate) names: Names,
-    pub(crate) executor: Executor,
-    pub(crate) time: Arc<RosTime>,
-    pub(crate) inputs: Arc<Inputs>,
-    pub(crate) output: Arc<Output>,
-    pub(crate) solver: Arc<Solver>,
-    pub(crate) alarm: Arc<Notify>,
-    pub(crate) store: Store,
-}
-
-impl Core {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let time_seed = u64::try_from(parts.time.now_nanos()).unwrap_or(0);
+impl Notes {
+    /// Begins unconfigured. `time_seed` stands in for a seed that is to come from the time.
+    pub(crate) fn new(store: Store, time_seed: u64) -> Self {
         Self {
-            name: parts.name,
-            full_name: parts.full_name,
-            names: parts.names,
-            executor: parts.executor,
-            time: parts.time,
-            inputs: parts.inputs,
-            output: parts.output,
-            solver: parts.solver,
-            alarm: parts.alarm,
-            changed: Notify::new(),
-            store: Mutex::new(parts.store),
+            store: Mutex::new(store),
             time_seed,
             state: Mutex::new(State::Unconfigured),
             loaded: Mutex::new(None),
@@ -77,52 +59,54 @@ impl Core {
             last_refusal: Mutex::new(None),
         }
     }
+}
 
+impl Core {
     /// The parameters as they are now.
     ///
     /// # Errors
     /// When the store was declared with another table: a bug.
     pub(crate) fn settings(&self) -> Result<Settings, ParameterError> {
-        Settings::read(&lock(&self.store), self.time_seed)
+        Settings::read(&lock(&self.notes.store), self.notes.time_seed)
     }
 
     pub(crate) fn state(&self) -> State {
-        *lock(&self.state)
+        *lock(&self.notes.state)
     }
 
     pub(crate) fn set_state(&self, state: State) {
-        *lock(&self.state) = state;
+        *lock(&self.notes.state) = state;
         self.alarm.notify_one();
     }
 
     /// What is loaded; none before configuring.
     pub(crate) fn loaded(&self) -> MutexGuard<'_, Option<Loaded>> {
-        lock(&self.loaded)
+        lock(&self.notes.loaded)
     }
 
     pub(crate) fn note_error(&self, why: &str) {
-        *lock(&self.last_error) = Some(why.to_owned());
+        *lock(&self.notes.last_error) = Some(why.to_owned());
         self.alarm.notify_one();
     }
 
     /// What went wrong last in a transition.
     pub(crate) fn last_error(&self) -> Option<String> {
-        lock(&self.last_error).clone()
+        lock(&self.notes.last_error).clone()
     }
 
     pub(crate) fn clear_error(&self) {
-        *lock(&self.last_error) = None;
+        *lock(&self.notes.last_error) = None;
     }
 
     /// The parameter that was refused since the last call.
     pub(crate) fn take_refusal(&self) -> Option<String> {
-        lock(&self.last_refusal).take()
+        lock(&self.notes.last_refusal).take()
     }
 }
 
 impl Host for Core {
     fn store(&self) -> &Mutex<Store> {
-        &self.store
+        &self.notes.store
     }
 
     fn is_unconfigured(&self) -> bool {
@@ -134,7 +118,7 @@ impl Host for Core {
     }
 
     fn refused(&self, error: &ParameterError) {
-        *lock(&self.last_refusal) = Some(error.to_string());
+        *lock(&self.notes.last_refusal) = Some(error.to_string());
         self.alarm.notify_one();
     }
 

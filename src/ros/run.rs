@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 
 use super::arguments::{HELP, Request, parse};
 use super::controller::Controller;
-use super::core::{Core, Parts};
+use super::core::{Core, Notes};
 use super::executor::Executor;
 use super::health::Health;
 use super::input::{Inputs, Newest};
@@ -158,9 +158,9 @@ async fn run(node: Node, names: Names, store: Store, time: Arc<RosTime>, rosout:
     let (gave_up, failures) = mpsc::unbounded_channel();
     let sink = Way { output: Arc::clone(&output), gave_up };
     let solver = Arc::new(Solver::start(Box::new(Newest { inputs: Arc::clone(&inputs) }), Box::new(sink))?);
-    let alarm = Arc::new(Notify::new());
-    let core =
-        Arc::new(Core::new(Parts { name, full_name, names, executor, time, inputs, output, solver, alarm, store }));
+    let (alarm, changed) = (Arc::new(Notify::new()), Notify::new());
+    let notes = Notes::new(store, u64::try_from(time.now_nanos()).unwrap_or(0));
+    let core = Arc::new(Core { name, full_name, names, executor, time, inputs, output, solver, alarm, changed, notes });
     let settings = core.settings()?;
     core.inputs.follow_clock(&core, settings.use_sim_time).await?;
 
