@@ -5,7 +5,7 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{AbortHandle, BoxFuture, FutureExt, abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use r2r::Node;
 
@@ -56,6 +56,13 @@ impl Executor {
     /// further ones, which no other thread drains fast enough in a burst.
     pub(crate) fn attend(&self, task: BoxFuture<'static, ()>) {
         drop(self.orders.send(Order::Attend(task)));
+    }
+
+    /// As [`Executor::attend`], until it is told to stop.
+    pub(crate) fn attend_abortable(&self, task: impl Future<Output = ()> + Send + 'static) -> AbortHandle {
+        let (task, handle) = abortable(task);
+        self.attend(task.map(drop).boxed());
+        handle
     }
 
     /// Takes the node from the graph; the thread ends when that is done.

@@ -11,11 +11,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::future::AbortHandle;
+use futures::{Stream, StreamExt};
 use r2r::rosgraph_msgs::msg::Clock;
 use r2r::{Node, QosProfile};
 use thalweg_task::{Observation, TaskSpec};
-use tokio::task::AbortHandle;
+use tokio::sync::watch;
 
 use super::core::Core;
 use super::graph::{Endpoint, Request};
@@ -158,17 +159,47 @@ impl Inputs {
         let subscribe =
             move |node: &mut Node| node.subscribe_raw(input.topic(), request.type_name, request.qos.clone());
         let mut messages = core.executor.with(subscribe).await??;
-        let (inputs, core, meter) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
-        Ok(self.tasks.spawn(async move {
+        let (inputs, taker, meter) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
+        if input == Input::Image {
+            return Ok(self.listen_lazily(core, messages, &meter));
+        }
+        // On the thread that spins, after each message: r2r's channel holds ten, and in a burst it
+        // is the newest message that does not fit.
+        Ok(core.executor.attend_abortable(async move {
             while let Some(bytes) = messages.next().await {
-                inputs.receive(&core, input, &bytes, &meter);
+                lock(&meter).arrive(Instant::now());
+                inputs.receive(&taker, input, &bytes, &meter);
             }
         }))
     }
 
+    /// Keeps the newest image; it is decoded elsewhere, for that takes longer than a spin may.
+    fn listen_lazily(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        mut messages: impl Stream<Item = Vec<u8>> + Unpin + Send + 'static,
+        meter: &Arc<Mutex<Meter>>,
+    ) -> AbortHandle {
+        let (sender, mut newest) = watch::channel(Arc::new(Vec::new()));
+        let (inputs, taker, told) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
+        // Ends with its sender.
+        self.tasks.spawn(async move {
+            while newest.changed().await.is_ok() {
+                let bytes = Arc::clone(&newest.borrow_and_update());
+                inputs.receive(&taker, Input::Image, &bytes, &told);
+            }
+        });
+        let meter = Arc::clone(meter);
+        core.executor.attend_abortable(async move {
+            while let Some(bytes) = messages.next().await {
+                lock(&meter).arrive(Instant::now());
+                sender.send_replace(Arc::new(bytes));
+            }
+        })
+    }
+
     /// Takes one message, and wakes the solver if there is something new in it.
     fn receive(&self, core: &Core, input: Input, bytes: &[u8], meter: &Mutex<Meter>) {
-        lock(meter).arrive(Instant::now());
         if !self.time.is_known() {
             return;
         }
@@ -225,7 +256,8 @@ impl Inputs {
             let subscribe = move |node: &mut Node| node.subscribe::<Clock>("/clock", qos);
             let mut ticks = core.executor.with(subscribe).await??;
             let (inputs, core) = (Arc::clone(self), Arc::clone(core));
-            let task = self.tasks.spawn(async move {
+            let executor = core.executor.clone();
+            let task = executor.attend_abortable(async move {
                 while let Some(tick) = ticks.next().await {
                     inputs.tick(&core, &tick);
                 }

@@ -7,8 +7,8 @@
 //! /diagnostics <── health                                 output (thread `publish`) ──> ~/..
 //! ```
 //!
-//! `executor` owns the `r2r::Node` on a thread of its own; a tokio runtime drains every stream at
-//! once, for r2r's streams keep the oldest ten messages and drop what is new.
+//! `executor` owns the `r2r::Node` on a thread of its own and drains streams there, after each spin:
+//! r2r's streams keep the oldest ten messages and drop what is new.
 
 mod arguments;
 pub mod bench;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -346,8 +347,17 @@ class Peer:
         return self.call(GetState, "~/get_state").current_state.label
 
     def wait_state(self, label: str) -> None:
-        """Waits for a lifecycle state."""
-        wait_for(lambda: self.state() == label, what=f"lifecycle state {label}")
+        """Waits for a lifecycle state; a question that stays without answer is asked again, and that is printed."""
+
+        def reached() -> bool:
+            try:
+                reply = self.call(GetState, "~/get_state", timeout=3.0)
+            except AssertionError as error:
+                print(f"RETRY get_state of {self.target}: {error}", file=sys.stderr, flush=True)
+                return False
+            return reply.current_state.label == label
+
+        wait_for(reached, what=f"lifecycle state {label}")
 
     def change_state(self, number: int = 0, label: str = "") -> bool:
         """Asks for a transition by id or by label; tells whether it succeeded."""
