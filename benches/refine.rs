@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tch::{Device, Kind, Tensor};
-use thalweg::engine::{Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
+use thalweg::engine::{BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
 use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg_task::{
-    JointSpec, Objective, Observation, Perceptron, Reconstruction, Result, Target, Task, TaskError, TaskSpec,
+    DenseForm, DenseHead, JointSpec, Objective, Observation, Perceptron, Reconstruction, Result, Target, Task,
+    TaskError, TaskSpec,
 };
 
 /// Latent and output of the body-pose task: 32 numbers to 21 joints of 6 numbers.
@@ -70,16 +71,20 @@ impl Task for Decoder {
         Ok(Objective::of_residual((y_hat - &target.value) * &target.weight))
     }
 
+    fn dense(&self) -> Option<DenseForm<'_>> {
+        Some(DenseForm { layers: &self.perceptron, head: DenseHead::Plain })
+    }
+
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
         Ok(Reconstruction { joints: Some(y_hat.shallow_clone()), ..Reconstruction::default() })
     }
 }
 
 /// An engine before its first step, with a third of the entries unobserved.
-fn engine(hypotheses: usize, optimizer: Optimizer) -> (Engine, Observation) {
+fn engine(backend: BackendChoice, hypotheses: usize, optimizer: Optimizer) -> (Engine, Observation) {
     let shape = LandscapeShape::for_latent(LATENT);
     let landscape = Landscape::random(&shape, 1, Kind::Float, Device::Cpu).expect("the paper's widths are valid");
-    let config = EngineConfig { hypotheses, optimizer, fresh: 0, ..EngineConfig::default() };
+    let config = EngineConfig { hypotheses, optimizer, fresh: 0, backend, ..EngineConfig::default() };
     let task = Decoder::new().expect("the layers fit each other");
     let mut values: Vec<f32> = (0..OUTPUTS).map(|index| (index as f32).cos()).collect();
     values.iter_mut().step_by(3).for_each(|value| *value = f32::NAN);
@@ -108,11 +113,13 @@ fn refine(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("refine/{}", optimizer.name()));
         group.throughput(Throughput::Elements(1)).sample_size(10);
         group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-        for hypotheses in [1, 8, 32] {
-            let (mut engine, obs) = engine(hypotheses, optimizer.clone());
-            group.bench_function(BenchmarkId::from_parameter(format!("K={hypotheses}")), |bencher| {
-                bencher.iter_custom(|count| (0..count).map(|index| time_one(&mut engine, &obs, index)).sum());
-            });
+        for hypotheses in [1, 8, 32, 128] {
+            for (name, backend) in [("tch", BackendChoice::Tch), ("fused", BackendChoice::Fused)] {
+                let (mut engine, obs) = engine(backend, hypotheses, optimizer.clone());
+                group.bench_function(BenchmarkId::new(name, format!("K={hypotheses}")), |bencher| {
+                    bencher.iter_custom(|count| (0..count).map(|index| time_one(&mut engine, &obs, index)).sum());
+                });
+            }
         }
         group.finish();
     }

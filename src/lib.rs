@@ -6,13 +6,14 @@
 //!                         solve   .. until the budget ends --> Solution, ranked
 //! ```
 //!
-//! [`registry`] knows the tasks (F and L), [`landscape`] is theta, [`engine`] descends, [`train`]
-//! learns theta with the same engine, [`motion`] keeps latents of recorded motions, [`eval`] measures.
+//! [`registry`] knows the tasks (F and L), [`landscape`] is theta, [`engine`] descends, [`start`]
+//! proposes where to begin, [`train`] learns both with the same engine, [`motion`] keeps latents of recorded motions, [`eval`] measures.
 
 pub mod clock;
 pub mod diagnostics;
 pub mod engine;
 pub mod eval;
+mod fused;
 pub mod intake;
 pub mod landscape;
 pub mod lifecycle;
@@ -22,4 +23,5 @@ pub mod registry;
 #[cfg(feature = "ros")]
 pub mod ros;
 pub mod solver;
+pub mod start;
 pub mod train;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tch::Tensor;
 use thalweg::engine::{Budget, EngineConfig};
 use thalweg::intake::Provenance;
-use thalweg::parameters::ThetaSource;
+use thalweg::parameters::{StartSource, ThetaSource};
 use thalweg::solver::{Answer, Plan, Sink, Solver, Source, Tuning};
 use thalweg_task::{LoadOptions, Observation};
 
@@ -90,7 +90,9 @@ fn plan() -> Plan {
         task: "planar_arm".to_owned(),
         options: LoadOptions::default(),
         theta: ThetaSource::Identity,
+        start: StartSource::None,
         engine,
+        automatic_optimizer: false,
         threads: 1,
         tuning: tuning(4, 5),
     }

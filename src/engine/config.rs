@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::backend::BackendChoice;
 use super::error::EngineError;
 use super::optimizer::Optimizer;
 
@@ -18,18 +19,32 @@ pub struct EngineConfig {
     /// How many of the K are drawn anew at a warm start, in place of the worst; below K.
     ///
     /// They keep the search from being stuck in the minimum it found first. The default is a
-    /// guess.
+    /// guess. With a start nothing is drawn: each hypothesis is offered what the start proposes for its code.
     pub fresh: usize,
     /// Weight lambda, at least 0, of the standard normal prior of `x`: `lambda |x|^2 / X` is added
     /// to what is minimised, and to the losses that are published.
     pub prior_weight: f64,
+    /// Weight, at least 0, by which an amortised start pulls `x` to what it proposes: times the share of the
+    /// observation that is hidden, times `|x - proposal|^2 / X`. Without a start it does nothing.
+    pub start_weight: f64,
     /// Seed of the engine's own random numbers.
     pub seed: u64,
+    /// What evaluates and steps; both backends give the same up to rounding.
+    pub backend: BackendChoice,
 }
 
 impl Default for EngineConfig {
     fn default() -> Self {
-        Self { hypotheses: 8, optimizer: Optimizer::default(), warm_start: true, fresh: 2, prior_weight: 0.0, seed: 0 }
+        Self {
+            hypotheses: 8,
+            optimizer: Optimizer::default(),
+            warm_start: true,
+            fresh: 2,
+            prior_weight: 0.0,
+            start_weight: 0.8,
+            seed: 0,
+            backend: BackendChoice::default(),
+        }
     }
 }
 
@@ -48,6 +63,9 @@ impl EngineConfig {
         }
         if !(self.prior_weight.is_finite() && self.prior_weight >= 0.0) {
             return Err(EngineError::option("prior_weight", &self.prior_weight, "a finite number, at least 0"));
+        }
+        if !(self.start_weight.is_finite() && self.start_weight >= 0.0) {
+            return Err(EngineError::option("start_weight", &self.start_weight, "a finite number, at least 0"));
         }
         self.optimizer.validate()
     }

@@ -5,15 +5,21 @@ use std::fmt;
 use tch::Tensor;
 use thalweg_task::{Observation, Target, Task};
 
+use super::backend::{Backend, BackendChoice};
 use super::budget::{Budget, Clock, Pace};
 use super::config::EngineConfig;
+use super::descent::Descent;
 use super::error::EngineError;
 use super::evaluation::{Problem, guarded, row_index};
 use super::hypotheses::{Hypotheses, Status};
+use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
+use super::optimizer::Optimizer;
+use super::prior::Prior;
 use super::sampler::Sampler;
 use super::solution::{Solution, StopReason, rank};
 use crate::landscape::Landscape;
+use crate::start::Start;
 
 /// Inverts one task on one landscape, anytime.
 ///
@@ -28,13 +34,20 @@ pub struct Engine {
     warm: Option<Warm>,
     observers: Observers,
     pace: Pace,
+    /// Proposes where to begin; none where points are drawn.
+    start: Option<Start>,
+    /// What runs in libtorch's place; none where only that will do.
+    native: Option<Native>,
+    /// The last native descent, whose memory the next one takes over.
+    spare: Option<Box<NativeDescent>>,
 }
 
 /// One observation and the descent towards it.
 struct Session {
     target: Target,
+    prior: Prior,
     stamp_nanos: i64,
-    hypotheses: Hypotheses,
+    descent: Descent,
     stop: Option<StopReason>,
     /// Ranked on demand: sorting tensors after each step would cost more than it is read.
     solution: Option<Solution>,
@@ -70,7 +83,21 @@ impl Engine {
         }
         let sampler = Sampler::new(config.seed, spec.kind, spec.device);
         let (observers, pace) = (Observers::default(), Pace::default());
-        Ok(Self { task, landscape, config, sampler, session: None, warm: None, observers, pace })
+        let native = prepare(config.backend, task.as_ref(), || Native::new(task.as_ref(), &landscape))?;
+        let (session, warm, spare, start) = (None, None, None, None);
+        Ok(Self { task, landscape, config, sampler, session, warm, observers, pace, start, native, spare })
+    }
+
+    /// The backend of the present descent; before any, the one that is to be expected.
+    ///
+    /// A target of a form that the task has not described is left to libtorch.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        match (&self.session, &self.native) {
+            (Some(session), _) => session.descent.backend(),
+            (None, Some(_)) => Backend::Fused,
+            (None, None) => Backend::Tch,
+        }
     }
 
     /// The task.
@@ -124,16 +151,59 @@ impl Engine {
         Ok(())
     }
 
-    /// Changes the landscape for the observations to come.
+    /// Lets a start propose where hypotheses begin, from the next observation on.
     ///
-    /// Forgets the warm start, for its points mean something else on another landscape.
+    /// Hypothesis k begins at what the start proposes for code k, or where it ended at the last
+    /// observation, whichever is better; it is pulled to the proposal by
+    /// [`EngineConfig::start_weight`]. The present solution ends.
     ///
     /// # Errors
-    /// [`EngineError::Latent`] or [`EngineError::ElementType`]; nothing is changed then.
+    /// [`EngineError::StartDimension`] when it proposes for a landscape of another dimension; nothing is
+    /// changed then.
+    pub fn set_start(&mut self, start: Start) -> Result<(), EngineError> {
+        let (expected, got) = (self.landscape.dim(), start.shape().z);
+        if expected != got {
+            return Err(EngineError::StartDimension { landscape: self.landscape.id().to_owned(), expected, got });
+        }
+        self.reset();
+        (self.start, self.pace) = (Some(start), Pace::default());
+        Ok(())
+    }
+
+    /// The start, where there is one.
+    #[must_use]
+    pub fn start(&self) -> Option<&Start> {
+        self.start.as_ref()
+    }
+
+    /// Changes how `z` moves for the observations to come; the present solution ends.
+    ///
+    /// # Errors
+    /// [`EngineError::Option`] or [`EngineError::NoResidual`]; nothing is changed then.
+    pub fn set_optimizer(&mut self, optimizer: Optimizer) -> Result<(), EngineError> {
+        optimizer.validate()?;
+        if optimizer.needs_residual() && !self.task.spec().residual {
+            return Err(EngineError::NoResidual { task: self.task.spec().name.clone() });
+        }
+        self.end_session();
+        (self.config.optimizer, self.pace) = (optimizer, Pace::default());
+        Ok(())
+    }
+
+    /// Changes the landscape for the observations to come.
+    ///
+    /// Forgets the warm start, for its points mean something else on another landscape, and the
+    /// start, which was made for one landscape.
+    ///
+    /// # Errors
+    /// [`EngineError::Latent`], [`EngineError::ElementType`] or [`EngineError::NotFused`]; nothing is changed then.
     pub fn set_landscape(&mut self, landscape: Landscape) -> Result<(), EngineError> {
         check_landscape(self.task.as_ref(), &landscape)?;
+        let native =
+            prepare(self.config.backend, self.task.as_ref(), || self.native.as_ref()?.with_landscape(&landscape))?;
         self.reset();
-        (self.landscape, self.pace) = (landscape, Pace::default());
+        (self.landscape, self.pace, self.native, self.spare) = (landscape, Pace::default(), native, None);
+        self.start = None;
         Ok(())
     }
 
@@ -150,8 +220,53 @@ impl Engine {
     pub fn begin(&mut self, obs: &Observation) -> Result<(), EngineError> {
         let _no_grad = tch::no_grad_guard();
         let target = self.encode(obs)?;
+        if let Some(start) = &self.start {
+            let codes = start.codes(self.config.hypotheses, self.task.spec());
+            // Each row's own observation gets the code of least expected error.
+            let codes = if is_shared(&target) { codes } else { codes.zeros_like() };
+            return self.begin_proposed(obs, target, &codes);
+        }
         let z = self.starting_points(is_shared(&target));
-        self.start(target, obs.stamp_nanos, &z)
+        let prior = Prior::standard(self.config.prior_weight, self.task.spec());
+        self.descend_from(target, prior, obs.stamp_nanos, &z)
+    }
+
+    /// Takes an observation and starts, cold, from what the start proposes for given codes, `[K, C]`.
+    ///
+    /// # Errors
+    /// As [`Engine::begin`], and [`EngineError::NoStart`] or [`EngineError::Codes`].
+    pub fn begin_with_codes(&mut self, obs: &Observation, codes: &Tensor) -> Result<(), EngineError> {
+        let _no_grad = tch::no_grad_guard();
+        let start = self.start.as_ref().ok_or(EngineError::NoStart)?;
+        let expected = vec![self.config.hypotheses as i64, start.shape().code];
+        if codes.size() != expected {
+            return Err(EngineError::Codes { expected, got: codes.size() });
+        }
+        let spec = self.task.spec();
+        let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
+        let target = self.encode(obs)?;
+        self.warm = None;
+        self.begin_proposed(obs, target, &codes)
+    }
+
+    /// Starts from what is proposed for `codes`, `[K, C]`, or from the last best points, row by row.
+    fn begin_proposed(&mut self, obs: &Observation, target: Target, codes: &Tensor) -> Result<(), EngineError> {
+        let Some(start) = &self.start else { return Err(EngineError::NoStart) };
+        let (spec, config) = (self.task.spec(), &self.config);
+        let (z, prior) = guarded(self.task.as_ref(), || {
+            let z = start.propose(obs, spec, codes);
+            let weights = (config.start_weight, config.prior_weight);
+            let prior = Prior::around(&self.landscape.map(&z), codes, weights, obs, spec)?;
+            Ok((z, prior))
+        })?;
+        let warm = self.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
+        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        let Self { task, landscape, config, session, .. } = self;
+        if let (Some(warm), Some(session)) = (warm, session) {
+            let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
+            session.descent.offer(&problem, &warm)?;
+        }
+        Ok(())
     }
 
     /// Takes an observation and starts from given points `z`, `[K, Z]`.
@@ -167,7 +282,8 @@ impl Engine {
         let target = self.encode(obs)?;
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
-        self.start(target, obs.stamp_nanos, &z)
+        let prior = Prior::standard(self.config.prior_weight, spec);
+        self.descend_from(target, prior, obs.stamp_nanos, &z)
     }
 
     /// Does one step of the optimizer for all hypotheses.
@@ -182,15 +298,19 @@ impl Engine {
         let _no_grad = tch::no_grad_guard();
         let Self { task, landscape, config, sampler, session, observers, .. } = self;
         let session = session.as_mut().ok_or(EngineError::NotBegun)?;
-        let z_before = session.hypotheses.current.point.z.shallow_clone();
+        // Tensors are made for those who look only.
+        let z_before = (!observers.is_empty()).then(|| session.descent.z());
         let score = session.score();
-        let problem = problem(task.as_ref(), landscape, &session.target, config);
-        let status = session.hypotheses.step(&problem, sampler)?;
+        let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
+        let status = session.descent.step(&problem, sampler)?;
         (session.solution, session.stop) = (None, None);
-        let Hypotheses { current, best, statistics, .. } = &session.hypotheses;
-        let (index, loss, best) = (statistics.steps, &current.point.loss, &best.loss);
-        let event = Event::Step { index, z_before: &z_before, z: &current.point.z, loss, best, status };
-        observers.notify(&event, session.score() < score);
+        if let Some(z_before) = &z_before {
+            let descent = &session.descent;
+            let (index, z) = (descent.statistics().steps, descent.z());
+            let (loss, best) = (descent.loss(), descent.best_loss());
+            let event = Event::Step { index, z_before, z: &z, loss, best, status };
+            observers.notify(&event, session.score() < score);
+        }
         Ok(status)
     }
 
@@ -199,8 +319,8 @@ impl Engine {
     /// Ranked when asked for, and kept until the next step.
     pub fn solution(&mut self) -> Option<&Solution> {
         let _no_grad = tch::no_grad_guard();
-        let landscape = self.landscape.id();
-        self.session.as_mut().map(|session| session.solution(landscape))
+        let (landscape, output) = (self.landscape.id(), &self.task.spec().output);
+        self.session.as_mut().map(|session| session.solution(landscape, output))
     }
 
     /// Takes an observation and refines until the budget ends: the loop over steps.
@@ -244,20 +364,40 @@ impl Engine {
         Ok(target)
     }
 
-    fn start(&mut self, target: Target, stamp_nanos: i64, z: &Tensor) -> Result<(), EngineError> {
-        let problem = problem(self.task.as_ref(), &self.landscape, &target, &self.config);
-        let hypotheses = Hypotheses::start(&problem, z, &self.config.optimizer, &mut self.sampler)?;
-        let point = &hypotheses.current.point;
-        self.observers.notify(&Event::Begin { stamp_nanos, z: &point.z, loss: &point.loss }, true);
-        self.session = Some(Session { target, stamp_nanos, hypotheses, stop: None, solution: None });
+    fn descend_from(&mut self, target: Target, prior: Prior, stamp_nanos: i64, z: &Tensor) -> Result<(), EngineError> {
+        let descent = self.descent(&target, &prior, z)?;
+        if !self.observers.is_empty() {
+            self.observers.notify(&Event::Begin { stamp_nanos, z: &descent.z(), loss: descent.loss() }, true);
+        }
+        self.session = Some(Session { target, prior, stamp_nanos, descent, stop: None, solution: None });
         Ok(())
+    }
+
+    /// Starts a native descent where it can be one.
+    fn descent(&mut self, target: &Target, prior: &Prior, z: &Tensor) -> Result<Descent, EngineError> {
+        let Self { task, landscape, config, sampler, native, spare, .. } = self;
+        let aim = native.as_ref().and_then(|native| Some((native, native.aim(target, prior)?)));
+        let Some((native, aim)) = aim else {
+            if config.backend == BackendChoice::Fused {
+                let reason = "a target has another form than the task describes";
+                return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
+            }
+            let problem = problem(task.as_ref(), landscape, (target, prior), config);
+            let hypotheses = Hypotheses::start(&problem, z, &config.optimizer, sampler)?;
+            return Ok(Descent::Tch(Box::new(hypotheses)));
+        };
+        let spare = spare.take().map(|spare| *spare);
+        let descent = NativeDescent::start(native, aim, spare, z, config, sampler)?;
+        Ok(Descent::Fused(Box::new(descent)))
     }
 
     /// Keeps the best points of the present observation for the next one.
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
-            let best = session.hypotheses.best;
-            self.warm = Some(Warm { z: best.z, loss: best.loss });
+            self.warm = Some(Warm { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
+            if let Descent::Fused(descent) = session.descent {
+                self.spare = Some(descent);
+            }
         }
     }
 
@@ -283,7 +423,7 @@ impl Engine {
         let session = self.session.as_mut().ok_or(EngineError::NotBegun)?;
         (session.stop, session.solution) = (Some(stop), None);
         let _no_grad = tch::no_grad_guard();
-        let solution = session.solution(self.landscape.id());
+        let solution = session.solution(self.landscape.id(), &self.task.spec().output);
         self.observers.notify(&Event::End { solution }, true);
         Ok(solution)
     }
@@ -292,19 +432,19 @@ impl Engine {
 impl Session {
     /// The best loss: the least when all rows share the observation, the mean of the rows' best otherwise.
     fn score(&self) -> f64 {
-        let loss = &self.hypotheses.best.loss;
+        let loss = self.descent.best_loss();
         if is_shared(&self.target) {
             return loss.iter().copied().fold(f64::INFINITY, f64::min);
         }
         loss.iter().sum::<f64>() / loss.len() as f64
     }
 
-    fn solution(&mut self, landscape: &str) -> &Solution {
-        let Self { target, stamp_nanos, hypotheses, stop, solution } = self;
+    fn solution(&mut self, landscape: &str, output: &[i64]) -> &Solution {
+        let Self { target, stamp_nanos, descent, stop, solution, .. } = self;
         solution.get_or_insert_with(|| {
-            let Hypotheses { best, statistics, .. } = hypotheses;
-            let point = if is_shared(target) { best.select(&rank(&best.loss)) } else { best.clone() };
-            Solution::new(point, *statistics, *stamp_nanos, landscape.to_owned(), *stop)
+            let best = descent.best(output);
+            let point = if is_shared(target) { best.select(&rank(&best.loss)) } else { best };
+            Solution::new(point, descent.statistics(), *stamp_nanos, landscape.to_owned(), *stop)
         })
     }
 }
@@ -314,9 +454,38 @@ fn is_shared(target: &Target) -> bool {
     target.value.size()[0] == 1
 }
 
-fn problem<'a>(task: &'a dyn Task, landscape: &'a Landscape, target: &'a Target, config: &EngineConfig) -> Problem<'a> {
+/// Puts the rows of `kept`, `[N, Z]`, over the first rows of `z`, `[K, Z]`.
+fn over(kept: &Tensor, z: &Tensor) -> Tensor {
+    let (have, want) = (kept.size()[0], z.size()[0]);
+    let kept = kept.narrow(0, 0, have.min(want));
+    Tensor::cat(&[&kept, &z.narrow(0, have.min(want), want - have.min(want))], 0)
+}
+
+fn problem<'a>(
+    task: &'a dyn Task,
+    landscape: &'a Landscape,
+    (target, prior): (&'a Target, &'a Prior),
+    config: &EngineConfig,
+) -> Problem<'a> {
     let keep_residual = config.optimizer.needs_residual();
-    Problem { task, landscape, target, prior_weight: config.prior_weight, keep_residual }
+    Problem { task, landscape, target, prior, keep_residual }
+}
+
+/// Builds native code as it is wanted.
+fn prepare(
+    choice: BackendChoice,
+    task: &dyn Task,
+    build: impl FnOnce() -> Option<Native>,
+) -> Result<Option<Native>, EngineError> {
+    if choice == BackendChoice::Tch {
+        return Ok(None);
+    }
+    let native = build();
+    if native.is_none() && choice == BackendChoice::Fused {
+        let reason = "it is no dense layers on a CPU";
+        return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
+    }
+    Ok(native)
 }
 
 fn check_landscape(task: &dyn Task, landscape: &Landscape) -> Result<(), EngineError> {

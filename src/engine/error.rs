@@ -48,6 +48,35 @@ pub enum EngineError {
         /// Name of the task.
         task: String,
     },
+    /// A start proposes points of another dimension than the landscape's.
+    #[error("the start proposes points of {got} dimensions, landscape {landscape} has {expected}")]
+    StartDimension {
+        /// Identity of the landscape.
+        landscape: String,
+        /// Dimension of the landscape.
+        expected: i64,
+        /// Dimension of what is proposed.
+        got: i64,
+    },
+    /// Codes came, but there is no start to read them.
+    #[error("codes need a start; set one first")]
+    NoStart,
+    /// Codes of another shape came.
+    #[error("codes: expected shape {expected:?}, got {got:?}")]
+    Codes {
+        /// `[K, C]`.
+        expected: Vec<i64>,
+        /// What came.
+        got: Vec<i64>,
+    },
+    /// Native code was asked for, but the task or its target is not of the kind that it can evaluate.
+    #[error("task {task} cannot run on backend fused: {reason}; choose auto")]
+    NotFused {
+        /// Name of the task.
+        task: String,
+        /// What stands in the way.
+        reason: &'static str,
+    },
     /// The loss does not depend on the latent in a way that can be differentiated.
     #[error("task {task}: the loss has no gradient with respect to the latent")]
     NotDifferentiable {

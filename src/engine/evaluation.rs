@@ -7,6 +7,7 @@ use tch::Tensor;
 use thalweg_task::{Target, Task, TaskError};
 
 use super::error::EngineError;
+use super::prior::Prior;
 use crate::landscape::Landscape;
 
 /// K points and how good they are.
@@ -146,8 +147,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) task: &'a dyn Task,
     pub(crate) landscape: &'a Landscape,
     pub(crate) target: &'a Target,
-    /// Lambda of [`super::EngineConfig::prior_weight`].
-    pub(crate) prior_weight: f64,
+    pub(crate) prior: &'a Prior,
     /// Whether evaluations keep their residuals.
     pub(crate) keep_residual: bool,
 }
@@ -174,25 +174,24 @@ impl Problem<'_> {
         Ok(Evaluation { point, gradient, residual, slope })
     }
 
-    /// Adds `lambda |x|^2 / X` to each row's loss.
+    /// Adds the prior to each row's loss.
     fn add_prior(&self, loss: Tensor, x: &Tensor) -> Tensor {
-        match self.prior_scale() {
-            0.0 => loss,
-            scale => loss + (x * scale).square().sum_dim_intlist(1, false, x.kind()),
+        let loss = match self.prior.residual(x) {
+            Some(residual) => loss + residual.square().sum_dim_intlist(1, false, x.kind()),
+            None => loss,
+        };
+        match &self.prior.offset {
+            Some(offset) => loss + offset,
+            None => loss,
         }
     }
 
-    /// Appends the prior as residuals `sqrt(lambda / X) x`, `[K, X]`.
+    /// Appends the prior's residuals, `[K, X]`.
     fn add_prior_rows(&self, residual: Tensor, x: &Tensor) -> Tensor {
-        match self.prior_scale() {
-            0.0 => residual,
-            scale => Tensor::cat(&[residual, x * scale], 1),
+        match self.prior.residual(x) {
+            Some(prior) => Tensor::cat(&[residual, prior], 1),
+            None => residual,
         }
-    }
-
-    /// The factor `sqrt(lambda / X)` between `x` and the prior's residuals.
-    pub(crate) fn prior_scale(&self) -> f64 {
-        (self.prior_weight / self.landscape.latent() as f64).sqrt()
     }
 }
 

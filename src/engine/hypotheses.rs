@@ -9,7 +9,7 @@ use super::sampler::Sampler;
 use super::solution::Statistics;
 
 /// How many starting points a row may try before it gives up. A guess.
-const SPAWN_ATTEMPTS: u32 = 8;
+pub(crate) const SPAWN_ATTEMPTS: u32 = 8;
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +65,17 @@ impl Hypotheses {
         let best = current.point.clone();
         let state = optimizer.start(&best.z);
         Ok(Self { current, best, statistics, state })
+    }
+
+    /// Takes rows of `z`, `[K, Z]`, where they are better than what is there.
+    pub(crate) fn offer(&mut self, problem: &Problem<'_>, z: &Tensor) -> Result<(), EngineError> {
+        let trial = problem.evaluate(z)?;
+        let better = |row: usize| trial.is_finite(row) && trial.point.loss[row] < self.current.point.loss[row];
+        let better: Vec<bool> = (0..trial.slope.len()).map(better).collect();
+        self.current.take(&trial, &better);
+        self.statistics.evaluations += 1;
+        self.keep_best();
+        Ok(())
     }
 
     /// Does one optimizer step for all rows. Leaves everything as it was on error.

@@ -16,18 +16,18 @@ impl Problem<'_> {
     ///
     /// The chain rule splits it at `x`, so that F is not differentiated once for each of the
     /// many dimensions of `z`, nor theta once for each residual. With a prior, the last `X` of the `M`
-    /// rows are those of `sqrt(lambda / X) x`.
+    /// rows are those of [`super::prior::Prior::residual`].
     pub(crate) fn jacobian(&self, at: &Evaluation) -> Result<Tensor, EngineError> {
         guarded(self.task, || tch::with_grad(|| self.trace_jacobian(at)))
     }
 
     fn trace_jacobian(&self, at: &Evaluation) -> Result<Tensor, EngineError> {
         let latent = self.landscape.latent();
-        let prior = if self.prior_weight > 0.0 { latent } else { 0 };
+        let prior = if self.prior.scale.is_some() { latent } else { 0 };
         let residuals = at.residual.as_ref().map_or(0, |residual| residual.size()[1]) - prior;
         let mut by_x = jacobian(&|x, rows| self.residual(x, rows), &at.point.x, residuals)?;
-        if prior > 0 {
-            let scaled = Tensor::eye(latent, (by_x.kind(), by_x.device())) * self.prior_scale();
+        if let Some(scale) = &self.prior.scale {
+            let scaled = Tensor::eye(latent, (by_x.kind(), by_x.device())) * scale.unsqueeze(2);
             by_x = Tensor::cat(&[&by_x, &scaled.expand([by_x.size()[0], latent, latent], false)], 1);
         }
         if self.landscape.perceptron().is_none() {

@@ -6,6 +6,10 @@
 //! solve    begin, then refine until the budget ends: the only loop over steps
 //! ```
 //!
+//! A step runs on libtorch (`evaluation`, `hypotheses`, `optimizer`), or natively (`native`, on
+//! `fused`) when the task says that it is dense layers and the device is a CPU: same steps, same
+//! answers up to rounding.
+//!
 //! No thread, no clock, no channel, no file, no global random numbers: budget, clock and observers
 //! are handed in, randomness comes from one seeded generator. The same seed and the same stream of
 //! observations give the same bits on a CPU, as long as the number of threads stays the same.
@@ -13,20 +17,25 @@
 //! Decomposed after optimistix (Rader, Lyons and Kidger, 2024: pure step, explicit state, one
 //! loop); the anytime contract is that of copper-rs' `CuAnytimeTask`.
 
+mod backend;
 mod budget;
 mod config;
+mod descent;
 #[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
 mod engine;
 mod error;
 mod evaluation;
 mod hypotheses;
 mod jacobian;
+mod native;
 mod observer;
 mod optimizer;
+mod prior;
 mod sampler;
 mod solution;
 mod threads;
 
+pub use backend::{Backend, BackendChoice};
 pub use budget::{Budget, Clock};
 pub use config::EngineConfig;
 pub use engine::Engine;

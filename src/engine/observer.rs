@@ -90,6 +90,11 @@ impl Observers {
         self.registered.push((cadence, observer));
     }
 
+    /// Whether nobody looks.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.registered.is_empty()
+    }
+
     pub(crate) fn notify(&mut self, event: &Event<'_>, new_best: bool) {
         for (cadence, observer) in &mut self.registered {
             if cadence.admits(event, new_best) {

@@ -20,8 +20,12 @@ impl Sampler {
 
     /// Draws `[rows, dim]`, row by row, so that the first rows do not depend on how many follow.
     pub(crate) fn draw(&mut self, rows: usize, dim: i64) -> Tensor {
-        let count = rows * dim as usize;
-        let values: Vec<f64> = (0..count).map(|_| self.rng.sample(StandardNormal)).collect();
+        let values: Vec<f64> = self.values(rows * dim as usize).collect();
         Tensor::from_slice(&values).view([rows as i64, dim]).to_kind(self.kind).to_device(self.device)
+    }
+
+    /// Draws `count` numbers, the same that [`Sampler::draw`] would.
+    pub(crate) fn values(&mut self, count: usize) -> impl Iterator<Item = f64> {
+        (0..count).map(|_| self.rng.sample(StandardNormal))
     }
 }

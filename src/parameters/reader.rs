@@ -8,7 +8,9 @@ use serde_json::{Map, Value};
 use thalweg_task::{ParameterKind, ParameterRefusal, ParameterValue};
 
 use super::error::ParameterError;
-use super::settings::{Durability, History, InputSettings, OutputSettings, QosOverride, Reliability, ThetaSource};
+use super::settings::{
+    Durability, History, InputSettings, OutputSettings, QosOverride, Reliability, StartSource, ThetaSource,
+};
 use super::store::Store;
 use crate::engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
 
@@ -67,6 +69,14 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn start(&self) -> Result<StartSource, ParameterError> {
+        Ok(match self.text("start.file")? {
+            "" => StartSource::BesideModels,
+            "none" => StartSource::None,
+            path => StartSource::File(PathBuf::from(path)),
+        })
+    }
+
     pub(super) fn budget(&self) -> Result<Budget, ParameterError> {
         let steps = u32::try_from(self.integer("budget.steps")?).ok().filter(|steps| *steps > 0);
         let tolerance = Some(self.double("budget.tolerance")?).filter(|tolerance| *tolerance > 0.0);
@@ -85,7 +95,9 @@ impl<'a> Reader<'a> {
             warm_start: self.truth("warm_start.enabled")?,
             fresh: self.count("warm_start.fresh")?,
             prior_weight: self.double("optimizer.prior_weight")?,
+            start_weight: self.double("start.weight")?,
             seed,
+            ..EngineConfig::default()
         })
     }
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub models: PathBuf,
     /// Where the landscape comes from.
     pub theta: ThetaSource,
+    /// Where the amortised start comes from.
+    pub start: StartSource,
     /// Device that computes.
     pub device: DeviceChoice,
     /// Threads of one tensor operation.
@@ -33,6 +35,8 @@ pub struct Settings {
     pub budget: Budget,
     /// How the engine searches.
     pub engine: EngineConfig,
+    /// Whether Levenberg-Marquardt takes the place of `engine.optimizer` where it runs natively.
+    pub automatic_optimizer: bool,
     /// What is taken as an observation.
     pub input: InputSettings,
     /// What is published.
@@ -52,10 +56,22 @@ pub struct Settings {
 /// Where the landscape comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ThetaSource {
-    /// `TASK_theta.safetensors` beside the task's weights when it is there, else the identity.
+    /// What `TASK_start.safetensors` beside the task's weights was made for; without it
+    /// `TASK_theta.safetensors` there; else the identity.
     BesideModels,
     /// The identity.
     Identity,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Where the amortised start comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartSource {
+    /// `TASK_start.safetensors` beside the task's weights when it is there and made for the landscape.
+    BesideModels,
+    /// There is none: hypotheses are drawn.
+    None,
     /// A file.
     File(PathBuf),
 }
@@ -174,11 +190,13 @@ impl Settings {
             autostart: from.truth("autostart")?,
             models: PathBuf::from(from.text("models")?),
             theta: from.theta()?,
+            start: from.start()?,
             device: DeviceChoice::parse(from.text("device")?),
             threads: i32::try_from(from.integer("threads")?).unwrap_or(i32::MAX),
             seed,
             budget: from.budget()?,
             engine: from.engine(seed)?,
+            automatic_optimizer: from.text("optimizer.kind")? == "auto",
             input: from.input()?,
             output: from.output()?,
             task_parameters: from.below(&format!("{task}.")),

@@ -84,6 +84,12 @@ const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
 /// Greatest random seed: beyond 2^53 JSON readers lose digits.
 const SEED: i64 = 1 << 53;
 
+/// Pull towards the start's proposals: chosen on validation poses, see models/body_pose_start.md.
+const START_WEIGHT: f64 = 0.8;
+
+const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
+                          observed.";
+
 /// What is loaded, and how the node starts.
 fn start() -> Vec<ParameterSpec> {
     let devices = ("", ParameterRange::Choice(&DEVICES));
@@ -101,9 +107,18 @@ fn start() -> Vec<ParameterSpec> {
             text(""),
             ANY,
             Unconfigured,
-            "Path of the landscape's weights, or identity. Empty: TASK_theta.safetensors in the folder of the \
-             weights when it is there, else identity.",
+            "Path of the landscape's weights, or identity. Empty: what TASK_start.safetensors in the folder of the \
+             weights was made for; without it TASK_theta.safetensors there, else identity.",
         ),
+        row(
+            "start.file",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Path of the amortised start's weights, or none. Empty: TASK_start.safetensors in the folder of the \
+             weights when it is there and made for the landscape, else none.",
+        ),
+        row("start.weight", Double(START_WEIGHT), ("", double(0.0, 1000.0)), Unconfigured, START_PULL),
         row(
             "device",
             text("cpu"),
@@ -125,7 +140,7 @@ fn start() -> Vec<ParameterSpec> {
 
 /// How the engine searches.
 fn search() -> Vec<ParameterSpec> {
-    let kinds = ("", ParameterRange::Choice(&["adam", "levenberg_marquardt"]));
+    let kinds = ("", ParameterRange::Choice(&["auto", "adam", "levenberg_marquardt"]));
     let fresh = "How many hypotheses are drawn anew for each observation, in place of the worst. Below hypotheses.";
     let prior =
         "Weight of the standard normal prior of the latent: more keeps solutions usual, less fits what is seen.";
@@ -141,10 +156,11 @@ fn search() -> Vec<ParameterSpec> {
         row("warm_start.fresh", Integer(2), ("", integer(0, 255)), AnyTime, fresh),
         row(
             "optimizer.kind",
-            text("adam"),
+            text("auto"),
             kinds,
             Unconfigured,
-            "Method of descent. levenberg_marquardt needs a task that gives residuals.",
+            "Method of descent. levenberg_marquardt needs a task that gives residuals; auto takes it where it runs \
+             natively, else adam.",
         ),
         row(
             "optimizer.rate",

@@ -157,6 +157,9 @@ impl Health {
                     .with("Id", &loaded.theta_id)
                     .with("Kind", loaded.theta_kind)
                     .with("File", file)
+                    .with("Start", loaded.start_id.as_deref().unwrap_or("none"))
+                    .with("Optimizer", loaded.optimizer)
+                    .with("Backend", loaded.backend.name())
                     .with("Task", &loaded.spec.name)
                     .with("Model", &loaded.spec.fingerprint)
             }

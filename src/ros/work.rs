@@ -52,15 +52,19 @@ async fn configure(core: &Arc<Core>) -> anyhow::Result<()> {
     let create = move |node: &mut r2r::Node| Publishers::create(node, &spec, tuning.hypotheses);
     *core.output.publishers() = Some(core.executor.with(create).await?.context("cannot advertise the answers")?);
     tracing::info!(
-        "configured: task {}, theta {} ({}), device {:?}, {} hypotheses",
+        "configured: task {}, theta {} ({}), start {}, {} by {}, device {:?}, {} hypotheses",
         loaded.spec.name,
         loaded.theta_id,
         loaded.theta_kind,
+        loaded.start_id.as_deref().unwrap_or("none"),
+        loaded.optimizer,
+        loaded.backend.name(),
         loaded.spec.device,
         tuning.hypotheses
     );
-    if loaded.theta_kind == "identity" {
-        tracing::warn!("no landscape: descending in the latent of task {}, which takes more steps", loaded.spec.name);
+    if loaded.theta_kind == "identity" && loaded.start_id.is_none() {
+        let task = &loaded.spec.name;
+        tracing::warn!("neither landscape nor start: descending in the latent of task {task}, which takes more steps");
     }
     *core.loaded() = Some(loaded);
     core.clear_error();
@@ -128,7 +132,9 @@ fn plan(settings: &Settings) -> Result<Plan, SolverError> {
         task: settings.task.clone(),
         options,
         theta: settings.theta.clone(),
+        start: settings.start.clone(),
         engine: settings.engine.clone(),
+        automatic_optimizer: settings.automatic_optimizer,
         threads: u32::try_from(settings.threads).unwrap_or(1),
         tuning: tuning(settings),
     })

@@ -8,11 +8,13 @@
 //! Commands take effect between two solves, all of one command at once. Nothing queues: any number
 //! of wakes before a solve are one.
 
+mod choice;
 mod handle;
 mod plan;
 mod tally;
 mod worker;
 
+pub use choice::Choice;
 pub use handle::Solver;
 pub use plan::{Loaded, Plan, SolverError, Tuning};
 pub use tally::{Tally, TallyReport};

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use thalweg_task::{LoadOptions, TaskError, TaskSpec};
 
-use crate::engine::{Budget, Engine, EngineConfig, EngineError};
-use crate::landscape::{Landscape, LandscapeError};
-use crate::parameters::{DeviceChoice, ThetaSource};
+use super::choice::Choice;
+use crate::engine::{Backend, Budget, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
+use crate::landscape::LandscapeError;
+use crate::parameters::{DeviceChoice, StartSource, ThetaSource};
 use crate::registry;
 
 /// Everything that is fixed while the node is configured.
@@ -19,8 +20,12 @@ pub struct Plan {
     pub options: LoadOptions,
     /// The landscape.
     pub theta: ThetaSource,
+    /// The amortised start.
+    pub start: StartSource,
     /// How to search.
     pub engine: EngineConfig,
+    /// Whether Levenberg-Marquardt takes the place of the engine's optimizer where it runs natively.
+    pub automatic_optimizer: bool,
     /// Threads that libtorch may use inside one operation.
     pub threads: u32,
     /// What may change later.
@@ -51,6 +56,12 @@ pub struct Loaded {
     pub theta_kind: &'static str,
     /// The landscape's file.
     pub theta_file: Option<PathBuf>,
+    /// Identity of the amortised start; none when hypotheses are drawn.
+    pub start_id: Option<String>,
+    /// Method of descent, by its name.
+    pub optimizer: &'static str,
+    /// What evaluates and steps.
+    pub backend: Backend,
 }
 
 /// Why the engine thread cannot do what it is asked.
@@ -67,6 +78,9 @@ pub enum SolverError {
     /// The landscape cannot be loaded.
     #[error(transparent)]
     Landscape(#[from] LandscapeError),
+    /// The amortised start cannot be loaded.
+    #[error("start {0}")]
+    Start(#[from] TaskError),
     /// An option does not fit.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -105,24 +119,25 @@ impl Plan {
         let task = registry::load(&self.task, &self.options)
             .map_err(|source| SolverError::Task { name: self.task.clone(), source })?;
         let spec = task.spec().clone();
-        let file = self.theta_file();
-        let landscape = match &file {
-            Some(file) => Landscape::trained(file, &spec)?,
-            None => Landscape::identity(spec.latent),
+        let sources = (&self.theta, &self.start);
+        let Choice { landscape, theta_file, start, .. } = Choice::load(&self.options.models, sources, &spec)?;
+        let mut loaded = Loaded {
+            theta_id: landscape.id().to_owned(),
+            theta_kind: landscape.kind_name(),
+            theta_file,
+            start_id: start.as_ref().map(|start| start.id().to_owned()),
+            optimizer: self.engine.optimizer.name(),
+            backend: Backend::Tch,
+            spec,
         };
-        let loaded =
-            Loaded { theta_id: landscape.id().to_owned(), theta_kind: landscape.kind_name(), theta_file: file, spec };
-        Ok((Engine::new(task, landscape, self.engine.clone())?, loaded))
-    }
-
-    fn theta_file(&self) -> Option<PathBuf> {
-        match &self.theta {
-            ThetaSource::Identity => None,
-            ThetaSource::File(path) => Some(path.clone()),
-            ThetaSource::BesideModels => {
-                let path = self.options.models.join(format!("{}_theta.safetensors", self.task));
-                path.exists().then_some(path)
-            }
+        let mut engine = Engine::new(task, landscape, self.engine.clone())?;
+        if self.automatic_optimizer && loaded.spec.residual && engine.backend() == Backend::Fused {
+            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
         }
+        if let Some(start) = start {
+            engine.set_start(start)?;
+        }
+        (loaded.optimizer, loaded.backend) = (engine.config().optimizer.name(), engine.backend());
+        Ok((engine, loaded))
     }
 }

@@ -13,7 +13,9 @@
 
 mod buffer;
 mod observations;
+mod start;
 mod theta;
 
 pub use observations::{Visible, sampled};
+pub use start::{StartData, StartOptions, StartProgress, train_start};
 pub use theta::{Load, ThetaOptions, ThetaProgress, TrainError, train};

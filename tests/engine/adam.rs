@@ -39,6 +39,19 @@ impl Reference {
     }
 }
 
+/// With a constant gradient, Adam without memory moves by its rate: the path shows the schedule.
+#[test]
+fn the_rate_decays_to_a_hundredth_and_no_further() {
+    let config = AdamConfig { rate: 0.5, beta1: 0.0, beta2: 0.0, decay: 0.3, ..AdamConfig::default() };
+    let (mut z, gradient) = (matrix(&[&[0.0]]), matrix(&[&[2.0]]));
+    let mut state = AdamState::new(&z);
+    for expected in [0.5, 0.15, 0.045, 0.0135, 0.005, 0.005, 0.005] {
+        let before = values(&z);
+        (state, z) = state.step(&config, &z, &gradient);
+        assert_close(&[before[0] - values(&z)[0]], &[expected], 1e-8);
+    }
+}
+
 #[test]
 fn twenty_steps_equal_the_reference() {
     // An epsilon that matters, so that a misplaced one shows.

@@ -33,6 +33,7 @@ fn options_outside_their_range_are_refused() {
         (adam_with(&|adam| adam.rate = f64::NAN), "adam.rate: got NaN, expected a finite number above 0"),
         (adam_with(&|adam| adam.epsilon = 0.0), "adam.epsilon: got 0, expected a finite number above 0"),
         (adam_with(&|adam| adam.beta2 = 1.0), "adam.beta2: got 1, expected a number in [0, 1)"),
+        (adam_with(&|adam| adam.decay = 0.0), "adam.decay: got 0, expected a number in (0, 1]"),
         (
             damped_with(&|damped| damped.damping = 1e9),
             "levenberg_marquardt.damping: got 1000000000, expected a number in [min, max]",

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod adam;
+mod backends;
 mod budget;
 mod contract;
 mod doubles;
@@ -10,6 +11,7 @@ mod levenberg_marquardt;
 mod numerics;
 mod observers;
 mod rows;
+mod start;
 
 use std::sync::Once;
 

@@ -7,7 +7,7 @@ use crate::skeleton::{AXIS_ORDERS, JOINTS};
 
 /// Least length by which a sine and cosine are divided. Nearer to gimbal lock than this (a middle
 /// angle within 0.06 degrees of 90) the outer angles fade out of the loss: they mean nothing there.
-const LEAST_COSINE: f64 = 1e-3;
+pub(crate) const LEAST_COSINE: f64 = 1e-3;
 
 /// Converts between rotations and angles, each joint in its own order of axes.
 ///

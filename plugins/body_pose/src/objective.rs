@@ -4,11 +4,11 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::str::FromStr;
 
 use tch::{Device, Kind, Tensor};
-use thalweg_task::{Masked, Objective, Target};
+use thalweg_task::{Masked, Objective, RotationFeatures, RotationHead, SerialAngles, Target};
 
-use crate::angles::Angles;
-use crate::rotation::axis_angle_from_matrix;
-use crate::skeleton::JOINTS;
+use crate::angles::{Angles, LEAST_COSINE};
+use crate::rotation::{LEAST_LENGTH, axis_angle_from_matrix};
+use crate::skeleton::{AXIS_ORDERS, JOINTS};
 
 /// How a joint that was seen whole is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -85,6 +85,16 @@ impl Comparison {
         let part = part.to_kind(sines.kind()).unsqueeze(-1).expand([-1, -1, -1, 2], false).flatten(-2, -1);
         let value = Tensor::cat(&[rotation * whole, sines * &part], -1);
         Target { value, weight: Tensor::cat(&[weight, part], -1) }
+    }
+
+    /// Describes F's last step and the comparison for evaluation without tensors.
+    pub(crate) fn head(&self) -> RotationHead {
+        let features = match self.kind {
+            LossKind::Rotation => RotationFeatures::Matrix,
+            LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
+        };
+        let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
+        RotationHead { least_length: LEAST_LENGTH, features, angles, least_cosine: LEAST_COSINE }
     }
 
     /// Scores rotations `[K, 21, 3, 3]`.

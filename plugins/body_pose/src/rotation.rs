@@ -6,7 +6,7 @@
 use tch::{Kind, Tensor};
 
 /// Least length by which a vector is divided, dimensionless: a guess, far below what data reaches.
-const LEAST_LENGTH: f64 = 1e-6;
+pub(crate) const LEAST_LENGTH: f64 = 1e-6;
 
 /// Turns 6D rotations `[.., 6]` into matrices `[.., 3, 3]`.
 ///

@@ -5,9 +5,9 @@ use std::path::Path;
 use tch::{Kind, Tensor};
 use thalweg_task::weights::{Weights, fingerprint};
 use thalweg_task::{
-    Bone, Change, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation, ParameterRange,
-    ParameterSpec, ParameterValue, Perceptron, Reconstruction, Result, SkeletonSpec, Target, Task, TaskError, TaskSpec,
-    nearest,
+    Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation,
+    ParameterRange, ParameterSpec, ParameterValue, Perceptron, Reconstruction, Result, SkeletonSpec, Target, Task,
+    TaskError, TaskSpec, nearest,
 };
 
 use crate::angles::Angles;
@@ -92,6 +92,10 @@ impl Task for BodyPose {
             return Err(TaskError::shape("target", format!("[1 or {hypotheses}, 21, columns]"), &target.value));
         }
         Ok(self.comparison.objective(y_hat, target))
+    }
+
+    fn dense(&self) -> Option<DenseForm<'_>> {
+        Some(DenseForm { layers: &self.decoder, head: DenseHead::Rotations(self.comparison.head()) })
     }
 
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {

@@ -15,6 +15,7 @@
 
 mod adamw;
 pub mod conformance;
+mod dense;
 mod error;
 mod masked;
 mod observation;
@@ -26,6 +27,7 @@ mod task;
 pub mod weights;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use dense::{DenseForm, DenseHead, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
 pub use masked::Masked;
 pub use observation::Observation;

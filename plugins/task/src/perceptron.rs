@@ -79,6 +79,12 @@ impl Perceptron {
         self.layers.iter().flat_map(|layer| [layer.weight.shallow_clone(), layer.bias.shallow_clone()]).collect()
     }
 
+    /// Slope of the rectifiers below zero.
+    #[must_use]
+    pub fn slope(&self) -> f64 {
+        self.slope
+    }
+
     /// Maps `[K, in]` to `[K, out]`.
     pub fn forward(&self, input: &Tensor) -> Tensor {
         let mut value = input.shallow_clone();

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{Observation, Reconstruction, Result, TaskSpec};
+use crate::{DenseForm, Observation, Reconstruction, Result, TaskSpec};
 
 /// An observation in the form that the objective compares with.
 ///
@@ -96,4 +96,12 @@ pub trait Task: Send {
     /// # Errors
     /// [`crate::TaskError::Shape`] when `y_hat` is not `[K, ..Y]`.
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction>;
+
+    /// Describes F and L as dense layers under a sum of squares, where they are.
+    ///
+    /// The engine then evaluates them on a CPU without libtorch, several times faster; `forward` and
+    /// `objective` must compute the same.
+    fn dense(&self) -> Option<DenseForm<'_>> {
+        None
+    }
 }

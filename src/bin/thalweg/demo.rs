@@ -85,6 +85,9 @@ pub(crate) struct DemoArguments {
     /// The learned landscape [default: MODELS/body_pose_theta.safetensors]
     #[arg(long)]
     landscape: Option<PathBuf>,
+    /// The amortised start [default: MODELS/body_pose_start.safetensors]
+    #[arg(long)]
+    start: Option<PathBuf>,
     /// Time for each frame and each method, milliseconds
     #[arg(long, default_value_t = 8.0, value_parser = positive)]
     budget_ms: f64,
@@ -144,24 +147,30 @@ impl DemoArguments {
         EngineConfig { hypotheses, fresh, seed: self.seed, ..EngineConfig::default() }
     }
 
+    /// As shipped: from an amortised start, or where the last frame ended, by Levenberg-Marquardt.
+    fn started(&self) -> Method {
+        let file = self.start.clone().unwrap_or_else(|| self.models.join("body_pose_start.safetensors"));
+        Method { name: "start", rate: 0.0, prior: 0.0, warm_start: true, theta: None, start: Some(file) }
+    }
+
     /// Descends on the learned landscape.
     fn theta(&self, rate: f64) -> Method {
         let file = self.landscape.clone().unwrap_or_else(|| self.models.join("body_pose_theta.safetensors"));
-        Method { name: "theta", rate, prior: self.theta_prior, warm_start: true, theta: Some(file) }
+        Method { name: "theta", rate, prior: self.theta_prior, warm_start: true, theta: Some(file), start: None }
     }
 
     /// Descends without a landscape, from where the last frame ended.
     fn x_descent(&self, rate: f64) -> Method {
-        Method { name: "x-descent", rate, prior: self.x_prior, warm_start: true, theta: None }
+        Method { name: "x-descent", rate, prior: self.x_prior, warm_start: true, theta: None, start: None }
     }
 
     /// Classic inference: without a landscape, every frame from scratch.
     fn x_cold(&self) -> Method {
-        Method { name: "x-cold", rate: self.x_cold_rate, prior: self.x_prior, warm_start: false, theta: None }
+        Method { name: "x-cold", rate: self.x_cold_rate, prior: self.x_prior, warm_start: false, theta: None, start: None }
     }
 
     fn methods(&self) -> Vec<Method> {
-        vec![self.theta(self.theta_rate), self.x_descent(self.x_rate), self.x_cold()]
+        vec![self.started(), self.theta(self.theta_rate), self.x_descent(self.x_rate), self.x_cold()]
     }
 
     fn arm(&self, method: &Method) -> anyhow::Result<Arm> {

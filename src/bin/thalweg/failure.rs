@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use thalweg::engine::EngineError;
 use thalweg::landscape::LandscapeError;
+use thalweg::solver::SolverError;
 use thalweg_body_pose::dataset::DatasetError;
 use thalweg_task::TaskError;
 
@@ -161,7 +162,8 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     let task = cause.downcast_ref::<TaskError>().map(code_of_task);
     let engine = cause.downcast_ref::<EngineError>().and_then(code_of_engine);
     let landscape = cause.downcast_ref::<LandscapeError>().and_then(code_of_landscape);
-    task.or(engine).or(landscape)
+    let solver = cause.downcast_ref::<SolverError>().and_then(code_of_solver);
+    task.or(engine).or(landscape).or(solver)
 }
 
 fn code_of_task(error: &TaskError) -> u8 {
@@ -179,9 +181,20 @@ fn code_of_task(error: &TaskError) -> u8 {
 fn code_of_engine(error: &EngineError) -> Option<u8> {
     match error {
         EngineError::Option { .. } | EngineError::NoResidual { .. } | EngineError::EmptyBudget => Some(USAGE),
-        EngineError::Latent { .. } | EngineError::ElementType { .. } => Some(WEIGHTS),
+        EngineError::Latent { .. } | EngineError::ElementType { .. } | EngineError::StartDimension { .. } => {
+            Some(WEIGHTS)
+        },
         // Transparent: the task's error is not in the chain, only its cause is.
         EngineError::Task(error) => Some(code_of_task(error)),
+        _ => None,
+    }
+}
+
+fn code_of_solver(error: &SolverError) -> Option<u8> {
+    match error {
+        // Transparent, too.
+        SolverError::Landscape(error) => code_of_landscape(error),
+        SolverError::Start(error) => Some(code_of_task(error)),
         _ => None,
     }
 }

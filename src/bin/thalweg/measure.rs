@@ -204,6 +204,7 @@ fn engine(arguments: &MeasureArguments, arm: Arm, rate: f64, rows: usize) -> any
         fresh: 0,
         prior_weight: arm.prior_weight,
         seed: arguments.seed,
+        ..EngineConfig::default()
     };
     Ok(Engine::new(task, landscape, config)?)
 }

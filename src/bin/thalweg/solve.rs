@@ -57,10 +57,14 @@ pub(crate) struct SolveArguments {
     /// Groups, joints or points to treat as unobserved, separated by commas; may be repeated
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     hide: Vec<String>,
-    /// Weights of a landscape, or identity, or random [default: DIR/TASK_theta.safetensors where it
-    /// exists, else identity]
+    /// Weights of a landscape, or identity, or random [default: what DIR/TASK_start.safetensors was
+    /// made for, else DIR/TASK_theta.safetensors where it exists, else identity]
     #[arg(long, value_name = "PATH")]
     landscape: Option<PathBuf>,
+    /// Weights of an amortised start, or none [default: DIR/TASK_start.safetensors where it exists and
+    /// was made for the landscape]
+    #[arg(long, value_name = "PATH")]
+    start: Option<PathBuf>,
     #[command(flatten)]
     search: SearchOptions,
     /// List all joints and points of the best hypothesis, not only those that were not seen
@@ -78,13 +82,13 @@ pub(crate) fn run(arguments: &SolveArguments) -> anyhow::Result<()> {
     let config = arguments.search.engine_config()?;
     let options = arguments.task_options.load_options()?;
     let task = registry::load(&arguments.task, &options)?;
-    let (landscape, landscape_note) =
-        choice::landscape(arguments.landscape.as_deref(), task.spec(), &options.models, config.seed)?;
+    let wanted = (arguments.landscape.as_deref(), arguments.start.as_deref());
+    let (choice, words) = choice::choose(wanted, task.spec(), &options.models, config.seed)?;
     let problem = Problem::load(arguments, task.as_ref())?;
     let spec = task.spec().clone();
-    let answer = arguments.search.solve(task, landscape, config, &problem.obs)?;
+    let answer = arguments.search.solve(task, choice, config, &problem.obs)?;
     let report = Report { spec: &spec, problem: &problem, answer: &answer, all: arguments.all };
-    console::print(&report.text(&landscape_note, &arguments.search)?)?;
+    console::print(&report.text(&words, &arguments.search)?)?;
     if let Some(path) = &arguments.output {
         write(path, &answer, &spec)?;
     }

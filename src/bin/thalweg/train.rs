@@ -1,6 +1,8 @@
 //! `thalweg train`: priors and landscapes.
 
+mod masks;
 mod prior;
+mod start;
 mod theta;
 
 use clap::Subcommand;
@@ -12,6 +14,8 @@ pub(crate) enum Train {
     Prior(prior::PriorArguments),
     /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
     Theta(theta::ThetaArguments),
+    /// Train an amortised start: from an observation to where descents begin on a landscape
+    Start(start::StartArguments),
 }
 
 /// Runs one of the trainings.
@@ -19,5 +23,6 @@ pub(crate) fn run(train: &Train) -> anyhow::Result<()> {
     match train {
         Train::Prior(arguments) => prior::run(arguments),
         Train::Theta(arguments) => theta::run(arguments),
+        Train::Start(arguments) => start::run(arguments),
     }
 }

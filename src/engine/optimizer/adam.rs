@@ -6,6 +6,9 @@ use tch::Tensor;
 use crate::engine::error::EngineError;
 use crate::engine::evaluation::row_index;
 
+/// Below this share of itself the rate does not decay. A guess: finer steps are lost in the noise.
+const LEAST_DECAY: f64 = 0.01;
+
 /// Options of Adam.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -19,11 +22,14 @@ pub struct AdamConfig {
     pub beta2: f64,
     /// Added to the root of the second moment, above 0; default from the paper.
     pub epsilon: f64,
+    /// What the rate is multiplied by after each step of a solve, in `(0, 1]`; it never falls below
+    /// a hundredth of `rate`. With the default, 1, it stays.
+    pub decay: f64,
 }
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 1.0 }
     }
 }
 
@@ -39,7 +45,23 @@ impl AdamConfig {
                 return Err(EngineError::option(option, &value, "a number in [0, 1)"));
             }
         }
+        if !(self.decay > 0.0 && self.decay <= 1.0) {
+            return Err(EngineError::option("adam.decay", &self.decay, "a number in (0, 1]"));
+        }
         Ok(())
+    }
+
+    /// Gives the factor on the rate after `elapsed` steps of a solve: `max(decay^elapsed, 0.01)`.
+    pub(crate) fn decay_at(&self, elapsed: i32) -> f64 {
+        self.decay.powi(elapsed).max(LEAST_DECAY)
+    }
+
+    /// Gives `alpha`, negative, and `epsilon` for step `t` of a row, corrected for the moments' start.
+    ///
+    /// `-alpha sqrt(1 - beta2^t) / (1 - beta1^t)` and `epsilon sqrt(1 - beta2^t)`.
+    pub(crate) fn corrected(&self, t: i32) -> (f64, f64) {
+        let root = (1.0 - self.beta2.powi(t)).sqrt();
+        (-self.rate * root / (1.0 - self.beta1.powi(t)), self.epsilon * root)
     }
 }
 
@@ -52,13 +74,15 @@ pub struct AdamState {
     second: Tensor,
     /// Steps that each row has done since it was started.
     steps: Vec<i32>,
+    /// Steps that the solve has done.
+    elapsed: i32,
 }
 
 impl Clone for AdamState {
     /// Takes a snapshot; the tensors are shared, for they never change.
     fn clone(&self) -> Self {
         let (first, second) = (self.first.shallow_clone(), self.second.shallow_clone());
-        Self { first, second, steps: self.steps.clone() }
+        Self { first, second, steps: self.steps.clone(), elapsed: self.elapsed }
     }
 }
 
@@ -66,7 +90,7 @@ impl AdamState {
     /// Starts K descents from `z`, `[K, Z]`.
     #[must_use]
     pub fn new(z: &Tensor) -> Self {
-        Self { first: z.zeros_like(), second: z.zeros_like(), steps: vec![0; z.size()[0] as usize] }
+        Self { first: z.zeros_like(), second: z.zeros_like(), steps: vec![0; z.size()[0] as usize], elapsed: 0 }
     }
 
     /// Moves `z`, `[K, Z]`, against its gradient, `[K, Z]`; returns the state after it and the new `z`.
@@ -78,9 +102,9 @@ impl AdamState {
         let first = self.first.lerp(gradient, 1.0 - config.beta1);
         let second = self.second.lerp(&gradient.square(), 1.0 - config.beta2);
         let steps: Vec<i32> = self.steps.iter().map(|steps| steps.saturating_add(1)).collect();
-        let (rate, epsilon) = corrections(config, &steps, z);
+        let (rate, epsilon) = corrections(config, &steps, config.decay_at(self.elapsed), z);
         let z = z.addcmul(&(&first / (second.sqrt() + epsilon)), &rate);
-        (Self { first, second, steps }, z)
+        (Self { first, second, steps, elapsed: self.elapsed.saturating_add(1) }, z)
     }
 
     /// Starts the marked rows afresh.
@@ -93,11 +117,10 @@ impl AdamState {
     }
 }
 
-/// Gives `-alpha sqrt(1 - beta2^t) / (1 - beta1^t)` and `epsilon sqrt(1 - beta2^t)`, each `[K, 1]`.
-fn corrections(config: &AdamConfig, steps: &[i32], like: &Tensor) -> (Tensor, Tensor) {
-    let root = |t: i32| (1.0 - config.beta2.powi(t)).sqrt();
-    let rate = steps.iter().map(|&t| -config.rate * root(t) / (1.0 - config.beta1.powi(t)));
-    let epsilon = steps.iter().map(|&t| config.epsilon * root(t));
+/// Gives the corrected rate, negative and decayed, and epsilon of each row, each `[K, 1]`.
+fn corrections(config: &AdamConfig, steps: &[i32], decay: f64, like: &Tensor) -> (Tensor, Tensor) {
+    let rate = steps.iter().map(|&t| config.corrected(t).0 * decay);
+    let epsilon = steps.iter().map(|&t| config.corrected(t).1);
     let both: Vec<f64> = rate.chain(epsilon).collect();
     let both = Tensor::from_slice(&both).to_kind(like.kind()).to_device(like.device()).view([2, -1, 1]);
     (both.get(0), both.get(1))

@@ -49,6 +49,15 @@ impl LmConfig {
     }
 }
 
+impl LmConfig {
+    /// Adapts a row's damping to whether its step was taken.
+    ///
+    /// Times `lower` when taken, times `raise` when not, within `[min, max]`: Marquardt (1963).
+    pub(crate) fn adapted(&self, damping: f64, accepted: bool) -> f64 {
+        (damping * if accepted { self.lower } else { self.raise }).clamp(self.min, self.max)
+    }
+}
+
 /// Damping and Jacobian of K independent descents.
 #[derive(Debug)]
 pub struct LmState {
@@ -94,12 +103,9 @@ impl LmState {
     }
 
     /// Adapts the damping to whether each row's step was taken.
-    ///
-    /// Times `lower` when taken, times `raise` when not, within `[min, max]`: Marquardt (1963).
     pub fn adapt(&mut self, config: &LmConfig, accepted: &[bool]) {
         for (damping, &accepted) in self.damping.iter_mut().zip(accepted) {
-            let factor = if accepted { config.lower } else { config.raise };
-            *damping = (*damping * factor).clamp(config.min, config.max);
+            *damping = config.adapted(*damping, accepted);
         }
         if accepted.contains(&true) {
             self.jacobian = None;

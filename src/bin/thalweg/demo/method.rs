@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use thalweg::engine::{AdamConfig, Engine, EngineConfig, Optimizer};
+use thalweg::engine::{AdamConfig, Engine, EngineConfig, LmConfig, Optimizer};
 use thalweg::landscape::Landscape;
+use thalweg::start::Start;
 use thalweg_task::Task;
 
 /// How one of the rivals descends.
@@ -19,6 +20,8 @@ pub(super) struct Method {
     pub(super) warm_start: bool,
     /// The landscape's file; none is the latent of F.
     pub(super) theta: Option<PathBuf>,
+    /// The amortised start's file, with which Levenberg-Marquardt takes Adam's place; none: points are drawn.
+    pub(super) start: Option<PathBuf>,
 }
 
 impl Method {
@@ -40,16 +43,27 @@ impl Method {
     /// As [`Method::landscape`], and when an option does not fit.
     pub(super) fn engine(&self, task: Box<dyn Task>, config: &EngineConfig) -> anyhow::Result<Engine> {
         let landscape = self.landscape(task.as_ref())?;
-        let optimizer = Optimizer::Adam(AdamConfig { rate: self.rate, ..AdamConfig::default() });
+        let optimizer = match self.start {
+            Some(_) => Optimizer::LevenbergMarquardt(LmConfig::default()),
+            None => Optimizer::Adam(AdamConfig { rate: self.rate, ..AdamConfig::default() }),
+        };
+        let start = self.start.as_deref().map(|file| Start::trained(file, task.spec(), &landscape)).transpose()?;
         let (warm_start, prior_weight) = (self.warm_start, self.prior);
-        Ok(Engine::new(task, landscape, EngineConfig { optimizer, warm_start, prior_weight, ..config.clone() })?)
+        let config = EngineConfig { optimizer, warm_start, prior_weight, ..config.clone() };
+        let mut engine = Engine::new(task, landscape, config)?;
+        start.map_or(Ok(()), |start| engine.set_start(start))?;
+        Ok(engine)
     }
 
     /// The parameters of a node that descends so.
     pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
         let theta = self.theta.as_deref().map_or_else(|| "identity".to_owned(), absolute);
+        let start = self.start.as_deref().map_or_else(|| "none".to_owned(), absolute);
+        let kind = if self.start.is_some() { "levenberg_marquardt" } else { "adam" };
         vec![
             ("theta", theta),
+            ("start.file", start),
+            ("optimizer.kind", kind.to_owned()),
             ("optimizer.rate", format!("{:?}", self.rate)),
             ("optimizer.prior_weight", format!("{:?}", self.prior)),
             ("warm_start.enabled", self.warm_start.to_string()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 use tch::{Kind, Tensor};
-use thalweg::engine::{EngineError, Solution, Statistics, StopReason};
+use thalweg::engine::{Backend, EngineError, Solution, Statistics, StopReason};
 use thalweg_task::{Reconstruction, Task, TaskSpec};
 
 /// All hypotheses, best first, and what they have cost.
@@ -26,6 +26,10 @@ pub(super) struct Answer {
     pub(super) stop: Option<StopReason>,
     /// How long it took, by the system's clock.
     pub(super) elapsed: Duration,
+    /// How hypotheses moved, in words.
+    pub(super) method: String,
+    /// What evaluated and stepped.
+    pub(super) backend: Backend,
 }
 
 impl Answer {
@@ -42,6 +46,8 @@ impl Answer {
             statistics: solution.statistics,
             stop: solution.stop,
             elapsed,
+            method: String::new(),
+            backend: Backend::Tch,
         }
     }
 

@@ -1,43 +1,54 @@
-//! Which landscape to descend on.
+//! Which landscape to descend on, and where to begin.
 
 use std::path::Path;
 
-use thalweg::landscape::{Landscape, LandscapeError, LandscapeShape};
+use thalweg::landscape::{Landscape, LandscapeShape};
+use thalweg::parameters::{StartSource, ThetaSource};
+use thalweg::solver::{Choice, SolverError};
 use thalweg_task::TaskSpec;
 
-/// Takes the landscape that was asked for, or the shipped one; says which in words.
+/// Takes what was asked for, or what is shipped; says what in words, landscape and start.
 ///
 /// # Errors
-/// [`LandscapeError`] about the file.
-pub(super) fn landscape(
-    wanted: Option<&Path>,
+/// [`SolverError`] about a file.
+pub(super) fn choose(
+    (landscape, start): (Option<&Path>, Option<&Path>),
     spec: &TaskSpec,
     models: &Path,
     seed: u64,
-) -> Result<(Landscape, String), LandscapeError> {
-    match wanted.map(|path| (path, path.to_str())) {
-        Some((_, Some("identity"))) => Ok((Landscape::identity(spec.latent), "identity".to_owned())),
-        Some((_, Some("random"))) => random(spec, seed),
-        Some((path, _)) => trained(path, spec),
-        None => shipped(spec, models),
+) -> Result<(Choice, [String; 2]), SolverError> {
+    let is = |path: Option<&Path>, word: &str| path.and_then(Path::to_str) == Some(word);
+    let theta = match landscape {
+        None => ThetaSource::BesideModels,
+        Some(_) if is(landscape, "identity") || is(landscape, "random") => ThetaSource::Identity,
+        Some(path) => ThetaSource::File(path.to_owned()),
+    };
+    let start = match start {
+        Some(_) if is(start, "none") => StartSource::None,
+        None if is(landscape, "random") => StartSource::None,
+        None => StartSource::BesideModels,
+        Some(path) => StartSource::File(path.to_owned()),
+    };
+    let mut choice = Choice::load(models, (&theta, &start), spec)?;
+    if is(landscape, "random") {
+        choice.landscape =
+            Landscape::random(&LandscapeShape::for_latent(spec.latent), seed, spec.kind, spec.device)?;
+    }
+    let words = [landscape_words(&choice, seed), start_words(&choice)];
+    Ok((choice, words))
+}
+
+fn landscape_words(choice: &Choice, seed: u64) -> String {
+    match (&choice.theta_file, choice.landscape.kind_name()) {
+        (Some(path), _) => format!("trained, {} ({})", choice.landscape.id(), path.display()),
+        (None, "random") => format!("random, untrained, seed {seed}"),
+        (None, kind) => kind.to_owned(),
     }
 }
 
-fn random(spec: &TaskSpec, seed: u64) -> Result<(Landscape, String), LandscapeError> {
-    let landscape = Landscape::random(&LandscapeShape::for_latent(spec.latent), seed, spec.kind, spec.device)?;
-    Ok((landscape, format!("random, untrained, seed {seed}")))
-}
-
-fn trained(path: &Path, spec: &TaskSpec) -> Result<(Landscape, String), LandscapeError> {
-    let landscape = Landscape::trained(path, spec)?;
-    let note = format!("trained, {} ({})", landscape.id(), path.display());
-    Ok((landscape, note))
-}
-
-fn shipped(spec: &TaskSpec, models: &Path) -> Result<(Landscape, String), LandscapeError> {
-    let path = models.join(format!("{}_theta.safetensors", spec.name));
-    if path.exists() {
-        return trained(&path, spec);
+fn start_words(choice: &Choice) -> String {
+    match (&choice.start, &choice.start_file) {
+        (Some(start), Some(path)) => format!("{} ({})", start.id(), path.display()),
+        _ => "drawn".to_owned(),
     }
-    Ok((Landscape::identity(spec.latent), format!("identity ({} does not exist)", path.display())))
 }

@@ -27,7 +27,7 @@ pub(super) struct Report<'a> {
 
 impl Report<'_> {
     /// Writes the whole report.
-    pub(super) fn text(&self, landscape: &str, search: &SearchOptions) -> anyhow::Result<String> {
+    pub(super) fn text(&self, [landscape, start]: &[String; 2], search: &SearchOptions) -> anyhow::Result<String> {
         let mut text = String::new();
         let obs = &self.problem.obs;
         let kind = |(kind, field): (_, &thalweg_task::Masked)| {
@@ -37,7 +37,8 @@ impl Report<'_> {
         writeln!(text, "task       {}", self.spec.name)?;
         writeln!(text, "observed   {seen} ({})", self.problem.from)?;
         writeln!(text, "landscape  {landscape}")?;
-        writeln!(text, "search     {}", search.words())?;
+        writeln!(text, "start      {start}")?;
+        writeln!(text, "search     {}", search.words(self.answer))?;
         let Statistics { steps, evaluations, diverged } = self.answer.statistics;
         let millis = self.answer.elapsed.as_secs_f64() * 1e3;
         let limit = search.deadline_words().unwrap_or_default();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use thalweg::clock::SystemClock;
-use thalweg::engine::{AdamConfig, Budget, Clock, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
-use thalweg::landscape::Landscape;
+use thalweg::engine::{AdamConfig, Backend, Budget, Clock, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
+use thalweg::solver::Choice;
 use thalweg_task::{Observation, Task};
 
 use super::answer::Answer;
@@ -37,7 +37,7 @@ pub(crate) struct SearchOptions {
     #[arg(long, value_name = "X")]
     tolerance: Option<f64>,
     /// How hypotheses move
-    #[arg(long, value_enum, default_value_t = Method::Adam)]
+    #[arg(long, value_enum, default_value_t = Method::Auto)]
     optimizer: Method,
     /// Step size of Adam, in standard deviations of z [default: 0.1]
     #[arg(long)]
@@ -53,6 +53,8 @@ pub(crate) struct SearchOptions {
 /// How hypotheses move.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Method {
+    /// lm where it runs natively and no rate is given, else adam
+    Auto,
     /// First order, for every task
     Adam,
     /// Levenberg-Marquardt, for tasks with residuals
@@ -73,12 +75,20 @@ impl SearchOptions {
     pub(super) fn engine_config(&self) -> Result<EngineConfig, InputError> {
         let (hypotheses, optimizer) = (self.hypotheses as usize, self.optimizer()?);
         let Self { prior_weight, seed, .. } = *self;
-        Ok(EngineConfig { hypotheses, optimizer, prior_weight, seed, fresh: 0, warm_start: false })
+        Ok(EngineConfig {
+            hypotheses,
+            optimizer,
+            prior_weight,
+            seed,
+            fresh: 0,
+            warm_start: false,
+            ..EngineConfig::default()
+        })
     }
 
     fn optimizer(&self) -> Result<Optimizer, InputError> {
         match (self.optimizer, self.rate) {
-            (Method::Adam, rate) => {
+            (Method::Adam | Method::Auto, rate) => {
                 let default = AdamConfig::default();
                 Ok(Optimizer::Adam(AdamConfig { rate: rate.unwrap_or(default.rate), ..default }))
             }
@@ -100,11 +110,18 @@ impl SearchOptions {
     pub(super) fn solve(
         &self,
         task: Box<dyn Task>,
-        landscape: Landscape,
+        choice: Choice,
         config: EngineConfig,
         obs: &Observation,
     ) -> Result<Answer, EngineError> {
-        let mut engine = Engine::new(task, landscape, config)?;
+        let has_residual = task.spec().residual;
+        let mut engine = Engine::new(task, choice.landscape, config)?;
+        if self.is_automatic() && has_residual && engine.backend() == Backend::Fused {
+            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
+        }
+        if let Some(start) = choice.start {
+            engine.set_start(start)?;
+        }
         let (clock, budget) = (SystemClock::default(), self.budget());
         budget.validate()?;
         if budget.deadline.is_some() {
@@ -114,18 +131,23 @@ impl SearchOptions {
         let start = clock.now();
         let solution = engine.solve(obs, &budget, &clock)?;
         let elapsed = clock.now().saturating_sub(start);
-        let unrendered = Answer::unrendered(solution, elapsed);
-        unrendered.rendered_by(engine.task())
+        let mut answer = Answer::unrendered(solution, elapsed);
+        answer.backend = engine.backend();
+        answer.method = match &engine.config().optimizer {
+            Optimizer::Adam(adam) => format!("adam, rate {}", adam.rate),
+            other @ Optimizer::LevenbergMarquardt(_) => other.name().to_owned(),
+        };
+        answer.rendered_by(engine.task())
     }
 
     /// Says how it was searched.
-    pub(super) fn words(&self) -> String {
-        let default = AdamConfig::default().rate;
-        let method = match self.optimizer {
-            Method::Adam => format!("adam, rate {}", self.rate.unwrap_or(default)),
-            Method::Lm => "levenberg_marquardt".to_owned(),
-        };
-        format!("{method}, {} hypotheses, seed {}", self.hypotheses, self.seed)
+    pub(super) fn words(&self, answer: &Answer) -> String {
+        let (method, backend) = (&answer.method, answer.backend.name());
+        format!("{method} ({backend}), {} hypotheses, seed {}", self.hypotheses, self.seed)
+    }
+
+    fn is_automatic(&self) -> bool {
+        self.optimizer == Method::Auto && self.rate.is_none()
     }
 
     /// Says what the time was limited to, and that there was a warm-up.

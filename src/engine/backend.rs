@@ -1,0 +1,36 @@
+//! Which of the two implementations of a step runs.
+
+use serde::{Deserialize, Serialize};
+
+/// What evaluates, differentiates and steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// libtorch with autograd: any task, any device.
+    Tch,
+    /// Native code for dense layers on a CPU, several times faster.
+    Fused,
+}
+
+impl Backend {
+    /// Names the backend: tch or fused.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tch => "tch",
+            Self::Fused => "fused",
+        }
+    }
+}
+
+/// Which backend is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendChoice {
+    /// Native code where task, device and element type allow it, libtorch elsewhere.
+    #[default]
+    Auto,
+    /// libtorch.
+    Tch,
+    /// Native code, or an error.
+    Fused,
+}

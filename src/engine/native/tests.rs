@@ -1,0 +1,95 @@
+//! One evaluation natively and by autograd: losses and gradients agree.
+
+use tch::{Device, Kind, Tensor};
+use thalweg_task::{LoadOptions, Observation, Task};
+
+use crate::engine::evaluation::{Evaluation, Problem};
+use crate::engine::prior::Prior;
+use crate::fused::{Aim, Batch, Model, Real, numbers};
+use crate::landscape::{Landscape, LandscapeShape};
+
+const ROWS: i64 = 37;
+
+fn body(loss: &str, kind: Kind) -> Box<dyn Task> {
+    let mut options = LoadOptions { kind, ..LoadOptions::default() };
+    options.parameters.insert("loss".to_owned(), loss.into());
+    (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
+}
+
+/// Angles of which some are hidden: whole joints, or with `parts` single angles, too.
+fn observation(rows: i64, parts: bool) -> Observation {
+    let angles = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)) * 2.4 - 1.2;
+    let joints = Tensor::rand([rows, 21, 1], (Kind::Double, Device::Cpu)).lt(0.3);
+    let single = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)).lt(if parts { 0.3 } else { 0.0 });
+    Observation::of_joints(&angles.masked_fill(&joints.logical_or(&single), f64::NAN).view([rows, 63]))
+}
+
+/// A pull of another strength, to another point and with another constant for each row.
+fn prior_of(weight: f64, task: &dyn Task) -> Prior {
+    let spec = task.spec();
+    let ramp = |size: &[i64]| {
+        let count: i64 = size.iter().product();
+        (Tensor::arange(count, (spec.kind, spec.device)) / count as f64).view(size)
+    };
+    if weight == 0.0 {
+        return Prior::default();
+    }
+    let (scale, centre) = (Some(ramp(&[ROWS, 1]) * weight), Some(ramp(&[ROWS, spec.latent])));
+    Prior { scale, centre, offset: Some(ramp(&[ROWS])) }
+}
+
+fn by_autograd(task: &dyn Task, landscape: &Landscape, obs: &Observation, z: &Tensor, prior_weight: f64) -> Evaluation {
+    let target = task.encode(obs).expect("a valid observation");
+    let prior = prior_of(prior_weight, task);
+    let problem = Problem { task, landscape, target: &target, prior: &prior, keep_residual: false };
+    problem.evaluate(z).expect("finite")
+}
+
+fn natively<T: Real>(task: &dyn Task, theta: &Landscape, obs: &Observation, z: &Tensor, prior: f64) -> Batch<T> {
+    let target = task.encode(obs).expect("a valid observation");
+    let form = task.dense().expect("described");
+    let model = Model::<T>::new(form, theta.perceptron()).expect("layers that fit");
+    let aim: Aim<T> = model.aim(&target).expect("a target of the described form");
+    let aim = aim.with_pull(super::pull(&prior_of(prior, task)));
+    let mut batch = model.batch(z.size()[0] as usize);
+    batch.z = numbers(z);
+    model.evaluate(&aim, &mut batch, &mut model.workspace());
+    batch
+}
+
+fn assert_near<T: Real>(what: &str, got: &[T], expected: &Tensor, tolerance: f64) {
+    let expected: Vec<f64> = numbers(expected);
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    for (got, expected) in got.iter().zip(&expected) {
+        assert!((got.wide() - expected).abs() <= tolerance * scale, "{what}: {got:?}, by autograd {expected}");
+    }
+}
+
+fn agree<T: Real>(loss: &str, theta: bool, shared: bool, parts: bool, prior: f64, tolerance: f64) {
+    tch::manual_seed(5);
+    let task = body(loss, T::KIND);
+    let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+    let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+    let landscape = if theta { random() } else { Landscape::identity(32) };
+    let obs = observation(if shared { 1 } else { ROWS }, parts);
+    let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
+    let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
+    let got = natively::<T>(task.as_ref(), &landscape, &obs, &z, prior);
+    assert_near("x", &got.x, &expected.point.x, tolerance);
+    assert_near("loss", &got.loss, &Tensor::from_slice(&expected.point.loss), tolerance);
+    assert_near("gradient", &got.gradient, &expected.gradient, tolerance);
+    assert_near("slope", &got.slope, &Tensor::from_slice(&expected.slope), 10.0 * tolerance);
+}
+
+#[test]
+fn losses_and_gradients_agree_with_autograd() {
+    tch::set_num_threads(1);
+    for case in 0..32 {
+        let flag = |bit: u32| case >> bit & 1 == 1;
+        let loss = if flag(0) { "axis_angle" } else { "rotation" };
+        let prior = if flag(1) { 0.7 } else { 0.0 };
+        agree::<f64>(loss, flag(2), flag(3), flag(4), prior, 1e-9);
+        agree::<f32>(loss, flag(2), flag(3), flag(4), prior, 1e-4);
+    }
+}

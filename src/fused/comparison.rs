@@ -1,0 +1,326 @@
+//! What follows the layers: the head, the residuals, their loss and derivatives, row by row.
+
+use tch::{Device, Tensor};
+use thalweg_task::{DenseHead, RotationFeatures, RotationHead, SerialAngles, Target};
+
+use super::real::Real;
+use super::rotation::{Frame, Sines, Turn};
+
+/// Numbers of a joint in the output of the layers.
+const SIX: usize = 6;
+/// Numbers of a joint in F's output.
+const NINE: usize = 9;
+
+/// An observation as plain numbers: one row for all hypotheses, or one for each.
+#[derive(Debug)]
+pub(crate) struct Aim<T> {
+    rows: usize,
+    /// Residuals of a row.
+    residuals: usize,
+    value: Vec<T>,
+    weight: Vec<T>,
+    pull: Option<Pull<T>>,
+}
+
+/// A quadratic pull on `x`, for each hypothesis: `scale^2 |x - centre|^2`, and a constant.
+#[derive(Debug, Default)]
+pub(crate) struct Pull<T> {
+    /// One for all hypotheses, or one for each.
+    pub(crate) scale: Vec<T>,
+    /// `[K, X]`; empty is the origin.
+    pub(crate) centre: Vec<T>,
+    /// `[K]`; empty is zero.
+    pub(crate) offset: Vec<f64>,
+}
+
+impl<T: Real> Pull<T> {
+    /// Square of the scale of hypothesis `row`.
+    pub(crate) fn weight(&self, row: usize) -> T {
+        let scale = self.scale[if self.scale.len() == 1 { 0 } else { row }];
+        scale * scale
+    }
+
+    /// What entry `entry` of `x`, `[X]`, of hypothesis `row` is pulled to.
+    pub(crate) fn centre(&self, row: usize, latent: usize, entry: usize) -> T {
+        if self.centre.is_empty() { T::ZERO } else { self.centre[row * latent + entry] }
+    }
+
+    /// What is added to the loss of hypothesis `row` at `x`.
+    pub(crate) fn loss(&self, row: usize, x: &[T]) -> f64 {
+        let latent = x.len();
+        let away = |(entry, x): (usize, &T)| {
+            let away = *x - self.centre(row, latent, entry);
+            away * away
+        };
+        let sum: T = x.iter().enumerate().map(away).sum();
+        (sum * self.weight(row)).wide() + self.offset.get(row).copied().unwrap_or(0.0)
+    }
+}
+
+impl<T: Real> Aim<T> {
+    /// Adds a pull on `x`.
+    #[must_use]
+    pub(crate) fn with_pull(self, pull: Option<Pull<T>>) -> Self {
+        Self { pull, ..self }
+    }
+
+    /// The pull on `x`, where there is one.
+    pub(crate) fn pull(&self) -> Option<&Pull<T>> {
+        self.pull.as_ref()
+    }
+
+    /// Whether one row is explained by all hypotheses.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.rows == 1
+    }
+
+    /// Number M of residuals of a row.
+    pub(crate) fn residuals(&self) -> usize {
+        self.residuals
+    }
+
+    /// Value and weight for hypothesis `row`.
+    fn row(&self, row: usize) -> (&[T], &[T]) {
+        let start = if self.is_shared() { 0 } else { row * self.residuals };
+        (&self.value[start..start + self.residuals], &self.weight[start..start + self.residuals])
+    }
+}
+
+/// Reads a tensor's numbers.
+pub(crate) fn numbers<T: Real>(tensor: &Tensor) -> Vec<T> {
+    let flat = tensor.detach().to_kind(T::KIND).to_device(Device::Cpu).contiguous().view([-1]);
+    let mut values = vec![T::ZERO; flat.numel()];
+    flat.copy_data(&mut values, flat.numel());
+    values
+}
+
+/// The head of a task, and how its output is compared.
+#[derive(Clone, Debug)]
+pub(crate) enum Comparison {
+    /// The layers' output itself, of this width.
+    Plain(usize),
+    /// Rotations.
+    Rotations(RotationComparison),
+}
+
+/// As [`RotationHead`], with the number of joints.
+#[derive(Clone, Debug)]
+pub(crate) struct RotationComparison {
+    joints: usize,
+    head: RotationHead,
+}
+
+impl Comparison {
+    /// Prepares a head for layers with `outputs` outputs; none when they do not fit.
+    pub(crate) fn new(head: DenseHead, outputs: usize) -> Option<Self> {
+        match head {
+            DenseHead::Plain => Some(Self::Plain(outputs)),
+            DenseHead::Rotations(head) => {
+                let joints = outputs / SIX;
+                let fits = outputs == SIX * joints && (head.angles.is_empty() || head.angles.len() == joints);
+                fits.then_some(Self::Rotations(RotationComparison { joints, head }))
+            }
+        }
+    }
+
+    /// Width of a row of F's output.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Plain(outputs) => *outputs,
+            Self::Rotations(rotations) => rotations.joints * NINE,
+        }
+    }
+
+    /// Takes over a target; none when it has not the described form.
+    pub(crate) fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+        let size = target.value.size();
+        let rows = usize::try_from(*size.first()?).ok()?;
+        let residuals = size[1..].iter().map(|size| *size as usize).product();
+        let fits = match self {
+            Self::Plain(outputs) => residuals == *outputs,
+            Self::Rotations(rotations) => {
+                let whole = rotations.head.features.width();
+                let parts = whole + SerialAngles::WIDTH;
+                residuals == rotations.joints * whole
+                    || (residuals == rotations.joints * parts && !rotations.head.angles.is_empty())
+            }
+        };
+        if !fits || rows == 0 || target.weight.size() != size {
+            return None;
+        }
+        Some(Aim { rows, residuals, value: numbers(&target.value), weight: numbers(&target.weight), pull: None })
+    }
+
+    /// Applies the head to `raw`, the layers' output for one row.
+    pub(crate) fn apply<T: Real>(&self, raw: &[T], output: &mut [T]) {
+        match self {
+            Self::Plain(outputs) => output.copy_from_slice(&raw[..*outputs]),
+            Self::Rotations(rotations) => {
+                let (six, _) = raw.as_chunks::<SIX>();
+                let (nine, _) = output.as_chunks_mut::<NINE>();
+                for (six, nine) in six.iter().zip(nine) {
+                    *nine = Frame::new(six, T::of(rotations.head.least_length)).matrix();
+                }
+            }
+        }
+    }
+
+    /// Scores hypothesis `row`, and puts the loss's derivative in place of `raw`.
+    pub(crate) fn pull<T: Real>(&self, raw: &mut [T], aim: &Aim<T>, row: usize) -> T {
+        let (value, weight) = aim.row(row);
+        match self {
+            Self::Plain(outputs) => {
+                let mut loss = T::ZERO;
+                for ((raw, value), weight) in raw[..*outputs].iter_mut().zip(value).zip(weight) {
+                    let residual = (*raw - *value) * *weight;
+                    loss += residual * residual;
+                    *raw = T::of(2.0) * residual * *weight;
+                }
+                loss
+            }
+            Self::Rotations(rotations) => rotations.pull(raw, value, weight),
+        }
+    }
+
+    /// Maps changes of `raw` to changes of the residuals of hypothesis `row`, times weights.
+    ///
+    /// `changes`: rows of `stride`, one for each direction. `out`: `[directions, M]`.
+    pub(crate) fn push<T: Real>(
+        &self,
+        raw: &[T],
+        aim: &Aim<T>,
+        row: usize,
+        (changes, stride): (&[T], usize),
+        out: &mut [T],
+    ) {
+        let (_, weight) = aim.row(row);
+        let directions = changes.chunks_exact(stride).zip(out.chunks_exact_mut(weight.len()));
+        match self {
+            Self::Plain(_) => directions.for_each(|(change, out)| {
+                out.iter_mut().zip(change).zip(weight).for_each(|((out, change), weight)| *out = *change * *weight);
+            }),
+            Self::Rotations(rotations) => {
+                let columns = weight.len() / rotations.joints;
+                let (six, _) = raw.as_chunks::<SIX>();
+                for joint in 0..rotations.joints {
+                    let span = joint * columns..(joint + 1) * columns;
+                    let state = rotations.joint(joint, &six[joint], columns);
+                    for (change, out) in directions_of(changes, stride, out, aim.residuals) {
+                        let (change, _) = change.as_chunks::<SIX>();
+                        state.push(&change[joint], &weight[span.clone()], &mut out[span.clone()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Pairs the rows of `changes` with those of `out`.
+fn directions_of<'a, T>(
+    changes: &'a [T],
+    stride: usize,
+    out: &'a mut [T],
+    residuals: usize,
+) -> impl Iterator<Item = (&'a [T], &'a mut [T])> {
+    changes.chunks_exact(stride).zip(out.chunks_exact_mut(residuals))
+}
+
+/// One joint of one hypothesis: all that its derivatives need.
+struct Joint<T> {
+    frame: Frame<T>,
+    turn: Option<Turn<T>>,
+    sines: Option<Sines<T>>,
+}
+
+impl RotationComparison {
+    fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {
+        let head = &self.head;
+        let frame = Frame::new(six, T::of(head.least_length));
+        let matrix = frame.matrix();
+        let turn = match head.features {
+            RotationFeatures::Matrix => None,
+            RotationFeatures::Vector { .. } => Some(Turn::new(&matrix, T::of(head.least_length))),
+        };
+        let parts = columns > head.features.width();
+        let sines = parts.then(|| Sines::new(head.angles[joint], &matrix, T::of(head.least_cosine)));
+        Joint { frame, turn, sines }
+    }
+
+    fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T]) -> T {
+        let columns = value.len() / self.joints;
+        let targets = value.chunks_exact(columns).zip(weight.chunks_exact(columns));
+        let (six, _) = raw.as_chunks_mut::<SIX>();
+        let mut loss = T::ZERO;
+        for (joint, (six, (value, weight))) in six.iter_mut().zip(targets).enumerate() {
+            let state = self.joint(joint, six, columns);
+            let (more, matrix) = state.pull(self.head.features, value, weight);
+            loss += more;
+            *six = state.frame.pull(&matrix);
+        }
+        loss
+    }
+}
+
+impl<T: Real> Joint<T> {
+    /// Loss of the joint, and its derivative with respect to the matrix.
+    #[inline(always)]
+    fn pull(&self, features: RotationFeatures, value: &[T], weight: &[T]) -> (T, [T; NINE]) {
+        let matrix = self.frame.matrix();
+        let mut loss = T::ZERO;
+        let mut derivative = match (&self.turn, features) {
+            (Some(turn), RotationFeatures::Vector { least_angle }) => {
+                let apart = difference(turn.vector(), [value[0], value[1], value[2]], T::of(least_angle));
+                turn.pull(&score(apart, weight, &mut loss))
+            }
+            _ => score(std::array::from_fn(|entry| matrix[entry] - value[entry]), weight, &mut loss),
+        };
+        if let Some(sines) = &self.sines {
+            let (value, weight) = (&value[features.width()..], &weight[features.width()..]);
+            let values = sines.values();
+            let apart: [T; SIX] = std::array::from_fn(|entry| values[entry] - value[entry]);
+            let pulled = sines.pull(&score(apart, weight, &mut loss));
+            derivative.iter_mut().zip(pulled).for_each(|(sum, more)| *sum += more);
+        }
+        (loss, derivative)
+    }
+
+    #[inline(always)]
+    fn push(&self, six: &[T; SIX], weight: &[T], out: &mut [T]) {
+        let matrix = self.frame.push(six);
+        let store = |out: &mut [T], changes: &[T], weight: &[T]| {
+            out.iter_mut().zip(changes).zip(weight).for_each(|((out, change), weight)| *out = *change * *weight);
+        };
+        let width = if let Some(turn) = &self.turn {
+            store(out, &turn.push(&matrix), weight);
+            3
+        } else {
+            store(out, &matrix, weight);
+            NINE
+        };
+        if let Some(sines) = &self.sines {
+            store(&mut out[width..], &sines.push(&matrix), &weight[width..]);
+        }
+    }
+}
+
+/// Adds squares of weighted differences to the loss; returns its derivative.
+#[inline(always)]
+fn score<T: Real, const N: usize>(apart: [T; N], weight: &[T], loss: &mut T) -> [T; N] {
+    let weight: &[T] = &weight[..N];
+    std::array::from_fn(|entry| {
+        let residual = apart[entry] * weight[entry];
+        *loss += residual * residual;
+        T::of(2.0) * residual * weight[entry]
+    })
+}
+
+/// A rotation vector minus the nearer of a target's two vectors.
+fn difference<T: Real>(vector: [T; 3], value: [T; 3], least_angle: T) -> [T; 3] {
+    let square = |v: &[T; 3]| v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
+    let near: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis]);
+    let length = square(&value).root();
+    let length = if length > least_angle { length } else { least_angle };
+    let shorter = T::ONE - T::of(std::f64::consts::TAU) / length;
+    let far: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis] * shorter);
+    if square(&near) <= square(&far) { near } else { far }
+}

@@ -1,0 +1,28 @@
+//! Dense layers under a sum of squares, evaluated and differentiated without libtorch.
+//!
+//! ```text
+//! z [K, Z] ──theta──> x [K, X] ──layers of F──> raw ──head──> y_hat ──Comparison──> loss [K]
+//!   <───────────────── the same layers, transposed ────────────────  dL/draw
+//! ```
+//!
+//! libtorch's autograd spends most of a small step on bookkeeping. Here a step is a few products of
+//! some rows with packed weights ([`panels`]), with biases and rectifiers applied before a result leaves
+//! the registers, and rows go through all layers in tiles that stay in the cache. Vectors are as wide
+//! as the processor at hand has them: AVX-512, AVX2, NEON or none, chosen when a model is built. Nothing is
+//! allocated while evaluating.
+//!
+//! Plain numbers in and out: no optimizer, no observation, no clock. The engine (`engine::native`)
+//! descends on it.
+
+mod buffer;
+mod comparison;
+mod model;
+mod normal;
+mod panels;
+mod real;
+mod rotation;
+
+pub(crate) use comparison::{Aim, Pull, numbers};
+pub(crate) use model::{Batch, Model, Workspace};
+pub(crate) use normal::{Linearisation, NormalSpace};
+pub(crate) use real::Real;

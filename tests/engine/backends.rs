@@ -1,0 +1,313 @@
+//! Both backends give the same: losses, points and outputs, whatever the task, mask, method or prior.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
+use tch::{Device, Kind, Tensor};
+use thalweg::engine::{AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
+use thalweg::landscape::{Landscape, LandscapeShape};
+use thalweg_task::{
+    DenseForm, DenseHead, LoadOptions, Objective, Observation, Perceptron, Reconstruction, Result, Target, Task,
+    TaskSpec,
+};
+
+use crate::doubles::{Double, linear, observe};
+use crate::{adam, config, levenberg_marquardt, setup, values};
+
+/// Random layers under a masked square loss.
+struct Layers {
+    plain: Double,
+    perceptron: Perceptron,
+}
+
+impl Layers {
+    fn new(widths: &[i64], kind: Kind, random: &mut StdRng) -> Self {
+        let mut tensor = |size: &[i64], scale: f64| {
+            let count = size.iter().product::<i64>();
+            let drawn: Vec<f64> = (0..count).map(|_| random.sample::<f64, _>(StandardNormal) * scale).collect();
+            Tensor::from_slice(&drawn).view(size).to_kind(kind)
+        };
+        let layer =
+            |pair: &[i64]| (tensor(&[pair[1], pair[0]], (pair[0] as f64).sqrt().recip()), tensor(&[pair[1]], 0.1));
+        let perceptron =
+            Perceptron::new(widths.windows(2).map(layer).collect(), 0.2).expect("widths follow each other");
+        let plain = Double::new(widths[0], widths[widths.len() - 1], |x| x.shallow_clone());
+        Self { plain: if kind == Kind::Float { plain.single_precision() } else { plain }, perceptron }
+    }
+}
+
+impl Task for Layers {
+    fn spec(&self) -> &TaskSpec {
+        self.plain.spec()
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        Ok(self.perceptron.forward(x))
+    }
+
+    fn encode(&self, obs: &Observation) -> Result<Target> {
+        self.plain.encode(obs)
+    }
+
+    fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
+        self.plain.objective(y_hat, target)
+    }
+
+    fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
+        self.plain.render(y_hat)
+    }
+
+    fn dense(&self) -> Option<DenseForm<'_>> {
+        Some(DenseForm { layers: &self.perceptron, head: DenseHead::Plain })
+    }
+}
+
+/// One way to put a question; everything else follows from the seed.
+#[derive(Clone, Debug)]
+struct Case {
+    body: Option<&'static str>,
+    widths: Vec<i64>,
+    kind: Kind,
+    /// Widths of theta, or the identity.
+    theta: Option<(i64, i64)>,
+    hypotheses: usize,
+    shared: bool,
+    /// Entries that are hidden together: three are a whole joint.
+    together: usize,
+    optimizer: Optimizer,
+    prior_weight: f64,
+    seed: u64,
+}
+
+impl Case {
+    fn task(&self) -> Box<dyn Task> {
+        match self.body {
+            Some(loss) => {
+                let mut options = LoadOptions { kind: self.kind, ..LoadOptions::default() };
+                options.parameters.insert("loss".to_owned(), loss.into());
+                (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
+            }
+            None => Box::new(Layers::new(&self.widths, self.kind, &mut StdRng::seed_from_u64(self.seed))),
+        }
+    }
+
+    fn engine(&self, backend: BackendChoice) -> Engine {
+        setup();
+        let task = self.task();
+        let latent = task.spec().latent;
+        let landscape = match self.theta {
+            Some((z, hidden)) => {
+                let shape = LandscapeShape { z, x: latent, hidden };
+                Landscape::random(&shape, self.seed, self.kind, Device::Cpu).expect("positive widths")
+            }
+            None => Landscape::identity(latent),
+        };
+        let (prior_weight, optimizer) = (self.prior_weight, self.optimizer.clone());
+        let config = EngineConfig { prior_weight, backend, ..config(self.hypotheses, optimizer) };
+        Engine::new(task, landscape, config).expect("task, landscape and options fit")
+    }
+
+    /// Angles or outputs of which some are hidden, but never all of a row.
+    fn observation(&self, random: &mut StdRng) -> Observation {
+        let width = self.task().spec().joints.len();
+        let rows = if self.shared { 1 } else { self.hypotheses };
+        let mut values: Vec<f64> = (0..rows * width).map(|_| random.random_range(-1.2..1.2)).collect();
+        for row in values.chunks_mut(width) {
+            for joint in row.chunks_mut(self.together).skip(1) {
+                if random.random_bool(0.4) {
+                    joint.fill(f64::NAN);
+                }
+            }
+        }
+        Observation::of_joints(&Tensor::from_slice(&values).view([rows as i64, width as i64]))
+    }
+
+    /// Steps after which single precision still agrees: each one multiplies the rounding of the last.
+    fn single_steps(&self) -> usize {
+        if matches!(self.optimizer, Optimizer::Adam(_)) { 6 } else { 1 }
+    }
+
+    /// Runs both backends side by side; `tolerance` is relative to one, or to the value where greater.
+    fn compare(&self, steps: usize, tolerance: f64) {
+        let mut random = StdRng::seed_from_u64(self.seed);
+        let observation = self.observation(&mut random);
+        let (mut tch, mut fused) = (self.engine(BackendChoice::Tch), self.engine(BackendChoice::Fused));
+        let (rows, dim) = (self.hypotheses as i64, tch.landscape().dim());
+        let drawn: Vec<f64> = (0..rows * dim).map(|_| random.sample(StandardNormal)).collect();
+        let z = Tensor::from_slice(&drawn).view([rows, dim]);
+        tch.begin_from(&observation, &z).expect("finite start");
+        fused.begin_from(&observation, &z).expect("finite start");
+        assert_eq!((tch.backend(), fused.backend()), (Backend::Tch, Backend::Fused));
+        self.assert_same(&mut tch, &mut fused, 0, tolerance);
+        for step in 1..=steps {
+            let (one, other) = (tch.refine().expect("well behaved"), fused.refine().expect("well behaved"));
+            self.assert_same(&mut tch, &mut fused, step, tolerance);
+            // Near its minimum Levenberg-Marquardt improves by what is lost in rounding.
+            let decided = self.kind == Kind::Double && matches!(self.optimizer, Optimizer::Adam(_));
+            assert!(one == other || !decided, "step {step}: {one:?} and {other:?}: {self:?}");
+        }
+    }
+
+    fn assert_same(&self, tch: &mut Engine, fused: &mut Engine, step: usize, tolerance: f64) {
+        let (one, other) = (tch.solution().expect("begun"), fused.solution().expect("begun"));
+        assert_eq!(one.statistics, other.statistics);
+        let tensors = [("z", &one.z, &other.z), ("x", &one.x, &other.x), ("y_hat", &one.y_hat, &other.y_hat)];
+        for (what, one, other) in tensors {
+            assert_eq!((one.size(), one.kind()), (other.size(), other.kind()), "{what}");
+            self.assert_near(what, step, &values(one), &values(other), tolerance);
+        }
+        self.assert_near("loss", step, &one.loss, &other.loss, tolerance);
+    }
+
+    fn assert_near(&self, what: &str, step: usize, one: &[f64], other: &[f64], tolerance: f64) {
+        for (one, other) in one.iter().zip(other) {
+            let apart = (one - other).abs() / one.abs().max(1.0);
+            assert!(apart <= tolerance, "{what} at step {step}: {one} and {other}: {self:?}");
+        }
+    }
+}
+
+fn optimizers(kind: Kind) -> [Optimizer; 3] {
+    let decaying = AdamConfig { rate: 0.2, decay: 0.9, ..AdamConfig::default() };
+    // Little damping multiplies the rounding of libtorch's Cholesky factors by up to a million.
+    let damped = LmConfig { damping: 1.0, lower: 0.5, min: 0.3, ..LmConfig::default() };
+    let damped = if kind == Kind::Float { Optimizer::LevenbergMarquardt(damped) } else { levenberg_marquardt() };
+    [adam(0.1), Optimizer::Adam(decaying), damped]
+}
+
+/// Cases of every kind, some hundred of them, drawn from one seed.
+fn cases(kind: Kind, bodies: bool) -> Vec<Case> {
+    let mut random = StdRng::seed_from_u64(11);
+    let mut cases = Vec::new();
+    for index in 0..if bodies { 8 } else { 16 } {
+        for optimizer in optimizers(kind) {
+            // A theta narrower than the body's 32 latents would leave steps that differ by rounding alone.
+            let mut width = || random.random_range(if bodies { 40 } else { 1 }..80i64);
+            let widths: Vec<i64> = (0..2 + index % 3).map(|_| width()).collect();
+            let theta = [None, Some((width(), width()))][index / 2 % 2];
+            cases.push(Case {
+                body: bodies.then_some(["rotation", "axis_angle"][index % 2]),
+                widths,
+                kind,
+                theta,
+                hypotheses: [1, 3, 8, 37][random.random_range(0..4)],
+                shared: random.random_bool(0.5),
+                together: [1, 3][random.random_range(0..2)],
+                optimizer,
+                prior_weight: [0.0, 0.3][random.random_range(0..2)],
+                seed: random.random_range(0..1000),
+            });
+        }
+    }
+    cases
+}
+
+#[test]
+fn random_layers_in_double_precision() {
+    cases(Kind::Double, false).iter().for_each(|case| case.compare(12, 1e-6));
+}
+
+#[test]
+fn random_layers_in_single_precision() {
+    cases(Kind::Float, false).iter().for_each(|case| case.compare(case.single_steps(), 1e-4));
+}
+
+#[test]
+fn bodies_in_double_precision() {
+    cases(Kind::Double, true).iter().for_each(|case| case.compare(8, 1e-7));
+}
+
+#[test]
+fn bodies_in_single_precision() {
+    cases(Kind::Float, true).iter().for_each(|case| case.compare(case.single_steps(), 1e-4));
+}
+
+#[test]
+fn what_cannot_run_natively_runs_on_libtorch_or_is_refused() {
+    let chosen = |task: Box<dyn Task>, backend| {
+        let landscape = Landscape::identity(task.spec().latent);
+        Engine::new(task, landscape, EngineConfig { backend, ..config(2, adam(0.1)) })
+    };
+    setup();
+    let engine = chosen(linear().boxed(), BackendChoice::Auto).expect("libtorch takes any task");
+    assert_eq!(engine.backend(), Backend::Tch);
+    let refused = chosen(linear().boxed(), BackendChoice::Fused).expect_err("it describes no layers");
+    assert!(matches!(refused, EngineError::NotFused { .. }), "{refused}");
+    let layers = || Box::new(Layers::new(&[3, 4], Kind::Double, &mut StdRng::seed_from_u64(1)));
+    assert_eq!(chosen(layers(), BackendChoice::Auto).expect("layers").backend(), Backend::Fused);
+    assert_eq!(chosen(layers(), BackendChoice::Tch).expect("layers").backend(), Backend::Tch);
+}
+
+/// As [`Layers`], but its targets have a column that it does not describe.
+struct WideTarget(Layers);
+
+impl Task for WideTarget {
+    fn spec(&self) -> &TaskSpec {
+        self.0.spec()
+    }
+
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        self.0.forward(x)
+    }
+
+    fn encode(&self, obs: &Observation) -> Result<Target> {
+        let Target { value, weight } = self.0.encode(obs)?;
+        let wide = |tensor: Tensor| Tensor::cat(&[&tensor, &tensor.narrow(1, 0, 1)], 1);
+        Ok(Target { value: wide(value), weight: wide(weight) })
+    }
+
+    fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
+        let width = y_hat.size()[1];
+        let narrow = |tensor: &Tensor| tensor.narrow(1, 0, width);
+        self.0.objective(y_hat, &Target { value: narrow(&target.value), weight: narrow(&target.weight) })
+    }
+
+    fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
+        self.0.render(y_hat)
+    }
+
+    fn dense(&self) -> Option<DenseForm<'_>> {
+        self.0.dense()
+    }
+}
+
+#[test]
+fn a_target_of_another_form_is_left_to_libtorch() {
+    let engine = |backend| {
+        let task = WideTarget(Layers::new(&[2, 3], Kind::Double, &mut StdRng::seed_from_u64(2)));
+        crate::engine(task, EngineConfig { backend, ..config(2, adam(0.1)) })
+    };
+    let mut auto = engine(BackendChoice::Auto);
+    auto.begin(&observe(&[&[0.1, 0.2, 0.3]])).expect("libtorch takes any target");
+    assert_eq!(auto.backend(), Backend::Tch);
+    auto.refine().expect("well behaved");
+    let refused = engine(BackendChoice::Fused).begin(&observe(&[&[0.1, 0.2, 0.3]])).expect_err("another form");
+    assert!(matches!(refused, EngineError::NotFused { .. }), "{refused}");
+}
+
+/// Layers under which, in single precision, squared gradients overflow for all but small latents.
+fn steep() -> Layers {
+    let mut steep = Layers::new(&[2, 3, 2], Kind::Float, &mut StdRng::seed_from_u64(3));
+    let parameters: Vec<Tensor> = steep.perceptron.parameters().iter().map(|tensor| tensor * 9e4).collect();
+    let layers = parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
+    steep.perceptron = Perceptron::new(layers, 0.2).expect("as before");
+    steep
+}
+
+#[test]
+fn trouble_is_met_in_the_same_way() {
+    let observation = observe(&[&[0.5, 1.0]]);
+    for optimizer in [adam(0.5), levenberg_marquardt()] {
+        let run = |backend| {
+            let mut engine = crate::engine(steep(), EngineConfig { backend, seed: 4, ..config(6, optimizer.clone()) });
+            let begun = engine.begin(&observation);
+            begun.map(|()| (0..5).for_each(|_| drop(engine.refine()))).map_err(|error| error.to_string())?;
+            let solution = engine.solution().expect("begun");
+            Ok::<_, String>((solution.statistics, values(&solution.z)))
+        };
+        let (tch, fused) = (run(BackendChoice::Tch), run(BackendChoice::Fused));
+        let ((one, z), (other, same)) = (tch.expect("a start"), fused.expect("a start"));
+        assert!(one.diverged > 0 && one == other, "{one:?} {other:?}");
+        crate::assert_close(&z, &same, 1e-4);
+    }
+}
