@@ -3,13 +3,13 @@
 
 use std::path::PathBuf;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use thalweg::engine::{Engine, EngineConfig, pin_threads};
 use thalweg::landscape::Landscape;
 use thalweg::registry;
 use thalweg::start::Start;
-use thalweg::train::{self, StartData, StartOptions, StartProgress, TrainError};
+use thalweg::train::{self, Data, MaskOptions, StartOptions, StartProgress, TrainError};
 use thalweg_task::{LoadOptions, Observation, Task};
 
 fn arm() -> Box<dyn Task> {
@@ -28,20 +28,19 @@ fn tiny(checkpoint: Option<PathBuf>) -> StartOptions {
         batch: 16,
         samples: 3,
         validate_every: 20,
+        masks: MaskOptions { whole: 0.0, limbs: 0.0, joints: 1.0, end_effectors: 0.0 },
         checkpoint,
         ..StartOptions::default()
     }
 }
 
-/// Trains with half of the joints hidden at random, until `report` has seen enough.
+/// Trains with joints hidden at random, until `report` has seen enough.
 fn run(options: &StartOptions, report: &mut dyn FnMut(&StartProgress) -> bool) -> Result<Start, TrainError> {
     pin_threads(1);
     let task = arm();
     let landscape = Landscape::identity(task.spec().latent);
-    let (training, validation) = (arms(512, 1), arms(64, 2));
-    let visible = |random: &mut StdRng| (0..3).map(|_| random.random_bool(0.5)).collect();
-    let data = StartData { training: &training, validation: &validation, visible: Some(&visible) };
-    train::train_start(options, task.as_ref(), &landscape, data, report)
+    let data = Data { training: arms(512, 1), held_out: Some(arms(64, 2)) };
+    train::train_start(options, task.as_ref(), &landscape, &data, report)
 }
 
 #[test]
@@ -66,7 +65,7 @@ fn a_checkpoint_of_other_options_is_refused() {
     let options = tiny(Some(folder.path().join("start.checkpoint")));
     run(&options, &mut |progress| progress.step < 20).unwrap();
     let error = run(&StartOptions { rate: 0.5, ..options }, &mut |_| true).unwrap_err().to_string();
-    assert!(error.contains("metadata 'options': expected"), "{error}");
+    assert!(error.contains("option rate was 0.001 there, expected 0.5"), "{error}");
 }
 
 #[test]
@@ -103,10 +102,9 @@ fn descents_from_a_trained_start_begin_lower_than_drawn_ones() {
 #[test]
 fn nothing_to_train_on_is_said() {
     let none = Observation::of_joints(&tch::Tensor::zeros([0, 3], (tch::Kind::Float, tch::Device::Cpu)));
-    let some = arms(4, 1);
     let task = arm();
-    let data = StartData { training: &none, validation: &some, visible: None };
+    let data = Data { training: none, held_out: None };
     let landscape = Landscape::identity(task.spec().latent);
-    let result = train::train_start(&tiny(None), task.as_ref(), &landscape, data, &mut |_| true);
-    assert!(matches!(result, Err(TrainError::NoObservations)));
+    let result = train::train_start(&tiny(None), task.as_ref(), &landscape, &data, &mut |_| true);
+    assert!(matches!(result, Err(TrainError::NoObservations { what: "training" })));
 }

@@ -8,60 +8,72 @@ use tch::{Device, Tensor};
 
 use crate::engine::{Event, Observer};
 
-/// Keeps every point `z_0 .. z_T` of the descents it watches, and the losses at `z_0`.
+/// Notes every point `z_0 .. z_T` of the descents it watches, and how good it was.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trace(Arc<Mutex<Kept>>);
+pub(super) struct Trace(Arc<Mutex<Moments>>);
 
+/// Moments of N descents, one after the other.
 #[derive(Debug, Default)]
-struct Kept {
-    moments: Vec<Tensor>,
-    first: Vec<f64>,
+pub(super) struct Moments {
+    /// One `[N, Z]` for each moment.
+    pub(super) z: Vec<Tensor>,
+    /// Mean loss at each moment, as the descents saw it.
+    pub(super) loss: Vec<f64>,
 }
 
 impl Observer for Trace {
     fn observe(&mut self, event: &Event<'_>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match event {
-            Event::Begin { z, loss, .. } => {
-                kept.moments.push(z.copy());
-                kept.first = loss.to_vec();
-            }
-            Event::Step { z, .. } => kept.moments.push(z.copy()),
-            Event::End { .. } => {}
-        }
+        let (Event::Begin { z, loss, .. } | Event::Step { z, loss, .. }) = event else { return };
+        let mut moments = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        moments.z.push(z.copy());
+        moments.loss.push(loss.iter().sum::<f64>() / loss.len() as f64);
     }
 }
 
 impl Trace {
-    /// Takes out the points, one `[N, Z]` for each of the T + 1 moments, and the first losses `[N]`.
-    pub(super) fn take(&self) -> (Vec<Tensor>, Vec<f64>) {
-        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        (kept.moments, kept.first)
+    /// Takes out what was noted since the last time.
+    pub(super) fn take(&self) -> Moments {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// Points `[B, Z]` with, for each, the row of its observation, `[B]`.
+/// Points of descents, those that belong to one observation at one moment together.
 #[derive(Debug)]
 pub(super) struct ReplayBuffer {
+    /// `[P, S, Z]`.
     z: Tensor,
+    /// The row of each observation, `[P]`.
     row: Tensor,
 }
 
 impl ReplayBuffer {
-    /// Joins the moments of N descents; descent n belongs to observation `rows[n]`.
-    pub(super) fn new(moments: &[Tensor], rows: &Tensor) -> Self {
-        Self { z: Tensor::cat(moments, 0), row: rows.repeat([moments.len() as i64]) }
+    /// Joins moments `[G * S, Z]` of the descents towards `rows`, `[G]`, S towards each.
+    pub(super) fn new(moments: &[Tensor], rows: &Tensor, best_of: usize) -> Self {
+        let (z, row) = (Tensor::cat(moments, 0), rows.repeat([moments.len() as i64]));
+        Self { z: z.view([row.size()[0], best_of as i64, -1]), row }
     }
 
-    /// Deals the points out in random order, `batch` at a time.
-    pub(super) fn batches(&self, batch: usize, random: &mut StdRng) -> Vec<(Tensor, Tensor)> {
-        let mut order: Vec<i64> = (0..self.z.size()[0]).collect();
+    /// Joins buffers.
+    pub(super) fn joined<'a>(buffers: impl Iterator<Item = &'a Self>) -> Self {
+        let (z, row): (Vec<&Tensor>, Vec<&Tensor>) = buffers.map(|buffer| (&buffer.z, &buffer.row)).unzip();
+        match (z.as_slice(), row.as_slice()) {
+            ([z], [row]) => Self { z: z.shallow_clone(), row: row.shallow_clone() },
+            (z, row) => Self { z: Tensor::cat(z, 0), row: Tensor::cat(row, 0) },
+        }
+    }
+
+    /// Deals the points out in random order, `count` times S at a time.
+    ///
+    /// Gives points `[count * S, Z]` and the rows of their observations, `[count]`.
+    pub(super) fn batches(&self, count: usize, random: &mut StdRng) -> impl Iterator<Item = (Tensor, Tensor)> {
+        let mut order: Vec<i64> = (0..self.row.size()[0]).collect();
         order.shuffle(random);
-        order.chunks(batch).map(|index| self.pick(index, self.z.device())).collect()
+        let starts = (0..order.len()).step_by(count);
+        starts.map(move |start| self.pick(&order[start..order.len().min(start + count)], self.row.device()))
     }
 
     fn pick(&self, index: &[i64], device: Device) -> (Tensor, Tensor) {
         let index = Tensor::from_slice(index).to_device(device);
-        (self.z.index_select(0, &index), self.row.index_select(0, &index))
+        (self.z.index_select(0, &index).flatten(0, 1), self.row.index_select(0, &index))
     }
 }

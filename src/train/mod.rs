@@ -1,4 +1,4 @@
-//! Learns a landscape theta for a task: coordinate descent with a replay buffer.
+//! Learns a landscape theta for a task, by coordinate descent with a replay buffer, and an amortised start.
 //!
 //! Algorithm 1 of Liu et al., "Landscape Learning for Neural Network Inversion" (2023):
 //!
@@ -8,14 +8,28 @@
 //!   update    theta, z fixed, to lower L(F(theta(z_t)), y) at every point of the buffer
 //! ```
 //!
-//! One extension, for observations with gaps: the descents may see less than the update does
-//! ([`Visible`]), so that theta learns where the hidden parts belong.
+//! Beside it, each an option: observations with gaps ([`MaskOptions`]: the descents see less than
+//! the update does, so that theta learns where the hidden parts belong), several descents for each
+//! observation of which the best bears the loss, an average of theta, a falling rate, validation
+//! with early stopping, and the ablation without coordinate descent and buffer.
 
 mod buffer;
+mod checkpoint;
+mod descents;
+mod error;
+mod masks;
 mod observations;
+mod online;
+mod options;
+mod preset;
 mod start;
 mod theta;
+mod validation;
 
-pub use observations::{Visible, sampled};
-pub use start::{StartData, StartOptions, StartProgress, train_start};
-pub use theta::{Load, ThetaOptions, ThetaProgress, TrainError, train};
+pub use error::TrainError;
+pub use masks::{Masks, Visible};
+pub use observations::{Data, sampled};
+pub use options::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
+pub use preset::Preset;
+pub use start::{StartOptions, StartProgress, train_start};
+pub use theta::{Load, ThetaProgress, train};

@@ -4,12 +4,42 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
 use tch::Tensor;
-use thalweg_task::{Masked, Observation, Result, Task};
+use thalweg_task::weights::fingerprint;
+use thalweg_task::{Masked, Observation, Result, Task, TaskSpec};
 
-/// Decides what a descent sees of an observation's joints.
-///
-/// Given a generator, returns which of the J joints are visible.
-pub type Visible<'a> = dyn Fn(&mut StdRng) -> Vec<bool> + 'a;
+use super::{Masks, Visible};
+
+/// The observations of a training, complete, one in each row.
+#[derive(Debug, Default)]
+pub struct Data {
+    /// Theta is trained on these.
+    pub training: Observation,
+    /// Theta is judged on these, and never trained.
+    pub held_out: Option<Observation>,
+}
+
+impl Data {
+    /// Moves all to where the task computes, in its element type.
+    pub(super) fn on(&self, spec: &TaskSpec) -> Self {
+        let to = |obs: &Observation| obs.to(spec.kind, spec.device);
+        Self { training: to(&self.training), held_out: self.held_out.as_ref().map(to) }
+    }
+
+    /// Describes the observations in a line that changes when any value does.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let both = [("training", Some(&self.training)), ("held_out", self.held_out.as_ref())];
+        let mut tensors = Vec::new();
+        for (name, obs) in both {
+            for (kind, field) in obs.iter().flat_map(|obs| obs.fields()) {
+                tensors.push((format!("{name}.{kind}"), field.value().shallow_clone()));
+                tensors.push((format!("{name}.{kind}.observed"), field.observed().shallow_clone()));
+            }
+        }
+        let held_out = self.held_out.as_ref().map_or(0, Observation::rows);
+        format!("{} ({} observations, {held_out} held out)", fingerprint(&tensors), self.training.rows())
+    }
+}
 
 /// Draws complete observations from the task's own prior: `render(F(x))` with `x ~ N(0, I)`.
 ///
@@ -24,15 +54,20 @@ pub fn sampled(task: &dyn Task, rows: usize, random: &mut StdRng) -> Result<Obse
     Ok(tch::no_grad(|| task.render(&task.forward(&x)?))?.as_observation(spec))
 }
 
-/// Hides joints row by row; the other kinds of data stay as they are.
-pub(super) fn hide(obs: &Observation, visible: &Visible<'_>, random: &mut StdRng) -> Observation {
+/// Hides joints and points row by row; images stay as they are.
+pub(super) fn hide(obs: &Observation, masks: &Masks, random: &mut StdRng) -> Observation {
     let mut hidden = obs.shallow_clone();
-    hidden.joints = obs.joints.as_ref().map(|joints| hide_rows(joints, visible, random));
+    if masks.is_complete() {
+        return hidden;
+    }
+    let visible: Vec<Visible> = (0..obs.rows()).map(|_| masks.draw(random)).collect();
+    let rows = |of: fn(&Visible) -> &[bool]| visible.iter().flat_map(of).copied().collect::<Vec<bool>>();
+    let hide = |field: &Masked, mask: &[bool]| {
+        let mut shape = vec![1; field.value().dim()];
+        (shape[0], shape[1]) = (field.value().size()[0], field.value().size()[1]);
+        field.hide(&Tensor::from_slice(mask).view(shape.as_slice()).to_device(field.value().device()))
+    };
+    hidden.joints = obs.joints.as_ref().map(|field| hide(field, &rows(|visible| &visible.joints)));
+    hidden.points = obs.points.as_ref().map(|field| hide(field, &rows(|visible| &visible.points)));
     hidden
-}
-
-fn hide_rows(joints: &Masked, visible: &Visible<'_>, random: &mut StdRng) -> Masked {
-    let rows = joints.value().size()[0];
-    let mask: Vec<bool> = (0..rows).flat_map(|_| visible(random)).collect();
-    joints.hide(&Tensor::from_slice(&mask).view_as(joints.value()).to_device(joints.value().device()))
 }

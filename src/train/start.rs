@@ -1,6 +1,6 @@
 //! Learns an amortised start for a task on a landscape.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -10,13 +10,11 @@ use tch::{Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
 use thalweg_task::{AdamW, AdamWConfig, Observation, Perceptron, Task, TaskError, TaskSpec};
 
-use super::observations::{Visible, hide};
-use super::theta::TrainError;
+use super::checkpoint::Bond;
+use super::observations::hide;
+use super::{Data, MaskOptions, Masks, TrainError};
 use crate::landscape::{Landscape, SLOPE};
 use crate::start::{Start, StartShape, features, inputs};
-
-/// Format of a checkpoint, in its metadata.
-const CHECKPOINT: &str = "thalweg-start-checkpoint";
 
 /// Added to a loss under the root, so that its slope stays finite at zero.
 const LEAST_LOSS: f64 = 1e-6;
@@ -42,6 +40,8 @@ pub struct StartOptions {
     /// Only the best bears the loss, so that the others may differ (multiple choice learning:
     /// Guzman-Rivera, Batra & Kohli, 2012).
     pub diversity: f64,
+    /// What the start does not see.
+    pub masks: MaskOptions,
     /// Learning rate at the start; it falls to 1 % along a cosine.
     pub rate: f64,
     /// Weight decay of AdamW.
@@ -50,6 +50,8 @@ pub struct StartOptions {
     pub seed: u64,
     /// Steps between two validations (and checkpoints).
     pub validate_every: i32,
+    /// Held-out observations in a validation, spread evenly over those that there are.
+    pub validation_rows: i64,
     /// Where to keep the state that a resumed training starts from; none is kept without.
     #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
@@ -64,10 +66,12 @@ impl Default for StartOptions {
             batch: 64,
             samples: 8,
             diversity: 1.0,
+            masks: MaskOptions { whole: 0.15, limbs: 0.5, joints: 0.25, end_effectors: 0.1 },
             rate: 1e-3,
             weight_decay: 1e-2,
             seed: 1,
             validate_every: 250,
+            validation_rows: 512,
             checkpoint: None,
         }
     }
@@ -86,21 +90,10 @@ pub struct StartProgress {
     pub best: f64,
 }
 
-/// What a start is trained and judged on.
-#[derive(Clone, Copy)]
-pub struct StartData<'a> {
-    /// Complete observations to train on, one for each row.
-    pub training: &'a Observation,
-    /// Complete observations to judge on, one for each row.
-    pub validation: &'a Observation,
-    /// What the start sees of either.
-    pub visible: Option<&'a Visible<'a>>,
-}
-
 /// Trains a start and returns it with averaged weights.
 ///
-/// The start sees what `visible` leaves; the loss compares `F(theta(z))` with the complete
-/// observation. `report` is called after every validation; training ends early, keeping its
+/// The start sees what the masks leave; the loss compares `F(theta(z))` with the complete
+/// observation. Without held-out observations it is judged on the training ones. `report` is called after every validation; training ends early, keeping its
 /// checkpoint, when it returns false. With a checkpoint in place, training goes on from there and
 /// ends with the same bits as if it had never stopped.
 ///
@@ -110,15 +103,22 @@ pub fn train_start(
     options: &StartOptions,
     task: &dyn Task,
     landscape: &Landscape,
-    data: StartData<'_>,
+    data: &Data,
     report: &mut dyn FnMut(&StartProgress) -> bool,
 ) -> Result<Start, TrainError> {
-    if data.training.rows() == 0 || data.validation.rows() == 0 {
-        return Err(TrainError::NoObservations);
-    }
     let spec = task.spec();
+    let data = data.on(spec);
+    let held_out = data.held_out.as_ref().unwrap_or(&data.training);
+    for (what, obs) in [("training", &data.training), ("held-out", held_out)] {
+        if obs.rows() == 0 {
+            return Err(TrainError::NoObservations { what });
+        }
+    }
+    let validation = held_out.select_rows(&spread(held_out.rows(), options.validation_rows, spec.device));
     let shape = StartShape { inputs: inputs(spec), code: options.code, hidden: options.hidden, z: landscape.dim() };
-    let mut training = Training::start(options, task, landscape, data, shape)?;
+    let bond = Bond::new("start", options, spec, &data, landscape);
+    let observations = [&data.training, &validation];
+    let mut training = Training::start(options, (task, landscape), observations, bond, shape)?;
     while training.optimizer.steps() < options.steps {
         let update = training.step()?;
         let done = training.optimizer.steps();
@@ -141,7 +141,10 @@ struct Training<'a> {
     options: &'a StartOptions,
     task: &'a dyn Task,
     landscape: &'a Landscape,
-    data: StartData<'a>,
+    /// To train on and to judge on.
+    observations: [&'a Observation; 2],
+    masks: Masks,
+    bond: Bond,
     network: Perceptron,
     optimizer: AdamW,
 }
@@ -149,18 +152,21 @@ struct Training<'a> {
 impl<'a> Training<'a> {
     fn start(
         options: &'a StartOptions,
-        task: &'a dyn Task,
-        landscape: &'a Landscape,
-        data: StartData<'a>,
+        (task, landscape): (&'a dyn Task, &'a Landscape),
+        observations: [&'a Observation; 2],
+        bond: Bond,
         shape: StartShape,
     ) -> Result<Self, TrainError> {
         let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
         let mut optimizer = AdamW::new(untrained(shape, options.seed, task.spec()), config);
         if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
-            resume(path, options, task.spec(), landscape, &mut optimizer)?;
+            let file = Weights::open(path, task.spec().kind, task.spec().device)?;
+            bond.check(&file)?;
+            optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
         }
         let network = network(optimizer.parameters())?;
-        Ok(Self { options, task, landscape, data, network, optimizer })
+        let masks = Masks::new(&options.masks, task.spec());
+        Ok(Self { options, task, landscape, observations, masks, bond, network, optimizer })
     }
 
     /// Descends once on random observations; returns the loss.
@@ -169,8 +175,9 @@ impl<'a> Training<'a> {
         // Seeded by the step, so that a resumed training draws what an unbroken one would have.
         let mut random =
             StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(self.optimizer.steps() as u64));
-        let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.data.training.rows())).collect();
-        let complete = self.data.training.select_rows(&Tensor::from_slice(&rows));
+        let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.observations[0].rows())).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
+        let complete = self.observations[0].select_rows(&rows);
         let losses = self.losses(&self.network, &complete, &mut random)?;
         let first = losses.select(1, 0).mean(Kind::Float);
         let best = losses.min_dim(1, false).0.mean(Kind::Float);
@@ -183,8 +190,7 @@ impl<'a> Training<'a> {
     fn losses(&self, network: &Perceptron, complete: &Observation, random: &mut StdRng) -> Result<Tensor, TrainError> {
         let (spec, samples) = (self.task.spec(), self.options.samples.max(1) as i64);
         let rows = complete.rows();
-        let seen =
-            self.data.visible.map_or_else(|| complete.shallow_clone(), |visible| hide(complete, visible, random));
+        let seen = hide(complete, &self.masks, random);
         let each =
             Tensor::arange(rows, (Kind::Int64, spec.device)).repeat_interleave_self_int(samples, None, rows * samples);
         let input = Tensor::cat(&[features(&seen, spec).index_select(0, &each), self.codes(rows, random)], 1);
@@ -208,7 +214,7 @@ impl<'a> Training<'a> {
         let _no_grad = tch::no_grad_guard();
         let averaged = network(&self.optimizer.averaged())?;
         let mut random = StdRng::seed_from_u64(self.options.seed);
-        let losses = self.losses(&averaged, self.data.validation, &mut random)?;
+        let losses = self.losses(&averaged, self.observations[1], &mut random)?;
         let first = losses.select(1, 0).mean(Kind::Double).double_value(&[]);
         let best = losses.min_dim(1, false).0.mean(Kind::Double).double_value(&[]);
         Ok(StartProgress { step: self.optimizer.steps(), update, first, best })
@@ -222,7 +228,7 @@ impl<'a> Training<'a> {
 
     fn keep(&self) -> Result<(), TaskError> {
         let Some(path) = &self.options.checkpoint else { return Ok(()) };
-        let mut metadata = bond(self.options, self.task.spec(), self.landscape).to_vec();
+        let mut metadata = self.bond.metadata();
         metadata.push(("updates", self.optimizer.steps().to_string()));
         weights::save(path, &self.optimizer.named("optimizer"), &metadata)
     }
@@ -248,28 +254,8 @@ fn untrained(shape: StartShape, seed: u64, spec: &TaskSpec) -> Vec<Tensor> {
     shape.widths().windows(2).flat_map(layer).collect()
 }
 
-/// What a checkpoint is bound to; one of anything else is refused.
-fn bond(options: &StartOptions, spec: &TaskSpec, landscape: &Landscape) -> [(&'static str, String); 5] {
-    let options = StartOptions { checkpoint: None, ..options.clone() };
-    [
-        ("format", CHECKPOINT.to_owned()),
-        ("task", spec.name.clone()),
-        ("fingerprint", spec.fingerprint.clone()),
-        ("landscape", landscape.id().to_owned()),
-        ("options", format!("{options:?}")),
-    ]
-}
-
-fn resume(
-    path: &Path,
-    options: &StartOptions,
-    spec: &TaskSpec,
-    landscape: &Landscape,
-    optimizer: &mut AdamW,
-) -> Result<(), TaskError> {
-    let file = Weights::open(path, spec.kind, spec.device)?;
-    for (key, expected) in bond(options, spec, landscape) {
-        file.expect_meta(key, &expected)?;
-    }
-    optimizer.restore(&file, "optimizer", file.meta("updates")?)
+/// Spreads `count` rows evenly over `rows`, an index.
+fn spread(rows: i64, count: i64, device: tch::Device) -> Tensor {
+    let count = count.clamp(1, rows);
+    (Tensor::arange(count, (Kind::Int64, device)) * rows).divide_scalar_mode(count, "floor")
 }

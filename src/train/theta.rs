@@ -1,83 +1,26 @@
 //! The loop over buffers.
 
-use std::path::{Path, PathBuf};
+use std::collections::VecDeque;
+use std::path::Path;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use serde::Serialize;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
-use thalweg_task::{AdamW, AdamWConfig, Observation, Perceptron, Task, TaskError, TaskSpec};
+use thalweg_task::{AdamW, AdamWConfig, Perceptron, Task, TaskError, TaskSpec};
 
 use super::buffer::{ReplayBuffer, Trace};
-use super::observations::{Visible, hide};
-use crate::clock::ManualClock;
-use crate::engine::{AdamConfig, Budget, Cadence, Engine, EngineConfig, EngineError, Optimizer};
+use super::checkpoint::Bond;
+use super::descents::{Aim, loss_of_best};
+use super::online::ThroughTheta;
+use super::validation::Validation;
+use super::{Data, Masks, ThetaOptions, TrainError};
+use crate::engine::Cadence;
 use crate::landscape::{Landscape, LandscapeError, LandscapeShape, SLOPE};
 
-/// Format of a checkpoint, in its metadata.
-const CHECKPOINT: &str = "thalweg-landscape-checkpoint";
-
-/// What a training of theta is told. Names after Liu et al. (2023), Algorithm 1.
-#[derive(Clone, Debug, Serialize)]
-pub struct ThetaOptions {
-    /// Dimension `Z` of the landscape.
-    pub z: i64,
-    /// Width of theta's two hidden layers.
-    pub hidden: i64,
-    /// How often a buffer is collected and theta updated, `B` in the paper.
-    pub buffers: u32,
-    /// Descents in a buffer, `N`.
-    pub descents: usize,
-    /// Steps of a descent, `T`.
-    pub steps: u32,
-    /// Learning rate of z, lambda_z: Adam, as the engine uses it.
-    pub rate_z: f64,
-    /// Learning rate of theta at the start, lambda_theta; it falls to 1 % along a cosine.
-    pub rate_theta: f64,
-    /// Weight decay of AdamW.
-    pub weight_decay: f64,
-    /// Points in one update of theta.
-    pub batch: usize,
-    /// Decay of the exponential average of theta; the average is what is kept.
-    pub average: f64,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// A trained landscape to start from instead of random weights; it has its own `z` and `hidden`.
-    #[serde(skip)]
-    pub start: Option<PathBuf>,
-    /// Where to keep the state that a resumed training starts from; none is kept without.
-    #[serde(skip)]
-    pub checkpoint: Option<PathBuf>,
-}
-
-impl Default for ThetaOptions {
-    /// The paper's weight decay; T, N and B for minutes on one core instead of hours on GPUs.
-    ///
-    /// The paper's rates are 0.1 for z and 0.005 for theta. With 10 steps a descent at 0.1 stays
-    /// near its start: after 40 buffers, 0.5 left 45 % less loss on held-out body poses
-    /// (`thalweg measure`, nothing hidden, 10 steps), and 0.5 was also the best rate to solve with.
-    fn default() -> Self {
-        Self {
-            z: 128,
-            hidden: 512,
-            buffers: 300,
-            descents: 2048,
-            steps: 10,
-            rate_z: 0.5,
-            rate_theta: 0.002,
-            weight_decay: 0.1,
-            batch: 512,
-            average: 0.999,
-            seed: 1,
-            start: None,
-            checkpoint: None,
-        }
-    }
-}
-
 /// Where a training stands.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct ThetaProgress {
     /// Buffers done.
     pub buffer: u32,
@@ -87,176 +30,272 @@ pub struct ThetaProgress {
     pub last: f64,
     /// Mean loss of the updates, against the complete observations.
     pub update: f64,
+    /// Mean loss on held-out observations, with the average of theta, where it was just measured.
+    pub held_out: Option<f64>,
+    /// The least of them so far.
+    pub best: Option<f64>,
+    /// The buffer after which that was.
+    pub best_buffer: Option<u32>,
 }
 
-/// Why a training could not go on.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    /// There is nothing to train on.
-    #[error("no observations to train on")]
-    NoObservations,
-    /// The loss is not finite.
-    #[error("the loss became {loss} in buffer {buffer}; lower rate_theta (it was {rate})")]
-    NotFinite {
-        /// The buffer.
-        buffer: u32,
-        /// What came.
-        loss: f64,
-        /// Learning rate at the start.
-        rate: f64,
-    },
-    /// The task refused something, or a file could not be read or written.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// The engine refused something.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    /// The landscape could not be built.
-    #[error(transparent)]
-    Landscape(#[from] LandscapeError),
-}
+/// Gives a task anew.
+pub type Load = dyn Fn() -> thalweg_task::Result<Box<dyn Task>>;
 
-/// Trains a landscape and returns the average of theta.
+/// Trains a landscape and returns the best average of theta, or the last one without validation.
 ///
-/// `load` gives the task anew (the engine takes one, the update another). `observations` are
-/// complete, one per row. `visible` hides joints from the descents. `report` is called after
-/// every buffer; training ends early, keeping its checkpoint, when it returns false.
+/// `load` gives the task anew (each engine takes one, the update another). `report` is called
+/// after every buffer; training ends early, keeping its checkpoint, when it returns false. With a
+/// checkpoint in place, training goes on from there and ends with the same bits, on a CPU, as if
+/// it had never stopped.
 ///
 /// # Errors
 /// [`TrainError`].
 pub fn train(
     options: &ThetaOptions,
     load: &Load,
-    observations: &Observation,
-    visible: Option<&Visible<'_>>,
+    data: &Data,
     report: &mut dyn FnMut(&ThetaProgress) -> bool,
 ) -> Result<Landscape, TrainError> {
-    if observations.rows() == 0 {
-        return Err(TrainError::NoObservations);
+    options.validate()?;
+    for (what, obs) in [("training", Some(&data.training)), ("held-out", data.held_out.as_ref())] {
+        if obs.is_some_and(|obs| obs.rows() == 0) {
+            return Err(TrainError::NoObservations { what });
+        }
     }
-    let mut training = Training::start(options, load, observations, visible)?;
-    while training.done < options.buffers {
+    let mut training = Training::start(options, load, data)?;
+    while !training.is_over() {
         let progress = training.one_buffer()?;
         if !progress.update.is_finite() {
-            let (buffer, loss, rate) = (progress.buffer, progress.update, options.rate_theta);
+            let (buffer, loss, rate) = (progress.buffer, progress.update, options.update.rate_theta);
             return Err(TrainError::NotFinite { buffer, loss, rate });
         }
-        training.keep()?;
+        training.save()?;
         if !report(&progress) {
             break;
         }
     }
-    landscape(&training.optimizer.averaged())
+    training.result()
 }
-
-/// Gives a task anew.
-pub type Load = dyn Fn() -> thalweg_task::Result<Box<dyn Task>>;
 
 /// Everything that survives a buffer.
 struct Training<'a> {
     options: &'a ThetaOptions,
     load: &'a Load,
     task: Box<dyn Task>,
-    observations: &'a Observation,
-    visible: Option<&'a Visible<'a>>,
+    data: Data,
+    masks: Masks,
     theta: Perceptron,
     optimizer: AdamW,
+    /// The collections that the next update will see again, oldest first.
+    kept: VecDeque<Collection>,
+    validation: Option<Validation>,
+    bond: Bond,
     done: u32,
 }
 
+/// The points of one collection, and what makes them anew: a checkpoint keeps that instead.
+struct Collection {
+    buffer: u32,
+    theta: Vec<Tensor>,
+    points: ReplayBuffer,
+}
+
 impl<'a> Training<'a> {
-    fn start(
-        options: &'a ThetaOptions,
-        load: &'a Load,
-        observations: &'a Observation,
-        visible: Option<&'a Visible<'a>>,
-    ) -> Result<Self, TrainError> {
+    fn start(options: &'a ThetaOptions, load: &'a Load, data: &Data) -> Result<Self, TrainError> {
         let task = load()?;
-        let device = task.spec().device;
-        let config = AdamWConfig { weight_decay: options.weight_decay, average: options.average, ..Default::default() };
-        let mut optimizer = AdamW::new(leaves(&initial(options, task.spec())?), config);
-        let done = match options.checkpoint.as_deref().filter(|path| path.exists()) {
-            Some(path) => resume(path, options, task.as_ref(), &mut optimizer, device)?,
-            None => 0,
-        };
+        let initial = initial(options, task.spec())?;
+        let bond = Bond::new("theta", options, task.spec(), data, &initial);
+        let (weight_decay, average) = (options.update.weight_decay, options.update.average);
+        let config = AdamWConfig { weight_decay, average, ..AdamWConfig::default() };
+        let optimizer = AdamW::new(leaves(&initial), config);
         let theta = perceptron(optimizer.parameters())?;
-        Ok(Self { options, load, task, observations, visible, theta, optimizer, done })
+        let (data, masks) = (data.on(task.spec()), Masks::new(&options.masks, task.spec()));
+        let validation = data.held_out.as_ref().filter(|_| options.validation.every > 0);
+        let validation = validation.map(|held_out| Validation::new(options, held_out, &masks, task.as_ref()));
+        let kept = VecDeque::new();
+        let mut training = Self { options, load, task, data, masks, theta, optimizer, kept, validation, bond, done: 0 };
+        if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
+            training.resume(path)?;
+        }
+        Ok(training)
     }
 
-    /// Collects one buffer with theta fixed, then updates theta with z fixed.
+    fn is_over(&self) -> bool {
+        let patience = self.options.validation.patience;
+        self.done >= self.options.buffers || self.validation.as_ref().is_some_and(|v| v.is_exhausted(patience))
+    }
+
+    /// Collects and updates, then validates where it is time.
     fn one_buffer(&mut self) -> Result<ThetaProgress, TrainError> {
-        let options = self.options;
-        // Seeded by the buffer, so that a resumed training draws what an unbroken one would have.
-        let mut random =
-            StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(u64::from(self.done)));
-        let rows: Vec<i64> = (0..options.descents).map(|_| random.random_range(0..self.observations.rows())).collect();
-        let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
-        let (buffer, first, last) = self.collect(&rows, &mut random)?;
-        let update = self.update(&buffer, &mut random)?;
+        let (aim, mut random) = self.aim(self.done);
+        let (first, last, update) =
+            if self.options.update.online { self.online(&aim, &mut random)? } else { self.offline(&aim, &mut random)? };
         self.done += 1;
-        Ok(ThetaProgress { buffer: self.done, first, last, update })
+        let held_out = self.validate()?;
+        let best = self.validation.as_ref().and_then(Validation::best);
+        let (best, best_buffer) = (best.map(|best| best.loss), best.map(|best| best.buffer));
+        Ok(ThetaProgress { buffer: self.done, first, last, update, held_out, best, best_buffer })
     }
 
-    /// Descends from random points with theta as it is; returns the buffer, first and last mean loss.
-    fn collect(&self, rows: &Tensor, random: &mut StdRng) -> Result<(ReplayBuffer, f64, f64), TrainError> {
-        let complete = self.observations.select_rows(rows);
-        let seen = self.visible.map_or_else(|| complete.shallow_clone(), |visible| hide(&complete, visible, random));
-        let config = engine_config(self.options, random.random());
-        let mut engine = Engine::new((self.load)()?, landscape(self.optimizer.parameters())?, config)?;
+    /// Draws what a buffer's descents go towards; the generator then deals the points out.
+    ///
+    /// Seeded by the buffer, so that a resumed training draws what an unbroken one would have.
+    fn aim(&self, buffer: u32) -> (Aim, StdRng) {
+        let Self { options, data, masks, task, .. } = self;
+        let mut random = StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(u64::from(buffer)));
+        let aim = Aim::draw(&options.collection, &data.training, task.spec(), masks, &mut random);
+        (aim, random)
+    }
+
+    /// Coordinate descent: z with theta fixed, then theta with z fixed.
+    ///
+    /// Returns first and last mean loss of the descents, and that of the updates.
+    fn offline(&mut self, aim: &Aim, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
+        let theta = self.optimizer.parameters().iter().map(|tensor| tensor.detach().copy()).collect();
+        let (collection, losses) = self.collect(self.done, theta, aim)?;
+        self.kept.push_back(collection);
+        let buffer = ReplayBuffer::joined(self.kept.iter().map(|collection| &collection.points));
+        let mut update = 0.0;
+        for _ in 0..self.options.update.epochs {
+            update += self.update(&buffer, random)? / f64::from(self.options.update.epochs);
+        }
+        while self.kept.len() >= self.options.collection.keep {
+            self.kept.pop_front();
+        }
+        Ok((first(&losses), last(&losses), update))
+    }
+
+    /// Descends from random points with theta as given.
+    fn collect(&self, buffer: u32, theta: Vec<Tensor>, aim: &Aim) -> Result<(Collection, Vec<f64>), TrainError> {
+        let options = &self.options.collection;
+        let moments = aim.descend(options, (self.load)()?, landscape(&theta)?)?;
+        let from = usize::from(!options.start_points && moments.z.len() > 1);
+        let points = ReplayBuffer::new(&moments.z[from..], &aim.rows, options.best_of);
+        Ok((Collection { buffer, theta, points }, moments.loss))
+    }
+
+    /// Moves z and theta by turns, step by step: the ablation.
+    fn online(&mut self, aim: &Aim, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
+        let (options, theta) = (&self.options.collection, perceptron(self.optimizer.parameters())?);
+        let z = self.optimizer.parameters()[0].size()[1];
+        let task = ThroughTheta::new((self.load)()?, theta, z);
+        let mut engine = aim.engine(options, Box::new(task), Landscape::identity(z))?;
         let trace = Trace::default();
         engine.add_observer(Cadence::Always, Box::new(trace.clone()));
-        let budget = Budget { steps: Some(self.options.steps), ..Budget::default() };
-        let last = mean(&engine.solve(&seen, &budget, &ManualClock::default())?.loss);
-        let (moments, first) = trace.take();
-        Ok((ReplayBuffer::new(&moments, rows), mean(&first), last))
+        engine.begin(&aim.seen)?;
+        let (mut losses, mut updates) = (Vec::new(), Vec::new());
+        for step in 0..=options.steps {
+            if step > 0 {
+                engine.refine()?;
+            }
+            let moments = trace.take();
+            losses.extend(moments.loss);
+            if step > 0 || options.start_points {
+                let points = ReplayBuffer::new(&moments.z, &aim.rows, options.best_of);
+                for _ in 0..self.options.update.epochs {
+                    updates.push(self.update(&points, random)?);
+                }
+            }
+        }
+        Ok((first(&losses), last(&losses), updates.iter().sum::<f64>() / updates.len() as f64))
     }
 
-    fn update(&mut self, buffer: &ReplayBuffer, random: &mut StdRng) -> Result<f64, TrainError> {
-        let batches = buffer.batches(self.options.batch, random);
-        let mut total = 0.0;
-        for (z, rows) in &batches {
-            let target = self.task.encode(&self.observations.select_rows(rows))?;
-            let y_hat = self.task.forward(&self.theta.forward(z))?;
-            let loss = self.task.objective(&y_hat, &target)?.loss.mean(Kind::Float);
-            self.optimizer.descend(&loss, self.rate());
-            total += loss.double_value(&[]);
+    /// Goes once through the points; returns the mean loss.
+    fn update(&mut self, points: &ReplayBuffer, random: &mut StdRng) -> Result<f64, TrainError> {
+        let (rate, best_of) = (self.rate(), self.options.collection.best_of);
+        let mut total = Tensor::zeros([], (Kind::Double, self.task.spec().device));
+        let mut updates = 0;
+        for (z, rows) in points.batches(self.options.update.batch / best_of, random) {
+            let target = self.task.encode(&self.data.training.select_rows(&rows))?;
+            let y_hat = self.task.forward(&self.theta.forward(&z))?;
+            let loss = loss_of_best(self.task.as_ref(), &y_hat, &target, best_of)?;
+            self.optimizer.descend(&loss, rate);
+            // Summed where it is: reading a number waits for the device.
+            total += loss.detach();
+            updates += 1;
         }
-        Ok(total / batches.len() as f64)
+        Ok(total.double_value(&[]) / f64::from(updates))
     }
 
     fn rate(&self) -> f64 {
         let along = f64::from(self.done) / f64::from(self.options.buffers.max(1));
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
-        self.options.rate_theta * (0.01 + 0.99 * cosine)
+        let end = self.options.update.rate_end;
+        self.options.update.rate_theta * (end + (1.0 - end) * cosine)
     }
 
-    fn keep(&self) -> Result<(), TaskError> {
+    /// Measures on held-out observations every so often, and in the end.
+    fn validate(&mut self) -> Result<Option<f64>, TrainError> {
+        let (options, done) = (self.options, self.done);
+        let Some(validation) = self.validation.as_mut() else { return Ok(None) };
+        if !done.is_multiple_of(options.validation.every) && done != options.buffers {
+            return Ok(None);
+        }
+        let average = self.optimizer.averaged();
+        let loss = validation.measure(options, (self.load)()?, landscape(&average)?)?;
+        validation.judge(loss, done, average);
+        Ok(Some(loss))
+    }
+
+    fn result(&self) -> Result<Landscape, TrainError> {
+        match self.validation.as_ref().and_then(Validation::best) {
+            Some(best) => landscape(best.average()),
+            None => landscape(&self.optimizer.averaged()),
+        }
+    }
+
+    fn save(&self) -> Result<(), TaskError> {
         let Some(path) = &self.options.checkpoint else { return Ok(()) };
-        let metadata = [
-            ("format", CHECKPOINT.to_owned()),
-            ("task", self.task.spec().name.clone()),
-            ("fingerprint", self.task.spec().fingerprint.clone()),
-            ("options", resumable(self.options)),
+        let mut metadata = self.bond.metadata();
+        let mut tensors = self.optimizer.named("optimizer");
+        let kept: Vec<u32> = self.kept.iter().map(|collection| collection.buffer).collect();
+        for Collection { buffer, theta, .. } in &self.kept {
+            tensors.extend(theta.iter().enumerate().map(|(index, t)| (kept_name(*buffer, index), t.shallow_clone())));
+        }
+        if let Some(validation) = &self.validation {
+            tensors.extend(validation.named());
+            metadata.extend(validation.metadata());
+        }
+        metadata.extend([
             ("buffers", self.done.to_string()),
             ("updates", self.optimizer.steps().to_string()),
-        ];
-        weights::save(path, &self.optimizer.named("optimizer"), &metadata)
+            ("kept", kept.len().to_string()),
+        ]);
+        weights::save(path, &tensors, &metadata)
+    }
+
+    /// Takes a checkpoint up; the points of kept collections are made anew, by the same descents.
+    fn resume(&mut self, path: &Path) -> Result<(), TrainError> {
+        let spec = self.task.spec();
+        let file = Weights::open(path, spec.kind, spec.device)?;
+        self.bond.check(&file)?;
+        self.optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
+        self.done = file.meta("buffers")?;
+        if let Some(validation) = &mut self.validation {
+            validation.restore(&file, self.optimizer.parameters())?;
+        }
+        let kept: u32 = file.meta("kept")?;
+        for buffer in self.done.saturating_sub(kept)..self.done {
+            let like = self.optimizer.parameters().iter().enumerate();
+            let theta = like.map(|(index, like)| file.tensor(&kept_name(buffer, index), &like.size()));
+            let theta = theta.collect::<Result<Vec<_>, _>>()?;
+            let (collection, _) = self.collect(buffer, theta, &self.aim(buffer).0)?;
+            self.kept.push_back(collection);
+        }
+        Ok(())
     }
 }
 
-fn mean(loss: &[f64]) -> f64 {
-    loss.iter().sum::<f64>() / loss.len() as f64
+fn kept_name(buffer: u32, index: usize) -> String {
+    format!("kept.{buffer}.{index}")
 }
 
-fn engine_config(options: &ThetaOptions, seed: u64) -> EngineConfig {
-    EngineConfig {
-        hypotheses: options.descents,
-        optimizer: Optimizer::Adam(AdamConfig { rate: options.rate_z, ..AdamConfig::default() }),
-        warm_start: false,
-        fresh: 0,
-        seed,
-        ..EngineConfig::default()
-    }
+fn first(losses: &[f64]) -> f64 {
+    losses.first().copied().unwrap_or(f64::NAN)
+}
+
+fn last(losses: &[f64]) -> f64 {
+    losses.last().copied().unwrap_or(f64::NAN)
 }
 
 /// The landscape that training starts from.
@@ -281,26 +320,4 @@ fn perceptron(parameters: &[Tensor]) -> Result<Perceptron, TaskError> {
 
 fn landscape(parameters: &[Tensor]) -> Result<Landscape, TrainError> {
     Ok(Landscape::from_perceptron(&perceptron(parameters)?)?)
-}
-
-fn resume(
-    path: &Path,
-    options: &ThetaOptions,
-    task: &dyn Task,
-    optimizer: &mut AdamW,
-    device: Device,
-) -> Result<u32, TaskError> {
-    let file = Weights::open(path, task.spec().kind, device)?;
-    file.expect_meta("format", CHECKPOINT)?;
-    file.expect_meta("task", &task.spec().name)?;
-    file.expect_meta("fingerprint", &task.spec().fingerprint)?;
-    file.expect_meta("options", &resumable(options))?;
-    optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
-    file.meta("buffers")
-}
-
-/// The options that decide the result; a checkpoint of other ones is refused.
-fn resumable(options: &ThetaOptions) -> String {
-    let all = ThetaOptions { checkpoint: None, ..options.clone() };
-    format!("{all:?}")
 }

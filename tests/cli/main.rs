@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod solve_arm;
 mod solve_body;
+mod train;
 mod weights;
 
 use std::io::Write;

@@ -78,7 +78,8 @@ fn poses_are_finite_and_canonical() {
 fn calibration_poses_are_left_out_and_counted() {
     let Some(dataset) = dataset() else { return };
     for clip in &dataset.clips {
-        assert_eq!(clip.dropped, usize::from(clip.source == Source::Cmu), "{}", clip.name);
+        let expected = (usize::from(clip.source == Source::Cmu), 0);
+        assert_eq!((clip.calibration, clip.not_finite), expected, "{}", clip.name);
     }
 }
 
@@ -352,4 +353,97 @@ fn a_wrong_type_and_a_missing_array_are_named() {
     let error = Dataset::load(folder.path()).expect_err("parent is missing");
     assert!(matches!(error, DatasetError::MissingArray { array: "parent", .. }), "{error}");
     assert!(error.to_string().contains("offset"), "does not say what is there: {error}");
+}
+
+/// Writes the names of clips, as text of at most 16 characters.
+fn write_names(writer: &mut NpzWriter<std::io::BufWriter<fs::File>>, names: &[&str]) {
+    let options = npyz::zip::write::FileOptions::default();
+    let text = npyz::DType::Plain("<U16".parse().expect("a type of numpy"));
+    let mut array = writer
+        .array("names", options)
+        .expect("begins")
+        .dtype(text)
+        .shape(&[names.len() as u64])
+        .begin_nd()
+        .expect("writable");
+    array.extend(names.iter().map(|name| (*name).to_owned())).expect("writable");
+    array.finish().expect("writable");
+}
+
+/// Writes a whole folder of motion capture: one CMU clip of nine frames, one ASAP clip of `asap` rows, no idling.
+///
+/// `segments`: joints of CMU's motion; `asap_width`: numbers in a row of ASAP.
+fn write_folder(folder: &Path, segments: u64, asap_width: u64, asap: &[f32]) {
+    let create = |name: &str| NpzWriter::create(folder.join(name)).expect("writable");
+    let mut skeleton = create("cmu38_skeleton.npz");
+    write_array(&mut skeleton, "offset", &[38, 3], (0..114).map(|value| f64::from(value % 7) - 3.0).collect());
+    write_array(&mut skeleton, "parent", &[38], (-1..37).collect::<Vec<i64>>());
+    drop(skeleton);
+    let mut cmu = create("cmu_expmap.npz");
+    write_names(&mut cmu, &["train/walking/1"]);
+    let width = 3 + 3 * segments;
+    let mut frames: Vec<f32> = vec![0.1; 9 * width as usize];
+    // Frames 1, 5, .. are taken; a value of frame 5 is missing.
+    frames[5 * width as usize + 20] = f32::NAN;
+    write_array(&mut cmu, "X", &[9, width], frames);
+    write_array(&mut cmu, "clip", &[9], vec![0i16; 9]);
+    write_array(&mut cmu, "split", &[9], vec![0u8; 9]);
+    drop(cmu);
+    let mut file = create("asap_smpl.npz");
+    let rows = asap.len() as u64 / asap_width;
+    write_names(&mut file, &["jump"]);
+    write_array(&mut file, "poses", &[rows, asap_width], asap.to_vec());
+    write_array(&mut file, "clip", &[rows], vec![0i32; rows as usize]);
+    drop(file);
+    let empty = zip::ZipWriter::new(fs::File::create(folder.join("reactidle-bvh.zip")).expect("writable"));
+    empty.finish().expect("writable");
+}
+
+#[test]
+fn poses_that_are_not_finite_are_left_out_and_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut asap = vec![0.2f32; 4 * 72];
+    (asap[72 + 5], asap[3 * 72 + 71]) = (f32::NAN, f32::INFINITY);
+    write_folder(folder.path(), 38, 72, &asap);
+    let dataset = Dataset::load(folder.path()).expect("the data is whole");
+    let counts = |index: usize| {
+        let clip: &Clip = &dataset.clips[index];
+        (clip.poses.len(), clip.not_finite, clip.calibration)
+    };
+    // The last joints of SMPL are hands, which are not ours: what they hold does no harm.
+    assert_eq!((counts(0), counts(1)), ((1, 1, 1), (3, 1, 0)));
+    assert_eq!(Source::ALL.map(|source| dataset.not_finite(source)), [1, 1, 0]);
+    let poses: Vec<f32> = Split::ALL.iter().flat_map(|split| dataset.poses(*split)).collect();
+    assert!(poses.len() == 4 * 63 && poses.iter().all(|value| value.is_finite()));
+}
+
+#[test]
+fn too_few_clips_are_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_folder(folder.path(), 38, 72, &[f32::NAN; 72]);
+    let dataset = Dataset::load(folder.path()).expect("the data is whole");
+    let split = dataset.clips[0].split;
+    dataset.expect_clips(split, 1).expect("CMU's clip has a pose");
+    let error = dataset.expect_clips(split, 10).expect_err("there is one").to_string();
+    assert_eq!(error, format!("the data has 1 {} clips with poses; expected at least 10", split.name()));
+    // ASAP's only pose is not finite: its clip is empty, and does not count.
+    assert!(dataset.clips[1].poses.is_empty());
+    let total: usize = Split::ALL.iter().filter(|split| dataset.expect_clips(**split, 1).is_ok()).count();
+    assert_eq!(total, 1);
+}
+
+#[test]
+fn another_skeleton_is_refused_with_file_array_and_both_counts() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let refusal = || Dataset::load(folder.path()).expect_err("another skeleton").to_string();
+    write_folder(folder.path(), 31, 72, &[0.0; 72]);
+    let text = refusal();
+    assert!(text.contains("cmu_expmap.npz: array 'X': expected 38 joints of 3 numbers after 3 others"), "{text}");
+    assert!(text.ends_with("got rows of 96 numbers, which are 31 joints"), "{text}");
+    write_folder(folder.path(), 38, 165, &[0.0; 165]);
+    let text = refusal();
+    assert!(text.contains("asap_smpl.npz: array 'poses': expected 24 joints of 3 numbers after 0 others"), "{text}");
+    assert!(text.ends_with("got rows of 165 numbers, which are 55 joints"), "{text}");
+    write_folder(folder.path(), 38, 64, &[0.0; 64]);
+    assert!(refusal().ends_with("got rows of 64 numbers, which are no whole number of joints"));
 }

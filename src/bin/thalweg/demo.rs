@@ -166,7 +166,14 @@ impl DemoArguments {
 
     /// Classic inference: without a landscape, every frame from scratch.
     fn x_cold(&self) -> Method {
-        Method { name: "x-cold", rate: self.x_cold_rate, prior: self.x_prior, warm_start: false, theta: None, start: None }
+        Method {
+            name: "x-cold",
+            rate: self.x_cold_rate,
+            prior: self.x_prior,
+            warm_start: false,
+            theta: None,
+            start: None,
+        }
     }
 
     fn methods(&self) -> Vec<Method> {

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use thalweg::engine::EngineError;
 use thalweg::landscape::LandscapeError;
 use thalweg::solver::SolverError;
+use thalweg::train::TrainError;
 use thalweg_body_pose::dataset::DatasetError;
 use thalweg_task::TaskError;
 
@@ -73,6 +74,12 @@ pub(crate) enum InputError {
     /// Options that exclude each other.
     #[error("--rate {0} is Adam's; --optimizer lm finds its steps itself")]
     RateOfLevenbergMarquardt(f64),
+    /// There is no CUDA to compute with.
+    #[error("--device cuda: {0}; expected at least one CUDA device, or --device cpu")]
+    NoCuda(&'static str),
+    /// Motion capture was given to a task that does not read it.
+    #[error("--data holds body poses; expected task body_pose, got {0}")]
+    DataOfBodyPose(String),
 }
 
 /// A task broke rules of the contract.
@@ -157,13 +164,36 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
         return Some(INPUT);
     }
     if let Some(error) = cause.downcast_ref::<InputError>() {
-        return Some(if matches!(error, InputError::RateOfLevenbergMarquardt(_)) { USAGE } else { INPUT });
+        return Some(code_of_input(error));
+    }
+    if let Some(error) = cause.downcast_ref::<TrainError>() {
+        return code_of_training(error);
     }
     let task = cause.downcast_ref::<TaskError>().map(code_of_task);
     let engine = cause.downcast_ref::<EngineError>().and_then(code_of_engine);
     let landscape = cause.downcast_ref::<LandscapeError>().and_then(code_of_landscape);
     let solver = cause.downcast_ref::<SolverError>().and_then(code_of_solver);
     task.or(engine).or(landscape).or(solver)
+}
+
+fn code_of_input(error: &InputError) -> u8 {
+    match error {
+        InputError::RateOfLevenbergMarquardt(_) | InputError::NoCuda(_) | InputError::DataOfBodyPose(_) => USAGE,
+        _ => INPUT,
+    }
+}
+
+fn code_of_training(error: &TrainError) -> Option<u8> {
+    match error {
+        TrainError::NoObservations { .. } => Some(INPUT),
+        TrainError::Option { .. } => Some(USAGE),
+        TrainError::OtherTraining { .. } => Some(WEIGHTS),
+        TrainError::NotFinite { .. } => None,
+        // Transparent, as the engine's own below.
+        TrainError::Task(error) => Some(code_of_task(error)),
+        TrainError::Engine(error) => code_of_engine(error),
+        TrainError::Landscape(error) => code_of_landscape(error),
+    }
 }
 
 fn code_of_task(error: &TaskError) -> u8 {
@@ -183,7 +213,7 @@ fn code_of_engine(error: &EngineError) -> Option<u8> {
         EngineError::Option { .. } | EngineError::NoResidual { .. } | EngineError::EmptyBudget => Some(USAGE),
         EngineError::Latent { .. } | EngineError::ElementType { .. } | EngineError::StartDimension { .. } => {
             Some(WEIGHTS)
-        },
+        }
         // Transparent: the task's error is not in the chain, only its cause is.
         EngineError::Task(error) => Some(code_of_task(error)),
         _ => None,

@@ -1,6 +1,7 @@
 //! `thalweg train`: priors and landscapes.
 
-mod masks;
+mod data;
+mod device;
 mod prior;
 mod start;
 mod theta;
@@ -13,7 +14,7 @@ pub(crate) enum Train {
     /// Train the pose prior (the forward model of `body_pose`) on motion capture
     Prior(prior::PriorArguments),
     /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
-    Theta(theta::ThetaArguments),
+    Theta(Box<theta::ThetaArguments>),
     /// Train an amortised start: from an observation to where descents begin on a landscape
     Start(start::StartArguments),
 }

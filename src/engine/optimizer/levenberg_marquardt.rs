@@ -13,11 +13,14 @@ use crate::engine::evaluation::choose;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LmConfig {
-    /// Damping of the first step, in `[min, max]`. Default after Marquardt (1963).
+    /// Damping of the first step, in `[min, max]`.
+    ///
+    /// The defaults of this and of the two factors leave the least loss on validation poses after two to
+    /// ten steps; Marquardt's own (1963), 0.01 and tenfold, need twice as many from a drawn start.
     pub damping: f64,
-    /// Factor on the damping after a step that was refused, above 1. Default after Marquardt (1963).
+    /// Factor on the damping after a step that was refused, above 1.
     pub raise: f64,
-    /// Factor on the damping after a step that was taken, in `(0, 1)`. Default after Marquardt (1963).
+    /// Factor on the damping after a step that was taken, in `(0, 1)`.
     pub lower: f64,
     /// Least damping, above 0. The default is a guess at what single precision factorises.
     pub min: f64,
@@ -28,7 +31,7 @@ pub struct LmConfig {
 
 impl Default for LmConfig {
     fn default() -> Self {
-        Self { damping: 1e-2, raise: 10.0, lower: 0.1, min: 1e-6, max: 1e8 }
+        Self { damping: 0.1, raise: 3.0, lower: 0.5, min: 1e-6, max: 1e8 }
     }
 }
 

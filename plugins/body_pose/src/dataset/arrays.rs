@@ -52,9 +52,20 @@ impl Arrays {
         Ok((got.first().map_or(1, |&rows| rows as usize), values))
     }
 
-    /// Reads 32-bit floats.
-    pub(super) fn floats(&mut self, array: &'static str, width: u64) -> Result<(usize, Vec<f32>), DatasetError> {
-        self.read(array, &[None, Some(width)], "float32")
+    /// Reads rows of 32-bit floats: `lead` numbers, then three for each of `joints` joints.
+    pub(super) fn joints(
+        &mut self,
+        array: &'static str,
+        lead: usize,
+        joints: usize,
+    ) -> Result<(usize, Vec<f32>), DatasetError> {
+        let width = (lead + 3 * joints) as u64;
+        self.read(array, &[None, Some(width)], "float32").map_err(|error| match error {
+            DatasetError::Shape { path, array, got, .. } if got.len() == 2 && got[1] != width => {
+                DatasetError::Joints { path, array, lead, expected: joints, got: got[1] }
+            }
+            other => other,
+        })
     }
 
     /// Reads the clip names.

@@ -8,17 +8,20 @@ use super::{Clip, DatasetError, Source, split};
 use crate::kinematics::from_axis_angle;
 use crate::skeleton::JOINTS;
 
-/// Width of a row: 24 joints of SMPL, the root first, the two hands last.
-const WIDTH: usize = 72;
+/// Joints of SMPL: the root first, the two hands last.
+const SMPL_JOINTS: usize = 24;
+
+/// Width of a row.
+const WIDTH: usize = 3 * SMPL_JOINTS;
 
 /// Reads all clips of `asap_smpl.npz`; SMPL's joints 1 to 21 are ours, one to one.
 ///
 /// Rotations are kept as they are. SMPL's template stands with its thighs some five degrees
 /// apart, our rest pose does not, so feet come out a little closer together than SMPL has them.
 pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
-    let mut arrays = Arrays::open(&folder.join("asap_smpl.npz"))?;
+    let mut arrays = Arrays::open(&folder.join(Source::Asap.file()))?;
     let names = arrays.names()?;
-    let (frames, rows) = arrays.floats("poses", WIDTH as u64)?;
+    let (frames, rows) = arrays.joints("poses", 0, SMPL_JOINTS)?;
     let (_, clip_of): (_, Vec<i32>) = arrays.read("clip", &[Some(frames as u64)], "int32")?;
     let mut clips: Vec<Clip> = names.iter().map(|name| Clip::empty(short_name(name), Source::Asap, 30.0)).collect();
     for clip in &mut clips {

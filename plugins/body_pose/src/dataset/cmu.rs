@@ -14,8 +14,11 @@ use super::{Clip, DatasetError, Source, split};
 /// Joints of the source skeleton.
 const SEGMENTS: usize = 38;
 
+/// Numbers before the joints in a row: the root's place.
+const LEAD: usize = 3;
+
 /// Width of a row: the root's place, then an exponential map for each joint.
-const WIDTH: usize = 3 + 3 * SEGMENTS;
+const WIDTH: usize = LEAD + 3 * SEGMENTS;
 
 /// Every fourth frame is taken: 120 to 30 frames a second.
 const STRIDE: usize = 4;
@@ -50,9 +53,9 @@ mod segment {
 pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
     let skeleton = Skeleton::load(&folder.join("cmu38_skeleton.npz"))?;
     let counterparts = counterparts(&skeleton);
-    let mut arrays = Arrays::open(&folder.join("cmu_expmap.npz"))?;
+    let mut arrays = Arrays::open(&folder.join(Source::Cmu.file()))?;
     let names = arrays.names()?;
-    let (frames, rows) = arrays.floats("X", WIDTH as u64)?;
+    let (frames, rows) = arrays.joints("X", LEAD, SEGMENTS)?;
     let (_, clip_of): (_, Vec<i16>) = arrays.read("clip", &[Some(frames as u64)], "int16")?;
     let (_, split_of): (_, Vec<u8>) = arrays.read("split", &[Some(frames as u64)], "uint8")?;
     let mut clips: Vec<Clip> = names.iter().map(|name| Clip::empty(short_name(name), Source::Cmu, 30.0)).collect();
@@ -63,7 +66,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
         let clip = &mut clips[index];
         clip.split = split::of_cmu(&clip.name, split_of[row] == 1);
         if position[index] == CALIBRATION_FRAME {
-            clip.dropped += 1;
+            clip.calibration += 1;
         } else if position[index] % STRIDE == 1 {
             let globals = skeleton.globals(values);
             clip.push(finite_pose(&retarget(&globals[segment::PELVIS], &globals, &counterparts)));
@@ -100,7 +103,7 @@ impl Skeleton {
     /// Orientation of each segment in the file's world.
     fn globals(&self, row: &[f32]) -> Vec<UnitQuaternion<f64>> {
         let mut globals: Vec<UnitQuaternion<f64>> = Vec::with_capacity(SEGMENTS);
-        for (segment, map) in row[3..].chunks_exact(3).enumerate() {
+        for (segment, map) in row[LEAD..].chunks_exact(3).enumerate() {
             let local = UnitQuaternion::from_scaled_axis(-Vector3::from_column_slice(map).cast::<f64>());
             globals.push(self.parents[segment].map_or(local, |parent| globals[parent] * local));
         }

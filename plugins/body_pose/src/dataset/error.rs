@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::Split;
+
 /// What is wrong with the motion-capture files.
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
@@ -48,6 +50,34 @@ pub enum DatasetError {
         /// The shape that came.
         got: Vec<u64>,
     },
+    /// An array holds the poses of another skeleton.
+    #[error(
+        "{path}: array '{array}': expected {expected} joints of 3 numbers after {lead} others in each row, \
+         got rows of {got} numbers, which are {} joints",
+        joints_in(*got, *lead)
+    )]
+    Joints {
+        /// The file.
+        path: PathBuf,
+        /// The array.
+        array: &'static str,
+        /// Numbers before the joints in a row.
+        lead: usize,
+        /// The expected number of joints.
+        expected: usize,
+        /// The numbers in a row that came.
+        got: u64,
+    },
+    /// There are not enough clips to train on, or to judge by.
+    #[error("the data has {got} {} clips with poses; expected at least {needed}", split.name())]
+    TooFewClips {
+        /// What the clips serve for.
+        split: Split,
+        /// How many there are.
+        got: usize,
+        /// How many are needed.
+        needed: usize,
+    },
     /// An index points outside what it counts.
     #[error("{path}: array '{array}': entry {row} is {got}, expected 0..{limit}")]
     Index {
@@ -90,4 +120,12 @@ pub enum DatasetError {
         /// Joints that are there.
         have: String,
     },
+}
+
+/// How many joints a row of `width` numbers holds, as far as it can be told.
+fn joints_in(width: u64, lead: usize) -> String {
+    match width.checked_sub(lead as u64) {
+        Some(rest) if rest % 3 == 0 => (rest / 3).to_string(),
+        _ => "no whole number of".to_owned(),
+    }
 }

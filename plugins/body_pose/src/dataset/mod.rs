@@ -29,6 +29,16 @@ pub enum Source {
 impl Source {
     /// All sources.
     pub const ALL: [Self; 3] = [Self::Cmu, Self::Asap, Self::ReactIdle];
+
+    /// The file that holds its motions.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Cmu => "cmu_expmap.npz",
+            Self::Asap => "asap_smpl.npz",
+            Self::ReactIdle => "reactidle-bvh.zip",
+        }
+    }
 }
 
 /// What a clip serves for.
@@ -47,6 +57,17 @@ pub enum Split {
 impl Split {
     /// All splits.
     pub const ALL: [Self; 4] = [Self::Train, Self::Validation, Self::Test, Self::OutOfDistribution];
+
+    /// Names the split in a sentence.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "training",
+            Self::Validation => "validation",
+            Self::Test => "test",
+            Self::OutOfDistribution => "out-of-distribution",
+        }
+    }
 }
 
 /// One continuous recording.
@@ -62,20 +83,22 @@ pub struct Clip {
     pub fps: f64,
     /// Joint rotations relative to the parent, axis-angle of at most pi, radians.
     pub poses: Vec<[[f32; 3]; JOINTS]>,
-    /// Frames left out: a value was not finite, or it was the clip's calibration pose.
-    pub dropped: usize,
+    /// Frames left out because they show the calibration pose.
+    pub calibration: usize,
+    /// Frames left out because a value is not finite.
+    pub not_finite: usize,
 }
 
 impl Clip {
     fn empty(name: String, source: Source, fps: f64) -> Self {
-        Self { name, source, split: Split::Train, fps, poses: Vec::new(), dropped: 0 }
+        Self { name, source, split: Split::Train, fps, poses: Vec::new(), calibration: 0, not_finite: 0 }
     }
 
-    /// Adds a pose, or counts a frame that has none.
+    /// Adds a pose, or counts a frame whose pose is not finite.
     fn push(&mut self, pose: Option<[[f32; 3]; JOINTS]>) {
         match pose {
             Some(pose) => self.poses.push(pose),
-            None => self.dropped += 1,
+            None => self.not_finite += 1,
         }
     }
 }
@@ -108,6 +131,21 @@ impl Dataset {
     /// The clips of one split.
     pub fn of_split(&self, split: Split) -> impl Iterator<Item = &Clip> {
         self.clips.iter().filter(move |clip| clip.split == split)
+    }
+
+    /// Refuses data that has fewer clips of a split, with at least one pose each, than are needed.
+    ///
+    /// # Errors
+    /// [`DatasetError::TooFewClips`].
+    pub fn expect_clips(&self, split: Split, needed: usize) -> Result<(), DatasetError> {
+        let got = self.of_split(split).filter(|clip| !clip.poses.is_empty()).count();
+        if got >= needed { Ok(()) } else { Err(DatasetError::TooFewClips { split, got, needed }) }
+    }
+
+    /// Frames of one source that were left out because a value is not finite.
+    #[must_use]
+    pub fn not_finite(&self, source: Source) -> usize {
+        self.clips.iter().filter(|clip| clip.source == source).map(|clip| clip.not_finite).sum()
     }
 
     /// All poses of a split, one after the other: `[N * 63]`, radians.

@@ -25,7 +25,7 @@ const USUAL_ARM_TWIST: f64 = 0.77;
 
 /// Reads all clips of `reactidle-bvh.zip`, in the order of their names.
 pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
-    let path = folder.join("reactidle-bvh.zip");
+    let path = folder.join(Source::ReactIdle.file());
     let archive_error = |source| DatasetError::Archive { path: path.clone(), source };
     let file = File::open(&path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
     let mut archive = ZipArchive::new(BufReader::new(file)).map_err(archive_error)?;
@@ -127,7 +127,7 @@ mod tests {
         let bvh = Bvh::parse("acted/001_acted.bvh", &text(&frames)).expect("a correct text");
         let clip = clip_of("acted/001_acted.bvh", &bvh).expect("a complete skeleton");
         assert_eq!((clip.name.as_str(), clip.source, clip.fps), ("001_acted", Source::ReactIdle, 6.0));
-        assert_eq!((clip.poses.len(), clip.dropped), (2, 1));
+        assert_eq!((clip.poses.len(), clip.not_finite, clip.calibration), (2, 1, 0));
         let shin = |frame: usize| Vector3::from(clip.poses[frame][4]).norm().to_degrees();
         assert!((shin(1) - shin(0)).abs() > 1.0, "the thigh's turn does not reach the knee");
     }

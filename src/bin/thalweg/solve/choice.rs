@@ -31,8 +31,7 @@ pub(super) fn choose(
     };
     let mut choice = Choice::load(models, (&theta, &start), spec)?;
     if is(landscape, "random") {
-        choice.landscape =
-            Landscape::random(&LandscapeShape::for_latent(spec.latent), seed, spec.kind, spec.device)?;
+        choice.landscape = Landscape::random(&LandscapeShape::for_latent(spec.latent), seed, spec.kind, spec.device)?;
     }
     let words = [landscape_words(&choice, seed), start_words(&choice)];
     Ok((choice, words))

@@ -3,21 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use thalweg::engine::pin_threads;
 use thalweg::landscape::Landscape;
 use thalweg::registry;
-use thalweg::train::{self, StartData, StartOptions, StartProgress};
-use thalweg_body_pose::dataset::{Dataset, Split};
-use thalweg_body_pose::prior;
-use thalweg_task::{LoadOptions, Observation, Task};
+use thalweg::train::{self, MaskOptions, StartOptions, StartProgress};
+use thalweg_task::LoadOptions;
 
-use super::masks::visible;
+use super::data::{self, DataSource};
+use super::device::DeviceName;
 use crate::job::Job;
-
-/// Observations that are drawn where there are no recordings: to train on, and to judge on.
-const DRAWN: [usize; 2] = [65_536, 2_048];
 
 /// Options of `thalweg train start`.
 #[derive(Args)]
@@ -34,9 +28,13 @@ pub(crate) struct StartArguments {
     /// Trained landscape that the start points lie on [default: the task's own latent]
     #[arg(long)]
     landscape: Option<PathBuf>,
-    /// Where the weights go
-    #[arg(long, default_value = "models/body_pose_start.safetensors")]
-    output: PathBuf,
+    /// Where the weights go [default: TASK_start.safetensors in the folder of --models]
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// Observations drawn from the task's own prior, beside those of --data
+    /// [default: none with --data, 65536 without]
+    #[arg(long)]
+    drawn: Option<usize>,
     /// Let the start see everything; otherwise joints are hidden from it
     #[arg(long)]
     complete: bool,
@@ -67,6 +65,9 @@ pub(crate) struct StartArguments {
     /// Seed of everything random
     #[arg(long, default_value_t = StartOptions::default().seed)]
     seed: u64,
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
     /// Threads for libtorch
     #[arg(long, default_value_t = 1)]
     threads: u32,
@@ -75,31 +76,37 @@ pub(crate) struct StartArguments {
 /// Trains, or resumes, and writes the start.
 pub(crate) fn run(arguments: &StartArguments) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
-    let load = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
-    let task = registry::load(&arguments.task, &load)?;
+    let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
+    let default = models.join(format!("{}_start.safetensors", arguments.task));
+    let output = arguments.output.clone().unwrap_or(default);
+    let checkpoint = output.with_extension("checkpoint");
+    let task = registry::load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
     let spec = task.spec().clone();
     let landscape = match &arguments.landscape {
         Some(path) => Landscape::trained(path, &spec)?,
         None => Landscape::identity(spec.latent),
     };
-    let [training, validation] = observations(arguments, task.as_ref())?;
-    let visible = |random: &mut StdRng| visible(&spec, random);
-    let visible = (!arguments.complete).then_some(&visible as &train::Visible<'_>);
-    let options = options(arguments);
-    let mut job = Job::start("start", options.steps as u64, &arguments.output.with_extension("log"))?;
-    let data = StartData { training: &training, validation: &validation, visible };
-    let start = train::train_start(&options, task.as_ref(), &landscape, data, &mut |progress| {
+    let options = StartOptions { checkpoint: Some(checkpoint.clone()), ..options(arguments) };
+    let source = DataSource {
+        folder: arguments.data.as_deref(),
+        drawn: arguments.drawn,
+        seed: arguments.seed,
+        held_out: usize::try_from(options.validation_rows).ok(),
+    };
+    let data = data::load(&source, task.as_ref())?;
+    let mut job = Job::start("start", options.steps as u64, &output.with_extension("log"))?;
+    let start = train::train_start(&options, task.as_ref(), &landscape, &data, &mut |progress| {
         let StartProgress { step, update, first, best } = progress;
-        job.report(*step as u64, &format!("update {update:.3}, validation {first:.3}, best {best:.3}"), progress)
+        job.report(*step as u64, &format!("update {update:.3}, held out {first:.3}, best code {best:.3}"), progress)
     })?;
-    let checkpoint = arguments.output.with_extension("checkpoint");
     job.finish(&checkpoint)?;
-    let how = [("options", serde_json::to_string(&options)?), ("complete", arguments.complete.to_string())];
-    start.save(&arguments.output, &spec, &landscape, &how)?;
+    let how = [("options", serde_json::to_string(&options)?), ("data", data.fingerprint())];
+    start.save(&output, &spec, &landscape, &how)?;
     Job::forget(&checkpoint)
 }
 
 fn options(arguments: &StartArguments) -> StartOptions {
+    let default = StartOptions::default();
     StartOptions {
         hidden: arguments.hidden,
         code: arguments.code,
@@ -107,26 +114,10 @@ fn options(arguments: &StartArguments) -> StartOptions {
         batch: arguments.batch,
         samples: arguments.samples,
         diversity: arguments.diversity,
+        masks: if arguments.complete { MaskOptions::complete() } else { default.masks },
         rate: arguments.rate,
         weight_decay: arguments.weight_decay,
         seed: arguments.seed,
-        checkpoint: Some(arguments.output.with_extension("checkpoint")),
-        ..StartOptions::default()
+        ..default
     }
-}
-
-/// Complete observations to train on and to judge on.
-fn observations(arguments: &StartArguments, task: &dyn Task) -> anyhow::Result<[Observation; 2]> {
-    let Some(folder) = arguments.data.as_deref() else {
-        let mut random = StdRng::seed_from_u64(arguments.seed);
-        let mut draw = |rows| train::sampled(task, rows, &mut random);
-        return Ok([draw(DRAWN[0])?, draw(DRAWN[1])?]);
-    };
-    anyhow::ensure!(
-        arguments.task == thalweg_body_pose::ENTRY.name,
-        "--data holds body poses, for task body_pose only"
-    );
-    let dataset = Dataset::load(folder)?;
-    let sets = [prior::training_poses(&dataset), dataset.poses(Split::Validation)];
-    Ok(sets.map(|poses| Observation::of_joints(&thalweg_body_pose::joint_angles(&poses))))
 }

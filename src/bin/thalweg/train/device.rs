@@ -1,0 +1,30 @@
+//! Where a training computes.
+
+use clap::ValueEnum;
+use tch::{Cuda, Device};
+
+use crate::failure::InputError;
+
+/// A device, by the name of its kind.
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum DeviceName {
+    /// The processor
+    Cpu,
+    /// The first graphics processor that CUDA sees
+    Cuda,
+}
+
+impl DeviceName {
+    /// Finds the device.
+    ///
+    /// # Errors
+    /// [`InputError::NoCuda`] when libtorch has no CUDA, or CUDA no device.
+    pub(super) fn resolve(self) -> Result<Device, InputError> {
+        match self {
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda if Cuda::is_available() => Ok(Device::Cuda(0)),
+            Self::Cuda if tch::utils::has_cuda() => Err(InputError::NoCuda("CUDA sees no device")),
+            Self::Cuda => Err(InputError::NoCuda("this libtorch is built without CUDA")),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Named sets of options.
+
+use super::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions};
+
+/// A set of options with a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preset {
+    /// Minutes on one core: short descents, observations with gaps, an average of theta, a falling rate.
+    #[default]
+    Quick,
+    /// The paper's method at a hundredth of its size: the small theta that studies compare with.
+    Study,
+    /// Liu et al. (2023), appendix, human pose: hours on a GPU.
+    Paper,
+    /// Liu et al. (2023), appendix, GAN inversion.
+    PaperGan,
+}
+
+impl Preset {
+    /// All presets.
+    pub const ALL: [Self; 4] = [Self::Quick, Self::Study, Self::Paper, Self::PaperGan];
+
+    /// Names the preset, as on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Quick => "quick",
+            Self::Study => "study",
+            Self::Paper => "paper",
+            Self::PaperGan => "paper-gan",
+        }
+    }
+
+    /// Describes the preset in a line; `Z`, `N`, `T`, `B` as in the paper.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Quick => "B = 300, N = 2,048, T = 10, with gaps, average and falling rate: minutes on one core",
+            Self::Study => "the paper's method with B = 60, N = 2,048, T = 10",
+            Self::Paper => "human pose as in the paper: B = 500, N = 40,960, T = 200, Z = 128",
+            Self::PaperGan => "GAN inversion as in the paper: B = 500, N = 256, T = 20, Z = X",
+        }
+    }
+
+    /// Finds a preset by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.name() == name)
+    }
+
+    /// Gives the options, for a task whose latent has dimension `latent`.
+    #[must_use]
+    pub fn options(self, latent: i64) -> ThetaOptions {
+        match self {
+            Self::Quick => ThetaOptions::default(),
+            Self::Study => as_published(128, 512, 60, (2_048, 10), 0.005),
+            Self::Paper => as_published(128, 512, 500, (40_960, 200), 0.005),
+            Self::PaperGan => as_published(latent, 1_024, 500, (256, 20), 1e-4),
+        }
+    }
+}
+
+/// The published method: everything is seen, theta's last weights count, its rate is constant.
+///
+/// Figures from Liu et al. (2023), sec. 4 and appendix: lambda_z 0.1, AdamW with weight decay 0.1.
+/// What a step produces is kept, so `z_0` is not; how many points one update takes is not told
+/// there, the default is ours.
+fn as_published(z: i64, hidden: i64, buffers: u32, (descents, steps): (usize, u32), rate_theta: f64) -> ThetaOptions {
+    ThetaOptions {
+        z,
+        hidden,
+        buffers,
+        collection: CollectionOptions {
+            descents,
+            steps,
+            rate_z: 0.1,
+            start_points: false,
+            ..CollectionOptions::default()
+        },
+        update: UpdateOptions {
+            rate_theta,
+            rate_end: 1.0,
+            weight_decay: 0.1,
+            average: 0.0,
+            ..UpdateOptions::default()
+        },
+        masks: MaskOptions::complete(),
+        ..ThetaOptions::default()
+    }
+}
