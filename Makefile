@@ -6,7 +6,7 @@ cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo programs test setup bench bench-node fmt lint
+.PHONY: help demo programs test setup bench bench-pose bench-node fmt lint
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -30,6 +30,9 @@ setup: ## provision compiler, libtorch, ROS 2 and crates, build nothing
 
 bench: ## measure the engine
 	$(cargo) bench --locked
+
+bench-pose: ## compare every way to complete a pose, shipped weights, bundled motion, into out/
+	$(cargo) run $(flags) --bin thalweg -- bench pose --output out/bench_pose
 
 bench-node: programs ## measure the node, JointState in to reconstruction out
 	$(cargo) run $(flags) --bin thalweg -- bench-node

@@ -62,7 +62,7 @@ fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
     let folder = tempfile::tempdir().unwrap();
     let output = demo(&["--in-process", "--fast", "--frames", "6", "--output", folder.path().to_str().unwrap()]);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    for (name, size) in [("demo_error", (1600, 860)), ("demo_filmstrip", (1600, 1168))] {
+    for (name, size) in [("demo_error", (1600, 860)), ("demo_filmstrip", (1600, 1514))] {
         let (decoded, inked) = decode(&folder.path().join(format!("{name}.png")));
         assert_eq!(decoded, size, "{name}");
         assert!(inked > 100_000, "{name} has {inked} pixels that are not white");
@@ -72,17 +72,17 @@ fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
     }
     let report: Value = serde_json::from_slice(&fs::read(folder.path().join("demo.json")).unwrap()).unwrap();
     check_finite("", &report);
-    assert_eq!(report["settings"]["methods"], serde_json::json!(["theta", "x-descent", "x-cold"]));
-    assert_eq!(report["settings"]["landscapes"][1], "identity");
+    assert_eq!(report["settings"]["methods"], serde_json::json!(["start", "theta", "x-descent", "x-cold"]));
+    assert_eq!(report["settings"]["landscapes"][0], "identity");
     let phases = report["phases"].as_array().unwrap();
     assert_eq!(phases.iter().map(|phase| phase["hidden"].as_str().unwrap()).collect::<Vec<_>>(), ["arms", "legs"]);
     let printed = text(&output.stdout);
     for phase in phases {
         let methods = phase["methods"].as_array().unwrap();
-        assert_eq!(methods.len(), 3);
+        assert_eq!(methods.len(), 4);
         methods.iter().for_each(|method| check_method(method, phase["hidden"].as_str().unwrap()));
         let verdicts = phase["verdicts"].as_array().unwrap();
-        assert_eq!(verdicts.len(), 2);
+        assert_eq!(verdicts.len(), 3);
         for (other, verdict) in methods[1..].iter().zip(verdicts) {
             check_verdict([&methods[0], other], verdict.as_str().unwrap());
             assert!(printed.contains(verdict.as_str().unwrap()), "{printed}");

@@ -22,7 +22,7 @@ pub struct EngineConfig {
     /// guess. With a start nothing is drawn: each hypothesis is offered what the start proposes for its code.
     pub fresh: usize,
     /// Weight lambda, at least 0, of the standard normal prior of `x`: `lambda |x|^2 / X` is added
-    /// to what is minimised, and to the losses that are published.
+    /// to what is minimised, and to the losses that are published. With a start, its pull takes this place.
     pub prior_weight: f64,
     /// Weight, at least 0, by which an amortised start pulls `x` to what it proposes: times the share of the
     /// observation that is hidden, times `|x - proposal|^2 / X`. Without a start it does nothing.

@@ -255,8 +255,7 @@ impl Engine {
         let (spec, config) = (self.task.spec(), &self.config);
         let (z, prior) = guarded(self.task.as_ref(), || {
             let z = start.propose(obs, spec, codes);
-            let weights = (config.start_weight, config.prior_weight);
-            let prior = Prior::around(&self.landscape.map(&z), codes, weights, obs, spec)?;
+            let prior = Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec)?;
             Ok((z, prior))
         })?;
         let warm = self.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));

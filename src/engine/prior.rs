@@ -28,29 +28,28 @@ impl Prior {
         Self { scale, ..Self::default() }
     }
 
-    /// Pulls to what a start proposes, `x` `[K, X]`, for codes `[K, C]`, and to the origin by `standard`.
+    /// Pulls to what a start proposes, `x` `[K, X]`, for codes `[K, C]`.
     ///
     /// `weight |x - proposal|^2 / X`, in proportion to the share of the observation that is hidden:
     /// what is seen needs no prior.
     pub(crate) fn around(
         proposal: &Tensor,
         codes: &Tensor,
-        (weight, standard): (f64, f64),
+        weight: f64,
         obs: &Observation,
         spec: &TaskSpec,
     ) -> Result<Self, EngineError> {
-        let own = hidden(obs, spec) * weight;
-        let all = &own + standard;
-        if all.max().double_value(&[]) <= 0.0 {
+        let weight = hidden(obs, spec) * weight;
+        if weight.max().double_value(&[]) <= 0.0 {
             return Ok(Self::default());
         }
-        // Two pulls are one towards the point between, up to a constant. A proposal that is no number is none.
-        let centre = (proposal * (&own / all.clamp_min(f64::MIN_POSITIVE))).nan_to_num(0.0, 0.0, 0.0);
+        // A proposal that is no number is none.
+        let centre = proposal.nan_to_num(0.0, 0.0, 0.0);
         let code = codes.square().mean_dim(1, false, spec.kind).nan_to_num(0.0, 0.0, 0.0);
         Ok(Self {
-            scale: Some((all / spec.latent as f64).sqrt()),
+            offset: (codes.size()[1] > 0).then(|| code * weight.squeeze_dim(1) * CODE_WEIGHT),
+            scale: Some((weight / spec.latent as f64).sqrt()),
             centre: Some(centre),
-            offset: (codes.size()[1] > 0).then(|| code * own.squeeze_dim(1) * CODE_WEIGHT),
         })
     }
 
@@ -113,11 +112,11 @@ mod tests {
         let obs = Observation::of_joints(&Tensor::from_slice(&[1.0, nan, nan, nan]).view([1, 4]));
         let proposal = Tensor::from_slice(&[2.0, 4.0, nan, 1.0]).view([2, 2]);
         let codes = Tensor::from_slice(&[0.0, 2.0]).view([2, 1]);
-        let prior = Prior::around(&proposal, &codes, (0.8, 0.6), &obs, &spec()).expect("a prior");
-        // Three quarters hidden: 0.6 to the proposal and 0.6 to the origin meet half-way.
-        assert_eq!(values(prior.centre.as_ref().expect("a centre")), [1.0, 2.0, 0.0, 0.5]);
+        let prior = Prior::around(&proposal, &codes, 0.8, &obs, &spec()).expect("a prior");
+        assert_eq!(values(prior.centre.as_ref().expect("a centre")), [2.0, 4.0, 0.0, 1.0]);
         let scale = values(prior.scale.as_ref().expect("a scale"))[0];
-        assert!((scale * scale - 1.2 / 2.0).abs() < 1e-12, "{scale}");
+        // Three quarters hidden.
+        assert!((scale * scale - 0.6 / 2.0).abs() < 1e-12, "{scale}");
         let offset = values(prior.offset.as_ref().expect("offsets"));
         assert!(offset[0] == 0.0 && (offset[1] - 4.0 * 0.6 * CODE_WEIGHT).abs() < 1e-12, "{offset:?}");
     }
@@ -126,7 +125,7 @@ mod tests {
     fn what_is_seen_whole_needs_no_prior() {
         let obs = Observation::of_joints(&Tensor::ones([1, 4], (Kind::Double, Device::Cpu)));
         let point = Tensor::ones([1, 2], (Kind::Double, Device::Cpu));
-        let prior = Prior::around(&point, &point, (0.8, 0.0), &obs, &spec()).expect("a prior");
+        let prior = Prior::around(&point, &point, 0.8, &obs, &spec()).expect("a prior");
         assert!(prior.residual(&point).is_none());
     }
 }

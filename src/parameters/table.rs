@@ -142,8 +142,8 @@ fn start() -> Vec<ParameterSpec> {
 fn search() -> Vec<ParameterSpec> {
     let kinds = ("", ParameterRange::Choice(&["auto", "adam", "levenberg_marquardt"]));
     let fresh = "How many hypotheses are drawn anew for each observation, in place of the worst. Below hypotheses.";
-    let prior =
-        "Weight of the standard normal prior of the latent: more keeps solutions usual, less fits what is seen.";
+    let prior = "Weight of the standard normal prior of the latent, where there is no start: more keeps solutions usual, less \
+         fits what is seen.";
     vec![
         row("hypotheses", Integer(8), ("", integer(1, 256)), AnyTime, "Number of hypotheses solved at once."),
         row(

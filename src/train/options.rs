@@ -112,8 +112,7 @@ impl Default for CollectionOptions {
     /// N and T for minutes on one core instead of hours on GPUs.
     ///
     /// The paper's rate for z is 0.1. With 10 steps a descent at 0.1 stays near its start: after
-    /// 40 buffers, 0.5 left 45 % less loss on held-out body poses (`thalweg measure`, nothing
-    /// hidden, 10 steps), and 0.5 was also the best rate to solve with.
+    /// 40 buffers, 0.5 left 45 % less loss on held-out body poses (nothing hidden, 10 steps), and 0.5 was also the best rate to solve with.
     fn default() -> Self {
         Self { descents: 2048, steps: 10, rate_z: 0.5, best_of: 1, start_points: true, keep: 1 }
     }

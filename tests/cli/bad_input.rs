@@ -133,7 +133,7 @@ fn options_that_make_no_sense() {
     bad_usage(&["-", "--budget-ms=-1"], "negative");
     bad_usage(&["-", "--budget-ms", "NaN"], "--budget-ms");
     bad_usage(&["-", "--parameter", "limit"], "expected NAME=VALUE");
-    bad_usage(&["-", "--optimizer", "sgd"], "[possible values: adam, lm]");
+    bad_usage(&["-", "--optimizer", "sgd"], "[possible values: auto, adam, lm]");
     bad_usage(&["-", "--rate=-1"], "adam.rate: got -1, expected a finite number above 0");
     bad_usage(&["-", "--prior-weight", "inf"], "prior_weight: got inf, expected a finite number, at least 0");
     bad_usage(&["-", "--tolerance", "NaN"], "tolerance: got NaN, expected a finite number, at least 0");

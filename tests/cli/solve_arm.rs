@@ -104,8 +104,9 @@ fn the_same_seed_gives_the_same_bytes() {
 fn the_report_says_what_was_done() {
     let run = solve("planar_arm", r#"{"joints": {"joint_1": 0.5}, "points": {"tip_3": [0.3, 0.2, 0]}}"#, &[]).passed();
     assert_eq!(run.line("observed"), "1 of 3 values of joints, 3 of 9 values of points (standard input)");
-    assert_eq!(run.line("landscape"), "identity (models/planar_arm_theta.safetensors does not exist)");
-    assert_eq!(run.line("search"), "adam, rate 0.1, 8 hypotheses, seed 0");
+    assert_eq!(run.line("landscape"), "identity");
+    assert_eq!(run.line("start"), "drawn");
+    assert_eq!(run.line("search"), "adam, rate 0.1 (tch), 8 hypotheses, seed 0");
     assert_eq!(run.line("stopped"), "by steps; 0 diverged");
     assert!(run.line("solved").starts_with("60 steps, 61 evaluations in "), "{}", run.out);
     assert!(run.out.contains("  joint_2 ") && !run.out.contains("  joint_1 "), "{}", run.out);

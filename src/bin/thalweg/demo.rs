@@ -1,4 +1,4 @@
-//! `thalweg demo`: completes hidden limbs of a moving body, live, with three methods side by side.
+//! `thalweg demo`: completes hidden limbs of a moving body, live, with four methods side by side.
 
 mod arm;
 mod measurement;
@@ -44,7 +44,7 @@ const THETA_PRIOR: f64 = 0.03;
 const X_RATE: f64 = 0.05;
 
 /// Step size of Adam without a landscape when every frame starts from scratch: the least loss after
-/// 10 steps of .5 .1 .05 .01 .001 on validation poses, as `thalweg measure` chooses it.
+/// 10 steps of .5 .1 .05 .01 .001 on validation poses, as `thalweg bench pose` chooses it.
 const X_COLD_RATE: f64 = 0.5;
 
 /// The limbs that are hidden, one phase each.
@@ -52,14 +52,16 @@ const HIDDEN: [&str; 2] = ["arms", "legs"];
 
 /// What `--help` says below the options.
 const HELP: &str = "\
-Plays a recorded motion twice, first with the arms hidden, then with the legs hidden. Three methods
+Plays a recorded motion twice, first with the arms hidden, then with the legs hidden. Four methods
 complete each frame within the same time and with the same number of hypotheses:
+  start      Levenberg-Marquardt in the latent of the forward model, from what an amortised start proposes
+             or where the last frame ended: as node and solve do it
   theta      Adam on the learned landscape, from where the last frame ended
   x-descent  Adam in the latent of the forward model, from where the last frame ended
   x-cold     the same, every frame from scratch: classic inference
 Each is a thalweg_node, started as launch starts it; the demo publishes partial joint_states at 100 Hz
 in a ROS domain of its own and measures what comes back on ~/reconstruction. Where ROS 2 cannot be had,
-and with --in-process, three engines in this process take turns instead, at 30 Hz. How far they get
+and with --in-process, four engines in this process take turns instead, at 30 Hz. How far they get
 within that time depends on the machine and on what else it does.
 
 Writes demo.json, demo_error and demo_filmstrip (.png and .svg).
@@ -97,7 +99,7 @@ pub(crate) struct DemoArguments {
     /// Frames of the motion to play in each phase [default: all]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     frames: Option<u32>,
-    /// Do without ROS 2: three engines in this process, 30 frames a second
+    /// Do without ROS 2: four engines in this process, 30 frames a second
     #[arg(long)]
     in_process: bool,
     /// Do not wait for the frame clock; with --in-process only
@@ -239,7 +241,7 @@ fn over_ros(_arguments: &DemoArguments) -> anyhow::Result<Option<String>> {
     Ok(Some("this program was built without the feature ros".to_owned()))
 }
 
-/// Plays to three engines of this process, which take turns.
+/// Plays to the engines of this process, which take turns.
 fn in_process(arguments: &DemoArguments) -> anyhow::Result<()> {
     let player = arguments.player(None)?;
     let methods = arguments.methods();

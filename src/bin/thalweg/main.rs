@@ -1,13 +1,13 @@
 //! The command line: everything of thalweg that needs no ROS.
 
 mod bench_node;
+mod bench_pose;
 mod check;
 mod console;
 mod demo;
 mod doctor;
 mod failure;
 mod job;
-mod measure;
 mod motion;
 mod observation;
 mod params;
@@ -45,14 +45,15 @@ enum Command {
     /// Train weights
     #[command(subcommand)]
     Train(train::Train),
-    /// Measure landscapes on held-out poses: loss and hidden joints against steps
-    Measure(measure::MeasureArguments),
     /// Keep clips of motion capture as latents of the body_pose task
     Motion(motion::MotionArguments),
     /// Print a parameter file for the ROS 2 node
     Params(params::ParamsArguments),
     /// Look at everything that the node depends on, and say what to do
     Doctor(doctor::DoctorArguments),
+    /// Measure methods against each other on held-out data
+    #[command(subcommand)]
+    Bench(bench_pose::Bench),
     /// Measure the ROS 2 node: round trips, age of data, memory
     BenchNode(bench_node::BenchNodeArguments),
     /// Send joints back as they come; bench-node starts it
@@ -87,10 +88,10 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Solve(arguments) => solve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Train(arguments) => train::run(arguments),
-        Command::Measure(arguments) => measure::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),
         Command::Params(arguments) => params::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Bench(bench) => bench_pose::run(bench),
         Command::BenchNode(arguments) => bench_node::run(arguments),
         #[cfg(feature = "ros")]
         Command::RosEcho => bench_node::echo(),

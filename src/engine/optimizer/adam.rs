@@ -14,7 +14,7 @@ const LEAST_DECAY: f64 = 0.01;
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
     /// Step size alpha in units of `z`, whose standard deviation is 1; above 0. The default is that
-    /// of Liu et al. (2023). From a cold start with few steps more is better, see `thalweg measure`.
+    /// of Liu et al. (2023). From a cold start with few steps more is better, see docs/evaluation.md.
     pub rate: f64,
     /// Decay of the first moment, in `[0, 1)`; default from the paper.
     pub beta1: f64,

@@ -8,18 +8,26 @@ pub(super) struct Axis {
     /// Places of the two ends.
     places: [f64; 2],
     is_logarithmic: bool,
+    /// Whether ticks of a logarithmic axis stand at 1, 2 and 5 of each decade.
+    is_tight: bool,
 }
 
 impl Axis {
     pub(super) fn linear(values: [f64; 2], places: [f64; 2]) -> Self {
-        Self { values, places, is_logarithmic: false }
+        Self { values, places, is_logarithmic: false, is_tight: false }
     }
 
     /// Values must be above zero; they are widened to whole decades.
     pub(super) fn logarithmic([low, high]: [f64; 2], places: [f64; 2]) -> Self {
         let low = low.log10().floor();
         let high = high.log10().ceil().max(low + 1.0);
-        Self { values: [low, high], places, is_logarithmic: true }
+        Self { values: [low, high], places, is_logarithmic: true, is_tight: false }
+    }
+
+    /// Values must be above zero; the axis ends with them, or spans a tenth around a single one.
+    pub(super) fn tight_logarithmic([low, high]: [f64; 2], places: [f64; 2]) -> Self {
+        let (low, high) = if high > low { (low, high) } else { (0.9 * low, 1.1 * low) };
+        Self { values: [low.log10(), high.log10()], places, is_logarithmic: true, is_tight: true }
     }
 
     /// The place of a value; outside the axis the nearer end.
@@ -33,6 +41,9 @@ impl Axis {
     /// Values at which ticks stand, about `count` of them, with their labels.
     pub(super) fn ticks(&self, count: f64) -> Vec<(f64, String)> {
         let [low, high] = self.values;
+        if self.is_tight {
+            return tight_ticks(low, high, count);
+        }
         let step = if self.is_logarithmic { ((high - low) / count).ceil() } else { round_step((high - low) / count) };
         let first = (low / step).ceil() as i64;
         let last = (high / step + 1e-9).floor() as i64;
@@ -43,6 +54,15 @@ impl Axis {
         };
         (first..=last).map(tick).collect()
     }
+}
+
+/// Ticks at whole decades, and at 2 and 5 times them where there is room for so many.
+fn tight_ticks(low: f64, high: f64, count: f64) -> Vec<(f64, String)> {
+    let factors: &[f64] = if high - low > count / 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let decades = low.floor() as i32..=high.ceil() as i32;
+    let all = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10f64.powi(decade)));
+    let inside = all.filter(|value| (low - 1e-9..=high + 1e-9).contains(&value.log10()));
+    inside.map(|value| (value, label(value))).collect()
 }
 
 /// The least of 1, 2, 5 times a power of ten that is not below `step`.
@@ -74,6 +94,17 @@ mod tests {
             labels(Axis::logarithmic([1e-5, 0.5], [0.0, 1.0]), 5.0),
             ["1e-5", "1e-4", "0.001", "0.01", "0.1", "1"]
         );
+    }
+
+    #[test]
+    fn a_tight_axis_ends_with_its_values() {
+        let axis = Axis::tight_logarithmic([0.5, 20.0], [0.0, 1.0]);
+        let labels: Vec<_> = axis.ticks(7.0).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(labels, ["0.5", "1", "2", "5", "10", "20"]);
+        assert_eq!((axis.place(0.5), axis.place(20.0)), (0.0, 1.0));
+        let wide: Vec<_> =
+            Axis::tight_logarithmic([1e-3, 10.0], [0.0, 1.0]).ticks(7.0).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(wide, ["0.001", "0.01", "0.1", "1", "10"]);
     }
 
     #[test]

@@ -1,12 +1,18 @@
-//! Pictures for people: errors over time and strips of poses, as PNG and SVG.
+//! Pictures for people: curves, bars, errors over time and strips of poses, as PNG and SVG.
 
 mod axis;
+mod bars;
+mod curves;
 mod error_over_time;
 mod filmstrip;
+mod heat_map;
 mod picture;
 
+pub use bars::{Bar, BarGroup, Bars};
+pub use curves::{Curve, Curves};
 pub use error_over_time::{ErrorOverTime, ErrorPhase, ErrorSeries};
 pub use filmstrip::{Filmstrip, FilmstripRow, Moment};
+pub use heat_map::{HeatMaps, Panel};
 pub use picture::{Anchor, Picture, PictureError, Point, Stroke};
 
 /// The colours of Okabe & Ito (2008), which all common forms of colour vision tell apart, and greys.
@@ -21,6 +27,10 @@ pub mod palette {
     pub const GREEN: RGBColor = RGBColor(0, 158, 115);
     /// Orange.
     pub const ORANGE: RGBColor = RGBColor(230, 159, 0);
+    /// Sky blue.
+    pub const SKY: RGBColor = RGBColor(86, 180, 233);
+    /// Reddish purple.
+    pub const PURPLE: RGBColor = RGBColor(204, 121, 167);
     /// Text.
     pub const INK: RGBColor = RGBColor(40, 40, 40);
     /// Secondary text.
