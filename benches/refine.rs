@@ -1,129 +1,152 @@
-//! Times one `refine` on perceptrons of the size of the body-pose task, one thread.
-#![allow(missing_docs, reason = "criterion's macros make items without documentation")]
+//! Times a step of the engine on the body-pose task beside libtorch, PyTorch, JAX and what the machine could do.
+//!
+//! `cargo bench --bench refine`. All arms of a number of hypotheses take turns, and medians are printed, for other
+//! programs disturb all of them then. `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
+#![allow(missing_docs, reason = "a program")]
 
-use std::hint::black_box;
+#[path = "refine/machine.rs"]
+mod machine;
+#[path = "refine/peers.rs"]
+mod peers;
+
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tch::{Device, Kind, Tensor};
 use thalweg::engine::{BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
 use thalweg::landscape::{Landscape, LandscapeShape};
-use thalweg_task::{
-    DenseForm, DenseHead, JointSpec, Objective, Observation, Perceptron, Reconstruction, Result, Target, Task,
-    TaskError, TaskSpec,
-};
+use thalweg_task::{LoadOptions, Observation};
 
-/// Latent and output of the body-pose task: 32 numbers to 21 joints of 6 numbers.
-const LATENT: i64 = 32;
-const OUTPUTS: i64 = 126;
+use machine::Machine;
+use peers::Peers;
 
-/// A decoder `32 -> 512 -> 512 -> 126` with random weights under a masked square loss.
-struct Decoder {
-    spec: TaskSpec,
-    perceptron: Perceptron,
+/// Numbers of hypotheses.
+const HYPOTHESES: [usize; 4] = [1, 8, 32, 128];
+/// Turns that each arm has.
+const ROUNDS: usize = 25;
+/// Steps of a turn: those of a short descent, from its first one.
+const STEPS: u32 = 5;
+/// Weights of theta, 128-512-512-32, and of F, 32-512-512-126.
+const THETA: usize = 128 * 512 + 512 * 512 + 512 * 32;
+const DECODER: usize = 32 * 512 + 512 * 512 + 512 * 126;
+
+/// Where a descent takes place, and by which method.
+#[derive(Clone, Copy, PartialEq)]
+struct Descent {
+    name: &'static str,
+    in_z: bool,
+    damped: bool,
 }
 
-impl Decoder {
-    fn new() -> Result<Self> {
-        let joint = |index| JointSpec { name: format!("entry_{index}"), unit: "m".into(), lower: -1.0, upper: 1.0 };
-        let spec = TaskSpec {
-            name: "decoder".into(),
-            latent: LATENT,
-            output: vec![OUTPUTS],
-            joints: (0..OUTPUTS).map(joint).collect(),
-            groups: Vec::new(),
-            reads_joints: true,
-            image: None,
-            points: None,
-            skeleton: None,
-            residual: true,
-            fingerprint: "random".into(),
-            device: Device::Cpu,
-            kind: Kind::Float,
+const DESCENTS: [Descent; 3] = [
+    Descent { name: "Adam in z", in_z: true, damped: false },
+    Descent { name: "Adam in x", in_z: false, damped: false },
+    Descent { name: "LM in x", in_z: false, damped: true },
+];
+
+impl Descent {
+    fn weights(self) -> usize {
+        DECODER + if self.in_z { THETA } else { 0 }
+    }
+
+    fn engine(self, backend: BackendChoice, hypotheses: usize) -> Engine {
+        let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions::default()).expect("the shipped weights are there");
+        let shape = LandscapeShape::for_latent(task.spec().latent);
+        let landscape = if self.in_z {
+            Landscape::random(&shape, 1, Kind::Float, Device::Cpu).expect("the paper's widths are valid")
+        } else {
+            Landscape::identity(task.spec().latent)
         };
-        let layer = |(out, into): (i64, i64)| {
-            let wave = |size: i64, pace: f64| (Tensor::arange(size, (Kind::Float, Device::Cpu)) * pace).sin();
-            let weight = wave(out * into, 12.9898).view([out, into]) * (3.0 / into as f64).sqrt();
-            (weight, wave(out, 78.233) * 0.1)
-        };
-        let layers = [(512, LATENT), (512, 512), (OUTPUTS, 512)].map(layer);
-        Ok(Self { spec, perceptron: Perceptron::new(layers.into(), 0.2)? })
+        let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
+        let optimizer = if self.damped { damped } else { Optimizer::default() };
+        let config = EngineConfig { hypotheses, optimizer, fresh: 0, backend, ..EngineConfig::default() };
+        Engine::new(task, landscape, config).expect("task, landscape and options fit")
     }
 }
 
-impl Task for Decoder {
-    fn spec(&self) -> &TaskSpec {
-        &self.spec
+/// Angles of a bent body, one leg and one arm hidden.
+fn observation() -> Observation {
+    let mut angles: Vec<f32> = (0..63u8).map(|index| 0.4 * (f32::from(index) * 1.3).sin()).collect();
+    for joint in [0, 3, 6, 9, 15, 17] {
+        angles[3 * joint..3 * joint + 3].fill(f32::NAN);
     }
-
-    fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(self.perceptron.forward(x))
-    }
-
-    fn encode(&self, obs: &Observation) -> Result<Target> {
-        obs.validate(&self.spec)?;
-        let refuse = || TaskError::EmptyObservation { task: self.spec.name.clone(), observes: "joints".into() };
-        let joints = obs.joints.as_ref().ok_or_else(refuse)?;
-        Ok(Target { value: joints.value().shallow_clone(), weight: joints.observed().to_kind(Kind::Float) })
-    }
-
-    fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
-        Ok(Objective::of_residual((y_hat - &target.value) * &target.weight))
-    }
-
-    fn dense(&self) -> Option<DenseForm<'_>> {
-        Some(DenseForm { layers: &self.perceptron, head: DenseHead::Plain })
-    }
-
-    fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
-        Ok(Reconstruction { joints: Some(y_hat.shallow_clone()), ..Reconstruction::default() })
-    }
+    Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]))
 }
 
-/// An engine before its first step, with a third of the entries unobserved.
-fn engine(backend: BackendChoice, hypotheses: usize, optimizer: Optimizer) -> (Engine, Observation) {
-    let shape = LandscapeShape::for_latent(LATENT);
-    let landscape = Landscape::random(&shape, 1, Kind::Float, Device::Cpu).expect("the paper's widths are valid");
-    let config = EngineConfig { hypotheses, optimizer, fresh: 0, backend, ..EngineConfig::default() };
-    let task = Decoder::new().expect("the layers fit each other");
-    let mut values: Vec<f32> = (0..OUTPUTS).map(|index| (index as f32).cos()).collect();
-    values.iter_mut().step_by(3).for_each(|value| *value = f32::NAN);
-    let obs = Observation::of_joints(&Tensor::from_slice(&values).view([1, OUTPUTS]));
-    let mut engine = Engine::new(Box::new(task), landscape, config).expect("task, landscape and options fit");
-    engine.begin(&obs).expect("random weights give finite losses");
-    (engine, obs)
-}
-
-/// Times one step. Every fifth starts a new descent, untimed: late in one, Levenberg-Marquardt
-/// refuses steps and keeps its Jacobian, which is cheaper.
-fn time_one(engine: &mut Engine, obs: &Observation, index: u64) -> Duration {
-    if index.is_multiple_of(5) {
-        engine.reset();
-        engine.begin(obs).expect("random weights give finite losses");
-    }
+/// Microseconds of a step: the mean of the first few of a descent that starts where its backend's others do.
+fn time(engine: &mut Engine, observation: &Observation) -> f64 {
+    engine.reset();
+    engine.begin(observation).expect("finite losses");
     let start = Instant::now();
-    black_box(engine.refine().expect("perceptrons do not fail"));
-    start.elapsed()
-}
-
-fn refine(criterion: &mut Criterion) {
-    pin_threads(1);
-    let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
-    for optimizer in [Optimizer::default(), damped] {
-        let mut group = criterion.benchmark_group(format!("refine/{}", optimizer.name()));
-        group.throughput(Throughput::Elements(1)).sample_size(10);
-        group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-        for hypotheses in [1, 8, 32, 128] {
-            for (name, backend) in [("tch", BackendChoice::Tch), ("fused", BackendChoice::Fused)] {
-                let (mut engine, obs) = engine(backend, hypotheses, optimizer.clone());
-                group.bench_function(BenchmarkId::new(name, format!("K={hypotheses}")), |bencher| {
-                    bencher.iter_custom(|count| (0..count).map(|index| time_one(&mut engine, &obs, index)).sum());
-                });
-            }
-        }
-        group.finish();
+    for _ in 0..STEPS {
+        engine.refine().expect("perceptrons do not fail");
     }
+    micros(start.elapsed()) / f64::from(STEPS)
 }
 
-criterion_group!(benches, refine);
-criterion_main!(benches);
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Medians of all arms of one descent, microseconds; a peer that is absent has none.
+struct Row {
+    fused: f64,
+    tch: f64,
+    peers: [Option<f64>; 2],
+}
+
+fn measure(descent: Descent, hypotheses: usize, peers: &mut Peers) -> Row {
+    let observation = observation();
+    let mut engines = [BackendChoice::Fused, BackendChoice::Tch].map(|backend| descent.engine(backend, hypotheses));
+    let mut times = [const { Vec::new() }; 4];
+    for round in 0..=ROUNDS {
+        let mut turn: Vec<Option<f64>> = engines.iter_mut().map(|engine| Some(time(engine, &observation))).collect();
+        for library in peers::LIBRARIES {
+            turn.push(if descent.damped { None } else { peers.time(library, descent.in_z, hypotheses) });
+        }
+        // The first turn warms up.
+        if round > 0 {
+            times.iter_mut().zip(turn).for_each(|(times, time)| times.extend(time));
+        }
+    }
+    let [fused, tch, torch, jax] = times.each_mut().map(|times| (!times.is_empty()).then(|| median(times)));
+    let missing = "the engine's own arms always answer";
+    Row { fused: fused.expect(missing), tch: tch.expect(missing), peers: [torch, jax] }
+}
+
+fn main() {
+    pin_threads(1);
+    let mut out = std::io::stdout();
+    let mut say = |line: String| writeln!(out, "{line}").expect("standard output takes lines");
+    let mut peers = Peers::start();
+    say("microseconds of a step, medians, one thread".to_owned());
+    say("| descent | K | roofline | fused | x roofline | tch autograd | x fused | PyTorch eager | JAX jit |".to_owned());
+    say("|---|---|---|---|---|---|---|---|---|".to_owned());
+    let mut machine = Machine::default();
+    for descent in DESCENTS {
+        for hypotheses in HYPOTHESES {
+            machine.measure(descent.weights());
+            let row = measure(descent, hypotheses, &mut peers);
+            machine.measure(descent.weights());
+            let roofline = (!descent.damped).then(|| machine.roofline(descent.weights(), hypotheses));
+            let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"));
+            let ratio = roofline.map_or_else(|| "-".to_owned(), |roofline| format!("{:.2}", row.fused / roofline));
+            say(format!(
+                "| {} | {hypotheses} | {} | {:.0} | {ratio} | {:.0} | {:.1} | {} | {} |",
+                descent.name,
+                cell(roofline),
+                row.fused,
+                row.tch,
+                row.tch / row.fused,
+                cell(row.peers[0]),
+                cell(row.peers[1]),
+            ));
+        }
+    }
+    machine.describe().into_iter().chain(peers.describe()).for_each(say);
+}

@@ -12,10 +12,11 @@ use std::path::Path;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
 use thalweg_task::{JointSpec, Masked, Observation, Perceptron, Result, TaskError, TaskSpec};
 
+use crate::fused::{Chain, numbers};
 use crate::landscape::{Landscape, SLOPE};
 
 /// What a file of a start says it is, in the metadata entry `format`.
@@ -48,6 +49,8 @@ impl StartShape {
 #[derive(Debug)]
 pub struct Start {
     network: Perceptron,
+    /// The network without libtorch, in single precision on a CPU.
+    chain: Option<Chain<f32>>,
     shape: StartShape,
     id: String,
 }
@@ -64,7 +67,10 @@ impl Start {
             }
         }
         let id = weights::fingerprint(&network.named(PREFIX));
-        Ok(Self { network, shape, id })
+        let weights = network.parameters();
+        let is_plain = weights.iter().all(|weight| (weight.kind(), weight.device()) == (Kind::Float, Device::Cpu));
+        let chain = if is_plain { Chain::new(&network) } else { None };
+        Ok(Self { network, chain, shape, id })
     }
 
     /// Reads a start that was trained for this forward model and this landscape.
@@ -119,8 +125,26 @@ impl Start {
     /// `obs`: one row for all codes, or one row for each; `codes`: `[K, C]`. Returns `[K, Z]`. What
     /// is not finite stays so: the engine draws such rows anew.
     pub fn propose(&self, obs: &Observation, spec: &TaskSpec, codes: &Tensor) -> Tensor {
-        let seen = features(obs, spec).expand([codes.size()[0], -1], false);
-        self.network.forward(&Tensor::cat(&[&seen, codes], 1))
+        let seen = features(obs, spec);
+        match &self.chain {
+            Some(chain) => self.propose_natively(chain, &seen, codes),
+            None => {
+                let seen = seen.expand([codes.size()[0], -1], false);
+                self.network.forward(&Tensor::cat(&[&seen, codes], 1))
+            }
+        }
+    }
+
+    /// As [`Start::propose`], from features `[1 or K, D]`.
+    fn propose_natively(&self, chain: &Chain<f32>, seen: &Tensor, codes: &Tensor) -> Tensor {
+        let (width, code) = (self.shape.inputs as usize, self.shape.code as usize);
+        let (seen, codes, rows) = (numbers::<f32>(seen), numbers::<f32>(codes), codes.size()[0]);
+        let is_shared = seen.len() == width;
+        let z = chain.forward(rows as usize, |row, place| {
+            place[..width].copy_from_slice(&seen[if is_shared { 0 } else { row * width }..][..width]);
+            place[width..].copy_from_slice(&codes[row * code..][..code]);
+        });
+        Tensor::from_slice(&z).view([rows, self.shape.z])
     }
 
     /// The code of each of K hypotheses, `[K, C]`: zero for the first, then fixed random ones.
@@ -222,7 +246,6 @@ fn is_angle(joint: &JointSpec) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     fn spec() -> TaskSpec {
         let joint =
@@ -275,6 +298,26 @@ mod tests {
         assert!((many.get(3) - many.get(4)).abs().max().double_value(&[]) > 1e-3);
         let zero = start.codes(1, &spec).abs().max().double_value(&[]);
         assert!(zero == 0.0, "the first code is zero, got {zero}");
+    }
+
+    #[test]
+    fn single_precision_proposes_the_same_without_libtorch() {
+        let spec = TaskSpec { kind: Kind::Float, ..spec() };
+        let layers = start(3).network.parameters();
+        let layers = layers.chunks(2).map(|pair| (pair[0].to_kind(Kind::Float), pair[1].to_kind(Kind::Float)));
+        let network = Perceptron::new(layers.collect(), SLOPE).expect("layers fit");
+        let single = Start::new(network, start(3).shape()).expect("widths fit");
+        assert!(single.chain.is_some() && start(3).chain.is_none());
+        let angles = [[0.5, f64::NAN], [1.5, 0.25]];
+        for (obs, rows) in [(&angles[..1], 37), (&angles[..], 2)] {
+            let obs = Observation::of_joints(&Tensor::from_slice(obs.as_flattened()).view([-1, 2]));
+            let codes = codes(rows, 3, 7).to_kind(Kind::Float);
+            let got = single.propose(&obs, &spec, &codes);
+            let seen = features(&obs, &spec).expand([rows as i64, -1], false);
+            let expected = single.network.forward(&Tensor::cat(&[&seen, &codes], 1));
+            let apart = (got - &expected).abs().max().double_value(&[]);
+            assert!(apart < 1e-5 * expected.abs().max().double_value(&[]), "{apart}");
+        }
     }
 
     #[test]

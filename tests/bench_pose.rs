@@ -68,7 +68,10 @@ fn everything_is_measured_written_and_not_measured_twice() {
     let first = bench(&output, &[]);
     assert!(first.status.success(), "{}", text(&first.stderr));
     let out = text(&first.stdout);
-    assert!(out.contains("## Claims") && out.contains("| a: 2 steps of theta, 20 of Adam in X, bundled motion |"), "{out}");
+    assert!(
+        out.contains("## Claims") && out.contains("| a: 2 steps of theta, 20 of Adam in X, bundled motion |"),
+        "{out}"
+    );
     let report = std::fs::read_to_string(output.join("results.md")).unwrap();
     for title in [
         "Loss (Eq. 6) after steps",

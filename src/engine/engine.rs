@@ -45,6 +45,8 @@ pub struct Engine {
 /// One observation and the descent towards it.
 struct Session {
     target: Target,
+    /// Whether one observation is explained by all hypotheses.
+    is_shared: bool,
     prior: Prior,
     stamp_nanos: i64,
     descent: Descent,
@@ -255,7 +257,7 @@ impl Engine {
         let (spec, config) = (self.task.spec(), &self.config);
         let (z, prior) = guarded(self.task.as_ref(), || {
             let z = start.propose(obs, spec, codes);
-            let prior = Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec)?;
+            let prior = Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec);
             Ok((z, prior))
         })?;
         let warm = self.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
@@ -368,7 +370,8 @@ impl Engine {
         if !self.observers.is_empty() {
             self.observers.notify(&Event::Begin { stamp_nanos, z: &descent.z(), loss: descent.loss() }, true);
         }
-        self.session = Some(Session { target, prior, stamp_nanos, descent, stop: None, solution: None });
+        let is_shared = is_shared(&target);
+        self.session = Some(Session { target, is_shared, prior, stamp_nanos, descent, stop: None, solution: None });
         Ok(())
     }
 
@@ -432,17 +435,17 @@ impl Session {
     /// The best loss: the least when all rows share the observation, the mean of the rows' best otherwise.
     fn score(&self) -> f64 {
         let loss = self.descent.best_loss();
-        if is_shared(&self.target) {
+        if self.is_shared {
             return loss.iter().copied().fold(f64::INFINITY, f64::min);
         }
         loss.iter().sum::<f64>() / loss.len() as f64
     }
 
     fn solution(&mut self, landscape: &str, output: &[i64]) -> &Solution {
-        let Self { target, stamp_nanos, descent, stop, solution, .. } = self;
+        let Self { is_shared, stamp_nanos, descent, stop, solution, .. } = self;
         solution.get_or_insert_with(|| {
             let best = descent.best(output);
-            let point = if is_shared(target) { best.select(&rank(&best.loss)) } else { best };
+            let point = if *is_shared { best.select(&rank(&best.loss)) } else { best };
             Solution::new(point, descent.statistics(), *stamp_nanos, landscape.to_owned(), *stop)
         })
     }

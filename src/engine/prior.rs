@@ -1,9 +1,9 @@
 //! What is known of `x` before, or beside, what is seen.
 
-use tch::Tensor;
+use tch::{Device, Tensor};
 use thalweg_task::{Observation, TaskSpec};
 
-use super::error::EngineError;
+use crate::fused::numbers;
 
 /// Weight of a code's squared length against that of `x`: a guess that ranks the first hypothesis,
 /// whose code is zero, before others that explain what is seen about as well.
@@ -32,25 +32,30 @@ impl Prior {
     ///
     /// `weight |x - proposal|^2 / X`, in proportion to the share of the observation that is hidden:
     /// what is seen needs no prior.
-    pub(crate) fn around(
-        proposal: &Tensor,
-        codes: &Tensor,
-        weight: f64,
-        obs: &Observation,
-        spec: &TaskSpec,
-    ) -> Result<Self, EngineError> {
-        let weight = hidden(obs, spec) * weight;
-        if weight.max().double_value(&[]) <= 0.0 {
-            return Ok(Self::default());
+    pub(crate) fn around(proposal: &Tensor, codes: &Tensor, weight: f64, obs: &Observation, spec: &TaskSpec) -> Self {
+        // A handful of numbers: as tensors they would cost more than all else at a start.
+        let weights: Vec<f64> = hidden(obs, spec).iter().map(|hidden| hidden * weight).collect();
+        if weights.iter().all(|weight| *weight <= 0.0) {
+            return Self::default();
         }
+        let (rows, latent) = (proposal.size()[0] as usize, spec.latent as usize);
+        let of_row = |row: usize| weights[if weights.len() == 1 { 0 } else { row }];
         // A proposal that is no number is none.
-        let centre = proposal.nan_to_num(0.0, 0.0, 0.0);
-        let code = codes.square().mean_dim(1, false, spec.kind).nan_to_num(0.0, 0.0, 0.0);
-        Ok(Self {
-            offset: (codes.size()[1] > 0).then(|| code * weight.squeeze_dim(1) * CODE_WEIGHT),
-            scale: Some((weight / spec.latent as f64).sqrt()),
-            centre: Some(centre),
-        })
+        let finite = |value: f64| if value.is_finite() { value } else { 0.0 };
+        let centre: Vec<f64> = numbers::<f64>(proposal).into_iter().map(finite).collect();
+        let codes: Vec<f64> = numbers(codes);
+        let offset = |(row, code): (usize, &[f64])| {
+            let square = code.iter().map(|code| code * code).sum::<f64>() / code.len() as f64;
+            finite(square) * of_row(row) * CODE_WEIGHT
+        };
+        let offset = codes.chunks(codes.len().div_ceil(rows).max(1)).enumerate().map(offset).collect::<Vec<_>>();
+        let scale: Vec<f64> = weights.iter().map(|weight| (weight / latent as f64).sqrt()).collect();
+        let tensor = |values: &[f64]| Tensor::from_slice(values).to_kind(spec.kind).to_device(spec.device);
+        Self {
+            scale: Some(tensor(&scale).view([-1, 1])),
+            centre: Some(tensor(&centre).view([rows as i64, latent as i64])),
+            offset: (!offset.is_empty()).then(|| tensor(&offset)),
+        }
     }
 
     /// The rows `scale (x - centre)`, `[K, X]`, whose squares pull; none where nothing does.
@@ -63,18 +68,21 @@ impl Prior {
     }
 }
 
-/// Share of the entries that were not observed, `[O, 1]`.
-fn hidden(obs: &Observation, spec: &TaskSpec) -> Tensor {
-    let rows = obs.rows();
+/// Share of the entries that were not observed, one for each of the O rows.
+fn hidden(obs: &Observation, spec: &TaskSpec) -> Vec<f64> {
+    let rows = obs.rows() as usize;
     let entries = |kind| spec.shape_of(kind).map_or(0, |shape| shape.iter().product::<i64>());
     let all: i64 = ["joints", "image", "points"].into_iter().map(entries).sum();
-    let zero = Tensor::zeros([rows], (tch::Kind::Double, spec.device));
-    let count = |sum: Tensor, (_, field): (_, &thalweg_task::Masked)| {
-        sum + field.observed().to_device(spec.device).flatten(1, -1).sum_dim_intlist(1, false, tch::Kind::Double)
-    };
-    let seen = obs.fields().fold(zero, count) / all.max(1) as f64;
-    let hidden: Tensor = 1.0 - seen;
-    hidden.unsqueeze(1).to_kind(spec.kind)
+    let mut hidden = vec![1.0; rows];
+    for (_, field) in obs.fields() {
+        let observed = field.observed().to_device(Device::Cpu).contiguous();
+        let mut seen = vec![false; observed.numel()];
+        observed.copy_data(&mut seen, observed.numel());
+        for (hidden, seen) in hidden.iter_mut().zip(seen.chunks(seen.len() / rows.max(1))) {
+            *hidden -= seen.iter().filter(|seen| **seen).count() as f64 / all.max(1) as f64;
+        }
+    }
+    hidden
 }
 
 #[cfg(test)]
@@ -112,7 +120,7 @@ mod tests {
         let obs = Observation::of_joints(&Tensor::from_slice(&[1.0, nan, nan, nan]).view([1, 4]));
         let proposal = Tensor::from_slice(&[2.0, 4.0, nan, 1.0]).view([2, 2]);
         let codes = Tensor::from_slice(&[0.0, 2.0]).view([2, 1]);
-        let prior = Prior::around(&proposal, &codes, 0.8, &obs, &spec()).expect("a prior");
+        let prior = Prior::around(&proposal, &codes, 0.8, &obs, &spec());
         assert_eq!(values(prior.centre.as_ref().expect("a centre")), [2.0, 4.0, 0.0, 1.0]);
         let scale = values(prior.scale.as_ref().expect("a scale"))[0];
         // Three quarters hidden.
@@ -125,7 +133,7 @@ mod tests {
     fn what_is_seen_whole_needs_no_prior() {
         let obs = Observation::of_joints(&Tensor::ones([1, 4], (Kind::Double, Device::Cpu)));
         let point = Tensor::ones([1, 2], (Kind::Double, Device::Cpu));
-        let prior = Prior::around(&point, &point, 0.8, &obs, &spec()).expect("a prior");
+        let prior = Prior::around(&point, &point, 0.8, &obs, &spec());
         assert!(prior.residual(&point).is_none());
     }
 }

@@ -1,8 +1,10 @@
 //! What follows the layers: the head, the residuals, their loss and derivatives, row by row.
 
+use pulp::Arch;
 use tch::{Device, Tensor};
 use thalweg_task::{DenseHead, RotationFeatures, RotationHead, SerialAngles, Target};
 
+use super::chord::Chord;
 use super::real::Real;
 use super::rotation::{Frame, Sines, Turn};
 
@@ -10,6 +12,8 @@ use super::rotation::{Frame, Sines, Turn};
 const SIX: usize = 6;
 /// Numbers of a joint in F's output.
 const NINE: usize = 9;
+/// Most residuals of a joint.
+const WIDEST: usize = NINE + SerialAngles::WIDTH;
 
 /// An observation as plain numbers: one row for all hypotheses, or one for each.
 #[derive(Debug)]
@@ -88,10 +92,20 @@ impl<T: Real> Aim<T> {
 
 /// Reads a tensor's numbers.
 pub(crate) fn numbers<T: Real>(tensor: &Tensor) -> Vec<T> {
-    let flat = tensor.detach().to_kind(T::KIND).to_device(Device::Cpu).contiguous().view([-1]);
+    let flat = tensor.detach().to_kind(T::KIND).to_device(Device::Cpu).contiguous();
     let mut values = vec![T::ZERO; flat.numel()];
     flat.copy_data(&mut values, flat.numel());
     values
+}
+
+/// Reads a tensor's numbers, as many as there are places.
+pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
+    let tensor = tensor.detach();
+    if tensor.kind() == T::KIND && tensor.device() == Device::Cpu && tensor.is_contiguous() {
+        tensor.copy_data(values, values.len());
+    } else {
+        values.copy_from_slice(&numbers(&tensor));
+    }
 }
 
 /// The head of a task, and how its output is compared.
@@ -106,19 +120,20 @@ pub(crate) enum Comparison {
 /// As [`RotationHead`], with the number of joints.
 #[derive(Clone, Debug)]
 pub(crate) struct RotationComparison {
+    arch: Arch,
     joints: usize,
     head: RotationHead,
 }
 
 impl Comparison {
     /// Prepares a head for layers with `outputs` outputs; none when they do not fit.
-    pub(crate) fn new(head: DenseHead, outputs: usize) -> Option<Self> {
+    pub(crate) fn new(arch: Arch, head: DenseHead, outputs: usize) -> Option<Self> {
         match head {
             DenseHead::Plain => Some(Self::Plain(outputs)),
             DenseHead::Rotations(head) => {
                 let joints = outputs / SIX;
                 let fits = outputs == SIX * joints && (head.angles.is_empty() || head.angles.len() == joints);
-                fits.then_some(Self::Rotations(RotationComparison { joints, head }))
+                fits.then_some(Self::Rotations(RotationComparison { arch, joints, head }))
             }
         }
     }
@@ -182,47 +197,38 @@ impl Comparison {
         }
     }
 
-    /// Maps changes of `raw` to changes of the residuals of hypothesis `row`, times weights.
-    ///
-    /// `changes`: rows of `stride`, one for each direction. `out`: `[directions, M]`.
-    pub(crate) fn push<T: Real>(
-        &self,
-        raw: &[T],
-        aim: &Aim<T>,
-        row: usize,
-        (changes, stride): (&[T], usize),
-        out: &mut [T],
-    ) {
+    /// Lists how the residuals of hypothesis `row` change with `raw`: rows that have the same product with
+    /// their own transpose, summed up, as all rows of weighted derivatives.
+    pub(super) fn derive<T: Real>(&self, raw: &[T], aim: &Aim<T>, row: usize, rows: &mut Vec<Derivative<T>>) {
         let (_, weight) = aim.row(row);
-        let directions = changes.chunks_exact(stride).zip(out.chunks_exact_mut(weight.len()));
+        rows.clear();
         match self {
-            Self::Plain(_) => directions.for_each(|(change, out)| {
-                out.iter_mut().zip(change).zip(weight).for_each(|((out, change), weight)| *out = *change * *weight);
-            }),
+            Self::Plain(_) => rows.extend(weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO).map(
+                |(first, weight)| {
+                    let mut by_raw = [T::ZERO; SIX];
+                    by_raw[0] = *weight;
+                    Derivative { first, count: 1, by_raw }
+                },
+            )),
             Self::Rotations(rotations) => {
                 let columns = weight.len() / rotations.joints;
-                let (six, _) = raw.as_chunks::<SIX>();
-                for joint in 0..rotations.joints {
-                    let span = joint * columns..(joint + 1) * columns;
-                    let state = rotations.joint(joint, &six[joint], columns);
-                    for (change, out) in directions_of(changes, stride, out, aim.residuals) {
-                        let (change, _) = change.as_chunks::<SIX>();
-                        state.push(&change[joint], &weight[span.clone()], &mut out[span.clone()]);
-                    }
+                let joints = raw.as_chunks::<SIX>().0.iter().zip(weight.chunks_exact(columns)).enumerate();
+                for (joint, (six, weight)) in joints.filter(|(_, (_, weight))| weight.iter().any(|w| *w != T::ZERO)) {
+                    rotations.derive(joint, six, weight, rows);
                 }
             }
         }
     }
 }
 
-/// Pairs the rows of `changes` with those of `out`.
-fn directions_of<'a, T>(
-    changes: &'a [T],
-    stride: usize,
-    out: &'a mut [T],
-    residuals: usize,
-) -> impl Iterator<Item = (&'a [T], &'a mut [T])> {
-    changes.chunks_exact(stride).zip(out.chunks_exact_mut(residuals))
+/// A row of derivatives with respect to some entries of the layers' output.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Derivative<T> {
+    /// The first of these entries.
+    pub(super) first: usize,
+    /// How many they are.
+    pub(super) count: usize,
+    pub(super) by_raw: [T; SIX],
 }
 
 /// One joint of one hypothesis: all that its derivatives need.
@@ -246,8 +252,39 @@ impl RotationComparison {
         Joint { frame, turn, sines }
     }
 
+    fn derive<T: Real>(&self, joint: usize, six: &[T; SIX], weight: &[T], rows: &mut Vec<Derivative<T>>) {
+        let (first, count) = (SIX * joint, SIX);
+        let state = self.joint(joint, six, weight.len());
+        let is_chord = state.turn.is_none() && weight[..NINE].iter().all(|entry| *entry == weight[0]);
+        let width = self.head.features.width();
+        let skipped = if is_chord {
+            // |dR|^2 is twice the square of the angular velocity.
+            let scale = weight[0] * T::of(std::f64::consts::SQRT_2);
+            rows.extend(state.frame.spin().map(|spin| Derivative { first, count, by_raw: spin.map(|s| s * scale) }));
+            width
+        } else {
+            0
+        };
+        let mut columns = [[T::ZERO; WIDEST]; SIX];
+        if skipped < weight.len() {
+            for (entry, column) in columns.iter_mut().enumerate() {
+                let mut direction = [T::ZERO; SIX];
+                direction[entry] = T::ONE;
+                state.push(&direction, weight, &mut column[..weight.len()]);
+            }
+        }
+        let row = |residual: usize| Derivative { first, count, by_raw: columns.map(|column| column[residual]) };
+        rows.extend((skipped..weight.len()).filter(|&residual| weight[residual] != T::ZERO).map(row));
+    }
+
     fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T]) -> T {
         let columns = value.len() / self.joints;
+        // Vectors with sines are nine columns, too.
+        if columns == NINE && matches!(self.head.features, RotationFeatures::Matrix) {
+            let (raw, value, weight) = (raw.as_chunks_mut().0, value.as_chunks().0, weight.as_chunks().0);
+            let least_length = T::of(self.head.least_length);
+            return self.arch.dispatch(Chord { raw, value, weight, least_length });
+        }
         let targets = value.chunks_exact(columns).zip(weight.chunks_exact(columns));
         let (six, _) = raw.as_chunks_mut::<SIX>();
         let mut loss = T::ZERO;
@@ -318,7 +355,7 @@ fn score<T: Real, const N: usize>(apart: [T; N], weight: &[T], loss: &mut T) -> 
 fn difference<T: Real>(vector: [T; 3], value: [T; 3], least_angle: T) -> [T; 3] {
     let square = |v: &[T; 3]| v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
     let near: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis]);
-    let length = square(&value).root();
+    let length = square(&value).square_root();
     let length = if length > least_angle { length } else { least_angle };
     let shorter = T::ONE - T::of(std::f64::consts::TAU) / length;
     let far: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis] * shorter);

@@ -7,7 +7,8 @@
 //!
 //! libtorch's autograd spends most of a small step on bookkeeping. Here a step is a few products of
 //! some rows with packed weights ([`panels`]), with biases and rectifiers applied before a result leaves
-//! the registers, and rows go through all layers in tiles that stay in the cache. Vectors are as wide
+//! the registers, and rows go through all layers in tiles that stay in the cache. Weights are kept once,
+//! for both directions, because a step of few rows is bound by reading them. Vectors are as wide
 //! as the processor at hand has them: AVX-512, AVX2, NEON or none, chosen when a model is built. Nothing is
 //! allocated while evaluating.
 //!
@@ -15,14 +16,27 @@
 //! descends on it.
 
 mod buffer;
+mod chain;
+mod chord;
 mod comparison;
+mod dots;
+mod finish;
+mod lane;
+mod layer;
 mod model;
 mod normal;
 mod panels;
+mod product;
 mod real;
 mod rotation;
+mod spread;
+mod sums;
+mod tangents;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use comparison::{Aim, Pull, numbers};
+pub(crate) use chain::Chain;
+pub(crate) use comparison::{Aim, Pull, numbers, read};
 pub(crate) use model::{Batch, Model, Workspace};
-pub(crate) use normal::{Linearisation, NormalSpace};
+pub(crate) use normal::NormalSpace;
 pub(crate) use real::Real;

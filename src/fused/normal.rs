@@ -1,10 +1,16 @@
 //! Damped normal equations, hypothesis by hypothesis.
 
+use pulp::{Simd, WithSimd};
+
 use super::buffer::Buffer;
-use super::comparison::Aim;
-use super::model::{Directions, Model, Workspace, tile};
-use super::panels::{Panels, Product, Rows, Store};
+use super::comparison::{Aim, Derivative};
+use super::finish::{GateBy, Store};
+use super::model::{Batch, Model, TILE, Workspace, squares};
+use super::panels::Panels;
+use super::product::{Product, Rows};
 use super::real::Real;
+use super::spread::{Left, Spread};
+use super::tangents::Tangents;
 
 /// The residuals of one hypothesis as a linear function of `z`, ready to be solved for a step.
 ///
@@ -20,130 +26,283 @@ pub(crate) struct Linearisation<T> {
     trace: f64,
     /// B, `[X, Z]`; empty without theta.
     by_z: Vec<T>,
-    /// Whether it belongs to the present point.
-    pub(crate) is_fresh: bool,
+    /// Whether it belongs to the point beside it.
+    is_fresh: bool,
 }
 
-/// What linearising and solving need, whatever the number of hypotheses.
+impl<T: Copy> Linearisation<T> {
+    /// Marks it as belonging to another point.
+    pub(super) fn spoil(&mut self) {
+        self.is_fresh = false;
+    }
+
+    /// Takes over another one, without allocating.
+    pub(crate) fn take(&mut self, other: &Self) {
+        self.is_fresh = other.is_fresh;
+        if other.is_fresh {
+            self.matrix.copy_from_slice(&other.matrix);
+            self.by_z.copy_from_slice(&other.by_z);
+            self.trace = other.trace;
+        }
+    }
+}
+
+/// What linearising and solving need.
 #[derive(Debug)]
 pub(crate) struct NormalSpace<T> {
-    directions: Directions<T>,
-    /// A', `[X, M]`.
-    by_x: Vec<T>,
-    residuals: Square,
-    outputs: Square,
+    tangents: Tangents<T>,
+    /// What the head makes of tangents, row by row.
+    derivatives: Vec<Derivative<T>>,
+    /// A, `[M, X]`, without the prior's rows.
+    residuals: Panels<f64>,
+    /// Where rows of its panels and those below lie.
+    places: Vec<usize>,
+    /// `A'A`, `B B'` and their product, `[X, X]`.
+    inner: Panels<f64>,
+    outer: Panels<f64>,
     product: Panels<f64>,
-    product_out: Buffer<f64>,
+    /// `[padded X]`.
+    by_x: Buffer<T>,
+    turned: Turned<T>,
     /// `[X, X]` and `[X]`, overwritten by solving.
     system: Vec<f64>,
     right: Vec<f64>,
 }
 
-/// What it takes to multiply a matrix `[X, N]` with its transpose, in double precision.
+/// Cotangents on their way back through theta, `[X, padded]`, and what becomes of them.
 #[derive(Debug)]
-struct Square {
-    rows: Buffer<f64>,
-    columns: Panels<f64>,
-    out: Buffer<f64>,
+struct Turned<T> {
+    from: Buffer<T>,
+    to: Buffer<T>,
+    /// `B'`, `[Z, X]`.
+    by_z: Panels<f64>,
 }
 
-impl Square {
-    fn new<T: Real>(model: &Model<T>, size: usize, length: usize) -> Self {
-        let columns = Panels::zeros(model.arch(), length, size);
-        let out = Buffer::zeros(size * columns.padded());
-        Self { rows: Buffer::zeros(size * length), columns, out }
-    }
+/// Sums up what the head makes of tangents, `[raw, X]`: residuals' derivatives, `[M, X]`.
+struct Compose<'a, T> {
+    derivatives: &'a [Derivative<T>],
+    tangents: &'a Panels<T>,
+    out: &'a mut Panels<f64>,
+}
 
-    /// Fills `out`, `[X, padded]`, with `matrix` times its transpose.
-    fn run<T: Real>(&mut self, model: &Model<T>, matrix: &[T]) {
-        self.rows.iter_mut().zip(matrix).for_each(|(row, value)| *row = value.wide());
-        let (length, rows) = (self.columns.inputs(), &self.rows);
-        self.columns.fill(|inner, column| rows[column * length + inner]);
-        let rows = Rows { data: &self.rows, stride: length, count: self.columns.outputs() };
-        model.arch().dispatch(Product { rows, panels: &self.columns, out: &mut self.out, finish: Store });
-    }
+impl<T: Real> WithSimd for Compose<'_, T> {
+    type Output = ();
 
-    /// Entry of the result.
-    fn at(&self, row: usize, column: usize) -> f64 {
-        self.out[row * self.columns.padded() + column]
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { derivatives, tangents, out } = self;
+        let (width, stride, from) = (out.width(), out.stride(), tangents.width());
+        for (panel, out) in out.data_mut().chunks_exact_mut(stride).enumerate() {
+            let column = panel * width;
+            let Some(tangents) = tangents.panels().nth(column / from) else { break };
+            for (out, derivative) in out.chunks_exact_mut(width).zip(derivatives) {
+                out.fill(0.0);
+                let rows = tangents.chunks_exact(from).skip(derivative.first).take(derivative.count);
+                for (row, factor) in rows.zip(derivative.by_raw) {
+                    let (row, factor) = (&row[column % from..][..width], factor.wide());
+                    out.iter_mut().zip(row).for_each(|(out, value)| *out += factor * value.wide());
+                }
+            }
+        }
     }
 }
 
 impl<T: Real> Model<T> {
-    /// Allocates linearisations of `rows` hypotheses.
-    pub(crate) fn linearisations(&self, rows: usize) -> Vec<Linearisation<T>> {
+    /// Allocates K points with their linearisations.
+    pub(crate) fn linear_batch(&self, rows: usize) -> Batch<T> {
         let latent = self.latent();
         let by_z = vec![T::ZERO; if self.has_theta() { latent * self.dim() } else { 0 }];
-        vec![Linearisation { matrix: vec![0.0; latent * latent], trace: 0.0, by_z, is_fresh: false }; rows]
+        let linear = Linearisation { matrix: vec![0.0; latent * latent], trace: 0.0, by_z, is_fresh: false };
+        let linear = vec![linear; rows];
+        Batch { linear, ..self.batch(rows) }
     }
 
-    /// Allocates what linearising against targets of `residuals` residuals needs.
-    pub(crate) fn normal_space(&self, residuals: usize) -> NormalSpace<T> {
-        let latent = self.latent();
-        let product = Panels::zeros(self.arch(), latent, latent);
+    /// Allocates what linearising `hypotheses` against targets of `residuals` residuals needs.
+    pub(crate) fn normal_space(&self, residuals: usize, hypotheses: usize) -> NormalSpace<T> {
+        let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
+        let square = || Panels::zeros(arch, latent, latent);
+        let (residuals, by_z) = (Panels::zeros(arch, residuals, latent), Panels::zeros(arch, dim, latent));
+        let most = residuals.inputs().max(dim).max(latent);
+        let tangents = Tangents::new(arch, self.decoder(), hypotheses);
+        let layers = self.encoder().iter();
+        let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
+        let zeros = || Buffer::zeros(latent * width);
         NormalSpace {
-            directions: self.directions(),
-            by_x: vec![T::ZERO; latent * residuals],
-            residuals: Square::new(self, latent, residuals),
-            outputs: Square::new(self, latent, self.dim()),
-            product_out: Buffer::zeros(latent * product.padded()),
-            product,
+            by_x: Buffer::zeros(tangents.last(self.lead()).padded()),
+            tangents,
+            derivatives: Vec::with_capacity(residuals.inputs()),
+            places: (0..most).map(|row| Left::place(&residuals, false, row)).collect(),
+            residuals,
+            inner: square(),
+            outer: square(),
+            product: square(),
+            turned: Turned { from: zeros(), to: zeros(), by_z },
             system: vec![0.0; latent * latent],
             right: vec![0.0; latent],
         }
     }
 
-    /// Linearises at the rows of `z`, `[K, Z]`, whose linearisation is not fresh.
+    /// Evaluates losses at `batch.z`; where a row is `wanted`, told its loss, the derivatives, too.
+    ///
+    /// The slope of the others is infinite.
+    pub(crate) fn evaluate_linear(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        space: &mut NormalSpace<T>,
+        wanted: impl Fn(usize, f64) -> bool,
+    ) {
+        batch.slope.fill(f64::INFINITY);
+        batch.linear.iter_mut().for_each(Linearisation::spoil);
+        for first in (0..batch.loss.len()).step_by(TILE) {
+            self.visit(aim, batch, work, space, first, &wanted);
+        }
+    }
+
+    /// Linearises at points that were evaluated without.
     pub(crate) fn linearise(
         &self,
         aim: &Aim<T>,
-        z: &[T],
-        linear: &mut [Linearisation<T>],
+        batch: &mut Batch<T>,
         work: &mut Workspace<T>,
         space: &mut NormalSpace<T>,
     ) {
-        for (index, linear) in linear.chunks_mut(tile()).enumerate() {
-            if linear.iter().all(|linear| linear.is_fresh) {
-                continue;
-            }
-            let first = index * tile();
-            self.forward(&z[first * self.dim()..], linear.len(), work);
-            for (place, linear) in linear.iter_mut().enumerate().filter(|(_, linear)| !linear.is_fresh) {
-                self.by_x(aim, first + place, place, work, &mut space.directions, &mut space.by_x);
-                if self.has_theta() {
-                    self.by_z(place, work, &mut space.directions, &mut linear.by_z);
-                }
-                space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(first + place).wide()), linear);
+        for first in (0..batch.loss.len()).step_by(TILE) {
+            let tile = &batch.linear[first..batch.loss.len().min(first + TILE)];
+            let stale: [bool; TILE] = std::array::from_fn(|place| tile.get(place).is_some_and(|row| !row.is_fresh));
+            if stale.contains(&true) {
+                self.visit(aim, batch, work, space, first, &|row, _| stale[row - first]);
             }
         }
+    }
+
+    /// Evaluates losses of a tile, and linearises where that is wanted.
+    fn visit(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        space: &mut NormalSpace<T>,
+        first: usize,
+        wanted: &impl Fn(usize, f64) -> bool,
+    ) {
+        let count = TILE.min(batch.loss.len() - first);
+        self.forward(&batch.z[first * self.dim()..], count, work);
+        self.score(aim, batch, work, first, count);
+        for row in first..first + count {
+            if wanted(row, batch.loss[row]) {
+                self.differentiate(aim, batch, work, space, (row, row - first));
+            }
+        }
+    }
+
+    /// Finds the derivatives of hypothesis `row`, in place `place` of the tile that went forward last.
+    fn differentiate(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &Workspace<T>,
+        space: &mut NormalSpace<T>,
+        (row, place): (usize, usize),
+    ) {
+        let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
+        self.find_tangents((row, place), work, &mut space.tangents);
+        let NormalSpace { tangents, derivatives, residuals, by_x, .. } = &mut *space;
+        let tangents = tangents.last(self.lead());
+        let by_raw = work.last(place);
+        let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
+        arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
+        self.comparison().derive(&batch.raw[row * self.raw()..], aim, row, derivatives);
+        arch.dispatch(Compose { derivatives, tangents, out: residuals });
+        self.add_pull(aim, batch, &mut by_x[..latent], row);
+        if self.has_theta() {
+            self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
+        }
+        space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(row).wide()), &mut batch.linear[row]);
+        let gradient = &mut batch.gradient[row * dim..][..dim];
+        if self.has_theta() {
+            gradient.fill(T::ZERO);
+            for (by_x, by_z) in space.by_x.iter().zip(batch.linear[row].by_z.chunks_exact(dim)) {
+                gradient.iter_mut().zip(by_z).for_each(|(sum, by_z)| *sum += *by_x * *by_z);
+            }
+        } else {
+            gradient.copy_from_slice(&space.by_x[..latent]);
+        }
+        batch.slope[row] = squares(gradient).wide();
+    }
+
+    /// Differentiates `x` with respect to `z`: `[X, Z]` in `out`; only with a theta.
+    ///
+    /// Reverse mode: one cotangent for each entry of `x`.
+    fn turn(&self, place: usize, work: &Workspace<T>, turned: &mut Turned<T>, out: &mut [T]) {
+        let (latent, dim, last) = (self.latent(), self.dim(), self.theta() - 1);
+        let layers = self.encoder();
+        let mut stride = layers[last].padded_inputs();
+        for (output, out) in turned.from.chunks_exact_mut(stride).take(latent).enumerate() {
+            let inputs = layers[last].inputs();
+            out[inputs..].fill(T::ZERO);
+            out[..inputs].iter_mut().enumerate().for_each(|(input, out)| *out = layers[last].at(input, output));
+            if last > 0 {
+                gate(out, work.row(last - 1, place), layers[last - 1].slope);
+            }
+        }
+        for (index, layer) in layers[..last].iter().enumerate().rev() {
+            let rows = Rows { data: &turned.from, stride, count: latent };
+            match index.checked_sub(1) {
+                Some(before) => {
+                    let finish = GateBy { result: work.row(before, place), slope: layers[before].slope };
+                    layer.backward(self.arch(), rows, &mut turned.to, finish);
+                }
+                None => layer.backward(self.arch(), rows, &mut turned.to, Store),
+            }
+            stride = layer.padded_inputs();
+            std::mem::swap(&mut turned.from, &mut turned.to);
+        }
+        let rows = turned.from.chunks_exact(stride).zip(out.chunks_exact_mut(dim));
+        rows.for_each(|(from, out)| out.copy_from_slice(&from[..dim]));
+    }
+}
+
+/// Multiplies by the rectifier's derivative, told from its result.
+fn gate<T: Real>(row: &mut [T], result: &[T], slope: T) {
+    for (value, result) in row.iter_mut().zip(result) {
+        *value = if *result > T::ZERO { *value } else { *value * slope };
     }
 }
 
 impl<T: Real> NormalSpace<T> {
+    /// Makes what follows independent of what came before.
+    pub(crate) fn forget(&mut self) {
+        self.tangents.forget();
+    }
+
+    /// Number M of residuals that it is for.
+    pub(crate) fn residuals(&self) -> usize {
+        self.residuals.inputs()
+    }
+
     /// Sets up the equations from A and B; `prior` is the weight of the pull on `x`.
     fn assemble(&mut self, model: &Model<T>, prior: f64, linear: &mut Linearisation<T>) {
-        let latent = model.latent();
-        self.residuals.run(model, &self.by_x);
-        let inner = &self.residuals;
-        let gram = |row: usize, column: usize| inner.at(row, column) + if row == column { prior } else { 0.0 };
-        for (row, out) in linear.matrix.chunks_exact_mut(latent).enumerate() {
-            out.iter_mut().enumerate().for_each(|(column, out)| *out = gram(row, column));
+        let (latent, arch) = (model.latent(), model.arch());
+        let left = Left { panels: &self.residuals, is_turned: false, inputs: &self.places[..self.derivatives.len()] };
+        let (right, out) = (&self.residuals, &mut self.inner);
+        arch.dispatch(Spread { left, right, out, finish: Store });
+        (0..latent).for_each(|entry| *self.inner.at_mut(entry, entry) += prior);
+        let mut from = &self.inner;
+        if model.has_theta() {
+            let by_z = &mut self.turned.by_z;
+            by_z.fill(|z, x| linear.by_z[x * model.dim() + z].wide());
+            let left = Left { panels: by_z, is_turned: false, inputs: &self.places[..model.dim()] };
+            arch.dispatch(Spread { left, right: by_z, out: &mut self.outer, finish: Store });
+            // Both are symmetric.
+            let left = Left { panels: &self.inner, is_turned: false, inputs: &self.places[..latent] };
+            let (right, out) = (&self.outer, &mut self.product);
+            arch.dispatch(Spread { left, right, out, finish: Store });
+            from = &self.product;
         }
-        if !model.has_theta() {
-            linear.trace = (0..latent).map(|entry| gram(entry, entry)).sum();
-        } else {
-            self.outputs.run(model, &linear.by_z);
-            let outer = &self.outputs;
-            let entries = linear.matrix.iter().enumerate();
-            linear.trace = entries.map(|(index, value)| value * outer.at(index / latent, index % latent)).sum();
-            self.product.fill(|row, column| outer.at(row, column));
-            let rows = Rows { data: &linear.matrix, stride: latent, count: latent };
-            let (panels, out) = (&self.product, &mut *self.product_out);
-            model.arch().dispatch(Product { rows, panels, out, finish: Store });
-            let padded = self.product.padded();
-            let rows = linear.matrix.chunks_exact_mut(latent).zip(self.product_out.chunks_exact(padded));
-            rows.for_each(|(row, product)| row.copy_from_slice(&product[..latent]));
-        }
+        from.unpack(&mut linear.matrix);
+        linear.trace = (0..latent).map(|entry| from.at(entry, entry)).sum();
         linear.is_fresh = true;
     }
 

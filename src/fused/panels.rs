@@ -1,4 +1,4 @@
-//! Matrices packed for products with few rows, and those products.
+//! Matrices packed for products with few rows.
 
 use pulp::{Arch, Simd, WithSimd};
 
@@ -7,13 +7,16 @@ use super::real::Real;
 
 /// Registers side by side in a panel. With eight rows, two registers each are sixteen running sums,
 /// which hide the latency of the additions and leave room for operands.
-const ABREAST: usize = 2;
-/// Registers that a processor must have for blocks of eight rows; of four otherwise.
-const MANY_REGISTERS: usize = 32;
+pub(super) const ABREAST: usize = 2;
+/// Rows and columns are padded to whole groups of so many, and to whole panels.
+pub(super) const GROUP: usize = 16;
+/// Registers that a processor must have for sixteen running sums.
+pub(super) const MANY_REGISTERS: usize = 32;
 
 /// A matrix `[inputs, outputs]` in panels of a few columns, each stored row by row.
 ///
-/// A product reads it once from front to back. Columns are padded with zeros to whole panels.
+/// Rows and columns are padded with zeros. A product with the matrix reads it once from front to
+/// back; a product with its transpose ([`super::dots`]) reads the same numbers.
 #[derive(Debug)]
 pub(crate) struct Panels<T> {
     inputs: usize,
@@ -38,7 +41,9 @@ impl<T: Real> Panels<T> {
     /// Allocates an `[inputs, outputs]` matrix of zeros.
     pub(crate) fn zeros(arch: Arch, inputs: usize, outputs: usize) -> Self {
         let width = arch.dispatch(Width::<T>(std::marker::PhantomData));
-        let data = Buffer::zeros(inputs * outputs.div_ceil(width) * width);
+        let unit = width.max(GROUP);
+        let stride = (inputs.next_multiple_of(unit) + GROUP) * width;
+        let data = Buffer::zeros(stride * outputs.next_multiple_of(unit) / width);
         Self { inputs, outputs, width, data }
     }
 
@@ -51,17 +56,17 @@ impl<T: Real> Panels<T> {
 
     /// Packs another matrix of the same shape.
     pub(crate) fn fill(&mut self, entry: impl Fn(usize, usize) -> T) {
-        let Self { inputs, outputs, width, ref mut data } = *self;
-        for (panel, rows) in data.chunks_exact_mut(inputs * width).enumerate() {
+        let (inputs, outputs, width, stride) = (self.inputs, self.outputs, self.width, self.stride());
+        for (panel, rows) in self.data.chunks_exact_mut(stride).enumerate() {
             let first = panel * width;
-            for (input, row) in rows.chunks_exact_mut(width).enumerate() {
+            for (input, row) in rows.chunks_exact_mut(width).take(inputs).enumerate() {
                 let columns = first..outputs.min(first + width);
                 row.iter_mut().zip(columns).for_each(|(place, output)| *place = entry(input, output));
             }
         }
     }
 
-    /// Number of rows.
+    /// Number of rows, without the padding.
     pub(crate) fn inputs(&self) -> usize {
         self.inputs
     }
@@ -71,213 +76,65 @@ impl<T: Real> Panels<T> {
         self.outputs
     }
 
+    /// Columns of a panel.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Number of rows with the padding: what a row of a product with the transpose takes.
+    pub(crate) fn rows(&self) -> usize {
+        self.inputs.next_multiple_of(self.width.max(GROUP))
+    }
+
     /// Number of columns with the padding: what a row of a product takes.
     pub(crate) fn padded(&self) -> usize {
-        self.outputs.div_ceil(self.width) * self.width
+        self.outputs.next_multiple_of(self.width.max(GROUP))
     }
 
-    /// Copies row `input` to `row`, `[padded]`.
-    pub(crate) fn row(&self, input: usize, row: &mut [T]) {
-        for (panel, piece) in row.chunks_exact_mut(self.width).enumerate() {
-            let start = (panel * self.inputs + input) * self.width;
-            piece.copy_from_slice(&self.data[start..start + self.width]);
-        }
-    }
-}
-
-/// What becomes of each entry of a product before it is stored.
-pub(crate) trait Finish<T: Real>: Copy {
-    /// Turns `sum`, of register column `column` in row `row`, into what is stored in place of `old`.
-    fn finish<S: Simd>(self, simd: S, sum: T::Lanes<S>, old: T::Lanes<S>, row: usize, column: usize) -> T::Lanes<S>;
-}
-
-/// Stores the product.
-#[derive(Clone, Copy)]
-pub(crate) struct Store;
-
-impl<T: Real> Finish<T> for Store {
-    #[inline(always)]
-    fn finish<S: Simd>(self, _: S, sum: T::Lanes<S>, _: T::Lanes<S>, _: usize, _: usize) -> T::Lanes<S> {
-        sum
-    }
-}
-
-/// Adds a bias, `[padded]`, and applies a leaky rectifier; slope one is none.
-#[derive(Clone, Copy)]
-pub(crate) struct Rectify<'a, T> {
-    pub(crate) bias: &'a [T],
-    pub(crate) slope: T,
-}
-
-impl<T: Real> Finish<T> for Rectify<'_, T> {
-    #[inline(always)]
-    fn finish<S: Simd>(self, simd: S, sum: T::Lanes<S>, _: T::Lanes<S>, _: usize, column: usize) -> T::Lanes<S> {
-        let value = T::plus(simd, sum, T::registers::<S>(self.bias)[column]);
-        T::greater(simd, value, T::times(simd, value, T::splat(simd, self.slope)))
-    }
-}
-
-/// Multiplies by the rectifier's derivative, told from its result that is overwritten.
-#[derive(Clone, Copy)]
-pub(crate) struct Gate<T> {
-    pub(crate) slope: T,
-}
-
-impl<T: Real> Finish<T> for Gate<T> {
-    #[inline(always)]
-    fn finish<S: Simd>(self, simd: S, sum: T::Lanes<S>, old: T::Lanes<S>, _: usize, _: usize) -> T::Lanes<S> {
-        T::choose(simd, old, sum, T::times(simd, sum, T::splat(simd, self.slope)))
-    }
-}
-
-/// Multiplies by the rectifier's derivative, told from one result, `[padded]`, for all rows.
-#[derive(Clone, Copy)]
-pub(crate) struct GateBy<'a, T> {
-    pub(crate) result: &'a [T],
-    pub(crate) slope: T,
-}
-
-impl<T: Real> Finish<T> for GateBy<'_, T> {
-    #[inline(always)]
-    fn finish<S: Simd>(self, simd: S, sum: T::Lanes<S>, _: T::Lanes<S>, _: usize, column: usize) -> T::Lanes<S> {
-        let old = T::registers::<S>(self.result)[column];
-        T::choose(simd, old, sum, T::times(simd, sum, T::splat(simd, self.slope)))
-    }
-}
-
-/// Rows of a matrix: `count` of them, each `stride` after the one before.
-#[derive(Clone, Copy)]
-pub(crate) struct Rows<'a, T> {
-    pub(crate) data: &'a [T],
-    pub(crate) stride: usize,
-    pub(crate) count: usize,
-}
-
-/// A product of rows, `[R, inputs]`, with panels, into rows of `out`, `[R, padded]`.
-pub(crate) struct Product<'a, T, F> {
-    pub(crate) rows: Rows<'a, T>,
-    pub(crate) panels: &'a Panels<T>,
-    pub(crate) out: &'a mut [T],
-    pub(crate) finish: F,
-}
-
-impl<T: Real, F: Finish<T>> WithSimd for Product<'_, T, F> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let Self { rows, panels, out, finish } = self;
-        let (inputs, padded) = (panels.inputs, panels.padded());
-        let data = T::registers::<S>(&panels.data);
-        for (index, panel) in data.chunks_exact(inputs * ABREAST).enumerate() {
-            let mut row = 0;
-            while row < rows.count {
-                let block = Block { rows, row, panel, column: index * ABREAST, padded };
-                row += match rows.count - row {
-                    8.. if S::REGISTER_COUNT >= MANY_REGISTERS => block.run::<S, F, 8, 1>(simd, out, finish),
-                    4.. => block.run::<S, F, 4, 2>(simd, out, finish),
-                    2.. => block.run::<S, F, 2, 2>(simd, out, finish),
-                    _ => block.run::<S, F, 1, 4>(simd, out, finish),
-                };
-            }
-        }
-    }
-}
-
-/// A few rows of a product within one panel.
-struct Block<'a, T, L> {
-    rows: Rows<'a, T>,
-    /// The first row.
-    row: usize,
-    /// `[inputs, ABREAST]` registers.
-    panel: &'a [L],
-    /// The panel's first register in a row of the result.
-    column: usize,
-    padded: usize,
-}
-
-impl<T: Real, L: Copy> Block<'_, T, L> {
-    /// Computes `R` rows, and tells that it were so many.
+    /// Numbers from the start of a panel to that of the next one.
     ///
-    /// The inputs are dealt out to `U` sets of running sums, that few rows, too, are enough of
-    /// them to hide the latency of an addition.
-    #[inline(always)]
-    fn run<S: Simd, F: Finish<T>, const R: usize, const U: usize>(self, simd: S, out: &mut [T], finish: F) -> usize
-    where
-        T: Real<Lanes<S> = L>,
-    {
-        let (weights, _) = self.panel.as_chunks::<ABREAST>();
-        let inputs = weights.len();
-        let left: [&[T]; R] =
-            std::array::from_fn(|row| &self.rows.data[(self.row + row) * self.rows.stride..][..inputs]);
-        let mut sums = [[[T::splat(simd, T::ZERO); ABREAST]; R]; U];
-        let mut input = 0;
-        while input + U <= inputs {
-            for (unroll, sums) in sums.iter_mut().enumerate() {
-                accumulate::<S, T, R>(simd, sums, &weights[input + unroll], left.map(|row| row[input + unroll]));
-            }
-            input += U;
-        }
-        for input in input..inputs {
-            accumulate::<S, T, R>(simd, &mut sums[0], &weights[input], left.map(|row| row[input]));
-        }
-        for row in 0..R {
-            let start = (self.row + row) * self.padded;
-            let place = &mut T::registers_mut::<S>(&mut out[start..start + self.padded])[self.column..][..ABREAST];
-            for (register, place) in place.iter_mut().enumerate() {
-                let parts = sums.iter().map(|set| set[row][register]);
-                let sum = parts.reduce(|sum, part| T::plus(simd, sum, part)).unwrap_or(*place);
-                *place = finish.finish(simd, sum, *place, self.row + row, self.column + register);
-            }
-        }
-        R
-    }
-}
-
-/// Adds the products of one input of each row with its weights.
-#[inline(always)]
-fn accumulate<S: Simd, T: Real, const R: usize>(
-    simd: S,
-    sums: &mut [[T::Lanes<S>; ABREAST]; R],
-    weights: &[T::Lanes<S>; ABREAST],
-    left: [T; R],
-) {
-    for (sums, left) in sums.iter_mut().zip(left) {
-        let left = T::splat(simd, left);
-        for (sum, weight) in sums.iter_mut().zip(weights) {
-            *sum = T::times_plus(simd, left, *weight, *sum);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Small whole numbers, so that sums are exact.
-    fn entry(row: usize, column: usize) -> f32 {
-        ((row * 7 + column * 3) % 11) as f32 - 5.0
+    /// A group of rows more than there are: the same rows of panels a power of two apart would compete
+    /// for the same few lines of the cache.
+    pub(crate) fn stride(&self) -> usize {
+        (self.rows() + GROUP) * self.width
     }
 
-    #[test]
-    fn products_are_exact_for_every_number_of_rows() {
-        let arch = Arch::new();
-        for (inputs, outputs) in [(1, 1), (3, 33), (32, 64), (45, 100)] {
-            let panels = Panels::pack(arch, inputs, outputs, entry);
-            for count in 1..20 {
-                let stride = inputs + 2;
-                let data: Vec<f32> = (0..count * stride).map(|index| entry(index / stride, index % stride)).collect();
-                let mut out = vec![f32::NAN; count * panels.padded()];
-                let rows = Rows { data: &data, stride, count };
-                arch.dispatch(Product { rows, panels: &panels, out: &mut out, finish: Store });
-                for (row, got) in out.chunks_exact(panels.padded()).enumerate() {
-                    for (column, got) in got.iter().enumerate() {
-                        let sum: f32 = (0..inputs).map(|input| entry(row, input) * entry(input, column)).sum();
-                        let expected = if column < outputs { sum } else { 0.0 };
-                        assert_eq!(*got, expected, "{inputs} x {outputs}, row {row}, column {column}");
-                    }
-                }
+    /// All numbers, panel after panel, `[rows, width]` each at the start of its stride.
+    pub(crate) fn data(&self) -> &[T] {
+        &self.data
+    }
+
+    /// As [`Panels::data`], to write; what is padding has to stay zero.
+    pub(crate) fn data_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
+
+    /// The panels, `[rows, width]` each, and then some padding.
+    pub(crate) fn panels(&self) -> impl Iterator<Item = &[T]> {
+        self.data.chunks_exact(self.stride())
+    }
+
+    /// Copies the matrix, without the padding, row by row.
+    pub(crate) fn unpack(&self, out: &mut [T]) {
+        for (input, out) in out.chunks_exact_mut(self.outputs).enumerate() {
+            for (panel, out) in self.panels().zip(out.chunks_mut(self.width)) {
+                out.copy_from_slice(&panel[input * self.width..][..out.len()]);
             }
         }
+    }
+
+    /// Entry (input, output).
+    pub(crate) fn at(&self, input: usize, output: usize) -> T {
+        self.data[self.place(input, output)]
+    }
+
+    /// As [`Panels::at`], to write.
+    pub(crate) fn at_mut(&mut self, input: usize, output: usize) -> &mut T {
+        let place = self.place(input, output);
+        &mut self.data[place]
+    }
+
+    fn place(&self, input: usize, output: usize) -> usize {
+        output / self.width * self.stride() + input * self.width + output % self.width
     }
 }

@@ -38,7 +38,7 @@ pub(crate) trait Real:
     /// Takes a number to double precision.
     fn wide(self) -> f64;
     /// Takes the square root.
-    fn root(self) -> Self;
+    fn square_root(self) -> Self;
     /// Angle of the point (`x`, `self`), radians.
     fn angle(self, x: Self) -> Self;
 
@@ -56,15 +56,23 @@ pub(crate) trait Real:
     fn times<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
     /// Computes `a + b`.
     fn plus<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
+    /// Computes `a - b`.
+    fn minus<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
+    /// Computes `a / b`.
+    fn over<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
+    /// Takes square roots.
+    fn roots<S: Simd>(simd: S, a: Self::Lanes<S>) -> Self::Lanes<S>;
     /// Takes the greater of each pair; not a number where both are not.
     fn greater<S: Simd>(simd: S, a: Self::Lanes<S>, b: Self::Lanes<S>) -> Self::Lanes<S>;
+    /// Adds up the elements of each register.
+    fn add_up<S: Simd, const R: usize, const I: usize>(simd: S, parts: [[Self::Lanes<S>; R]; I]) -> [[Self; R]; I];
     /// Takes `yes` where `by` is above zero, `no` elsewhere.
     fn choose<S: Simd>(simd: S, by: Self::Lanes<S>, yes: Self::Lanes<S>, no: Self::Lanes<S>) -> Self::Lanes<S>;
 }
 
 macro_rules! real {
     ($real:ty, $lanes:ident, $count:ident, $view:ident, $view_mut:ident, $splat:ident, $mul_add:ident, $mul:ident,
-     $add:ident, $max:ident, $above:ident, $select:ident) => {
+     $add:ident, $max:ident, $above:ident, $select:ident, $reduce:ident, $sub:ident, $div:ident, $sqrt:ident, $tree:path) => {
         impl Real for $real {
             const ONE: Self = 1.0;
             const EPSILON: f64 = <$real>::EPSILON as f64;
@@ -82,7 +90,7 @@ macro_rules! real {
             }
 
             #[inline(always)]
-            fn root(self) -> Self {
+            fn square_root(self) -> Self {
                 self.sqrt()
             }
 
@@ -127,8 +135,31 @@ macro_rules! real {
             }
 
             #[inline(always)]
+            fn minus<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes) -> S::$lanes {
+                simd.$sub(a, b)
+            }
+
+            #[inline(always)]
+            fn over<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes) -> S::$lanes {
+                simd.$div(a, b)
+            }
+
+            #[inline(always)]
+            fn roots<S: Simd>(simd: S, a: S::$lanes) -> S::$lanes {
+                simd.$sqrt(a)
+            }
+
+            #[inline(always)]
             fn greater<S: Simd>(simd: S, a: S::$lanes, b: S::$lanes) -> S::$lanes {
                 simd.$max(a, b)
+            }
+
+            #[inline(always)]
+            fn add_up<S: Simd, const R: usize, const I: usize>(simd: S, parts: [[S::$lanes; R]; I]) -> [[Self; R]; I] {
+                match $tree(simd, parts.as_flattened()) {
+                    Some(sums) => std::array::from_fn(|i| std::array::from_fn(|r| sums[i * R + r])),
+                    None => parts.map(|parts| parts.map(|part| simd.$reduce(part))),
+                }
             }
 
             #[inline(always)]
@@ -151,7 +182,12 @@ real!(
     add_f32s,
     max_f32s,
     greater_than_f32s,
-    select_f32s
+    select_f32s,
+    reduce_sum_f32s,
+    sub_f32s,
+    div_f32s,
+    sqrt_f32s,
+    super::sums::sixteen
 );
 real!(
     f64,
@@ -165,5 +201,10 @@ real!(
     add_f64s,
     max_f64s,
     greater_than_f64s,
-    select_f64s
+    select_f64s,
+    reduce_sum_f64s,
+    sub_f64s,
+    div_f64s,
+    sqrt_f64s,
+    super::sums::none
 );

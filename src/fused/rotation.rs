@@ -6,6 +6,7 @@
 
 use thalweg_task::SerialAngles;
 
+use super::lane::Number;
 use super::real::Real;
 
 /// Squared length added under the root where a rotation vector is as short as none.
@@ -15,27 +16,44 @@ type Vector<T> = [T; 3];
 type Matrix<T> = [T; 9];
 
 #[inline(always)]
-fn dot<T: Real, const N: usize>(a: &[T; N], b: &[T; N]) -> T {
-    let mut sum = T::ZERO;
-    for (a, b) in a.iter().zip(b) {
-        sum += *a * *b;
+fn dot<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> T {
+    let mut sum = a[0] * b[0];
+    for (a, b) in a[1..].iter().zip(&b[1..]) {
+        sum = sum + *a * *b;
     }
     sum
 }
 
 /// Computes `a + s b`.
 #[inline(always)]
-fn along<T: Real, const N: usize>(a: &[T; N], s: T, b: &[T; N]) -> [T; N] {
-    std::array::from_fn(|entry| a[entry] + s * b[entry])
+fn along<T: Number, const N: usize>(a: &[T; N], s: T, b: &[T; N]) -> [T; N] {
+    let mut sum = *a;
+    for (sum, b) in sum.iter_mut().zip(b) {
+        *sum = *sum + s * *b;
+    }
+    sum
 }
 
 #[inline(always)]
-fn scaled<T: Real, const N: usize>(a: &[T; N], s: T) -> [T; N] {
-    a.map(|entry| entry * s)
+fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
+    let mut sum = *a;
+    for (sum, b) in sum.iter_mut().zip(b) {
+        *sum = *sum + *b;
+    }
+    sum
 }
 
 #[inline(always)]
-fn cross<T: Real>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
+fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
+    let mut product = *a;
+    for entry in &mut product {
+        *entry = *entry * s;
+    }
+    product
+}
+
+#[inline(always)]
+fn cross<T: Number>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
@@ -48,11 +66,11 @@ struct Unit<T, const N: usize> {
     inverse: T,
 }
 
-impl<T: Real, const N: usize> Unit<T, N> {
+impl<T: Number, const N: usize> Unit<T, N> {
     #[inline(always)]
     fn new(v: &[T; N], epsilon: T) -> Self {
         let length = (dot(v, v) + epsilon * epsilon).root();
-        let inverse = T::ONE / length;
+        let inverse = length.inverse();
         Self { value: scaled(v, inverse), length, inverse }
     }
 
@@ -75,7 +93,7 @@ pub(crate) struct Frame<T> {
     part: T,
 }
 
-impl<T: Real> Frame<T> {
+impl<T: Number> Frame<T> {
     #[inline(always)]
     pub(crate) fn new(six: &[T; 6], least_length: T) -> Self {
         let given = [six[3], six[4], six[5]];
@@ -98,15 +116,15 @@ impl<T: Real> Frame<T> {
         let rest = along(&along(&given, -part, &self.first.value), -self.part, &first);
         let second = self.second.derive(&rest);
         let (one, two) = (cross(&first, &self.second.value), cross(&self.first.value, &second));
-        from_columns(&first, &second, &along(&one, T::ONE, &two))
+        from_columns(&first, &second, &plus(&one, &two))
     }
 
     #[inline(always)]
     pub(crate) fn pull(&self, matrix: &Matrix<T>) -> [T; 6] {
-        let column = |index: usize| [matrix[index], matrix[3 + index], matrix[6 + index]];
-        let third = column(2);
-        let first = along(&column(0), T::ONE, &cross(&self.second.value, &third));
-        let second = along(&column(1), T::ONE, &cross(&third, &self.first.value));
+        let [a, b, c, d, e, f, g, h, i] = *matrix;
+        let third = [c, f, i];
+        let first = plus(&[a, d, g], &cross(&self.second.value, &third));
+        let second = plus(&[b, e, h], &cross(&third, &self.first.value));
         let rest = self.second.derive(&second);
         let shared = dot(&self.first.value, &rest);
         let given = along(&rest, -shared, &self.first.value);
@@ -116,8 +134,23 @@ impl<T: Real> Frame<T> {
     }
 }
 
+impl<T: Real> Frame<T> {
+    /// How the rotation turns with each of the six numbers: angular velocities about the axes of the frame.
+    ///
+    /// With columns a, b, c: `c . db`, `-c . da` and `b . da`.
+    #[inline(always)]
+    pub(crate) fn spin(&self) -> [[T; 6]; 3] {
+        let (b, c) = (&self.second.value, &self.third);
+        let [to_b, to_c] = [scaled(b, self.first.inverse), scaled(c, self.first.inverse)];
+        let (by_given, by_first) = (scaled(c, self.second.inverse), scaled(&to_c, -self.part * self.second.inverse));
+        let join = |one: Vector<T>, two: Vector<T>| [one[0], one[1], one[2], two[0], two[1], two[2]];
+        let none = [T::ZERO; 3];
+        [join(by_first, by_given), join(to_c.map(|entry| -entry), none), join(to_b, none)]
+    }
+}
+
 #[inline(always)]
-fn from_columns<T: Real>(a: &Vector<T>, b: &Vector<T>, c: &Vector<T>) -> Matrix<T> {
+fn from_columns<T: Number>(a: &Vector<T>, b: &Vector<T>, c: &Vector<T>) -> Matrix<T> {
     [a[0], b[0], c[0], a[1], b[1], c[1], a[2], b[2], c[2]]
 }
 
@@ -303,6 +336,19 @@ mod tests {
         assert!(dot(&column(0), &column(1)).abs() < 1e-12 && (dot(&column(2), &column(2)) - 1.0).abs() < 1e-10);
         let frame = Frame::new(&SIX, EPSILON);
         check(SIX, matrix, |six| frame.push(six), |matrix| frame.pull(matrix));
+    }
+
+    #[test]
+    fn spins_have_the_length_of_the_matrix_s_change() {
+        let frame = Frame::new(&SIX, EPSILON);
+        let spin = frame.spin();
+        for direction in
+            [[0.3, -0.2, 0.5, 0.1, 0.7, -0.4], [0.0, 0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]]
+        {
+            let change = frame.push(&direction);
+            let turned = spin.map(|row| dot(&row, &direction));
+            assert!((dot(&change, &change) - 2.0 * dot(&turned, &turned)).abs() < 1e-10, "{direction:?}");
+        }
     }
 
     #[test]

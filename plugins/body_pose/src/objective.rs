@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::str::FromStr;
 
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{Masked, Objective, RotationFeatures, RotationHead, SerialAngles, Target};
 
@@ -71,6 +72,16 @@ impl Comparison {
     /// Columns: the rotation (matrix entries, or a rotation vector), then, only when a joint was
     /// seen in part, sine and cosine of the angles by place in the chain.
     pub(crate) fn encode(&self, joints: &Masked) -> Target {
+        let value = joints.value();
+        match (self.kind, value.device(), value.kind()) {
+            (LossKind::Rotation, Device::Cpu, Kind::Float) => encode_rotations(joints, |entry| entry as f32),
+            (LossKind::Rotation, Device::Cpu, Kind::Double) => encode_rotations(joints, |entry| entry),
+            _ => self.encode_tensors(joints),
+        }
+    }
+
+    /// As [`Comparison::encode`], on any device and for any comparison.
+    fn encode_tensors(&self, joints: &Masked) -> Target {
         let shape = [-1, JOINTS as i64, 3];
         let by_slot = self.angles.to_slots(&joints.value().view(shape));
         let seen = self.angles.to_slots(&joints.observed().view(shape));
@@ -136,9 +147,88 @@ impl Comparison {
     }
 }
 
+/// Columns of a joint that is compared as a rotation, and those of its angles.
+const NINE: usize = 9;
+const SINES: usize = 6;
+
+/// Encodes for [`LossKind::Rotation`], number by number: a few angles cost a few microseconds so, as tensors a hundred.
+fn encode_rotations<T: Element>(joints: &Masked, round: impl Fn(f64) -> T) -> Target {
+    let (angles, seen) = (plain::<f64>(&joints.value().to_kind(Kind::Double)), plain::<bool>(joints.observed()));
+    let (angles, seen) = (angles.as_chunks::<3>().0, seen.as_chunks::<3>().0);
+    let is_part = |seen: &[bool; 3]| seen.contains(&true) && seen.contains(&false);
+    let columns = if seen.iter().any(is_part) { NINE + SINES } else { NINE };
+    let mut value = vec![round(0.0); angles.len() * columns];
+    let mut weight = vec![round(0.0); angles.len() * columns];
+    let places = value.chunks_exact_mut(columns).zip(weight.chunks_exact_mut(columns));
+    for (index, ((value, weight), (angles, seen))) in places.zip(angles.iter().zip(seen)).enumerate() {
+        let axes = AXIS_ORDERS[index % JOINTS].axes();
+        if seen == &[true; 3] {
+            let rotation = axes.into_iter().fold(IDENTITY, |rotation, axis| turned(&rotation, axis, angles[axis]));
+            value.iter_mut().zip(rotation.as_flattened()).for_each(|(value, entry)| *value = round(*entry));
+            weight[..NINE].fill(round(FRAC_1_SQRT_2));
+        } else if is_part(seen) {
+            let slots = axes.into_iter().enumerate().filter(|(_, axis)| seen[*axis]);
+            for (slot, axis) in slots {
+                let (sine, cosine) = angles[axis].sin_cos();
+                let place = NINE + 2 * slot;
+                (value[place], value[place + 1]) = (round(sine), round(cosine));
+                weight[place..place + 2].fill(round(1.0));
+            }
+        }
+    }
+    let tensor = |values: &[T]| Tensor::from_slice(values).view([-1, JOINTS as i64, columns as i64]);
+    Target { value: tensor(&value), weight: tensor(&weight) }
+}
+
+const IDENTITY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+
+/// Multiplies a matrix by a turn about an axis of its frame, from the right; radians.
+fn turned(matrix: &[[f64; 3]; 3], axis: usize, angle: f64) -> [[f64; 3]; 3] {
+    let ((sine, cosine), (next, last)) = (angle.sin_cos(), ((axis + 1) % 3, (axis + 2) % 3));
+    matrix.map(|row| {
+        let mut turned = row;
+        turned[next] = cosine * row[next] + sine * row[last];
+        turned[last] = cosine * row[last] - sine * row[next];
+        turned
+    })
+}
+
+/// Reads the numbers of a tensor on the CPU.
+fn plain<T: Element + Default + Clone>(tensor: &Tensor) -> Vec<T> {
+    let tensor = tensor.contiguous();
+    let mut values = vec![T::default(); tensor.numel()];
+    tensor.copy_data(&mut values, tensor.numel());
+    values
+}
+
 /// Angle below which a rotation vector's other form, almost a full turn long, is not worth a look.
 const LEAST_ANGLE: f64 = 1e-3;
 
 fn squares(vectors: &Tensor) -> Tensor {
     vectors.square().sum_dim_intlist(-1, true, vectors.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_tensors_encode_alike() {
+        tch::manual_seed(4);
+        for (kind, parts, tolerance) in
+            [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
+        {
+            let comparison = Comparison::new(LossKind::Rotation, kind, Device::Cpu);
+            let angles = Tensor::rand([5, JOINTS as i64, 3], (kind, Device::Cpu)) * 6.0 - 3.0;
+            let width = if parts { 3 } else { 1 };
+            let gaps = Tensor::rand([5, JOINTS as i64, width], (kind, Device::Cpu)).lt(0.3);
+            let joints = Masked::new(&angles.masked_fill(&gaps, f64::NAN).flatten(1, -1));
+            let (got, expected) = (comparison.encode(&joints), comparison.encode_tensors(&joints));
+            for (got, expected) in [(got.value, expected.value), (got.weight, expected.weight)] {
+                assert_eq!((got.size(), got.kind()), (expected.size(), expected.kind()));
+                let apart = (got - expected).abs().max().double_value(&[]);
+                assert!(apart <= tolerance, "{kind:?} {parts}: {apart}");
+            }
+        }
+    }
 }

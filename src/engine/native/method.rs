@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::engine::optimizer::{AdamConfig, LmConfig, Optimizer};
-use crate::fused::{Aim, Batch, Linearisation, Model, NormalSpace, Real, Workspace};
+use crate::fused::{Aim, Batch, Model, NormalSpace, Real, Workspace};
 
 /// What a method remembers between steps, with its options.
 #[derive(Debug)]
@@ -21,11 +21,10 @@ pub(super) struct Moments<T> {
     elapsed: i32,
 }
 
-/// As [`crate::engine::LmState`]; each row keeps its linearisation as long as it stays where it is.
+/// As [`crate::engine::LmState`]; a row's linearisation is kept with the point that it belongs to.
 #[derive(Debug)]
 pub(super) struct Damped<T> {
     damping: Vec<f64>,
-    linear: Vec<Linearisation<T>>,
     space: NormalSpace<T>,
     /// Lesser one of the numbers of residuals and dimensions.
     rank: usize,
@@ -53,29 +52,73 @@ impl<T: Real> WithSimd for Descend<'_, T> {
         for ((z, gradient), (first, second)) in z.iter_mut().zip(gradient).zip(moments) {
             *first += weights.0 * (*gradient - *first);
             *second += weights.1 * (*gradient * *gradient - *second);
-            *z += *first / (second.root() + epsilon) * rate;
+            *z += *first / (second.square_root() + epsilon) * rate;
         }
     }
 }
 
 impl<T: Real> Method<T> {
-    /// Makes the state in which a descent of `rows` hypotheses starts.
-    pub(super) fn new(optimizer: &Optimizer, model: &Model<T>, aim: &Aim<T>, rows: usize) -> Self {
-        match optimizer {
-            Optimizer::Adam(config) => {
+    /// Makes the state in which a descent of `rows` hypotheses starts, out of that of another where it fits.
+    pub(super) fn start(
+        spare: Option<Self>,
+        optimizer: &Optimizer,
+        model: &Model<T>,
+        aim: &Aim<T>,
+        rows: usize,
+    ) -> Self {
+        match (optimizer, spare) {
+            (Optimizer::Adam(config), Some(Self::Adam(_, mut moments))) => {
+                moments.first.fill(T::ZERO);
+                moments.second.fill(T::ZERO);
+                moments.steps.fill(0);
+                Self::Adam(*config, Moments { elapsed: 0, ..moments })
+            }
+            (Optimizer::Adam(config), _) => {
                 let zeros = || vec![T::ZERO; rows * model.dim()];
                 let moments = Moments { first: zeros(), second: zeros(), steps: vec![0; rows], elapsed: 0 };
                 Self::Adam(*config, moments)
             }
-            Optimizer::LevenbergMarquardt(config) => {
+            (Optimizer::LevenbergMarquardt(config), spare) => {
                 let prior = if aim.pull().is_some() { model.latent() } else { 0 };
-                let damped = Damped {
-                    damping: vec![config.damping; rows],
-                    linear: model.linearisations(rows),
-                    space: model.normal_space(aim.residuals()),
-                    rank: (aim.residuals() + prior).min(model.dim()),
+                let rank = (aim.residuals() + prior).min(model.dim());
+                let fits = |space: &NormalSpace<T>| space.residuals() == aim.residuals();
+                let damped = match spare {
+                    Some(Self::LevenbergMarquardt(_, mut damped)) if fits(&damped.space) => {
+                        damped.damping.fill(config.damping);
+                        damped.space.forget();
+                        damped.rank = rank;
+                        damped
+                    }
+                    _ => {
+                        let (damping, space) = (vec![config.damping; rows], model.normal_space(aim.residuals(), rows));
+                        Box::new(Damped { damping, space, rank })
+                    }
                 };
-                Self::LevenbergMarquardt(*config, Box::new(damped))
+                Self::LevenbergMarquardt(*config, damped)
+            }
+        }
+    }
+
+    /// Allocates K points with all that the method needs to know of them.
+    pub(super) fn batch(optimizer: &Optimizer, model: &Model<T>, rows: usize) -> Batch<T> {
+        if optimizer.needs_residual() { model.linear_batch(rows) } else { model.batch(rows) }
+    }
+
+    /// Evaluates the points that were proposed in place of `at`.
+    ///
+    /// Those that would not be taken anyway may lack derivatives, and count as not finite then.
+    pub(super) fn evaluate(
+        &mut self,
+        model: &Model<T>,
+        aim: &Aim<T>,
+        at: &Batch<T>,
+        next: &mut Batch<T>,
+        work: &mut Workspace<T>,
+    ) {
+        match self {
+            Self::Adam(..) => model.evaluate(aim, next, work),
+            Self::LevenbergMarquardt(_, damped) => {
+                model.evaluate_linear(aim, next, work, &mut damped.space, |row, loss| loss < at.loss[row]);
             }
         }
     }
@@ -85,7 +128,7 @@ impl<T: Real> Method<T> {
         &mut self,
         model: &Model<T>,
         aim: &Aim<T>,
-        at: &Batch<T>,
+        at: &mut Batch<T>,
         next: &mut Batch<T>,
         work: &mut Workspace<T>,
     ) {
@@ -93,9 +136,9 @@ impl<T: Real> Method<T> {
         match self {
             Self::Adam(config, moments) => moments.step(config, model, at, next),
             Self::LevenbergMarquardt(_, damped) => {
-                model.linearise(aim, &at.z, &mut damped.linear, work, &mut damped.space);
+                model.linearise(aim, at, work, &mut damped.space);
                 let rows = next.z.chunks_exact_mut(model.dim()).zip(at.by_x.chunks_exact(model.latent()));
-                for ((z, by_x), (linear, damping)) in rows.zip(damped.linear.iter().zip(&damped.damping)) {
+                for ((z, by_x), (linear, damping)) in rows.zip(at.linear.iter().zip(&damped.damping)) {
                     damped.space.step(linear, by_x, *damping, damped.rank, z);
                 }
             }
@@ -110,7 +153,6 @@ impl<T: Real> Method<T> {
                 for (row, accepted) in accepted.iter_mut().enumerate() {
                     *accepted = super::rows::is_finite(after, row) && after.loss[row] < before.loss[row];
                     damped.damping[row] = config.adapted(damped.damping[row], *accepted);
-                    damped.linear[row].is_fresh &= !*accepted;
                 }
             }
         }
@@ -129,7 +171,6 @@ impl<T: Real> Method<T> {
                 }
                 Self::LevenbergMarquardt(config, damped) => {
                     damped.damping[row] = config.damping;
-                    damped.linear[row].is_fresh = false;
                 }
             }
         }

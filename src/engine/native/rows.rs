@@ -11,7 +11,7 @@ use crate::engine::hypotheses::{SPAWN_ATTEMPTS, Status};
 use crate::engine::optimizer::Optimizer;
 use crate::engine::sampler::Sampler;
 use crate::engine::solution::Statistics;
-use crate::fused::{Aim, Batch, Model, Real, Workspace, numbers};
+use crate::fused::{Aim, Batch, Model, Real, Workspace, read};
 
 /// Whether a row has a finite loss and gradient.
 pub(super) fn is_finite<T>(batch: &Batch<T>, row: usize) -> bool {
@@ -65,7 +65,7 @@ fn repeat_row<T: Copy>(values: &mut [T], rows: usize, from: usize, to: usize) {
 }
 
 /// Takes over row `row` of `theirs`.
-fn take_row<T: Copy>(mine: &mut Batch<T>, theirs: &Batch<T>, row: usize) {
+fn take_row<T: Real>(mine: &mut Batch<T>, theirs: &Batch<T>, row: usize) {
     let rows = mine.loss.len();
     let pairs = [
         (&mut mine.z, &theirs.z),
@@ -75,6 +75,9 @@ fn take_row<T: Copy>(mine: &mut Batch<T>, theirs: &Batch<T>, row: usize) {
         (&mut mine.by_x, &theirs.by_x),
     ];
     pairs.into_iter().for_each(|(mine, theirs)| copy_row(mine, theirs, rows, row));
+    if let (Some(mine), Some(theirs)) = (mine.linear.get_mut(row), theirs.linear.get(row)) {
+        mine.take(theirs);
+    }
     (mine.loss[row], mine.slope[row]) = (theirs.loss[row], theirs.slope[row]);
 }
 
@@ -89,20 +92,32 @@ impl<T: Real> Descent<T> {
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
         let rows = z.size()[0] as usize;
-        let fits = |spare: &Self| spare.marks.len() == rows && Arc::ptr_eq(&spare.model, model);
-        let (mut current, trial, mut work) = match spare.filter(fits) {
-            Some(spare) => (spare.current, spare.trial, spare.work),
-            None => (model.batch(rows), model.batch(rows), model.workspace()),
+        let fits = |spare: &Self| {
+            let is_linear = spare.current.linear.len() == rows;
+            spare.marks.len() == rows && is_linear == optimizer.needs_residual() && Arc::ptr_eq(&spare.model, model)
         };
-        current.z = numbers(z);
+        let (mut current, trial, best, mut work, method, marks) = match spare.filter(fits) {
+            Some(Self { current, trial, best, work, method, marks, .. }) => {
+                (current, trial, best, work, Some(method), marks)
+            }
+            None => {
+                let batch = || Method::batch(optimizer, model, rows);
+                let best = Best { z: Vec::new(), x: Vec::new(), raw: Vec::new(), loss: Vec::new() };
+                (batch(), batch(), best, model.workspace(), None, vec![false; rows])
+            }
+        };
+        read(z, &mut current.z);
+        let method = Method::start(method, optimizer, model, &aim, rows);
         model.evaluate(&aim, &mut current, &mut work);
-        let best = Best { z: Vec::new(), x: Vec::new(), raw: Vec::new(), loss: Vec::new() };
-        let method = Method::new(optimizer, model, &aim, rows);
         let (model, statistics) = (Arc::clone(model), Statistics { evaluations: 1, ..Statistics::default() });
-        let mut descent = Self { model, aim, current, trial, best, method, statistics, work, marks: vec![false; rows] };
+        let mut descent = Self { model, aim, current, trial, best, method, statistics, work, marks };
         descent.find_finite(sampler)?;
-        let Batch { z, x, raw, loss, .. } = descent.current.clone();
-        descent.best = Best { z, x, raw, loss };
+        let Batch { z, x, raw, loss, .. } = &descent.current;
+        let best = &mut descent.best;
+        best.z.clone_from(z);
+        best.x.clone_from(x);
+        best.raw.clone_from(raw);
+        best.loss.clone_from(loss);
         Ok(descent)
     }
 
@@ -125,8 +140,11 @@ impl<T: Real> Descent<T> {
             let rows = self.marks.iter().filter(|broken| **broken).count();
             return Err(EngineError::NothingFinite { rows, attempts: SPAWN_ATTEMPTS + 1 });
         };
-        let Self { current: Batch { z, x, raw, loss, gradient, by_x, slope }, marks, .. } = self;
+        let Self { current: Batch { z, x, raw, loss, gradient, by_x, slope, linear }, marks, .. } = self;
         for row in (0..marks.len()).filter(|&row| marks[row]) {
+            if !linear.is_empty() {
+                linear[row] = linear[best].clone();
+            }
             let values = [&mut *z, x, raw, gradient, by_x];
             values.into_iter().for_each(|values| repeat_row(values, marks.len(), best, row));
             (loss[row], slope[row]) = (loss[best], slope[best]);
@@ -138,7 +156,7 @@ impl<T: Real> Descent<T> {
     pub(super) fn step(&mut self, sampler: &mut Sampler) -> Status {
         let Self { model, aim, current, trial, method, work, marks, .. } = self;
         method.propose(model, aim, current, trial, work);
-        model.evaluate(aim, trial, work);
+        method.evaluate(model, aim, current, trial, work);
         method.judge(current, trial, marks);
         if marks.iter().all(|&accepted| accepted) {
             std::mem::swap(current, trial);
@@ -155,7 +173,7 @@ impl<T: Real> Descent<T> {
 
     /// Takes rows of `z`, `[K, Z]`, where they are better than what is there.
     pub(super) fn offer(&mut self, z: &Tensor) {
-        self.trial.z.copy_from_slice(&numbers(z));
+        read(z, &mut self.trial.z);
         let Self { model, aim, current, trial, work, marks, .. } = self;
         model.evaluate(aim, trial, work);
         for (row, mark) in marks.iter_mut().enumerate() {

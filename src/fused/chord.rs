@@ -1,0 +1,71 @@
+//! The chord between rotations, many joints side by side.
+
+use pulp::{Simd, WithSimd};
+
+use super::lane::Lane;
+use super::real::Real;
+use super::rotation::Frame;
+
+/// Most numbers that a register has.
+const MOST: usize = 16;
+
+/// Scores rotations entry by entry: the loss, and its derivative in place of `raw`.
+pub(super) struct Chord<'a, T> {
+    /// Six numbers of each joint.
+    pub(super) raw: &'a mut [[T; 6]],
+    /// Entries of each joint's matrix, and their weights.
+    pub(super) value: &'a [[T; 9]],
+    pub(super) weight: &'a [[T; 9]],
+    pub(super) least_length: T,
+}
+
+impl<T: Real> WithSimd for Chord<'_, T> {
+    type Output = T;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> T {
+        let lanes = T::lanes::<S>().min(MOST);
+        let mut losses = [T::ZERO; MOST];
+        let least_length = Lane::splat(simd, self.least_length);
+        let twice = Lane::splat(simd, T::of(2.0));
+        let joints = self.value.chunks(lanes).zip(self.weight.chunks(lanes));
+        for (raw, (value, weight)) in self.raw.chunks_mut(lanes).zip(joints) {
+            let six = Lane::side_by_side(simd, raw, &raw[0]);
+            let (value, weight) =
+                (Lane::side_by_side(simd, value, &[T::ZERO; 9]), Lane::side_by_side(simd, weight, &[T::ZERO; 9]));
+            let frame = Frame::new(&six, least_length);
+            let mut derivative = frame.matrix();
+            let mut loss = Lane::read(simd, &losses);
+            for ((entry, value), weight) in derivative.iter_mut().zip(value).zip(weight) {
+                let residual = (*entry - value) * weight;
+                loss = loss + residual * residual;
+                *entry = twice * residual * weight;
+            }
+            loss.write(&mut losses);
+            let pulled = frame.pull(&derivative);
+            for (entry, pulled) in pulled.into_iter().enumerate() {
+                let mut numbers = [T::ZERO; MOST];
+                pulled.write(&mut numbers);
+                raw.iter_mut().zip(numbers).for_each(|(raw, number)| raw[entry] = number);
+            }
+        }
+        losses.into_iter().sum()
+    }
+}
+
+impl<S: Simd, T: Real> Lane<S, T> {
+    /// Puts the same entry of each joint into a register; lanes without a joint take `spare`.
+    #[inline(always)]
+    fn side_by_side<const N: usize>(simd: S, joints: &[[T; N]], spare: &[T; N]) -> [Self; N] {
+        let mut numbers = [[T::ZERO; MOST]; N];
+        numbers.iter_mut().zip(spare).for_each(|(numbers, spare)| numbers.fill(*spare));
+        for (lane, joint) in joints.iter().enumerate() {
+            numbers.iter_mut().zip(joint).for_each(|(numbers, entry)| numbers[lane] = *entry);
+        }
+        let mut lanes = [Self::splat(simd, T::ZERO); N];
+        for (lane, numbers) in lanes.iter_mut().zip(&numbers) {
+            *lane = Self::read(simd, numbers);
+        }
+        lanes
+    }
+}
