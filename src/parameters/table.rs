@@ -84,8 +84,8 @@ const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
 /// Greatest random seed: beyond 2^53 JSON readers lose digits.
 const SEED: i64 = 1 << 53;
 
-/// Pull towards the start's proposals: chosen on validation poses, see models/body_pose_start.md.
-const START_WEIGHT: f64 = 0.8;
+/// Pull towards the start's proposals: chosen on validation poses, see docs/evaluation.md.
+const START_WEIGHT: f64 = 1.0;
 
 const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
                           observed.";

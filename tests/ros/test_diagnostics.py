@@ -97,7 +97,10 @@ class Diagnostics(NodeCase):
     def test_state_theta_and_device_are_named(self) -> None:
         wait_for(lambda: self.peer.diagnostic("Theta"))
         self.assertIn("active", str(self.peer.diagnostic("Lifecycle")))
-        self.assertIn("body_pose_theta.safetensors", str(self.peer.diagnostic("Theta")))
+        theta = str(self.peer.diagnostic("Theta"))
+        for text in ("'Kind': 'identity'", "'Optimizer': 'levenberg_marquardt'", "'Backend': 'fused'"):
+            self.assertIn(text, theta)
+        self.assertRegex(theta, "'Start': '[0-9a-f]{16}'")
         self.assertIn("cpu", str(self.peer.diagnostic("Device")).lower())
 
     def test_levels_are_known_and_texts_are_not_empty(self) -> None:

@@ -21,7 +21,7 @@ TABLE = {
     "models": (STRING, "", None, None, False),
     "theta": (STRING, "", None, None, False),
     "start.file": (STRING, "", None, None, False),
-    "start.weight": (DOUBLE, 0.8, 0.0, 1000.0, False),
+    "start.weight": (DOUBLE, 1.0, 0.0, 1000.0, False),
     "device": (STRING, "cpu", None, None, False),
     "threads": (INTEGER, 1, 1, 64, False),
     "random_seed": (INTEGER, 0, -1, 2**53, False),

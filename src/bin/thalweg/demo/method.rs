@@ -60,14 +60,17 @@ impl Method {
         let theta = self.theta.as_deref().map_or_else(|| "identity".to_owned(), absolute);
         let start = self.start.as_deref().map_or_else(|| "none".to_owned(), absolute);
         let kind = if self.start.is_some() { "levenberg_marquardt" } else { "adam" };
-        vec![
+        let mut parameters = vec![
             ("theta", theta),
             ("start.file", start),
             ("optimizer.kind", kind.to_owned()),
-            ("optimizer.rate", format!("{:?}", self.rate)),
             ("optimizer.prior_weight", format!("{:?}", self.prior)),
             ("warm_start.enabled", self.warm_start.to_string()),
-        ]
+        ];
+        if self.start.is_none() {
+            parameters.push(("optimizer.rate", format!("{:?}", self.rate)));
+        }
+        parameters
     }
 }
 
