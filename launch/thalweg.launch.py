@@ -78,9 +78,9 @@ def publisher_arguments():
     ]
 
 
-def set_unless_file(name):
-    """Passes an argument on as a parameter, unless it is left to the parameter file."""
-    return SetParameter(name, LaunchConfiguration(name), condition=UnlessCondition(is_file(name)))
+def set_unless_file(name, parameter=None):
+    """Passes an argument on as a parameter, of its own name by default, unless it is left to the parameter file."""
+    return SetParameter(parameter or name, LaunchConfiguration(name), condition=UnlessCondition(is_file(name)))
 
 
 def start(package, executable, **options):
@@ -116,7 +116,8 @@ def generate_launch_description():
         SetParametersFromFile(LaunchConfiguration('params_file')),
         set_unless_file('use_sim_time'),
         *[publisher(index) for index in range(MOST_PUBLISHERS)],
-        *[set_unless_file(name) for name in ['task', 'device', 'record', 'view', 'autostart']],
+        *[set_unless_file(name) for name in ['task', 'device', 'view', 'autostart']],
+        set_unless_file('record', 'record.enabled'),
         start('thalweg', 'thalweg_node', name='thalweg'),
     ])
     return LaunchDescription([*task_arguments(), *node_arguments(), *publisher_arguments(), nodes])

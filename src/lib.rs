@@ -19,6 +19,7 @@ pub mod landscape;
 pub mod lifecycle;
 pub mod motion;
 pub mod parameters;
+pub mod record;
 pub mod registry;
 #[cfg(feature = "ros")]
 pub mod ros;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests that are written in Python: launch files, package, installation. tools/run.sh tests/python.sh
+# Runs the tests that are written in Python: launch files, package, installation, recordings. tools/run.sh tests/python.sh
 # Without ROS 2 (THALWEG_ROS=0) those that need it are skipped, which is said.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -12,7 +12,7 @@ if [ "${THALWEG_ROS:-0}" = 1 ]; then
     python=${PYTHON:-python3}
     export PYTHONPATH=$THALWEG_ROS_PREFIX/lib/python3.12/site-packages${PYTHONPATH:+:$PYTHONPATH}
   fi
-  THALWEG_COLCON=$(PYTHON=$python tools/setup_colcon.sh)
+  THALWEG_COLCON=$(PYTHON=$python tools/setup_site.sh tests/packaging/requirements.txt)
   export THALWEG_COLCON
 fi
 python=${python:-${PYTHON:-python3}}
@@ -24,3 +24,5 @@ fi
 for folder in tests/launch tests/packaging; do
   "$python" -m unittest discover --start-directory "$folder" --verbose
 done
+site=$(PYTHON=$python tools/setup_site.sh tests/recordings/requirements.txt)
+PYTHONPATH=$site "$python" -m unittest discover --start-directory tests/recordings --verbose

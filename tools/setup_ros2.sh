@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/pip.sh"
 
 # The messages that r2r generates code for: constant, because r2r builds anew when it changes.
-readonly MESSAGES='std_msgs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs'
+readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs'
 readonly LOCKS=("$here/ros2.lock" "$here/ros2-dev.lock")
 
 usage() {

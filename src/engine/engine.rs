@@ -12,6 +12,7 @@ use super::descent::Descent;
 use super::error::EngineError;
 use super::evaluation::{Problem, guarded, row_index};
 use super::hypotheses::{Hypotheses, Status};
+use super::memory::{Memory, Warm};
 use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
 use super::optimizer::Optimizer;
@@ -31,7 +32,7 @@ pub struct Engine {
     config: EngineConfig,
     sampler: Sampler,
     session: Option<Session>,
-    warm: Option<Warm>,
+    memory: Memory,
     observers: Observers,
     pace: Pace,
     /// Proposes where to begin; none where points are drawn.
@@ -53,12 +54,6 @@ struct Session {
     stop: Option<StopReason>,
     /// Ranked on demand: sorting tensors after each step would cost more than it is read.
     solution: Option<Solution>,
-}
-
-/// What the next observation starts from: the last one's best points `[K, Z]` and their losses.
-struct Warm {
-    z: Tensor,
-    loss: Vec<f64>,
 }
 
 impl fmt::Debug for Engine {
@@ -86,8 +81,8 @@ impl Engine {
         let sampler = Sampler::new(config.seed, spec.kind, spec.device);
         let (observers, pace) = (Observers::default(), Pace::default());
         let native = prepare(config.backend, task.as_ref(), || Native::new(task.as_ref(), &landscape))?;
-        let (session, warm, spare, start) = (None, None, None, None);
-        Ok(Self { task, landscape, config, sampler, session, warm, observers, pace, start, native, spare })
+        let (session, memory, spare, start) = (None, Memory::default(), None, None);
+        Ok(Self { task, landscape, config, sampler, session, memory, observers, pace, start, native, spare })
     }
 
     /// The backend of the present descent; before any, the one that is to be expected.
@@ -125,9 +120,35 @@ impl Engine {
         self.observers.add(cadence, observer);
     }
 
+    /// Lets go of all observers.
+    pub fn clear_observers(&mut self) {
+        self.observers.clear();
+    }
+
     /// Forgets what the next observation would start from, and the present solution.
     pub fn reset(&mut self) {
-        (self.session, self.warm) = (None, None);
+        (self.session, self.memory.warm) = (None, None);
+    }
+
+    /// Goes back, or forward, to what an engine remembered; the present solution ends.
+    ///
+    /// The next observation gets the number after `memory.index`.
+    ///
+    /// # Errors
+    /// [`EngineError::Start`] when the points have another dimension than the landscape, or their number is not
+    /// that of the losses; nothing is changed then.
+    pub fn recall(&mut self, memory: Memory) -> Result<(), EngineError> {
+        let mut memory = memory;
+        if let Some(warm) = &mut memory.warm {
+            let expected = vec![warm.loss.len() as i64, self.landscape.dim()];
+            if warm.z.size() != expected {
+                return Err(EngineError::Start { expected, got: warm.z.size() });
+            }
+            let spec = self.task.spec();
+            warm.z = warm.z.detach().to_kind(spec.kind).to_device(spec.device);
+        }
+        (self.session, self.memory) = (None, memory);
+        Ok(())
     }
 
     /// Changes the number of hypotheses for the observations to come.
@@ -230,7 +251,9 @@ impl Engine {
         }
         let z = self.starting_points(is_shared(&target));
         let prior = Prior::standard(self.config.prior_weight, self.task.spec());
-        self.descend_from(target, prior, obs.stamp_nanos, &z)
+        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        self.announce(obs);
+        Ok(())
     }
 
     /// Takes an observation and starts, cold, from what the start proposes for given codes, `[K, C]`.
@@ -247,7 +270,7 @@ impl Engine {
         let spec = self.task.spec();
         let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
         let target = self.encode(obs)?;
-        self.warm = None;
+        self.memory.warm = None;
         self.begin_proposed(obs, target, &codes)
     }
 
@@ -260,13 +283,14 @@ impl Engine {
             let prior = Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec);
             Ok((z, prior))
         })?;
-        let warm = self.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
+        let warm = self.memory.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
         self.descend_from(target, prior, obs.stamp_nanos, &z)?;
         let Self { task, landscape, config, session, .. } = self;
         if let (Some(warm), Some(session)) = (warm, session) {
             let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
             session.descent.offer(&problem, &warm)?;
         }
+        self.announce(obs);
         Ok(())
     }
 
@@ -284,7 +308,9 @@ impl Engine {
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
         let prior = Prior::standard(self.config.prior_weight, spec);
-        self.descend_from(target, prior, obs.stamp_nanos, &z)
+        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        self.announce(obs);
+        Ok(())
     }
 
     /// Does one step of the optimizer for all hypotheses.
@@ -300,7 +326,7 @@ impl Engine {
         let Self { task, landscape, config, sampler, session, observers, .. } = self;
         let session = session.as_mut().ok_or(EngineError::NotBegun)?;
         // Tensors are made for those who look only.
-        let z_before = (!observers.is_empty()).then(|| session.descent.z());
+        let z_before = observers.see_steps().then(|| session.descent.z());
         let score = session.score();
         let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
         let status = session.descent.step(&problem, sampler)?;
@@ -362,17 +388,24 @@ impl Engine {
         if rows != 1 && rows != hypotheses as i64 {
             return Err(EngineError::Rows { rows, hypotheses });
         }
+        self.memory.index += 1;
+        self.sampler.begin(self.memory.index);
         Ok(target)
     }
 
     fn descend_from(&mut self, target: Target, prior: Prior, stamp_nanos: i64, z: &Tensor) -> Result<(), EngineError> {
         let descent = self.descent(&target, &prior, z)?;
-        if !self.observers.is_empty() {
-            self.observers.notify(&Event::Begin { stamp_nanos, z: &descent.z(), loss: descent.loss() }, true);
-        }
         let is_shared = is_shared(&target);
         self.session = Some(Session { target, is_shared, prior, stamp_nanos, descent, stop: None, solution: None });
         Ok(())
+    }
+
+    /// Tells observers where the descent begins.
+    fn announce(&mut self, obs: &Observation) {
+        let Self { session, observers, memory, .. } = self;
+        if let (Some(Session { descent, .. }), false) = (session, observers.is_empty()) {
+            observers.notify(&Event::Begin { obs, memory, z: &descent.z(), loss: descent.loss() }, true);
+        }
     }
 
     /// Starts a native descent where it can be one.
@@ -396,7 +429,7 @@ impl Engine {
     /// Keeps the best points of the present observation for the next one.
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
-            self.warm = Some(Warm { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
+            self.memory.warm = Some(Warm { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {
                 self.spare = Some(descent);
             }
@@ -405,7 +438,7 @@ impl Engine {
 
     fn starting_points(&mut self, shared: bool) -> Tensor {
         let (hypotheses, dim) = (self.config.hypotheses, self.landscape.dim());
-        let Some(warm) = self.warm.as_ref().filter(|_| self.config.warm_start) else {
+        let Some(warm) = self.memory.warm.as_ref().filter(|_| self.config.warm_start) else {
             return self.sampler.draw(hypotheses, dim);
         };
         if !shared && warm.loss.len() == hypotheses {

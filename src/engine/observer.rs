@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tch::Tensor;
+use thalweg_task::Observation;
 
 use super::hypotheses::Status;
+use super::memory::Memory;
 use super::solution::Solution;
 
 /// One moment of a descent.
@@ -12,8 +14,10 @@ use super::solution::Solution;
 pub enum Event<'a> {
     /// The starting points have been evaluated.
     Begin {
-        /// Stamp of the observation.
-        stamp_nanos: i64,
+        /// What is to be explained.
+        obs: &'a Observation,
+        /// What the engine remembered when it took the observation, and its number.
+        memory: &'a Memory,
         /// `z_0`, `[K, Z]`, in the order that all steps keep.
         z: &'a Tensor,
         /// Loss of each row.
@@ -46,6 +50,8 @@ pub enum Event<'a> {
 pub enum Cadence {
     /// Sees nothing.
     Never,
+    /// Sees the beginning and the end, no step.
+    Ends,
     /// Sees every step.
     Always,
     /// Sees steps n, 2n, 3n, ..; zero counts as one.
@@ -58,7 +64,7 @@ pub enum Cadence {
 impl Cadence {
     fn admits(self, event: &Event<'_>, new_best: bool) -> bool {
         match (self, event) {
-            (Self::Never, _) => false,
+            (Self::Never, _) | (Self::Ends, Event::Step { .. }) => false,
             (Self::Every(stride), Event::Step { index, .. }) => index % stride.max(1) == 0,
             (Self::NewBest, Event::Step { .. }) => new_best,
             _ => true,
@@ -90,9 +96,18 @@ impl Observers {
         self.registered.push((cadence, observer));
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.registered.clear();
+    }
+
     /// Whether nobody looks.
     pub(crate) fn is_empty(&self) -> bool {
         self.registered.is_empty()
+    }
+
+    /// Whether anybody looks at steps.
+    pub(crate) fn see_steps(&self) -> bool {
+        self.registered.iter().any(|(cadence, _)| !matches!(cadence, Cadence::Never | Cadence::Ends))
     }
 
     pub(crate) fn notify(&mut self, event: &Event<'_>, new_best: bool) {

@@ -1,4 +1,4 @@
-//! The engine's random numbers.
+//! The engine's random numbers: a stream of its own for each observation.
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -8,6 +8,7 @@ use tch::{Device, Kind, Tensor};
 /// Draws starting points `z ~ N(0, I)`.
 #[derive(Clone, Debug)]
 pub(crate) struct Sampler {
+    seed: u64,
     rng: StdRng,
     kind: Kind,
     device: Device,
@@ -15,7 +16,16 @@ pub(crate) struct Sampler {
 
 impl Sampler {
     pub(crate) fn new(seed: u64, kind: Kind, device: Device) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), kind, device }
+        Self { seed, rng: StdRng::seed_from_u64(seed), kind, device }
+    }
+
+    /// Begins the stream of one observation: what it draws depends on the seed and on `index` only, so that a
+    /// recorded solve can be repeated without those before it.
+    pub(crate) fn begin(&mut self, index: u64) {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&self.seed.to_le_bytes());
+        key[8..16].copy_from_slice(&index.to_le_bytes());
+        self.rng = StdRng::from_seed(key);
     }
 
     /// Draws `[rows, dim]`, row by row, so that the first rows do not depend on how many follow.

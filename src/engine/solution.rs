@@ -18,6 +18,14 @@ pub enum StopReason {
 }
 
 impl StopReason {
+    const ALL: [Self; 4] = [Self::Steps, Self::Deadline, Self::Tolerance, Self::Converged];
+
+    /// Finds a reason by its name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+
     /// Names the reason: steps, deadline, tolerance or converged.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -13,7 +13,7 @@ pub fn constraints(spec: &ParameterSpec) -> String {
     let cross = match spec.name.as_ref() {
         "warm_start.fresh" => Some("below hypotheses".to_owned()),
         "hypotheses" => Some("above warm_start.fresh".to_owned()),
-        "record" | "view" => Some("false in this build".to_owned()),
+        "view" => Some("false in this build".to_owned()),
         _ => None,
     };
     let change = (spec.change == Change::Unconfigured).then(|| "changes only in state unconfigured".to_owned());

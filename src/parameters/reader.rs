@@ -9,10 +9,14 @@ use thalweg_task::{ParameterKind, ParameterRefusal, ParameterValue};
 
 use super::error::ParameterError;
 use super::settings::{
-    Durability, History, InputSettings, OutputSettings, QosOverride, Reliability, StartSource, ThetaSource,
+    Durability, History, InputSettings, OutputSettings, QosOverride, RecordSettings, Reliability, StartSource,
+    ThetaSource,
 };
 use super::store::Store;
 use crate::engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
+
+/// Bytes in a megabyte.
+const MEGABYTE: u64 = 1_000_000;
 
 /// Reads single values by name and type.
 pub(super) struct Reader<'a> {
@@ -117,6 +121,23 @@ impl<'a> Reader<'a> {
             ghosts: self.truth("output.ghosts")?,
             frame_id: self.text("output.frame_id")?.to_owned(),
         })
+    }
+
+    pub(super) fn record(&self) -> Result<RecordSettings, ParameterError> {
+        Ok(RecordSettings {
+            enabled: self.truth("record.enabled")?,
+            steps: self.truth("record.steps")?,
+            folder: PathBuf::from(self.text("record.folder")?),
+            file_bytes: self.megabytes("record.file_size")?,
+            file_duration: self.duration("record.file_duration")?,
+            total_bytes: self.megabytes("record.total_size")?,
+            queue: self.count("record.queue")?,
+        })
+    }
+
+    /// Bytes.
+    fn megabytes(&self, name: &str) -> Result<u64, ParameterError> {
+        Ok(u64::try_from(self.integer(name)?).unwrap_or(0).saturating_mul(MEGABYTE))
     }
 
     /// Everything below a prefix, the prefix cut.

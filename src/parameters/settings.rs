@@ -41,6 +41,8 @@ pub struct Settings {
     pub input: InputSettings,
     /// What is published.
     pub output: OutputSettings,
+    /// What is recorded.
+    pub record: RecordSettings,
     /// The chosen task's own parameters, their names without that of the task.
     pub task_parameters: Map<String, Value>,
     /// Whether time comes from `/clock`.
@@ -134,6 +136,25 @@ pub struct OutputSettings {
     pub frame_id: String,
 }
 
+/// What is recorded, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSettings {
+    /// Whether solves are recorded while the node is active.
+    pub enabled: bool,
+    /// Whether every step is recorded.
+    pub steps: bool,
+    /// Folder of recordings; empty when the node is to look for it.
+    pub folder: PathBuf,
+    /// Bytes at which a recording goes on in a new file.
+    pub file_bytes: u64,
+    /// Time after which a recording goes on in a new file.
+    pub file_duration: Duration,
+    /// Bytes of all recordings beyond which the oldest are removed; zero for no limit.
+    pub total_bytes: u64,
+    /// Solves that may wait for the disk.
+    pub queue: usize,
+}
+
 /// Quality of service of one input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QosOverride {
@@ -199,6 +220,7 @@ impl Settings {
             automatic_optimizer: from.text("optimizer.kind")? == "auto",
             input: from.input()?,
             output: from.output()?,
+            record: from.record()?,
             task_parameters: from.below(&format!("{task}.")),
             task,
             use_sim_time: from.truth("use_sim_time")?,

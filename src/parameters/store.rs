@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::{Map, Value};
 use thalweg_task::{Change, ParameterSpec, ParameterValue};
 
 use super::error::ParameterError;
@@ -47,6 +48,34 @@ impl Store {
     /// All names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.declared.keys().map(String::as_str)
+    }
+
+    /// All values, as a recording keeps them.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let values = self.declared.iter().map(|(name, declared)| (name.clone(), declared.value.to_json()));
+        Value::Object(values.collect())
+    }
+
+    /// Declares parameters with the values that [`Store::to_json`] gave.
+    ///
+    /// Names that are no longer declared are passed over and returned.
+    ///
+    /// # Errors
+    /// As [`Store::declare`].
+    pub fn from_json(
+        specs: Vec<ParameterSpec>,
+        values: &Map<String, Value>,
+    ) -> Result<(Self, Vec<String>), ParameterError> {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for (name, value) in values {
+            let spec = specs.iter().find(|spec| spec.name == name.as_str());
+            match spec.and_then(|spec| ParameterValue::from_json(spec.kind(), value)) {
+                Some(value) => known.push((name.clone(), value)),
+                None => unknown.push(name.clone()),
+            }
+        }
+        Ok((Self::declare(specs, &known)?, unknown))
     }
 
     /// What a parameter is.
@@ -129,7 +158,7 @@ fn may_change(spec: &ParameterSpec, is_unconfigured: bool) -> Result<(), Paramet
 
 /// Refuses values that contradict each other, or ask for what this build has not.
 fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Result<(), ParameterError> {
-    for (name, missing) in [("record", "recorder"), ("view", "view")] {
+    for (name, missing) in [("view", "view")] {
         if get(name) == Some(&ParameterValue::Bool(true)) {
             return Err(ParameterError::Missing { name, missing });
         }

@@ -29,7 +29,7 @@ pub fn full_table(input_topics: &[String]) -> Vec<ParameterSpec> {
 /// The node's own parameters.
 #[must_use]
 pub fn node_table() -> Vec<ParameterSpec> {
-    [start(), search(), budget(), input(), output(), service()].concat()
+    [start(), search(), budget(), input(), output(), recording(), service()].concat()
 }
 
 /// The parameters of one task, below its name.
@@ -245,10 +245,58 @@ fn output() -> Vec<ParameterSpec> {
     ]
 }
 
+/// What is recorded, and where.
+fn recording() -> Vec<ParameterSpec> {
+    vec![
+        row("record.enabled", Bool(false), ANY, AnyTime, "Whether solves are recorded while the node is active."),
+        row(
+            "record.folder",
+            text(""),
+            ANY,
+            AnyTime,
+            "Folder of recordings, for those begun from now on. Empty: thalweg in ROS_HOME, else in ~/.ros.",
+        ),
+        row(
+            "record.steps",
+            Bool(false),
+            ANY,
+            AnyTime,
+            "Whether every step of every descent is recorded, not the solution alone.",
+        ),
+        row(
+            "record.file_size",
+            Integer(256),
+            ("MB", integer(1, 65_536)),
+            AnyTime,
+            "Size at which a recording goes on in a new file.",
+        ),
+        row(
+            "record.file_duration",
+            Double(600.0),
+            ("s", double(1.0, 86_400.0)),
+            AnyTime,
+            "Time after which a recording goes on in a new file.",
+        ),
+        row(
+            "record.total_size",
+            Integer(10_000),
+            ("MB", integer(0, 100_000_000)),
+            AnyTime,
+            "Size of all recordings in the folder beyond which the oldest files are removed. 0: no limit.",
+        ),
+        row(
+            "record.queue",
+            Integer(1000),
+            ("", integer(1, 1_000_000)),
+            AnyTime,
+            "Solves that may wait for the disk; further ones are dropped and counted.",
+        ),
+    ]
+}
+
 /// What surrounds the solving.
 fn service() -> Vec<ParameterSpec> {
     vec![
-        row("record", Bool(false), ANY, AnyTime, "Whether solves are recorded. This build has no recorder."),
         row("view", Bool(false), ANY, ReadOnly, "Whether a window shows the solution. This build has no view."),
         row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
         row(

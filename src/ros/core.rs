@@ -1,6 +1,6 @@
 //! What the parts of the node share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use r2r::builtin_interfaces::msg::Time;
 use thalweg_task::ParameterValue;
@@ -10,11 +10,13 @@ use super::executor::Executor;
 use super::input::Inputs;
 use super::names::Names;
 use super::output::Output;
-use super::parameters::Host;
+use super::parameters::{Host, Services};
+use super::recording::Recordings;
 use super::time::RosTime;
 use crate::lifecycle::State;
 use crate::parameters::{ParameterError, Settings, Store};
-use crate::solver::{Loaded, Solver};
+use crate::record::Setup;
+use crate::solver::{Loaded, Solver, setup};
 
 /// One running node.
 #[derive(Debug)]
@@ -33,6 +35,7 @@ pub(crate) struct Core {
     pub(crate) alarm: Arc<Notify>,
     /// Wakes whoever applies parameters that have changed.
     pub(crate) changed: Notify,
+    pub(crate) recordings: Recordings,
     pub(crate) notes: Notes,
 }
 
@@ -45,6 +48,8 @@ pub(crate) struct Notes {
     loaded: Mutex<Option<Loaded>>,
     last_error: Mutex<Option<String>>,
     last_refusal: Mutex<Option<String>>,
+    /// Set once, when the services of parameters are open.
+    services: OnceLock<Arc<Services>>,
 }
 
 impl Notes {
@@ -57,6 +62,7 @@ impl Notes {
             loaded: Mutex::new(None),
             last_error: Mutex::new(None),
             last_refusal: Mutex::new(None),
+            services: OnceLock::new(),
         }
     }
 }
@@ -70,8 +76,41 @@ impl Core {
         Settings::read(&lock(&self.notes.store), self.notes.time_seed)
     }
 
+    /// What the solves of this node have in common; none while nothing is loaded.
+    ///
+    /// # Errors
+    /// As [`Core::settings`].
+    pub(crate) fn recording_setup(&self) -> Result<Option<Setup>, ParameterError> {
+        let seed = self.settings()?.seed;
+        let store = lock(&self.notes.store);
+        Ok(self.loaded().as_ref().map(|loaded| setup(loaded, &self.full_name, &store, seed)))
+    }
+
+    /// Sets a parameter as a client would, and tells the world.
+    ///
+    /// # Errors
+    /// [`ParameterError`] when the value is refused.
+    pub(crate) fn set_parameter(&self, name: &str, value: ParameterValue) -> Result<(), ParameterError> {
+        let change = (name.to_owned(), value);
+        match self.notes.services.get() {
+            Some(services) => services.assign(&[change]),
+            None => lock(&self.notes.store).set(&[change], self.is_unconfigured()).map(drop),
+        }
+    }
+
+    /// Hands over what tells the world of changed parameters.
+    pub(crate) fn set_services(&self, services: Arc<Services>) {
+        // Set once: this is called in one place.
+        drop(self.notes.services.set(services));
+    }
+
     pub(crate) fn state(&self) -> State {
         *lock(&self.notes.state)
+    }
+
+    /// Whether input is read, or is just being opened.
+    pub(crate) fn is_opened(&self) -> bool {
+        matches!(self.state(), State::Activating | State::Active)
     }
 
     pub(crate) fn set_state(&self, state: State) {

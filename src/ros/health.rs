@@ -85,7 +85,7 @@ impl Health {
                 statuses.push(self.core.inputs.status(channel, publishers.len()));
             }
         }
-        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), recorder()]);
+        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), self.core.recordings.status()]);
         statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
         self.tell(&statuses);
         self.publisher.publish(&self.message(statuses))?;
@@ -275,9 +275,4 @@ async fn look_around(core: &Core) -> anyhow::Result<Neighbours> {
         Ok(Neighbours { channels, rosout: publishers("/rosout")?, clock: publishers("/clock")? })
     };
     Ok(core.executor.with(work).await??)
-}
-
-/// This build has no recorder.
-fn recorder() -> Status {
-    Status::ok("Recorder", "Not recording").with("Recording", false)
 }

@@ -25,6 +25,7 @@ mod output;
 mod parameters;
 pub mod peer;
 mod process;
+mod recording;
 mod run;
 mod services;
 pub mod survey;

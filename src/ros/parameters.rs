@@ -51,7 +51,7 @@ pub(crate) fn overrides(node: &r2r::Node) -> Result<Vec<(String, ParameterValue)
 
 /// Opens the services and `/parameter_events`.
 ///
-/// Returns one task for each service, which answers its requests in their order, and one that
+/// Returns what tells the world of changes, and one task for each service, which answers its requests in their order, and one that
 /// announces all parameters as new once somebody listens: events are not kept for late comers, and at
 /// the start nobody has been found yet. They are best polled
 /// by the thread that spins, after each turn: r2r's queue holds ten requests and drops what comes
@@ -60,7 +60,10 @@ pub(crate) fn overrides(node: &r2r::Node) -> Result<Vec<(String, ParameterValue)
 ///
 /// # Errors
 /// When rcl refuses a service or the publisher.
-pub(crate) fn serve(node: &mut r2r::Node, host: Arc<dyn Host>) -> r2r::Result<Vec<BoxFuture<'static, ()>>> {
+pub(crate) fn serve(
+    node: &mut r2r::Node,
+    host: Arc<dyn Host>,
+) -> r2r::Result<(Arc<Services>, Vec<BoxFuture<'static, ()>>)> {
     let events = node.create_publisher("/parameter_events", QosProfile::parameter_events())?;
     let heard = events.wait_for_inter_process_subscribers()?;
     let services = Arc::new(Services { host, events: Mutex::new(events) });
@@ -88,7 +91,7 @@ pub(crate) fn serve(node: &mut r2r::Node, host: Arc<dyn Host>) -> r2r::Result<Ve
         open::<DescribeParameters::Service, _>(node, "describe_parameters", &services, |services, request| {
             services.describe(&request.names)
         })?;
-    Ok(vec![announce, get, types, set, set_all, list, describe])
+    Ok((services, vec![announce, get, types, set, set_all, list, describe]))
 }
 
 /// Announces all parameters when the first listener has been found.
@@ -139,10 +142,16 @@ where
 }
 
 /// What the services share.
-struct Services {
+pub(crate) struct Services {
     host: Arc<dyn Host>,
     /// Locked from a change to its event, so that events come in the order of changes.
     events: Mutex<r2r::Publisher<ParameterEvent>>,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
 }
 
 impl Services {
@@ -182,16 +191,9 @@ impl Services {
 
     /// Sets all of these or none, tells the node and the world.
     fn set(&self, parameters: &[Parameter]) -> SetParametersResult {
-        let events = lock(&self.events);
-        match self.change(parameters) {
-            Ok(changed) => {
-                if !changed.is_empty() {
-                    self.host.changed(&changed);
-                    let changed_parameters = changed.iter().map(|(name, value)| parameter(name, value)).collect();
-                    self.publish(&events, ParameterEvent { changed_parameters, ..ParameterEvent::default() });
-                }
-                SetParametersResult { successful: true, reason: String::new() }
-            }
+        let result = read_changes(parameters).inspect_err(|_| self.store().count_refusal());
+        match result.and_then(|changes| self.assign(&changes)) {
+            Ok(()) => SetParametersResult { successful: true, reason: String::new() },
             Err(error) => {
                 self.host.refused(&error);
                 SetParametersResult { successful: false, reason: clean(&error.to_string()) }
@@ -199,16 +201,20 @@ impl Services {
         }
     }
 
-    fn change(&self, parameters: &[Parameter]) -> Result<Vec<(String, ParameterValue)>, ParameterError> {
+    /// Sets all of these or none, tells the node and the world.
+    ///
+    /// # Errors
+    /// As [`Store::set`].
+    pub(crate) fn assign(&self, changes: &[(String, ParameterValue)]) -> Result<(), ParameterError> {
+        let events = lock(&self.events);
         let is_unconfigured = self.host.is_unconfigured();
-        let mut store = self.store();
-        match read_changes(parameters) {
-            Ok(changes) => store.set(&changes, is_unconfigured),
-            Err(error) => {
-                store.count_refusal();
-                Err(error)
-            }
+        let changed = self.store().set(changes, is_unconfigured)?;
+        if !changed.is_empty() {
+            self.host.changed(&changed);
+            let changed_parameters = changed.iter().map(|(name, value)| parameter(name, value)).collect();
+            self.publish(&events, ParameterEvent { changed_parameters, ..ParameterEvent::default() });
         }
+        Ok(())
     }
 
     /// Publishes all parameters as new.

@@ -36,7 +36,12 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    /// Kept so that a file at its limit (ulimit -f) is an error of the recorder and not the end of the process.
+    _file_size: Signal,
 }
+
+/// SIGXFSZ of Linux, which tokio has no name for.
+const FILE_SIZE: i32 = 25;
 
 impl Signals {
     /// Takes the signals from their default, which would end the process at once.
@@ -48,6 +53,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
         })
     }
 
@@ -91,12 +97,18 @@ fn keep(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Where ROS 2 keeps logs: `ROS_LOG_DIR`, else `ROS_HOME/log`, else `~/.ros/log`.
+/// Where ROS 2 keeps logs: `ROS_LOG_DIR`, else `log` in [`ros_home`].
 fn log_folder() -> Option<PathBuf> {
-    let of = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    of("ROS_LOG_DIR")
-        .or_else(|| of("ROS_HOME").map(|home| home.join("log")))
-        .or_else(|| of("HOME").map(|home| home.join(".ros/log")))
+    folder("ROS_LOG_DIR").or_else(|| ros_home().map(|home| home.join("log")))
+}
+
+/// Where ROS 2 keeps what is a user's: `ROS_HOME`, else `~/.ros`.
+pub(super) fn ros_home() -> Option<PathBuf> {
+    folder("ROS_HOME").or_else(|| folder("HOME").map(|home| home.join(".ros")))
+}
+
+fn folder(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 /// Files, sockets and pipes that a node opens, and some to spare: it has about 30 open when it is

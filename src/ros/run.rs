@@ -23,6 +23,7 @@ use super::names::{Names, full_name};
 use super::output::Output;
 use super::parameters;
 use super::process::{Exit, Signals, check_surroundings, watch_panics};
+use super::recording::{self, Recordings};
 use super::services;
 use super::tasks::Tasks;
 use super::time::RosTime;
@@ -160,7 +161,10 @@ async fn run(node: Node, names: Names, store: Store, time: Arc<RosTime>, rosout:
     let solver = Arc::new(Solver::start(Box::new(Newest { inputs: Arc::clone(&inputs) }), Box::new(sink))?);
     let (alarm, changed) = (Arc::new(Notify::new()), Notify::new());
     let notes = Notes::new(store, u64::try_from(time.now_nanos()).unwrap_or(0));
-    let core = Arc::new(Core { name, full_name, names, executor, time, inputs, output, solver, alarm, changed, notes });
+    let recordings = Recordings::default();
+    let core =
+        Core { name, full_name, names, executor, time, inputs, output, solver, alarm, changed, recordings, notes };
+    let core = Arc::new(core);
     let settings = core.settings()?;
     core.inputs.follow_clock(&core, settings.use_sim_time).await?;
 
@@ -181,8 +185,11 @@ async fn serve(
     mut failures: mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<()> {
     services::serve(core, controller, tasks).await?;
+    recording::serve(core, tasks).await?;
     let host = Arc::clone(core);
-    for task in core.executor.with(move |node| parameters::serve(node, host)).await?? {
+    let (changes, answers) = core.executor.with(move |node| parameters::serve(node, host)).await??;
+    core.set_services(changes);
+    for task in answers {
         core.executor.attend(task);
     }
     tasks.spawn(Health::new(Arc::clone(core)).await?.watch());
@@ -261,6 +268,7 @@ async fn end(core: &Arc<Core>, threads: [JoinHandle<()>; 2], signals: &mut Signa
         closing.output.end();
         closing.executor.end();
         closing.solver.quit();
+        closing.recordings.close();
         // A thread that has panicked has said so.
         threads.into_iter().for_each(|thread| drop(thread.join()));
     });

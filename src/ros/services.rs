@@ -5,11 +5,13 @@ use std::sync::Arc;
 use futures::stream::{Stream, StreamExt};
 use r2r::lifecycle_msgs::msg::{Transition as TransitionMessage, TransitionDescription};
 use r2r::lifecycle_msgs::srv::{ChangeState, GetAvailableStates, GetAvailableTransitions, GetState};
+use r2r::std_srvs::srv::Trigger;
 use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 
 use super::controller::{Controller, state_message};
 use super::core::Core;
 use super::tasks::Tasks;
+use crate::intake::clean;
 use crate::lifecycle::{STATES, TRANSITIONS, Transition};
 
 /// Offers all of them.
@@ -33,7 +35,7 @@ pub(crate) async fn serve(core: &Arc<Core>, controller: &Arc<Controller>, tasks:
     Ok(())
 }
 
-async fn open<S: WrappedServiceTypeSupport + 'static>(
+pub(super) async fn open<S: WrappedServiceTypeSupport + 'static>(
     core: &Core,
     name: &'static str,
 ) -> anyhow::Result<impl Stream<Item = ServiceRequest<S>> + Unpin + Send + use<S>>
@@ -50,6 +52,22 @@ where
 {
     while let Some(request) = requests.next().await {
         if let Err(error) = request.respond(respond()) {
+            tracing::debug!("an answer did not go out: {error}");
+        }
+    }
+}
+
+/// Does what is asked for, one request after the other, and answers with what came of it.
+pub(super) async fn trigger<F: Future<Output = Result<String, String>>>(
+    mut requests: impl Stream<Item = ServiceRequest<Trigger::Service>> + Unpin,
+    act: impl Fn() -> F,
+) {
+    while let Some(request) = requests.next().await {
+        let (success, message) = match act().await {
+            Ok(message) => (true, message),
+            Err(message) => (false, message),
+        };
+        if let Err(error) = request.respond(Trigger::Response { success, message: clean(&message).into_owned() }) {
             tracing::debug!("an answer did not go out: {error}");
         }
     }

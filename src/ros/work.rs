@@ -1,16 +1,12 @@
 //! What each transition of the lifecycle does.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
-use thalweg_task::LoadOptions;
 
 use super::core::Core;
 use super::output::Publishers;
 use crate::lifecycle::State;
-use crate::parameters::Settings;
 use crate::solver::{Plan, Solver, SolverError, Tuning};
 
 /// Does the work of a passing state; other states have none.
@@ -32,7 +28,7 @@ pub(crate) async fn of(core: &Arc<Core>, state: State) -> anyhow::Result<()> {
 }
 
 /// Asks the engine thread for something that takes until its present solve has ended, or longer.
-async fn ask<T: Send + 'static>(
+pub(super) async fn ask<T: Send + 'static>(
     core: &Core,
     question: impl FnOnce(&Solver) -> Result<T, SolverError> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -43,7 +39,7 @@ async fn ask<T: Send + 'static>(
 /// Loads task and landscape, advertises the answers.
 async fn configure(core: &Arc<Core>) -> anyhow::Result<()> {
     let settings = core.settings()?;
-    let plan = plan(&settings)?;
+    let plan = Plan::of(&settings)?;
     let tuning = plan.tuning;
     let loaded = ask(core, |solver| solver.load(plan)).await?;
     let spec = loaded.spec.clone();
@@ -76,6 +72,7 @@ async fn activate(core: &Arc<Core>) -> anyhow::Result<()> {
     let spec = core.loaded().as_ref().map(|loaded| loaded.spec.clone()).context("nothing is loaded")?;
     let settings = core.settings()?;
     core.inputs.open(core, &spec, &settings).await?;
+    core.recordings.follow(core, true).await?;
     ask(core, |solver| solver.run(true)).await?;
     let topics: Vec<_> = core.inputs.topics().into_iter().map(|topic| topic.request.topic).collect();
     tracing::info!("active: listening to {}", topics.join(", "));
@@ -83,9 +80,10 @@ async fn activate(core: &Arc<Core>) -> anyhow::Result<()> {
 }
 
 /// Closes the input; nothing is published afterwards.
-async fn deactivate(core: &Core) -> anyhow::Result<()> {
+async fn deactivate(core: &Arc<Core>) -> anyhow::Result<()> {
     core.inputs.close();
     ask(core, |solver| solver.run(false)).await?;
+    core.recordings.follow(core, false).await?;
     core.output.clear();
     Ok(())
 }
@@ -104,11 +102,12 @@ async fn clean_up(core: &Core) -> anyhow::Result<()> {
 /// Applies what may change at any time.
 pub(crate) async fn apply(core: &Arc<Core>) -> anyhow::Result<()> {
     let settings = core.settings()?;
-    let tuning = tuning(&settings);
+    let tuning = Tuning::of(&settings);
     core.inputs.set(&settings.input);
     core.output.set(settings.output.clone());
     core.solver.tune(tuning);
     core.inputs.follow_clock(core, settings.use_sim_time).await?;
+    core.recordings.follow(core, core.is_opened()).await?;
     resize(core, tuning.hypotheses).await
 }
 
@@ -119,43 +118,4 @@ async fn resize(core: &Arc<Core>, hypotheses: usize) -> anyhow::Result<()> {
         output.publishers().as_mut().map_or(Ok(()), |publishers| publishers.resize(node, hypotheses))
     };
     Ok(core.executor.with(resize).await??)
-}
-
-fn plan(settings: &Settings) -> Result<Plan, SolverError> {
-    let options = LoadOptions {
-        device: settings.device.resolve().ok_or_else(|| SolverError::no_device(settings.device))?,
-        models: models(&settings.models),
-        parameters: settings.task_parameters.clone(),
-        ..LoadOptions::default()
-    };
-    Ok(Plan {
-        task: settings.task.clone(),
-        options,
-        theta: settings.theta.clone(),
-        start: settings.start.clone(),
-        engine: settings.engine.clone(),
-        automatic_optimizer: settings.automatic_optimizer,
-        threads: u32::try_from(settings.threads).unwrap_or(1),
-        tuning: tuning(settings),
-    })
-}
-
-fn tuning(settings: &Settings) -> Tuning {
-    let rate = settings.output.rate;
-    Tuning {
-        hypotheses: settings.engine.hypotheses,
-        fresh: settings.engine.fresh,
-        budget: settings.budget,
-        period: if rate > 0.0 { Duration::from_secs_f64(rate.recip()) } else { Duration::ZERO },
-    }
-}
-
-/// The folder of weights: as given, else that of the installed package, else that of the checkout.
-fn models(given: &Path) -> PathBuf {
-    if !given.as_os_str().is_empty() {
-        return given.to_owned();
-    }
-    let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&prefixes).map(|prefix| prefix.join("share/thalweg/models"));
-    installed.into_iter().find(|folder| folder.is_dir()).unwrap_or_else(|| PathBuf::from("models"))
 }

@@ -7,6 +7,7 @@ use std::thread::{Builder, JoinHandle};
 
 use super::plan::{Loaded, Plan, SolverError, Tuning};
 use super::tally::{Tally, TallyReport};
+use super::tap::Recording;
 use super::worker::{Sink, Source, Worker};
 
 /// What the engine thread is told.
@@ -23,6 +24,8 @@ pub(super) enum Message {
     Tune(Tuning),
     /// Forget all observations.
     Forget,
+    /// Record what is solved, or no longer.
+    Record(Option<Recording>, Sender<()>),
     /// End.
     Quit,
 }
@@ -87,6 +90,13 @@ impl Solver {
     /// Forgets all observations: the next one is a cold start.
     pub fn forget(&self) {
         drop(self.messages.send(Message::Forget));
+    }
+
+    /// Records what is solved from now on, or no longer; stays over loading and running.
+    ///
+    /// After `record(None)` nothing is handed to the recorder any more.
+    pub fn record(&self, recording: Option<Recording>) -> Result<(), SolverError> {
+        self.ask(|reply| Message::Record(recording, reply))
     }
 
     /// What has been done since the last report.

@@ -11,11 +11,16 @@
 mod choice;
 mod handle;
 mod plan;
+mod replay;
+mod settings;
 mod tally;
+mod tap;
 mod worker;
 
 pub use choice::Choice;
 pub use handle::Solver;
 pub use plan::{Loaded, Plan, SolverError, Tuning};
+pub use replay::{Difference, ReplayError, Replayer, Verdict};
 pub use tally::{Tally, TallyReport};
+pub use tap::{Recording, setup};
 pub use worker::{Answer, Sink, Source};

@@ -12,6 +12,7 @@ use thalweg_task::{Observation, TaskError};
 use super::handle::Message;
 use super::plan::{Loaded, Plan, SolverError, Tuning};
 use super::tally::Tally;
+use super::tap::{Recording, Tap};
 use crate::clock::SystemClock;
 use crate::engine::{Engine, EngineError, Statistics, StopReason, pin_threads};
 use crate::intake::Provenance;
@@ -63,6 +64,8 @@ pub struct Answer {
 struct Loadout {
     engine: Engine,
     tuning: Tuning,
+    /// Hears what the recorder gets; none where nothing is recorded.
+    tap: Option<Tap>,
 }
 
 /// The state of the engine thread.
@@ -73,6 +76,7 @@ pub(super) struct Worker {
     tally: Arc<Mutex<Tally>>,
     clock: SystemClock,
     loadout: Option<Loadout>,
+    recording: Option<Recording>,
     runs: bool,
     strikes: u32,
     /// Before this moment no solve is begun.
@@ -87,7 +91,8 @@ impl Worker {
         tally: Arc<Mutex<Tally>>,
     ) -> Self {
         let clock = SystemClock::default();
-        Self { source, sink, pending, tally, clock, loadout: None, runs: false, strikes: 0, not_before: None }
+        let (loadout, recording, runs, strikes, not_before) = (None, None, false, 0, None);
+        Self { source, sink, pending, tally, clock, loadout, recording, runs, strikes, not_before }
     }
 
     /// Serves messages until it is told to end.
@@ -133,6 +138,10 @@ impl Worker {
             }
             Message::Tune(tuning) => self.tune(tuning),
             Message::Forget => self.forget(),
+            Message::Record(recording, reply) => {
+                self.record(recording);
+                reply.send(()).unwrap_or_default();
+            }
             Message::Wake | Message::Quit => {}
         }
     }
@@ -142,9 +151,18 @@ impl Worker {
         pin_threads(plan.threads);
         // Unwind safe: what was being built is dropped.
         let result = catch_unwind(AssertUnwindSafe(|| plan.load()));
-        let (engine, loaded) = result.map_err(|panic| SolverError::Panicked(text_of(panic.as_ref())))??;
-        self.loadout = Some(Loadout { engine, tuning: plan.tuning });
+        let (mut engine, loaded) = result.map_err(|panic| SolverError::Panicked(text_of(panic.as_ref())))??;
+        let tap = self.recording.clone().map(|recording| Tap::new(recording, &mut engine));
+        self.loadout = Some(Loadout { engine, tuning: plan.tuning, tap });
         Ok(loaded)
+    }
+
+    fn record(&mut self, recording: Option<Recording>) {
+        if let Some(Loadout { engine, tap, .. }) = &mut self.loadout {
+            engine.clear_observers();
+            *tap = recording.clone().map(|recording| Tap::new(recording, engine));
+        }
+        self.recording = recording;
     }
 
     /// Takes all or nothing; without anything loaded there is nothing to tune.
@@ -214,7 +232,7 @@ fn solve(
     clock: &SystemClock,
 ) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
-    let Loadout { engine, tuning } = loadout;
+    let Loadout { engine, tuning, tap } = loadout;
     let begin = Instant::now();
     let solution = engine.solve(obs, &tuning.budget, clock)?;
     let (weights, losses) = (solution.weights(), solution.loss.clone());
@@ -225,7 +243,11 @@ fn solve(
     let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
     let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
     let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
-    Ok(Answer { provenance, joints, points, weights, losses, theta, statistics, stop, took })
+    let answer = Answer { provenance, joints, points, weights, losses, theta, statistics, stop, took };
+    if let Some(tap) = tap {
+        tap.hand_over(engine, &answer);
+    }
+    Ok(answer)
 }
 
 /// The rows of a tensor `[K, ..]`, each flat.

@@ -8,6 +8,7 @@ mod contract;
 mod doubles;
 mod landscape;
 mod levenberg_marquardt;
+mod memory;
 mod numerics;
 mod observers;
 mod rows;

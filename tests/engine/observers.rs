@@ -25,8 +25,8 @@ struct Notes {
 impl Observer for Notes {
     fn observe(&mut self, event: &Event<'_>) {
         match *event {
-            Event::Begin { stamp_nanos, z, loss } => {
-                self.begun.push(stamp_nanos);
+            Event::Begin { obs, z, loss, .. } => {
+                self.begun.push(obs.stamp_nanos);
                 self.points.push(z.copy());
                 self.losses.push(loss.to_vec());
             }

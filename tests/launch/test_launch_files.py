@@ -65,7 +65,7 @@ CASES = {
     'namespace': ({'namespace': 'robot'}, [node(namespace='/robot')]),
     'absolute namespace': ({'namespace': '/left/robot'}, [node(namespace='/left/robot')]),
     'device': ({'device': 'cuda:1'}, [node('-p', 'device:=cuda:1')]),
-    'record': ({'record': 'true'}, [node('-p', 'record:=True')]),
+    'record': ({'record': 'true'}, [node('-p', 'record.enabled:=True')]),
     'view': ({'view': 'True'}, [node('-p', 'view:=True')]),
     'use_sim_time': ({'use_sim_time': 'true'}, [node('-p', 'use_sim_time:=True')]),
     'autostart': ({'autostart': 'False'}, [node('-p', 'autostart:=False')]),
@@ -80,7 +80,7 @@ CASES = {
         },
         [
             publisher(0, '-p', 'use_sim_time:=True', namespace='/robot', file='/my.yaml'),
-            node('-p', 'use_sim_time:=True', '-p', 'task:=planar_arm', '-p', 'device:=auto', '-p', 'record:=True',
+            node('-p', 'use_sim_time:=True', '-p', 'task:=planar_arm', '-p', 'device:=auto', '-p', 'record.enabled:=True',
                  '-p', 'view:=True', '-p', 'autostart:=False', namespace='/robot', file='/my.yaml'),
         ]),
 }

@@ -76,7 +76,7 @@ fn constraints_are_told() {
     assert_eq!(told("device"), "one of cpu, cuda, cuda:N, auto; changes only in state unconfigured");
     assert_eq!(told("planar_arm.lengths"), "3 of [0.01, 100.0]; changes only in state unconfigured");
     assert_eq!(told("warm_start.fresh"), "below hypotheses");
-    assert_eq!(told("record"), "false in this build");
+    assert_eq!(told("record.enabled"), "");
     assert_eq!(told("budget.steps"), "");
 }
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
+import faults_disk
 import faults_graph
 import faults_joints
 import faults_load
@@ -21,8 +22,9 @@ MODULES: tuple[ModuleType, ...] = (
     faults_parameters,
     faults_graph,
     faults_process,
+    faults_disk,
 )
-ROW_NAME = re.compile(r"[jftqds]\d+_\w+")
+ROW_NAME = re.compile(r"[jftqdslwv]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

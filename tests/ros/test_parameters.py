@@ -43,7 +43,13 @@ TABLE = {
     "output.hypotheses": (BOOL, True, None, None, False),
     "output.ghosts": (BOOL, True, None, None, False),
     "output.frame_id": (STRING, "", None, None, False),
-    "record": (BOOL, False, None, None, False),
+    "record.enabled": (BOOL, False, None, None, False),
+    "record.folder": (STRING, "", None, None, False),
+    "record.steps": (BOOL, False, None, None, False),
+    "record.file_size": (INTEGER, 256, 1, 65_536, False),
+    "record.file_duration": (DOUBLE, 600.0, 1.0, 86_400.0, False),
+    "record.total_size": (INTEGER, 10_000, 0, 100_000_000, False),
+    "record.queue": (INTEGER, 1000, 1, 1_000_000, False),
     "view": (BOOL, False, None, None, True),
     "use_sim_time": (BOOL, False, None, None, False),
     "diagnostic_updater.period": (DOUBLE, 1.0, 0.1, 60.0, False),
@@ -62,7 +68,7 @@ REFUSED = {
     "budget.deadline": (float("nan"), "budget.deadline must be finite, got "),
     "output.rate": (float("inf"), "output.rate must be finite, got "),
     "input.max_joints": (-1, "input.max_joints must be in [1, 1000000], got -1"),
-    "record": (True, "record"),
+    "record.queue": (0, "record.queue must be in [1, 1000000], got 0"),
 }
 
 

@@ -7,13 +7,15 @@ use std::process::ExitCode;
 
 use thalweg::engine::EngineError;
 use thalweg::landscape::LandscapeError;
-use thalweg::solver::SolverError;
+use thalweg::record::RecordError;
+use thalweg::solver::{ReplayError, SolverError};
 use thalweg::train::TrainError;
 use thalweg_body_pose::dataset::DatasetError;
 use thalweg_task::TaskError;
 
 use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
+use crate::replay::NotReproduced;
 
 /// Any failure that has no code of its own.
 const OTHER: u8 = 1;
@@ -157,10 +159,10 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
-    if cause.is::<CheckFailed>() || cause.is::<ChecksFailed>() {
+    if cause.is::<CheckFailed>() || cause.is::<ChecksFailed>() || cause.is::<NotReproduced>() {
         return Some(CHECK);
     }
-    if cause.is::<DatasetError>() || cause.is::<ObservationError>() {
+    if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<RecordError>() {
         return Some(INPUT);
     }
     if let Some(error) = cause.downcast_ref::<InputError>() {
@@ -168,6 +170,9 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     }
     if let Some(error) = cause.downcast_ref::<TrainError>() {
         return code_of_training(error);
+    }
+    if let Some(ReplayError::OtherModel { .. } | ReplayError::NoWeights { .. }) = cause.downcast_ref() {
+        return Some(WEIGHTS);
     }
     let task = cause.downcast_ref::<TaskError>().map(code_of_task);
     let engine = cause.downcast_ref::<EngineError>().and_then(code_of_engine);

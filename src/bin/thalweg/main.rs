@@ -5,12 +5,16 @@ mod bench_pose;
 mod check;
 mod console;
 mod demo;
+mod describe;
 mod doctor;
+mod export;
 mod failure;
 mod job;
 mod motion;
 mod observation;
 mod params;
+mod recover;
+mod replay;
 mod solve;
 mod task_options;
 mod tasks;
@@ -47,6 +51,14 @@ enum Command {
     Train(train::Train),
     /// Keep clips of motion capture as latents of the body_pose task
     Motion(motion::MotionArguments),
+    /// Tell what is in a recording
+    Describe(describe::DescribeArguments),
+    /// Write a recording as NumPy arrays or CSV
+    Export(export::ExportArguments),
+    /// Make a whole file of a recording that was cut off or damaged
+    Recover(recover::RecoverArguments),
+    /// Solve a recording again and compare bit for bit
+    Replay(replay::ReplayArguments),
     /// Print a parameter file for the ROS 2 node
     Params(params::ParamsArguments),
     /// Look at everything that the node depends on, and say what to do
@@ -75,20 +87,25 @@ fn main() -> ExitCode {
     failure::shorten_panics();
     // Unwind safe: nothing is looked at afterwards; the hook has told what happened.
     match catch_unwind(AssertUnwindSafe(|| run(&command))) {
-        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Ok(code)) => code,
         Ok(Err(error)) => failure::print(&error),
         Err(_) => failure::panicked(),
     }
 }
 
-fn run(command: &Command) -> anyhow::Result<()> {
-    match command {
+/// Runs a command; most have one way to succeed.
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let done = match command {
         Command::Tasks(arguments) => tasks::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),
+        Command::Describe(arguments) => describe::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Recover(arguments) => return recover::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::Params(arguments) => params::run(arguments),
         Command::Doctor(arguments) => doctor::run(arguments),
         Command::Bench(bench) => bench_pose::run(bench),
@@ -97,5 +114,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::RosEcho => bench_node::echo(),
         #[cfg(feature = "ros")]
         Command::RosParameters { .. } => doctor::declare_parameters(),
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

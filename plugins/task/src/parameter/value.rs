@@ -124,6 +124,25 @@ impl ParameterValue {
             Self::StringArray(values) => Value::from(values.as_slice()),
         }
     }
+
+    /// Reads what [`ParameterValue::to_json`] gave; none when it is no value of that type.
+    #[must_use]
+    pub fn from_json(kind: ParameterKind, value: &Value) -> Option<Self> {
+        fn read<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+            T::deserialize(value).ok()
+        }
+        match kind {
+            ParameterKind::Bool => read(value).map(Self::Bool),
+            ParameterKind::Integer => read(value).map(Self::Integer),
+            ParameterKind::Double => read(value).map(Self::Double),
+            ParameterKind::String => read(value).map(Self::String),
+            ParameterKind::ByteArray => read(value).map(Self::ByteArray),
+            ParameterKind::BoolArray => read(value).map(Self::BoolArray),
+            ParameterKind::IntegerArray => read(value).map(Self::IntegerArray),
+            ParameterKind::DoubleArray => read(value).map(Self::DoubleArray),
+            ParameterKind::StringArray => read(value).map(Self::StringArray),
+        }
+    }
 }
 
 /// Shows the value as a YAML parameter file has it, so that it is read back with the same type.

@@ -1,0 +1,24 @@
+//! What an engine carries from one observation to the next.
+
+use tch::Tensor;
+
+/// All that an engine carries from one observation to the next; the rest is fixed by its options.
+///
+/// With the memory of before, the same observation and the same number of steps, an engine of the
+/// same task, landscape, start and options gives the same solution, bit for bit on a CPU.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Number of the observation, from 1; zero before the first. Random numbers come from the seed and this.
+    pub index: u64,
+    /// Where the rows of the last observation ended; none for a cold start.
+    pub warm: Option<Warm>,
+}
+
+/// The best points of one observation, in the order of the rows.
+#[derive(Debug)]
+pub struct Warm {
+    /// `[K, Z]`.
+    pub z: Tensor,
+    /// `[K]`.
+    pub loss: Vec<f64>,
+}
