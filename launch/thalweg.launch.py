@@ -116,8 +116,9 @@ def generate_launch_description():
         SetParametersFromFile(LaunchConfiguration('params_file')),
         set_unless_file('use_sim_time'),
         *[publisher(index) for index in range(MOST_PUBLISHERS)],
-        *[set_unless_file(name) for name in ['task', 'device', 'view', 'autostart']],
+        *[set_unless_file(name) for name in ['task', 'device']],
         set_unless_file('record', 'record.enabled'),
+        *[set_unless_file(name) for name in ['view', 'autostart']],
         start('thalweg', 'thalweg_node', name='thalweg'),
     ])
     return LaunchDescription([*task_arguments(), *node_arguments(), *publisher_arguments(), nodes])

@@ -199,7 +199,10 @@ impl Landscape {
             let (path, task) = (path.to_owned(), spec.name.clone());
             return Err(LandscapeError::OtherLatent { path, task, expected: spec.latent, got: shape.x });
         }
-        let perceptron = Perceptron::load(&file, PREFIX, &shape.widths(), SLOPE)?;
+        let widths = shape.widths();
+        let names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
+        file.expect_names(names.iter().map(String::as_str))?;
+        let perceptron = Perceptron::load(&file, PREFIX, &widths, SLOPE)?;
         let id = weights::fingerprint(&perceptron.named(PREFIX));
         let theta = Theta { perceptron, shape, origin: Origin::Trained };
         Ok(Self { theta: Some(theta), latent: shape.x, id })
@@ -214,6 +217,18 @@ impl Landscape {
         let perceptron = Perceptron::new(layers, SLOPE)?;
         let id = id.unwrap_or_else(|| weights::fingerprint(&perceptron.named(PREFIX)));
         Ok(Self { theta: Some(Theta { perceptron, shape, origin }), latent: shape.x, id })
+    }
+
+    /// A second handle on the same weights, which never change.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        let second = |theta: &Theta| {
+            let layers: Vec<Tensor> = theta.perceptron.parameters();
+            let layers = layers.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
+            let perceptron = Perceptron::new(layers, SLOPE).expect("its layers fitted before");
+            Theta { perceptron, ..*theta }
+        };
+        Self { theta: self.theta.as_ref().map(second), latent: self.latent, id: self.id.clone() }
     }
 
     /// Maps `z`, `[K, Z]`, to `x`, `[K, X]`; row by row.

@@ -95,7 +95,10 @@ impl Start {
             let StartShape { code, hidden, .. } = shape;
             return Err(file.refuse(format!("expected code >= 0 and hidden >= 1, got {code} and {hidden}")));
         }
-        Self::new(Perceptron::load(&file, PREFIX, &shape.widths(), SLOPE)?, shape)
+        let widths = shape.widths();
+        let names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
+        file.expect_names(names.iter().map(String::as_str))?;
+        Self::new(Perceptron::load(&file, PREFIX, &widths, SLOPE)?, shape)
     }
 
     /// Tells for which landscape a file was made, by its identity.

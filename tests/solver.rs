@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg::engine::{Budget, EngineConfig};
+use thalweg::clock::ManualClock;
+use thalweg::engine::{Budget, Engine, EngineConfig, Memory};
 use thalweg::intake::Provenance;
+use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg::parameters::{StartSource, ThetaSource};
-use thalweg::solver::{Answer, Plan, Sink, Solver, Source, Tuning};
-use thalweg_task::{LoadOptions, Observation};
+use thalweg::solver::{Answer, Plan, Sink, Solver, Source, Trial, Tuning};
+use thalweg_task::{LoadOptions, Observation, weights};
 
 /// Longest wait for what must happen; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -200,4 +202,87 @@ fn what_cannot_be_loaded_is_refused_and_the_thread_lives() {
     assert!(wrong(|plan| plan.engine.hypotheses = 1).contains("fresh"));
     bench.solver.load(plan()).expect("the thread lives");
     assert!(!bench.solver.has_ended());
+}
+
+fn landscape(seed: u64) -> Landscape {
+    let shape = LandscapeShape { z: 5, x: 3, hidden: 8 };
+    Landscape::random(&shape, seed, tch::Kind::Float, tch::Device::Cpu).unwrap()
+}
+
+/// An engine as the plan describes it, on one landscape.
+fn alone(landscape: Landscape) -> Engine {
+    let task = thalweg::registry::load("planar_arm", &LoadOptions::default()).unwrap();
+    Engine::new(task, landscape, plan().engine).unwrap()
+}
+
+/// W11: whatever is swapped when, an answer is what one landscape alone gives, from a cold start.
+#[test]
+fn w11_a_thousand_swaps_leave_every_answer_with_one_landscape() {
+    let bench = Bench::new();
+    bench.solver.load(Plan { tuning: tuning(4, 2), ..plan() }).unwrap();
+    bench.solver.run(true).unwrap();
+    let mut engines = [1, 2].map(|seed| alone(landscape(seed)));
+    for index in 0..1000u64 {
+        let engine = &mut engines[(index % 2) as usize];
+        bench.solver.swap(engine.landscape().shallow_clone()).unwrap();
+        let angles = [0.3, -0.2, 0.001 * index as f32];
+        bench.show(Scene::Angles(angles), index as i64);
+        let answer = bench.next();
+        engine.recall(Memory { index, warm: None }).unwrap();
+        let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3]));
+        let solution = engine.solve(&obs, &Budget::of_steps(2), &ManualClock::default()).unwrap();
+        assert_eq!((answer.theta.as_str(), &answer.losses), (solution.landscape.as_str(), &solution.loss), "{index}");
+    }
+    assert_ne!(engines[0].landscape().id(), engines[1].landscape().id());
+    bench.solver.unload().unwrap();
+    let refused = bench.solver.swap(landscape(1)).expect_err("nothing is loaded");
+    assert!(refused.to_string().contains("nothing is loaded"), "{refused}");
+}
+
+/// What becomes of a named tensor of a file; none when it is left out.
+type Change<'a> = dyn Fn(usize, &str, &Tensor) -> Option<(String, Tensor)> + 'a;
+
+/// W5, W6, W8, W9: a landscape that does not fit or does not work is refused by its trial.
+#[test]
+fn w8_a_trial_refuses_what_does_not_fit_or_does_not_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("theta.safetensors");
+    let mut trial = Trial::new(&plan()).unwrap();
+    let spec = thalweg::registry::load("planar_arm", &LoadOptions::default()).unwrap().spec().clone();
+    let good = landscape(1);
+    good.save(&path, &spec, &[]).unwrap();
+    let named = good.perceptron().unwrap().named("theta");
+    assert_eq!(trial.check(&path).unwrap().id(), weights::fingerprint(&named));
+    let metadata = [
+        ("format", "thalweg-landscape".to_owned()),
+        ("version", "1".to_owned()),
+        ("task", spec.name.clone()),
+        ("fingerprint", spec.fingerprint.clone()),
+        ("z", "5".to_owned()),
+        ("x", "3".to_owned()),
+        ("hidden", "8".to_owned()),
+    ];
+    let mut refused = |change: &Change<'_>, text: &str| {
+        let tensors = named.iter().enumerate().filter_map(|(index, (name, tensor))| change(index, name, tensor));
+        weights::save(&path, &tensors.collect::<Vec<_>>(), &metadata).unwrap();
+        let error = trial.check(&path).expect_err(text).to_string();
+        assert!(error.contains(text), "{error}");
+    };
+    let same = |name: &str, tensor: &Tensor| Some((name.to_owned(), tensor.shallow_clone()));
+    let last = named.len() - 2;
+    refused(&|index, name, tensor| if index == 0 { None } else { same(name, tensor) }, "lacks tensors: theta.0.weight");
+    refused(
+        &|index, name, tensor| if index == 1 { same(name, &tensor.narrow(0, 0, 1)) } else { same(name, tensor) },
+        "theta.0.bias: expected shape [8], got [1]",
+    );
+    refused(&|_, name, tensor| same(name, &(tensor / 0.0)), "not finite");
+    refused(&|_, name, tensor| same(name, &tensor.zeros_like()), "theta.0.weight: all its values are zero");
+    // Nothing of z reaches x: the weights are not zero, and no step helps.
+    let dead =
+        |index, name: &str, tensor: &Tensor| same(name, &(if index == last { tensor * 1e-30 } else { tensor.copy() }));
+    refused(&dead, "expected a lower one");
+    weights::save(&path, &named, &metadata.clone().map(|(key, value)| (key, value.replace("planar_arm", "body_pose"))))
+        .unwrap();
+    let error = trial.check(&path).expect_err("of another task").to_string();
+    assert!(error.contains("trained for task body_pose, expected task planar_arm"), "{error}");
 }

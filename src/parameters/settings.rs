@@ -43,6 +43,8 @@ pub struct Settings {
     pub output: OutputSettings,
     /// What is recorded.
     pub record: RecordSettings,
+    /// File that is watched for a new landscape; none when empty.
+    pub reload: Option<PathBuf>,
     /// The chosen task's own parameters, their names without that of the task.
     pub task_parameters: Map<String, Value>,
     /// Whether time comes from `/clock`.
@@ -221,6 +223,7 @@ impl Settings {
             input: from.input()?,
             output: from.output()?,
             record: from.record()?,
+            reload: Some(PathBuf::from(from.text("reload.path")?)).filter(|path| !path.as_os_str().is_empty()),
             task_parameters: from.below(&format!("{task}.")),
             task,
             use_sim_time: from.truth("use_sim_time")?,

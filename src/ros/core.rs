@@ -12,6 +12,7 @@ use super::names::Names;
 use super::output::Output;
 use super::parameters::{Host, Services};
 use super::recording::Recordings;
+use super::reload::Reloads;
 use super::time::RosTime;
 use crate::lifecycle::State;
 use crate::parameters::{ParameterError, Settings, Store};
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     /// Wakes whoever applies parameters that have changed.
     pub(crate) changed: Notify,
     pub(crate) recordings: Recordings,
+    pub(crate) reloads: Reloads,
     pub(crate) notes: Notes,
 }
 

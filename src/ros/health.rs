@@ -149,6 +149,15 @@ impl Health {
     }
 
     fn theta(&self) -> Status {
+        let report = self.core.reloads.report();
+        let mut status = self.landscape().with("Reloads", report.taken).with("Reloads refused", report.refused);
+        if let Some(refusal) = report.refusal {
+            status.worsen(Level::Error, format!("the landscape stays, a new one was refused: {refusal}"));
+        }
+        status
+    }
+
+    fn landscape(&self) -> Status {
         match self.core.loaded().as_ref() {
             None => Status::ok("Theta", "Not loaded"),
             Some(loaded) => {

@@ -26,6 +26,7 @@ mod parameters;
 pub mod peer;
 mod process;
 mod recording;
+mod reload;
 mod run;
 mod services;
 pub mod survey;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout};
 use r2r::visualization_msgs::msg::MarkerArray;
@@ -11,6 +12,7 @@ use thalweg_task::TaskSpec;
 
 use super::ghosts::markers;
 use super::time::stamp;
+use crate::engine::{Statistics, StopReason};
 use crate::parameters::OutputSettings;
 use crate::solver::Answer;
 
@@ -27,6 +29,7 @@ pub(crate) struct Publishers {
     ghosts: Publisher<MarkerArray>,
     weights: Publisher<Float32MultiArray>,
     losses: Publisher<Float32MultiArray>,
+    statistics: Publisher<DiagnosticArray>,
     /// Ghosts drawn last.
     drawn: usize,
 }
@@ -45,6 +48,7 @@ impl Publishers {
             ghosts: node.create_publisher("~/ghosts", QOS)?,
             weights: node.create_publisher("~/weights", QOS)?,
             losses: node.create_publisher("~/losses", QOS)?,
+            statistics: node.create_publisher("~/statistics", QOS)?,
             drawn: 0,
         };
         publishers.resize(node, hypotheses)?;
@@ -74,6 +78,7 @@ impl Publishers {
         node.destroy_publisher(self.ghosts);
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
+        node.destroy_publisher(self.statistics);
         for publisher in self.hypotheses {
             node.destroy_publisher(publisher);
         }
@@ -100,6 +105,9 @@ impl Publishers {
             if is_heard(publisher) {
                 result = result.and(publisher.publish(&per_hypothesis(values)));
             }
+        }
+        if is_heard(&self.statistics) {
+            result = result.and(self.statistics.publish(&statistics(answer, &header)));
         }
         result.and(self.publish_ghosts(answer, &header, settings))
     }
@@ -132,6 +140,24 @@ impl Publishers {
             ..JointState::default()
         }
     }
+}
+
+/// What a solve has cost, and which landscape it was made on; stamped as its reconstruction.
+fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
+    let Statistics { steps, evaluations, diverged } = answer.statistics;
+    let values = [
+        ("theta", answer.theta.clone()),
+        ("stop", answer.stop.map_or("", StopReason::name).to_owned()),
+        ("steps", steps.to_string()),
+        ("evaluations", evaluations.to_string()),
+        ("diverged", diverged.to_string()),
+        ("hypotheses", answer.losses.len().to_string()),
+        ("loss", answer.losses.first().map_or_else(String::new, ToString::to_string)),
+        ("took_ms", format!("{:.3}", answer.took.as_secs_f64() * 1e3)),
+    ];
+    let values = values.into_iter().map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect();
+    let status = DiagnosticStatus { name: "solve".to_owned(), values, ..DiagnosticStatus::default() };
+    DiagnosticArray { header: header.clone(), status: vec![status] }
 }
 
 /// Whether anybody outside this process listens.

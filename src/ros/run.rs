@@ -24,6 +24,7 @@ use super::output::Output;
 use super::parameters;
 use super::process::{Exit, Signals, check_surroundings, watch_panics};
 use super::recording::{self, Recordings};
+use super::reload::{self, Reloads};
 use super::services;
 use super::tasks::Tasks;
 use super::time::RosTime;
@@ -161,9 +162,22 @@ async fn run(node: Node, names: Names, store: Store, time: Arc<RosTime>, rosout:
     let solver = Arc::new(Solver::start(Box::new(Newest { inputs: Arc::clone(&inputs) }), Box::new(sink))?);
     let (alarm, changed) = (Arc::new(Notify::new()), Notify::new());
     let notes = Notes::new(store, u64::try_from(time.now_nanos()).unwrap_or(0));
-    let recordings = Recordings::default();
-    let core =
-        Core { name, full_name, names, executor, time, inputs, output, solver, alarm, changed, recordings, notes };
+    let (recordings, reloads) = (Recordings::default(), Reloads::default());
+    let core = Core {
+        name,
+        full_name,
+        names,
+        executor,
+        time,
+        inputs,
+        output,
+        solver,
+        alarm,
+        changed,
+        recordings,
+        reloads,
+        notes,
+    };
     let core = Arc::new(core);
     let settings = core.settings()?;
     core.inputs.follow_clock(&core, settings.use_sim_time).await?;
@@ -186,6 +200,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     services::serve(core, controller, tasks).await?;
     recording::serve(core, tasks).await?;
+    reload::serve(core, tasks).await?;
     let host = Arc::clone(core);
     let (changes, answers) = core.executor.with(move |node| parameters::serve(node, host)).await??;
     core.set_services(changes);

@@ -96,6 +96,7 @@ async fn clean_up(core: &Core) -> anyhow::Result<()> {
         core.executor.with(move |node| publishers.destroy(node)).await?;
     }
     *core.loaded() = None;
+    core.reloads.forget();
     Ok(())
 }
 

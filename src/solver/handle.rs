@@ -9,6 +9,7 @@ use super::plan::{Loaded, Plan, SolverError, Tuning};
 use super::tally::{Tally, TallyReport};
 use super::tap::Recording;
 use super::worker::{Sink, Source, Worker};
+use crate::landscape::Landscape;
 
 /// What the engine thread is told.
 pub(super) enum Message {
@@ -24,6 +25,8 @@ pub(super) enum Message {
     Tune(Tuning),
     /// Forget all observations.
     Forget,
+    /// Go on with another landscape.
+    Swap(Box<Landscape>, Sender<Result<(), SolverError>>),
     /// Record what is solved, or no longer.
     Record(Option<Recording>, Sender<()>),
     /// End.
@@ -90,6 +93,14 @@ impl Solver {
     /// Forgets all observations: the next one is a cold start.
     pub fn forget(&self) {
         drop(self.messages.send(Message::Forget));
+    }
+
+    /// Goes on with another landscape, from the next observation on; its first start is cold.
+    ///
+    /// # Errors
+    /// [`SolverError`] when it does not fit, or nothing is loaded; the engine goes on as before.
+    pub fn swap(&self, landscape: Landscape) -> Result<(), SolverError> {
+        self.ask(|reply| Message::Swap(Box::new(landscape), reply))?
     }
 
     /// Records what is solved from now on, or no longer; stays over loading and running.

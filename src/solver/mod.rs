@@ -11,6 +11,7 @@
 mod choice;
 mod handle;
 mod plan;
+mod reload;
 mod replay;
 mod settings;
 mod tally;
@@ -20,6 +21,7 @@ mod worker;
 pub use choice::Choice;
 pub use handle::Solver;
 pub use plan::{Loaded, Plan, SolverError, Tuning};
+pub use reload::{Trial, Watch};
 pub use replay::{Difference, ReplayError, Replayer, Verdict};
 pub use tally::{Tally, TallyReport};
 pub use tap::{Recording, setup};

@@ -92,6 +92,17 @@ pub enum SolverError {
         /// What there is.
         found: String,
     },
+    /// A landscape fits, and does not work.
+    #[error("landscape {}: {why}", path.display())]
+    Trial {
+        /// Its file.
+        path: PathBuf,
+        /// What its trial showed.
+        why: String,
+    },
+    /// Nothing is loaded that a landscape could be for.
+    #[error("nothing is loaded: a landscape can be reloaded in the states inactive and active")]
+    NothingLoaded,
     /// Loading panicked, as libtorch does where it runs out of memory.
     #[error("loading failed: {0}")]
     Panicked(String),

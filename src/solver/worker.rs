@@ -138,6 +138,11 @@ impl Worker {
             }
             Message::Tune(tuning) => self.tune(tuning),
             Message::Forget => self.forget(),
+            Message::Swap(landscape, reply) => {
+                let swapped = self.loadout.as_mut().ok_or(SolverError::NothingLoaded);
+                let swapped = swapped.and_then(|loadout| Ok(loadout.engine.set_landscape(*landscape)?));
+                drop(reply.send(swapped));
+            }
             Message::Record(recording, reply) => {
                 self.record(recording);
                 reply.send(()).unwrap_or_default();

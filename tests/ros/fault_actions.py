@@ -13,6 +13,7 @@ import faults_load
 import faults_parameters
 import faults_process
 import faults_time
+import faults_weights
 from rig import Rig
 
 MODULES: tuple[ModuleType, ...] = (
@@ -23,6 +24,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_graph,
     faults_process,
     faults_disk,
+    faults_weights,
 )
 ROW_NAME = re.compile(r"[jftqdslwv]\d+_\w+")
 

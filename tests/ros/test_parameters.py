@@ -50,6 +50,7 @@ TABLE = {
     "record.file_duration": (DOUBLE, 600.0, 1.0, 86_400.0, False),
     "record.total_size": (INTEGER, 10_000, 0, 100_000_000, False),
     "record.queue": (INTEGER, 1000, 1, 1_000_000, False),
+    "reload.path": (STRING, "", None, None, False),
     "view": (BOOL, False, None, None, True),
     "use_sim_time": (BOOL, False, None, None, False),
     "diagnostic_updater.period": (DOUBLE, 1.0, 0.1, 60.0, False),

@@ -51,14 +51,22 @@ impl Perceptron {
     /// `widths`: input, hidden widths, output.
     ///
     /// # Errors
-    /// [`TaskError::Weights`] when a tensor is missing, has another shape or is not finite.
+    /// [`TaskError::Weights`] when a tensor is missing, has another shape, is not finite, or is a matrix of zeros.
     pub fn load(weights: &Weights, prefix: &str, widths: &[i64], slope: f64) -> Result<Self> {
         let layer = |(index, width): (usize, &[i64])| {
             let weight = weights.tensor(&format!("{prefix}.{index}.weight"), &[width[1], width[0]])?;
+            if weight.count_nonzero(None::<i64>).int64_value(&[]) == 0 {
+                return Err(weights.refuse(format!("tensor {prefix}.{index}.weight: all its values are zero")));
+            }
             let bias = weights.tensor(&format!("{prefix}.{index}.bias"), &[width[1]])?;
             Ok((weight, bias))
         };
         Self::new(widths.windows(2).enumerate().map(layer).collect::<Result<_>>()?, slope)
+    }
+
+    /// Names of the tensors that [`Perceptron::load`] reads for `layers` layers.
+    pub fn names(prefix: &str, layers: usize) -> impl Iterator<Item = String> {
+        (0..layers).flat_map(move |index| ["weight", "bias"].map(|part| format!("{prefix}.{index}.{part}")))
     }
 
     /// Names the weights as [`Perceptron::load`] reads them.

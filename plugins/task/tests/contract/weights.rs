@@ -95,12 +95,107 @@ fn huge_files_are_refused_unread() {
     assert!(refusal(&path).contains("536870913 bytes; expected at most 536870912"), "{}", refusal(&path));
 }
 
+/// W1: what is no file, and never ends or never begins, is refused at once.
+#[test]
+fn w1_what_is_no_regular_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
+        assert!(refusal(path).contains("no regular file"), "{}", refusal(path));
+    }
+}
+
+#[test]
+fn w2_w3_damage_is_always_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    weights::save(&path, &named(), &[("task", "body".to_owned())]).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for length in 0..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        assert!(matches!(open(&path), Err(TaskError::Weights { .. })), "cut at {length}");
+    }
+    for bit in 0..whole.len() * 8 {
+        let mut bytes = whole.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &bytes).unwrap();
+        if let Ok(file) = open(&path) {
+            // A name of an unknown field of the header, or white space: what is read is what was written.
+            let a = file.tensor("a", &[2, 2]).map(|tensor| values(&tensor));
+            assert_eq!(a.unwrap(), [1.0, 2.0, 3.0, 4.0], "bit {bit}");
+            assert_eq!(file.meta::<String>("task").unwrap(), "body", "bit {bit}");
+        }
+    }
+}
+
+#[test]
+fn w4_a_header_beyond_its_limit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let header = vec![b' '; 2 << 20];
+    fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_slice()].concat()).unwrap();
+    assert!(refusal(&path).contains("a header of 2097152 bytes; expected at most 1048576"), "{}", refusal(&path));
+}
+
+#[test]
+fn w5_missing_and_extra_tensors_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let many = (0..7).map(|index| (format!("x{index}"), tensor(&[1.0], &[1])));
+    weights::save(&path, &named().into_iter().chain(many).collect::<Vec<_>>(), &[]).unwrap();
+    let file = open(&path).unwrap();
+    let told = file.expect_names(["a", "c", "d"]).unwrap_err().to_string();
+    let expected = "lacks tensors: c, d; has tensors that nobody asked for: b, x0, x1, x2, x3, ..";
+    assert!(told.ends_with(expected), "{told}");
+}
+
+#[test]
+fn w10_pickles_are_refused_by_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    for (bytes, kind) in [(&b"PK\x03\x04archive/data.pkl"[..], "zip archive"), (b"\x80\x02}q\x00.", "Python pickle")] {
+        fs::write(&path, bytes).unwrap();
+        let told = refusal(&path);
+        assert!(told.contains(kind) && told.contains("can run any code"), "{told}");
+    }
+}
+
+#[test]
+fn w3_a_file_without_checksum_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    let header = br#"{"n":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_slice(), &[0; 4]].concat()).unwrap();
+    assert!(refusal(&path).contains("metadata 'blake3' is missing"), "{}", refusal(&path));
+}
+
+#[test]
+fn w14_what_killed_writers_left_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    // No process has this number: it lies above the kernel's greatest.
+    let (left, other) = (folder.path().join("w.partial-4194999"), folder.path().join("v.partial-4194999"));
+    for file in [&left, &other] {
+        fs::write(file, b"half").unwrap();
+    }
+    weights::save(&path, &named(), &[]).unwrap();
+    assert!(!left.exists() && other.exists() && open(&path).is_ok());
+}
+
 #[test]
 fn half_and_double_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w.safetensors");
     for (dtype, bytes) in [("F16", vec![0x00, 0x3e]), ("F64", 1.5_f64.to_le_bytes().to_vec())] {
-        let header = format!(r#"{{"n":{{"dtype":"{dtype}","shape":[1],"data_offsets":[0,{}]}}}}"#, bytes.len());
+        let mut sum = blake3::Hasher::new();
+        for text in ["n", dtype, "1"] {
+            sum.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+        let sum = sum.update(&bytes).finalize().to_hex();
+        let metadata = format!(r#""__metadata__":{{"blake3":"{sum}"}}"#);
+        let header =
+            format!(r#"{{{metadata},"n":{{"dtype":"{dtype}","shape":[1],"data_offsets":[0,{}]}}}}"#, bytes.len());
         fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes].concat()).unwrap();
         assert_eq!(values(&open(&path).unwrap().tensor("n", &[1]).unwrap()), [1.5]);
     }
