@@ -16,7 +16,7 @@ use super::session::{RecordOptions, Session};
 use super::solve::{Setup, Solve};
 
 /// Time between two flushes, each of which waits for the disk: what is lost when the process or the machine dies.
-pub const FLUSH: Duration = Duration::from_millis(500);
+pub const FLUSH: Duration = Duration::from_millis(250);
 /// Time between two tries to go on after a failure.
 const RETRY: Duration = Duration::from_secs(1);
 /// Room that a disk must have before another try, bytes: two flushes of a busy recording with steps.
@@ -49,7 +49,7 @@ pub struct RecordReport {
 
 /// Records solves without ever holding up who hands them in.
 ///
-/// Files are flushed and synced every [`FLUSH`]; a failure ends the file, is reported, and is tried to overcome
+/// Files are flushed every [`FLUSH`] and synced behind that; a failure ends the file, is reported, and is tried to overcome
 /// every second.
 #[derive(Debug)]
 pub struct Recorder {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
 use mcap::records::{MessageHeader, Metadata};
@@ -19,20 +20,24 @@ use super::solve::{Before, Setup, Solve};
 /// Ending of files that are being written.
 pub(super) const ACTIVE: &str = "active";
 
-/// Bytes of messages in a chunk; what has not filled one is flushed twice a second anyway.
+/// Bytes of messages in a chunk; what has not filled one is flushed four times a second anyway.
 const CHUNK: u64 = 4 << 20;
 /// zstd's fastest ordinary level: the recorder shares two cores with the solver.
 const LEVEL: u32 = 1;
 
+/// Waits until what was written so far is on the disk; may run beside further writes.
+pub(super) type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
 /// Where bytes go: a file, or what a test has in its place.
 pub(super) trait Disk: Write + Seek + Send {
-    /// Waits until all bytes are on the disk.
-    fn sync(&mut self) -> io::Result<()>;
+    /// A sync that is yet to be done.
+    fn sync(&self) -> io::Result<Sync>;
 }
 
 impl Disk for File {
-    fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+    fn sync(&self) -> io::Result<Sync> {
+        let file = self.try_clone()?;
+        Ok(Box::new(move || file.sync_data()))
     }
 }
 
@@ -84,6 +89,9 @@ pub(super) struct Segment {
     /// The solve that was written last.
     last: Option<u64>,
     begun: Instant,
+    /// The sync that is under way. It runs behind the writes: a killed process loses what was not written, and a slow
+    /// disk must not make that more.
+    syncing: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Segment {
@@ -100,7 +108,7 @@ impl Segment {
             .disable_seeking(true);
         let writer = options.create(BufWriter::new(disk.clone())).map_err(RecordError::mcap(path))?;
         let (channels, contents, path, begun) = (BTreeMap::new(), Contents::default(), path.to_owned(), Instant::now());
-        let mut segment = Self { writer, disk, path, channels, contents, last: None, begun };
+        let mut segment = Self { writer, disk, path, channels, contents, last: None, begun, syncing: None };
         let metadata = Metadata { name: METADATA.to_owned(), metadata: setup.to_map() };
         match segment
             .writer
@@ -186,10 +194,34 @@ impl Segment {
         Ok(id)
     }
 
-    /// Ends the present chunk and waits until it is on the disk.
+    /// Ends the present chunk, writes it, and begins to sync it, unless the last sync is still under way.
+    ///
+    /// What that one ran into is told now.
     pub(super) fn flush(&mut self) -> Result<(), RecordError> {
         self.writer.flush().map_err(RecordError::mcap(&self.path))?;
-        self.disk.disk().sync().map_err(RecordError::io(&self.path))
+        if self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.synced().and_then(|()| self.begin_sync()).map_err(RecordError::io(&self.path))?;
+        }
+        Ok(())
+    }
+
+    fn begin_sync(&mut self) -> io::Result<()> {
+        let sync = self.disk.disk().sync()?;
+        self.syncing = Some(Builder::new().name("sync".to_owned()).spawn(sync)?);
+        Ok(())
+    }
+
+    /// Waits for the sync that is under way, and gives its result.
+    fn synced(&mut self) -> io::Result<()> {
+        let panicked = |_panic| Err(io::Error::other("the thread that synced has panicked"));
+        self.syncing.take().map_or(Ok(()), |thread| thread.join().unwrap_or_else(panicked))
+    }
+
+    /// Waits until all is on the disk.
+    fn sync_all(&mut self) -> io::Result<()> {
+        self.synced()?;
+        let sync = self.disk.disk().sync()?;
+        sync()
     }
 
     /// Bytes that have been written so far, the present chunk not counted.
@@ -209,7 +241,7 @@ impl Segment {
     pub(super) fn close(mut self) -> Result<(PathBuf, Contents), RecordError> {
         let path = self.path.clone();
         let finished = self.writer.finish().map(drop).map_err(RecordError::mcap(&path));
-        if let Err(error) = finished.and_then(|()| self.disk.disk().sync().map_err(RecordError::io(&path))) {
+        if let Err(error) = finished.and_then(|()| self.sync_all().map_err(RecordError::io(&path))) {
             self.abandon();
             return Err(error);
         }

@@ -7,8 +7,11 @@ use clap::Args;
 use thalweg::record::{Recovered, recover};
 
 use crate::console::print;
+use crate::failure;
 
-/// Something was lost; clap has 2, and 1 is every other failure.
+/// Nothing was recovered; clap has 2.
+const FAILURE: u8 = 1;
+/// Something was lost. The other commands end so on bad input, which is a failure here.
 const LOSS: u8 = 3;
 
 /// Options of `thalweg recover`.
@@ -23,7 +26,13 @@ pub(crate) struct RecoverArguments {
 
 /// Makes a whole file in place of the damaged one.
 pub(crate) fn run(arguments: &RecoverArguments) -> anyhow::Result<ExitCode> {
-    let Recovered { path, messages, damage } = recover(&arguments.recording)?;
+    let Recovered { path, messages, damage } = match recover(&arguments.recording) {
+        Ok(recovered) => recovered,
+        Err(error) => {
+            failure::print(&error.into());
+            return Ok(ExitCode::from(FAILURE));
+        }
+    };
     print(&format!("{}: {messages} messages; {damage}\n", path.display()))?;
     Ok(if damage.has_lost() { ExitCode::from(LOSS) } else { ExitCode::SUCCESS })
 }
