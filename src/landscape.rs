@@ -72,8 +72,16 @@ pub enum LandscapeError {
         /// How many layers came.
         got: usize,
     },
-    /// The landscape has no weights that could be written.
-    #[error("landscape: the identity has no weights to save")]
+    /// Two landscapes do not have the same widths.
+    #[error("landscape: expected widths {expected:?}, got {got:?}")]
+    OtherShape {
+        /// Widths of the first.
+        expected: [i64; 4],
+        /// Widths of the other.
+        got: [i64; 4],
+    },
+    /// The landscape has no weights.
+    #[error("landscape: the identity has no weights")]
     NoWeights,
 }
 
@@ -181,6 +189,24 @@ impl Landscape {
         };
         let shape = LandscapeShape { z, x: last.0.size()[0], hidden };
         Self::assemble(layers, shape, Origin::Trained, None)
+    }
+
+    /// The landscape whose weights lie between this one's and another's: this one at a share of 0, the other at 1.
+    ///
+    /// Between a network and what it was fine-tuned to, all along the line are good networks, often better than
+    /// both on what the first one knew (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+    ///
+    /// # Errors
+    /// [`LandscapeError::NoWeights`] when one is the identity, [`LandscapeError::OtherShape`] when widths differ.
+    pub fn towards(&self, other: &Self, share: f64) -> Result<Self, LandscapeError> {
+        let (Some(one), Some(two)) = (&self.theta, &other.theta) else { return Err(LandscapeError::NoWeights) };
+        if one.shape != two.shape {
+            return Err(LandscapeError::OtherShape { expected: one.shape.widths(), got: two.shape.widths() });
+        }
+        let pairs = one.perceptron.parameters().into_iter().zip(two.perceptron.parameters());
+        let between: Vec<Tensor> = pairs.map(|(one, two)| &one + share * (&two - &one)).collect();
+        let layers = between.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
+        Self::assemble(layers, one.shape, Origin::Trained, None)
     }
 
     /// Reads a trained landscape and checks that it was trained for this task's forward model.

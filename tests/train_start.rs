@@ -39,7 +39,7 @@ fn run(options: &StartOptions, report: &mut dyn FnMut(&StartProgress) -> bool) -
     pin_threads(1);
     let task = arm();
     let landscape = Landscape::identity(task.spec().latent);
-    let data = Data { training: arms(512, 1), held_out: Some(arms(64, 2)) };
+    let data = Data { training: arms(512, 1), held_out: Some(arms(64, 2)), ..Data::default() };
     train::train_start(options, task.as_ref(), &landscape, &data, report)
 }
 
@@ -103,7 +103,7 @@ fn descents_from_a_trained_start_begin_lower_than_drawn_ones() {
 fn nothing_to_train_on_is_said() {
     let none = Observation::of_joints(&tch::Tensor::zeros([0, 3], (tch::Kind::Float, tch::Device::Cpu)));
     let task = arm();
-    let data = Data { training: none, held_out: None };
+    let data = Data { training: none, held_out: None, ..Data::default() };
     let landscape = Landscape::identity(task.spec().latent);
     let result = train::train_start(&tiny(None), task.as_ref(), &landscape, &data, &mut |_| true);
     assert!(matches!(result, Err(TrainError::NoObservations { what: "training" })));

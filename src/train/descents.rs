@@ -10,6 +10,7 @@ use super::observations::hide;
 use super::{CollectionOptions, Masks, TrainError};
 use crate::clock::ManualClock;
 use crate::engine::{AdamConfig, Budget, Cadence, Engine, EngineConfig, EngineError, Optimizer};
+use crate::fused::numbers;
 use crate::landscape::Landscape;
 
 /// What descents start with: S of them towards each of G observations.
@@ -95,6 +96,11 @@ pub(super) fn loss_of_best(task: &dyn Task, y_hat: &Tensor, target: &Target, bes
     let index = spread(target.value.size()[0], best_of, y_hat);
     let loss = task.objective(y_hat, &target.rows(&index))?.loss;
     Ok(loss.view([-1, best_of as i64]).min_dim(1, false).0.mean(loss.kind()))
+}
+
+/// Loss of each row of `y_hat`, `[G, ..Y]`, against its row of `target`.
+pub(super) fn loss_of_rows(task: &dyn Task, y_hat: &Tensor, target: &Target) -> Result<Vec<f64>> {
+    Ok(numbers(&task.objective(y_hat, target)?.loss))
 }
 
 #[cfg(test)]

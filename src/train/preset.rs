@@ -1,6 +1,6 @@
 //! Named sets of options.
 
-use super::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions};
+use super::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
 
 /// A set of options with a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,11 +14,13 @@ pub enum Preset {
     Paper,
     /// Liu et al. (2023), appendix, GAN inversion.
     PaperGan,
+    /// Goes on from a trained landscape, with recordings: a minute or two on one core.
+    Retrain,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 4] = [Self::Quick, Self::Study, Self::Paper, Self::PaperGan];
+    pub const ALL: [Self; 5] = [Self::Quick, Self::Study, Self::Paper, Self::PaperGan, Self::Retrain];
 
     /// Names the preset, as on the command line.
     #[must_use]
@@ -28,6 +30,7 @@ impl Preset {
             Self::Study => "study",
             Self::Paper => "paper",
             Self::PaperGan => "paper-gan",
+            Self::Retrain => "retrain",
         }
     }
 
@@ -39,6 +42,7 @@ impl Preset {
             Self::Study => "the paper's method with B = 60, N = 2,048, T = 10",
             Self::Paper => "human pose as in the paper: B = 500, N = 40,960, T = 200, Z = 128",
             Self::PaperGan => "GAN inversion as in the paper: B = 500, N = 256, T = 20, Z = X",
+            Self::Retrain => "goes on from a landscape: B = 60, N = 1,024, descents as the recording node's",
         }
     }
 
@@ -56,7 +60,19 @@ impl Preset {
             Self::Study => as_published(128, 512, 60, (2_048, 10), 0.005),
             Self::Paper => as_published(128, 512, 500, (40_960, 200), 0.005),
             Self::PaperGan => as_published(latent, 1_024, 500, (256, 20), 1e-4),
+            Self::Retrain => retrain(),
         }
+    }
+}
+
+/// Small steps from where a landscape is, and an average over the last of them: all guesses.
+fn retrain() -> ThetaOptions {
+    ThetaOptions {
+        buffers: 60,
+        collection: CollectionOptions { descents: 1_024, ..CollectionOptions::default() },
+        update: UpdateOptions { rate_theta: 3e-4, average: 0.99, ..UpdateOptions::default() },
+        validation: ValidationOptions { every: 5, rows: 512, ..ValidationOptions::default() },
+        ..ThetaOptions::default()
     }
 }
 

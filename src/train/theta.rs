@@ -57,6 +57,9 @@ pub fn train(
     report: &mut dyn FnMut(&ThetaProgress) -> bool,
 ) -> Result<Landscape, TrainError> {
     options.validate()?;
+    if options.collection.best_of > 1 && (data.visited.is_some() || data.pseudo.is_some()) {
+        return Err(TrainError::option("best_of", &options.collection.best_of, "1 with what a running node recorded"));
+    }
     for (what, obs) in [("training", Some(&data.training)), ("held-out", data.held_out.as_ref())] {
         if obs.is_some_and(|obs| obs.rows() == 0) {
             return Err(TrainError::NoObservations { what });
@@ -154,7 +157,8 @@ impl<'a> Training<'a> {
         let theta = self.optimizer.parameters().iter().map(|tensor| tensor.detach().copy()).collect();
         let (collection, losses) = self.collect(self.done, theta, aim)?;
         self.kept.push_back(collection);
-        let buffer = ReplayBuffer::joined(self.kept.iter().map(|collection| &collection.points));
+        let visited = self.visited();
+        let buffer = ReplayBuffer::joined(visited.iter().chain(self.kept.iter().map(|collection| &collection.points)));
         let mut update = 0.0;
         for _ in 0..self.options.update.epochs {
             update += self.update(&buffer, random)? / f64::from(self.options.update.epochs);
@@ -163,6 +167,12 @@ impl<'a> Training<'a> {
             self.kept.pop_front();
         }
         Ok((first(&losses), last(&losses), update))
+    }
+
+    /// What a running node has visited counts as the collection before the first one: it stays as long as that would.
+    fn visited(&self) -> Option<ReplayBuffer> {
+        let points = self.data.visited.as_ref().filter(|_| (self.done as usize) < self.options.collection.keep)?;
+        Some(ReplayBuffer::new(std::slice::from_ref(&points.z), &points.row, 1))
     }
 
     /// Descends from random points with theta as given.
@@ -208,7 +218,10 @@ impl<'a> Training<'a> {
         for (z, rows) in points.batches(self.options.update.batch / best_of, random) {
             let target = self.task.encode(&self.data.training.select_rows(&rows))?;
             let y_hat = self.task.forward(&self.theta.forward(&z))?;
-            let loss = loss_of_best(self.task.as_ref(), &y_hat, &target, best_of)?;
+            let mut loss = loss_of_best(self.task.as_ref(), &y_hat, &target, best_of)?;
+            if let Some(pseudo) = &self.data.pseudo {
+                loss += pseudo.loss(self.task.as_ref(), &y_hat, &rows)?;
+            }
             self.optimizer.descend(&loss, rate);
             // Summed where it is: reading a number waits for the device.
             total += loss.detach();

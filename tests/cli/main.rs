@@ -5,6 +5,9 @@ mod bad_input;
 mod bench_node;
 mod check;
 mod doctor;
+#[path = "../doubles/recording.rs"]
+mod recording;
+mod retrain;
 mod solve_arm;
 mod solve_body;
 mod train;

@@ -3,8 +3,11 @@
 
 mod checkpoint;
 mod learning;
+mod logged;
 mod masks;
 mod prior;
+#[path = "../doubles/recording.rs"]
+mod recording;
 mod refusals;
 mod resume;
 
@@ -37,12 +40,17 @@ fn arms(rows: usize, seed: u64) -> Observation {
     train::sampled(load().unwrap().as_ref(), rows, &mut StdRng::seed_from_u64(seed)).unwrap()
 }
 
+/// The same without what the arm does not record: its points.
+fn joints_of_arms(rows: usize, seed: u64) -> Observation {
+    Observation { points: None, ..arms(rows, seed) }
+}
+
 /// Arms to train on, none held out.
 fn only(rows: usize, seed: u64) -> Data {
-    Data { training: arms(rows, seed), held_out: None }
+    Data { training: arms(rows, seed), held_out: None, ..Data::default() }
 }
 
 /// Arms to train on, and as many others to judge by.
 fn both(rows: usize) -> Data {
-    Data { training: arms(rows, 1), held_out: Some(arms(rows, 2)) }
+    Data { training: arms(rows, 1), held_out: Some(arms(rows, 2)), ..Data::default() }
 }

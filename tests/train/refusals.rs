@@ -17,7 +17,7 @@ fn bad_training_input_is_refused() {
     let nothing = error(&tiny(None), &Data { held_out: Some(Observation::default()), ..only(8, 1) });
     assert!(matches!(nothing, TrainError::NoObservations { what: "held-out" }), "{nothing}");
     let wide = Observation::of_joints(&Tensor::zeros([4, 7], (Kind::Float, Device::Cpu)));
-    let wide = error(&tiny(None), &Data { training: wide, held_out: None });
+    let wide = error(&tiny(None), &Data { training: wide, held_out: None, ..Data::default() });
     assert!(wide.to_string().contains("expected shape"), "{wide}");
     let mut options = tiny(None);
     options.update.rate_theta = 1e30;

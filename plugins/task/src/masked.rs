@@ -79,6 +79,13 @@ impl Masked {
         Self { value: self.value.index_select(0, rows), observed: self.observed.index_select(0, rows) }
     }
 
+    /// Puts the rows of several one after the other; their shapes agree but for axis 0.
+    #[must_use]
+    pub fn joined(parts: &[&Self]) -> Self {
+        let join = |of: fn(&Self) -> &Tensor| Tensor::cat(&parts.iter().map(|part| of(part)).collect::<Vec<_>>(), 0);
+        Self { value: join(Self::value), observed: join(Self::observed) }
+    }
+
     /// A second handle on the same values.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {

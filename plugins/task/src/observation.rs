@@ -97,6 +97,23 @@ impl Observation {
         self.map(|field| field.rows(rows))
     }
 
+    /// Puts the rows of several one after the other; the stamp is that of the first.
+    ///
+    /// A kind that one of them lacks is lacking in the result: what is there could not be told from what is not.
+    #[must_use]
+    pub fn joined(parts: &[&Self]) -> Self {
+        let field = |of: fn(&Self) -> Option<&Masked>| {
+            let fields: Option<Vec<&Masked>> = parts.iter().map(|part| of(part)).collect();
+            fields.filter(|fields| !fields.is_empty()).map(|fields| Masked::joined(&fields))
+        };
+        Self {
+            stamp_nanos: parts.first().map_or(0, |first| first.stamp_nanos),
+            joints: field(|part| part.joints.as_ref()),
+            image: field(|part| part.image.as_ref()),
+            points: field(|part| part.points.as_ref()),
+        }
+    }
+
     /// A second handle on the same data.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
@@ -104,7 +121,8 @@ impl Observation {
     }
 
     /// Changes every field that is present.
-    pub(crate) fn map(&self, change: impl Fn(&Masked) -> Masked) -> Self {
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&Masked) -> Masked) -> Self {
         Self {
             stamp_nanos: self.stamp_nanos,
             joints: self.joints.as_ref().map(&change),

@@ -16,6 +16,7 @@ use thalweg_task::TaskError;
 use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
 use crate::replay::NotReproduced;
+use crate::train::retrain::NotPromoted;
 
 /// Any failure that has no code of its own.
 const OTHER: u8 = 1;
@@ -159,7 +160,11 @@ fn code(error: &anyhow::Error) -> u8 {
 }
 
 fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
-    if cause.is::<CheckFailed>() || cause.is::<ChecksFailed>() || cause.is::<NotReproduced>() {
+    if cause.is::<CheckFailed>()
+        || cause.is::<ChecksFailed>()
+        || cause.is::<NotReproduced>()
+        || cause.is::<NotPromoted>()
+    {
         return Some(CHECK);
     }
     if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<RecordError>() {

@@ -8,7 +8,8 @@ use tch::{Device, Kind, Tensor};
 use thalweg::motion::Motion;
 use thalweg_body_pose::Body;
 use thalweg_body_pose::dataset::{Clip, Dataset, Split};
-use thalweg_body_pose::prior::{Figures, PoseSet, Vae};
+use thalweg_body_pose::prior::{Figures, PoseSet, Vae, training_poses};
+use thalweg_body_pose::skeleton::SCALAR_JOINTS;
 use thalweg_task::LoadOptions;
 
 /// Options of `thalweg motion`.
@@ -21,8 +22,12 @@ pub(crate) struct MotionArguments {
     #[arg(long, default_value = "models")]
     models: PathBuf,
     /// Clips, as NAME[:FIRST-LAST] with frame numbers; all must be held out from training
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "rehearsal"])]
     clips: Vec<String>,
+    /// Take so many training poses instead, spread evenly over all clips and their mirror images: what retraining
+    /// rehearses, so that it forgets nothing
+    #[arg(long, value_name = "POSES", conflicts_with_all = ["clips", "list"])]
+    rehearsal: Option<usize>,
     /// Where the motion goes
     #[arg(long, default_value = "assets/motion.safetensors")]
     output: PathBuf,
@@ -43,8 +48,7 @@ pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
     let task = (thalweg_body_pose::ENTRY.load)(&options)?;
     let vae = Vae::load(&arguments.models.join("body_pose.safetensors"), Kind::Float, Device::Cpu)?;
     let mut latents = Vec::new();
-    for clip in &arguments.clips {
-        let poses = excerpt(&dataset, clip)?;
+    for (clip, poses) in chosen(arguments, &dataset)? {
         let set = PoseSet::from_axis_angle(&poses, Device::Cpu);
         let (x, _) = tch::no_grad(|| vae.encode(&set.sixd));
         let Figures { poses, position_mm, geodesic_deg } =
@@ -53,8 +57,21 @@ pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
         latents.push(x);
     }
     let motion = Motion { x: Tensor::cat(&latents, 0), fps: 30.0 };
-    motion.save(&arguments.output, task.spec(), &arguments.clips.join(" "))?;
+    let rehearsal = arguments.rehearsal.map(|count| format!("{count} training poses"));
+    motion.save(&arguments.output, task.spec(), &rehearsal.unwrap_or_else(|| arguments.clips.join(" ")))?;
     Ok(())
+}
+
+/// What is to be encoded: a name, and axis-angle poses, 63 numbers each.
+fn chosen(arguments: &MotionArguments, dataset: &Dataset) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
+    let Some(count) = arguments.rehearsal else {
+        return arguments.clips.iter().map(|clip| Ok((clip.clone(), excerpt(dataset, clip)?))).collect();
+    };
+    let poses = training_poses(dataset);
+    let (all, _) = poses.as_chunks::<SCALAR_JOINTS>();
+    anyhow::ensure!(count > 0 && count <= all.len(), "--rehearsal {count}: expected 1 to {} poses", all.len());
+    let spread: Vec<f32> = (0..count).flat_map(|index| all[index * all.len() / count]).collect();
+    Ok(vec![("training poses".to_owned(), spread)])
 }
 
 /// Finds a held-out clip and cuts it.

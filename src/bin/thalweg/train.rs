@@ -3,6 +3,7 @@
 mod data;
 mod device;
 mod prior;
+pub(crate) mod retrain;
 mod start;
 mod theta;
 

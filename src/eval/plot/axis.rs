@@ -56,8 +56,14 @@ impl Axis {
     }
 }
 
+/// Decades below which ticks of a logarithmic axis stand in equal steps: 1, 2 and 5 would be one or two.
+const NARROW: f64 = 0.7;
+
 /// Ticks at whole decades, and at 2 and 5 times them where there is room for so many.
 fn tight_ticks(low: f64, high: f64, count: f64) -> Vec<(f64, String)> {
+    if high - low < NARROW {
+        return Axis::linear([low, high].map(|end| 10f64.powf(end)), [0.0, 1.0]).ticks(count);
+    }
     let factors: &[f64] = if high - low > count / 3.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let decades = low.floor() as i32..=high.ceil() as i32;
     let all = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10f64.powi(decade)));
@@ -105,6 +111,9 @@ mod tests {
         let wide: Vec<_> =
             Axis::tight_logarithmic([1e-3, 10.0], [0.0, 1.0]).ticks(7.0).into_iter().map(|(_, text)| text).collect();
         assert_eq!(wide, ["0.001", "0.01", "0.1", "1", "10"]);
+        let narrow: Vec<_> =
+            Axis::tight_logarithmic([1.7, 3.6], [0.0, 1.0]).ticks(5.0).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(narrow, ["2", "2.5", "3", "3.5"]);
     }
 
     #[test]

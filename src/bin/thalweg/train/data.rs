@@ -5,6 +5,7 @@ use std::path::Path;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::Tensor;
+use thalweg::motion::Motion;
 use thalweg::train::{self, Data};
 use thalweg_body_pose::dataset::{Dataset, Source, Split};
 use thalweg_body_pose::{joint_angles, prior};
@@ -17,6 +18,9 @@ use crate::failure::InputError;
 const DRAWN: usize = 65_536;
 /// Seed of the held-out observations that are drawn: the same in every training.
 const HELD_OUT_SEED: u64 = 0x6865_6c64;
+/// Observations of the shipped validation set where they are drawn, and their seed: the same for all.
+const SHIPPED: usize = 512;
+const SHIPPED_SEED: u64 = 0x7368_6970;
 /// Fewest training clips, a guess: with a tenth of all clips for validation, fewer leave it empty.
 const TRAINING_CLIPS: usize = 10;
 /// Fewest validation clips, where there is a validation.
@@ -43,7 +47,7 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<D
         let training = train::sampled(task, source.drawn.unwrap_or(DRAWN), &mut random)?;
         let mut random = StdRng::seed_from_u64(HELD_OUT_SEED);
         let held_out = source.held_out.map(|rows| train::sampled(task, rows, &mut random)).transpose()?;
-        return Ok(Data { training, held_out });
+        return Ok(Data { training, held_out, ..Data::default() });
     };
     let name = &task.spec().name;
     if name != thalweg_body_pose::ENTRY.name {
@@ -54,6 +58,38 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<D
         count => train::sampled(task, count, &mut random)?.joints,
     };
     recorded(folder, source.held_out.is_some(), drawn.as_ref())
+}
+
+/// What a retraining rehearses where no motion capture is at hand: bundled training poses of body_pose, else what
+/// the task's prior draws.
+pub(super) fn rehearsal(source: &DataSource<'_>, bundled: &Path, task: &dyn Task) -> anyhow::Result<Data> {
+    if source.folder.is_some() || task.spec().name != thalweg_body_pose::ENTRY.name {
+        return load(source, task);
+    }
+    let all = decoded(task, bundled)?;
+    // Every sixteenth pose chooses between averages of theta.
+    let part = |is_held_out: bool| {
+        let rows: Vec<i64> = (0..all.rows()).filter(|row| (row % 16 == 15) == is_held_out).collect();
+        all.select_rows(&Tensor::from_slice(&rows))
+    };
+    Ok(Data { training: part(false), held_out: Some(part(true)), ..Data::default() })
+}
+
+/// The set on which a retrained landscape must be no worse: the bundled motion of body_pose, else what the task's
+/// prior draws with a fixed seed.
+pub(super) fn shipped(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
+    let spec = task.spec();
+    if spec.name != thalweg_body_pose::ENTRY.name {
+        return Ok(train::sampled(task, SHIPPED, &mut StdRng::seed_from_u64(SHIPPED_SEED))?);
+    }
+    decoded(task, motion)
+}
+
+/// Complete observations of bundled latents.
+fn decoded(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
+    let spec = task.spec();
+    let motion = Motion::load(motion, spec).map_err(InputError::Recording)?;
+    Ok(tch::no_grad(|| task.render(&task.forward(&motion.x)?))?.as_observation(spec))
 }
 
 fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::Result<Data> {
@@ -68,7 +104,7 @@ fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::R
     let all: Vec<&Tensor> = [Some(&poses), drawn.as_ref()].into_iter().flatten().collect();
     let training = Observation::of_joints(&Tensor::cat(&all, 0));
     let held_out = validates.then(|| Observation::of_joints(&joint_angles(&dataset.poses(Split::Validation))));
-    Ok(Data { training, held_out })
+    Ok(Data { training, held_out, ..Data::default() })
 }
 
 /// Tells how many poses cannot be used; nothing when all can.

@@ -14,6 +14,7 @@ use thalweg_task::{LoadOptions, Task};
 use self::options::{Changes, preset_parser};
 use super::data::{self, DataSource};
 use super::device::DeviceName;
+use super::retrain::{RetrainArguments, Retraining};
 use crate::console;
 use crate::job::Job;
 
@@ -36,12 +37,13 @@ pub(crate) struct ThetaArguments {
     /// [default: none with --data, 65536 without]
     #[arg(long)]
     drawn: Option<usize>,
-    /// Trained landscape to start from, with its own dimensions, instead of random weights
+    /// Trained landscape to start from, with its own dimensions, instead of random weights; with --from-recordings
+    /// the current one [default there: TASK_theta.safetensors in the folder of --models]
     #[arg(long)]
     start: Option<PathBuf>,
-    /// Options that all others change
-    #[arg(long, default_value = Preset::default().name(), value_parser = preset_parser())]
-    preset: String,
+    /// Options that all others change [default: quick; retrain with --from-recordings]
+    #[arg(long, value_parser = preset_parser())]
+    preset: Option<String>,
     /// Seed of everything random but the validation
     #[arg(long, default_value_t = ThetaOptions::default().seed)]
     seed: u64,
@@ -51,6 +53,8 @@ pub(crate) struct ThetaArguments {
     /// Threads for libtorch
     #[arg(long, default_value_t = 1)]
     threads: u32,
+    #[command(flatten)]
+    retrain: RetrainArguments,
     // Last, for its heading holds for all that follow.
     #[command(flatten)]
     changes: Changes,
@@ -65,6 +69,14 @@ pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
     let output = output(arguments);
     let options = options(arguments, task.spec().latent, &output);
     options.validate()?;
+    if let Some(recordings) = &arguments.retrain.from_recordings {
+        let default = theta_file(arguments);
+        let current = arguments.start.as_deref().unwrap_or(&default);
+        let (drawn, descent) = (arguments.drawn, arguments.changes.descent());
+        let arguments = &arguments.retrain;
+        let retraining = Retraining { arguments, recordings, current, output: &output, drawn, options, descent };
+        return retraining.run(&load)?.outcome(&output);
+    }
     let source = DataSource {
         folder: arguments.data.as_deref(),
         drawn: arguments.drawn,
@@ -93,7 +105,8 @@ fn loader(arguments: &ThetaArguments, device: Device) -> impl Fn() -> thalweg_ta
 }
 
 fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptions {
-    let preset = Preset::named(&arguments.preset).unwrap_or_default();
+    let default = if arguments.retrain.from_recordings.is_some() { Preset::Retrain } else { Preset::default() };
+    let preset = arguments.preset.as_deref().and_then(Preset::named).unwrap_or(default);
     ThetaOptions {
         seed: arguments.seed,
         start: arguments.start.clone(),
@@ -103,15 +116,18 @@ fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptio
 }
 
 fn output(arguments: &ThetaArguments) -> PathBuf {
-    let default = || arguments.models.join(format!("{}_theta.safetensors", arguments.task));
-    arguments.output.clone().unwrap_or_else(default)
+    arguments.output.clone().unwrap_or_else(|| theta_file(arguments))
+}
+
+fn theta_file(arguments: &ThetaArguments) -> PathBuf {
+    arguments.models.join(format!("{}_theta.safetensors", arguments.task))
 }
 
 fn checkpoint(output: &Path) -> PathBuf {
     output.with_extension("checkpoint")
 }
 
-fn report(job: &mut Job, progress: &ThetaProgress) -> bool {
+pub(super) fn report(job: &mut Job, progress: &ThetaProgress) -> bool {
     let ThetaProgress { first, last, update, best, best_buffer, .. } = progress;
     let mut message = format!("descents {first:.3} -> {last:.3}, update {update:.3}");
     if let (Some(best), Some(buffer)) = (best, best_buffer) {

@@ -102,6 +102,11 @@ impl Changes {
         options
     }
 
+    /// Step size and steps of descents, where they were given.
+    pub(super) fn descent(&self) -> (Option<f64>, Option<u32>) {
+        (self.rate_z, self.steps)
+    }
+
     fn apply_to_collection(&self, options: &mut ThetaOptions) {
         let collection = &mut options.collection;
         change(&mut collection.descents, self.descents);
