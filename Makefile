@@ -6,7 +6,7 @@ cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo programs test setup bench bench-pose bench-node fmt lint
+.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -15,6 +15,9 @@ help: ## what there is to make
 
 demo: programs ## invert partial poses with the shipped weights, into out/
 	$(cargo) run $(flags) --bin thalweg -- demo --output out
+
+demo-retrain: programs ## record a running node, retrain its landscape, reload it, into out/retrain
+	$(cargo) run $(flags) --bin thalweg -- demo-retrain --output out/retrain
 
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins

@@ -12,6 +12,7 @@ mod domain;
 mod joints;
 mod link;
 mod process;
+mod service;
 
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};

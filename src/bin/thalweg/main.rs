@@ -5,6 +5,8 @@ mod bench_pose;
 mod check;
 mod console;
 mod demo;
+#[cfg(feature = "ros")]
+mod demo_retrain;
 mod describe;
 mod doctor;
 mod export;
@@ -46,6 +48,9 @@ enum Command {
     Solve(solve::SolveArguments),
     /// Show missing joints of a moving body being completed
     Demo(demo::DemoArguments),
+    /// Show a running node getting better from what it has recorded
+    #[cfg(feature = "ros")]
+    DemoRetrain(demo_retrain::DemoRetrainArguments),
     /// Train weights
     #[command(subcommand)]
     Train(train::Train),
@@ -100,6 +105,8 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(arguments) => check::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
         Command::Train(arguments) => train::run(arguments),
         Command::Motion(arguments) => motion::run(arguments),
         Command::Describe(arguments) => describe::run(arguments),

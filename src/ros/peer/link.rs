@@ -31,7 +31,7 @@ impl Link {
     pub(in crate::ros) fn join(name: &str) -> anyhow::Result<Self> {
         let context = quietly(Context::create).context("ROS does not start")??;
         let node = Node::create(context, name, "").with_context(|| format!("cannot create node {name}"))?;
-        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("peer").build()?;
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("peer").enable_time().build()?;
         let (executor, spinning) = Executor::start(node)?;
         Ok(Self { executor, spinning: Some(spinning), runtime: Some(runtime) })
     }
@@ -78,6 +78,14 @@ impl Link {
         // rcl complains about spinning a node that has nothing to wait for; now it has.
         self.executor.spin();
         Ok(())
+    }
+
+    /// Runs a task to its end, while the node spins.
+    ///
+    /// # Errors
+    /// That the node has left.
+    pub(super) fn block_on<T>(&self, task: impl Future<Output = T>) -> anyhow::Result<T> {
+        Ok(self.runtime()?.block_on(task))
     }
 
     fn runtime(&self) -> anyhow::Result<&Runtime> {
