@@ -12,6 +12,8 @@ import faults_joints
 import faults_load
 import faults_parameters
 import faults_process
+import faults_recordings
+import faults_theta_file
 import faults_time
 import faults_weights
 from rig import Rig
@@ -24,7 +26,9 @@ MODULES: tuple[ModuleType, ...] = (
     faults_graph,
     faults_process,
     faults_disk,
+    faults_recordings,
     faults_weights,
+    faults_theta_file,
 )
 ROW_NAME = re.compile(r"[jftqdslwv]\d+_\w+")
 

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from messages import standing_legs
@@ -33,12 +33,16 @@ MOST_LOST = 1.0
 
 @contextlib.contextmanager
 def recording(
-    folder: Path, prefix: tuple[str, ...] = (), name: str = "other", **parameters: object
+    folder: Path,
+    prefix: tuple[str, ...] = (),
+    name: str = "other",
+    environment: Mapping[str, str] | None = None,
+    **parameters: object,
 ) -> Iterator[tuple[NodeProcess, Peer]]:
     """Runs a node that records into a folder."""
     options = {"record.folder": str(folder), "record.enabled": True, **parameters}
     with (
-        NodeProcess(name=name, parameters=options, prefix=prefix) as node,
+        NodeProcess(name=name, parameters=options, prefix=prefix, environment=environment or {}) as node,
         Peer(f"/{name}", name=f"witness_of_{name}") as peer,
     ):
         peer.wait_state("active")

@@ -17,15 +17,15 @@ from rig import NotHere, Rig
 from rosgraph_msgs.msg import Clock
 
 
-def preload(folder: str) -> Path:
-    """Compiles the library that moves the wall clock of one process."""
-    library = Path(folder) / "wall_clock.so"
-    source = Path(__file__).with_name("wall_clock.c")
+def preload(folder: str, name: str = "wall_clock") -> Path:
+    """Compiles a library that changes what one process sees of the machine."""
+    library = Path(folder) / f"{name}.so"
+    source = Path(__file__).with_name(f"{name}.c")
     command = ["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=60)
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
-        raise NotHere(f"the preloaded clock does not compile: {error}") from None
+        raise NotHere(f"{name}.c does not compile: {error}") from None
     return library
 
 

@@ -24,6 +24,8 @@ fi
 node=${THALWEG_NODE:-$root/target/release/thalweg_node}
 [ -x "$node" ] || { echo "run.sh: no node at $node; build it: cargo build --release --features ros" >&2; exit 1; }
 
+site=$(PYTHON=$python "$root/tools/setup_site.sh" "$here/requirements.txt")
+export PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1
 cd "$here"
 status=0
