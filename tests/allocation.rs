@@ -1,8 +1,10 @@
-//! A native descent allocates nothing between its first step and its last, and little at its start.
+//! A native descent allocates nothing between its first step and its last, on any of its threads, and little at its
+//! start.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tch::{Device, Kind, Tensor};
 use thalweg::engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
@@ -16,6 +18,9 @@ thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
 }
 
+/// What all threads together have asked for.
+static ALL: AtomicUsize = AtomicUsize::new(0);
+
 /// The system's allocator, counting on each thread what is asked of it.
 struct Counting;
 
@@ -23,6 +28,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.set(COUNT.get() + 1);
+        ALL.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller keeps what this asks for.
         unsafe { System.alloc(layout) }
     }
@@ -42,6 +48,16 @@ fn count(run: impl FnOnce()) -> usize {
     COUNT.get() - before
 }
 
+/// The least that all threads allocate in some runs: a run may coincide with what another test does.
+fn count_all(mut run: impl FnMut()) -> usize {
+    let once = |_| {
+        let before = ALL.load(Ordering::Relaxed);
+        run();
+        ALL.load(Ordering::Relaxed) - before
+    };
+    (0..20).map(once).min().unwrap_or(usize::MAX)
+}
+
 /// Angles of a body of which an arm is hidden.
 fn observation(pace: f32) -> Observation {
     let mut angles: Vec<f32> = (0..63u8).map(|index| 0.4 * (f32::from(index) * pace).sin()).collect();
@@ -49,7 +65,7 @@ fn observation(pace: f32) -> Observation {
     Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]))
 }
 
-fn engine(optimizer: Optimizer, with_theta: bool) -> Engine {
+fn engine(optimizer: Optimizer, with_theta: bool, threads: usize) -> Engine {
     let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions::default()).expect("the shipped weights");
     let landscape = if with_theta {
         let shape = LandscapeShape::for_latent(task.spec().latent);
@@ -57,7 +73,8 @@ fn engine(optimizer: Optimizer, with_theta: bool) -> Engine {
     } else {
         Landscape::identity(task.spec().latent)
     };
-    let config = EngineConfig { optimizer, backend: BackendChoice::Fused, prior_weight: 0.1, ..Default::default() };
+    let (backend, prior_weight) = (BackendChoice::Fused, 0.1);
+    let config = EngineConfig { optimizer, threads, backend, prior_weight, ..Default::default() };
     Engine::new(task, landscape, config).expect("task, landscape and options fit")
 }
 
@@ -66,7 +83,7 @@ fn steps_allocate_nothing_and_starts_little() {
     pin_threads(1);
     let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
     for (optimizer, with_theta) in [(Optimizer::default(), true), (damped.clone(), false), (damped, true)] {
-        let mut engine = engine(optimizer, with_theta);
+        let mut engine = engine(optimizer, with_theta, 1);
         for pace in [1.3, 1.7, 2.1] {
             engine.begin(&observation(pace)).expect("finite losses");
             engine.refine().expect("a step");
@@ -85,7 +102,24 @@ fn steps_allocate_nothing_and_starts_little() {
 }
 
 #[test]
-fn the_counter_counts() {
-    let boxed = count(|| drop(std::hint::black_box(Box::new(3))));
-    assert_eq!(boxed, 1);
+fn steps_on_several_threads_allocate_nothing() {
+    pin_threads(1);
+    let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
+    for (optimizer, with_theta) in [(Optimizer::default(), true), (damped.clone(), false), (damped, true)] {
+        let mut engine = engine(optimizer, with_theta, 3);
+        engine.begin(&observation(1.3)).expect("finite losses");
+        engine.refine().expect("a step");
+        let steps = count_all(|| {
+            engine.refine().expect("a step");
+        });
+        assert_eq!(steps, 0, "{:?}", engine.config().optimizer);
+    }
+}
+
+#[test]
+fn the_counters_count() {
+    let boxed = || drop(std::hint::black_box(Box::new(3)));
+    assert_eq!(count(boxed), 1);
+    assert!(count_all(boxed) >= 1);
+    assert!(count_all(|| std::thread::spawn(boxed).join().expect("it ends")) >= 1);
 }

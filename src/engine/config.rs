@@ -6,6 +6,9 @@ use super::backend::BackendChoice;
 use super::error::EngineError;
 use super::optimizer::Optimizer;
 
+/// Threads beyond which a number is a mistake; the parameter `threads` has the same limit.
+const MOST_THREADS: usize = 64;
+
 /// How the engine searches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +33,9 @@ pub struct EngineConfig {
     pub start_weight: f64,
     /// Seed of the engine's own random numbers.
     pub seed: u64,
+    /// Threads, at least 1, that hypotheses are split over where the engine runs natively; its own and others that
+    /// sleep between solves. Solutions have the same bits with any number.
+    pub threads: usize,
     /// What evaluates and steps; both backends give the same up to rounding.
     pub backend: BackendChoice,
 }
@@ -44,6 +50,7 @@ impl Default for EngineConfig {
             prior_weight: 0.0,
             start_weight: 1.0,
             seed: 0,
+            threads: 1,
             backend: BackendChoice::default(),
         }
     }
@@ -61,6 +68,9 @@ impl EngineConfig {
         if self.fresh >= self.hypotheses {
             let expected = format!("less than hypotheses = {}", self.hypotheses);
             return Err(EngineError::option("fresh", &self.fresh, expected));
+        }
+        if !(1..=MOST_THREADS).contains(&self.threads) {
+            return Err(EngineError::option("threads", &self.threads, format!("1 to {MOST_THREADS}")));
         }
         if !(self.prior_weight.is_finite() && self.prior_weight >= 0.0) {
             return Err(EngineError::option("prior_weight", &self.prior_weight, "a finite number, at least 0"));

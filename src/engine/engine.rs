@@ -80,7 +80,8 @@ impl Engine {
         }
         let sampler = Sampler::new(config.seed, spec.kind, spec.device);
         let (observers, pace) = (Observers::default(), Pace::default());
-        let native = prepare(config.backend, task.as_ref(), || Native::new(task.as_ref(), &landscape))?;
+        let build = || Native::new(task.as_ref(), &landscape, config.threads);
+        let native = prepare(config.backend, task.as_ref(), build)?;
         let (session, memory, spare, start) = (None, Memory::default(), None, None);
         Ok(Self { task, landscape, config, sampler, session, memory, observers, pace, start, native, spare })
     }
@@ -222,8 +223,8 @@ impl Engine {
     /// [`EngineError::Latent`], [`EngineError::ElementType`] or [`EngineError::NotFused`]; nothing is changed then.
     pub fn set_landscape(&mut self, landscape: Landscape) -> Result<(), EngineError> {
         check_landscape(self.task.as_ref(), &landscape)?;
-        let native =
-            prepare(self.config.backend, self.task.as_ref(), || self.native.as_ref()?.with_landscape(&landscape))?;
+        let build = || Ok(self.native.as_ref().and_then(|native| native.with_landscape(&landscape)));
+        let native = prepare(self.config.backend, self.task.as_ref(), build)?;
         self.reset();
         (self.landscape, self.pace, self.native, self.spare) = (landscape, Pace::default(), native, None);
         self.start = None;
@@ -510,12 +511,12 @@ fn problem<'a>(
 fn prepare(
     choice: BackendChoice,
     task: &dyn Task,
-    build: impl FnOnce() -> Option<Native>,
+    build: impl FnOnce() -> Result<Option<Native>, EngineError>,
 ) -> Result<Option<Native>, EngineError> {
     if choice == BackendChoice::Tch {
         return Ok(None);
     }
-    let native = build();
+    let native = build()?;
     if native.is_none() && choice == BackendChoice::Fused {
         let reason = "it is no dense layers on a CPU";
         return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });

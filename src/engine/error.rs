@@ -77,6 +77,14 @@ pub enum EngineError {
         /// What stands in the way.
         reason: &'static str,
     },
+    /// The system gives no more threads.
+    #[error("cannot start {threads} threads for hypotheses: {source}")]
+    Threads {
+        /// How many were asked for.
+        threads: usize,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// The loss does not depend on the latent in a way that can be differentiated.
     #[error("task {task}: the loss has no gradient with respect to the latent")]
     NotDifferentiable {

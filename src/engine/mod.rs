@@ -10,9 +10,10 @@
 //! `fused`) when the task says that it is dense layers and the device is a CPU: same steps, same
 //! answers up to rounding.
 //!
-//! No thread, no clock, no channel, no file, no global random numbers: budget, clock and observers
-//! are handed in, randomness comes from one seeded generator. The same seed and the same stream of
-//! observations give the same bits on a CPU, as long as the number of threads stays the same.
+//! No clock, no channel, no file, no global random numbers: budget, clock and observers are handed in,
+//! randomness comes from one seeded generator; no thread but those that share the rows of a native step.
+//! The same seed and the same stream of observations give the same bits on a CPU: natively with any number
+//! of threads, on libtorch as long as their number stays the same.
 //!
 //! Decomposed after optimistix (Rader, Lyons and Kidger, 2024: pure step, explicit state, one
 //! loop); the anytime contract is that of copper-rs' `CuAnytimeTask`.

@@ -9,7 +9,8 @@
 //! some rows with packed weights ([`panels`]), with biases and rectifiers applied before a result leaves
 //! the registers, and rows go through all layers in tiles that stay in the cache. Weights are kept once,
 //! for both directions, because a step of few rows is bound by reading them. Vectors are as wide
-//! as the processor at hand has them: AVX-512, AVX2, NEON or none, chosen when a model is built. Nothing is
+//! as the processor at hand has them: AVX-512, AVX2, NEON or none, chosen when a model is built. A row's result has
+//! the same bits whatever rows go with it, so that rows may be dealt out to threads ([`team`]). Nothing is
 //! allocated while evaluating.
 //!
 //! Plain numbers in and out: no optimizer, no observation, no clock. The engine (`engine::native`)
@@ -32,6 +33,7 @@ mod rotation;
 mod spread;
 mod sums;
 mod tangents;
+mod team;
 #[cfg(test)]
 mod tests;
 
@@ -40,3 +42,6 @@ pub(crate) use comparison::{Aim, Pull, numbers, read};
 pub(crate) use model::{Batch, Model, Workspace};
 pub(crate) use normal::NormalSpace;
 pub(crate) use real::Real;
+pub(crate) use team::Team;
+#[cfg(test)]
+pub(crate) use tests::arches;

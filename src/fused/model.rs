@@ -30,9 +30,11 @@ pub(crate) struct Model<T> {
     comparison: Comparison,
 }
 
-/// K points and what was found there.
+/// K points and what was found there: all hypotheses, or those in a row that one thread is given.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch<T> {
+    /// Which hypothesis the first row is.
+    pub(crate) first: usize,
     /// `[K, Z]`.
     pub(crate) z: Vec<T>,
     /// `[K, X]`.
@@ -63,9 +65,14 @@ pub(crate) struct Workspace<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Packs a task's layers behind those of theta; none when the description does not fit together.
+    /// Packs a task's layers behind those of theta, for the widest vectors that the processor has; none when the
+    /// description does not fit together.
     pub(crate) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
-        let arch = Arch::new();
+        Self::with_arch(Arch::new(), form, theta)
+    }
+
+    /// As [`Model::new`], for given vectors.
+    pub(crate) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
         let decoder = Layer::pack(arch, form.layers);
         let comparison = Comparison::new(arch, form.head, decoder.last()?.outputs())?;
         if !fit(&decoder) {
@@ -142,12 +149,12 @@ impl<T: Real> Model<T> {
         self.comparison.aim(target)
     }
 
-    /// Allocates K points.
-    pub(crate) fn batch(&self, rows: usize) -> Batch<T> {
+    /// Allocates K points, from hypothesis `first` on.
+    pub(crate) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
         let zeros = |width: usize| vec![T::ZERO; rows * width];
         let (z, x, raw) = (zeros(self.dim()), zeros(self.latent()), zeros(self.raw()));
         let (loss, slope) = (vec![0.0; rows], vec![0.0; rows]);
-        Batch { gradient: z.clone(), by_x: x.clone(), z, x, raw, loss, slope, linear: Vec::new() }
+        Batch { first, gradient: z.clone(), by_x: x.clone(), z, x, raw, loss, slope, linear: Vec::new() }
     }
 
     /// Allocates what evaluations need.
@@ -195,16 +202,17 @@ impl<T: Real> Model<T> {
         count: usize,
     ) {
         let (latent, width) = (self.latent(), self.raw());
-        for row in 0..count {
-            let (hypothesis, x) = (first + row, &mut batch.x[(first + row) * latent..][..latent]);
+        for place in 0..count {
+            let (row, hypothesis) = (first + place, batch.first + first + place);
+            let x = &mut batch.x[row * latent..][..latent];
             x.copy_from_slice(match self.theta.checked_sub(1) {
-                Some(last) => &work.row(last, row)[..latent],
-                None => &batch.z[hypothesis * latent..][..latent],
+                Some(last) => &work.row(last, place)[..latent],
+                None => &batch.z[row * latent..][..latent],
             });
-            let raw = work.row_mut(self.layers.len() - 1, row);
-            batch.raw[hypothesis * width..][..width].copy_from_slice(&raw[..width]);
+            let raw = work.row_mut(self.layers.len() - 1, place);
+            batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
             let loss = self.comparison.pull(raw, aim, hypothesis);
-            batch.loss[hypothesis] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
+            batch.loss[row] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
         }
     }
 
@@ -232,10 +240,10 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Adds the pull's derivative to that with respect to `x`, `[X]`, of a hypothesis, and keeps the sum.
-    pub(super) fn add_pull(&self, aim: &Aim<T>, batch: &mut Batch<T>, by_x: &mut [T], hypothesis: usize) {
+    /// Adds the pull's derivative to that with respect to `x`, `[X]`, of a row, and keeps the sum.
+    pub(super) fn add_pull(&self, aim: &Aim<T>, batch: &mut Batch<T>, by_x: &mut [T], row: usize) {
         let latent = self.latent();
-        let span = hypothesis * latent..(hypothesis + 1) * latent;
+        let (span, hypothesis) = (row * latent..(row + 1) * latent, batch.first + row);
         if let Some(pull) = aim.pull() {
             let twice = T::of(2.0) * pull.weight(hypothesis);
             let away = |(entry, x): (usize, &T)| *x - pull.centre(hypothesis, latent, entry);

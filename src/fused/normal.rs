@@ -108,22 +108,22 @@ impl<T: Real> WithSimd for Compose<'_, T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Allocates K points with their linearisations.
-    pub(crate) fn linear_batch(&self, rows: usize) -> Batch<T> {
+    /// Allocates K points with their linearisations, from hypothesis `first` on.
+    pub(crate) fn linear_batch(&self, first: usize, rows: usize) -> Batch<T> {
         let latent = self.latent();
         let by_z = vec![T::ZERO; if self.has_theta() { latent * self.dim() } else { 0 }];
         let linear = Linearisation { matrix: vec![0.0; latent * latent], trace: 0.0, by_z, is_fresh: false };
         let linear = vec![linear; rows];
-        Batch { linear, ..self.batch(rows) }
+        Batch { linear, ..self.batch(first, rows) }
     }
 
-    /// Allocates what linearising `hypotheses` against targets of `residuals` residuals needs.
-    pub(crate) fn normal_space(&self, residuals: usize, hypotheses: usize) -> NormalSpace<T> {
+    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` residuals needs.
+    pub(crate) fn normal_space(&self, residuals: usize, rows: usize, hypotheses: usize) -> NormalSpace<T> {
         let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         let square = || Panels::zeros(arch, latent, latent);
         let (residuals, by_z) = (Panels::zeros(arch, residuals, latent), Panels::zeros(arch, dim, latent));
         let most = residuals.inputs().max(dim).max(latent);
-        let tangents = Tangents::new(arch, self.decoder(), hypotheses);
+        let tangents = Tangents::new(arch, self.decoder(), rows, hypotheses);
         let layers = self.encoder().iter();
         let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
         let zeros = || Buffer::zeros(latent * width);
@@ -197,7 +197,7 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Finds the derivatives of hypothesis `row`, in place `place` of the tile that went forward last.
+    /// Finds the derivatives of row `row`, in place `place` of the tile that went forward last.
     fn differentiate(
         &self,
         aim: &Aim<T>,
@@ -213,13 +213,14 @@ impl<T: Real> Model<T> {
         let by_raw = work.last(place);
         let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
         arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
-        self.comparison().derive(&batch.raw[row * self.raw()..], aim, row, derivatives);
+        let hypothesis = batch.first + row;
+        self.comparison().derive(&batch.raw[row * self.raw()..], aim, hypothesis, derivatives);
         arch.dispatch(Compose { derivatives, tangents, out: residuals });
         self.add_pull(aim, batch, &mut by_x[..latent], row);
         if self.has_theta() {
             self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
         }
-        space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(row).wide()), &mut batch.linear[row]);
+        space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(hypothesis).wide()), &mut batch.linear[row]);
         let gradient = &mut batch.gradient[row * dim..][..dim];
         if self.has_theta() {
             gradient.fill(T::ZERO);

@@ -64,8 +64,10 @@ impl<T: Real> Lead<T> {
 }
 
 impl<T: Real> Tangents<T> {
-    /// Allocates what `hypotheses` need.
-    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>], hypotheses: usize) -> Self {
+    /// Allocates what `rows` of all `hypotheses` need.
+    ///
+    /// What is remembered depends on their number, not on that of the rows, and so do the results' last bits.
+    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
         let latent = layers[0].inputs();
         let zeros = |layer: &Arc<Layer<T>>| Panels::zeros(arch, layer.outputs(), latent);
         let widest = layers.iter().map(|layer| layer.padded_outputs()).max().unwrap_or(0);
@@ -75,7 +77,7 @@ impl<T: Real> Tangents<T> {
             places: Vec::with_capacity(layers[0].outputs()),
             gates: Vec::with_capacity(widest),
             kept: match layers.get(1) {
-                Some(second) if hypotheses <= MOST_KEPT => (0..hypotheses)
+                Some(second) if hypotheses <= MOST_KEPT => (0..rows)
                     .map(|_| Kept { sums: zeros(second), open: Vec::with_capacity(layers[0].outputs()) })
                     .collect(),
                 _ => Vec::new(),

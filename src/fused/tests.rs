@@ -9,6 +9,19 @@ use super::product::{Product, Rows};
 use super::real::Real;
 use super::spread::{Left, Spread};
 
+/// The processor's vectors, widest first: those that a model would get on lesser ones, too.
+pub(crate) fn arches() -> Vec<Arch> {
+    let mut arches = vec![Arch::new()];
+    #[cfg(target_arch = "x86_64")]
+    if let (Arch::V4(_), Some(narrower)) = (arches[0], pulp::x86::V3::try_new()) {
+        arches.push(Arch::V3(narrower));
+    }
+    if !matches!(arches[0], Arch::Scalar) {
+        arches.push(Arch::Scalar);
+    }
+    arches
+}
+
 const SIZES: [(usize, usize); 4] = [(1, 1), (3, 33), (32, 64), (45, 100)];
 
 /// Small whole numbers, so that sums are exact.
@@ -27,8 +40,7 @@ fn assert_product<T: Real>(out: &[T], stride: usize, expected: impl Fn(usize, us
     }
 }
 
-fn rows_times_panels<T: Real>() {
-    let arch = Arch::new();
+fn rows_times_panels<T: Real>(arch: Arch) {
     for (inputs, outputs) in SIZES {
         let panels = Panels::<T>::pack(arch, inputs, outputs, entry);
         let weight = |input, output| padded::<T>((inputs, outputs), input, output);
@@ -56,13 +68,14 @@ fn rows_times_panels<T: Real>() {
 
 #[test]
 fn rows_times_panels_and_their_transpose() {
-    rows_times_panels::<f32>();
-    rows_times_panels::<f64>();
+    for arch in arches() {
+        rows_times_panels::<f32>(arch);
+        rows_times_panels::<f64>(arch);
+    }
 }
 
 /// Every third input, both ways of packing, an offset and gates.
-fn panels_times_panels<T: Real>() {
-    let arch = Arch::new();
+fn panels_times_panels<T: Real>(arch: Arch) {
     for (inputs, outputs) in SIZES {
         for is_turned in [false, true] {
             let columns = 40;
@@ -107,6 +120,48 @@ fn panels_times_panels<T: Real>() {
 
 #[test]
 fn panels_times_panels_of_chosen_inputs() {
-    panels_times_panels::<f32>();
-    panels_times_panels::<f64>();
+    for arch in arches() {
+        panels_times_panels::<f32>(arch);
+        panels_times_panels::<f64>(arch);
+    }
+}
+
+/// A row's bits do not depend on the rows that go with it, in either direction.
+fn rows_alone<T: Real>(arch: Arch) {
+    let drawn = |row: usize, column: usize| T::of(((row * 31 + column * 17) as f64 * 0.37).sin());
+    for (inputs, outputs) in [(45, 100), (100, 45), (64, 300)] {
+        let panels = Panels::<T>::pack(arch, inputs, outputs, drawn);
+        let stride = panels.rows().max(panels.padded());
+        let filled = |width: usize| -> Vec<T> {
+            let entry = |at: usize| if at % stride < width { drawn(at / stride + 3, at % stride) } else { T::ZERO };
+            (0..17 * stride).map(entry).collect()
+        };
+        for by_transpose in [false, true] {
+            let (from, to) = if by_transpose { (outputs, panels.rows()) } else { (inputs, panels.padded()) };
+            let data = filled(from);
+            let multiply = |first: usize, count: usize| {
+                let mut out = vec![T::ZERO; count * to];
+                let rows = Rows { data: &data[first * stride..], stride, count };
+                if by_transpose {
+                    arch.dispatch(Dots { rows, panels: &panels, out: &mut out, finish: Store });
+                } else {
+                    arch.dispatch(Product { rows, panels: &panels, out: &mut out, finish: Store });
+                }
+                out
+            };
+            let together = multiply(0, 17);
+            for (first, count) in [(0, 1), (1, 2), (3, 4), (7, 3), (4, 13), (9, 8)] {
+                let expected = &together[first * to..(first + count) * to];
+                assert_eq!(multiply(first, count), expected, "{inputs} x {outputs}, {count} from {first}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_company() {
+    for arch in arches() {
+        rows_alone::<f32>(arch);
+        rows_alone::<f64>(arch);
+    }
 }

@@ -100,6 +100,7 @@ impl<'a> Reader<'a> {
             fresh: self.count("warm_start.fresh")?,
             prior_weight: self.double("optimizer.prior_weight")?,
             start_weight: self.double("start.weight")?,
+            threads: self.count("threads")?,
             seed,
             ..EngineConfig::default()
         })

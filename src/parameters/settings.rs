@@ -27,7 +27,7 @@ pub struct Settings {
     pub start: StartSource,
     /// Device that computes.
     pub device: DeviceChoice,
-    /// Threads of one tensor operation.
+    /// Threads of a solve: of hypotheses natively, of one tensor operation elsewhere.
     pub threads: i32,
     /// Seed of all random numbers; that of `engine` too.
     pub seed: u64,

@@ -126,7 +126,13 @@ fn start() -> Vec<ParameterSpec> {
             Unconfigured,
             "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu.",
         ),
-        row("threads", Integer(1), ("", integer(1, 64)), Unconfigured, "Threads of one tensor operation."),
+        row(
+            "threads",
+            Integer(1),
+            ("", integer(1, 64)),
+            Unconfigured,
+            "Threads that hypotheses are split over where the engine runs natively, and of one tensor operation elsewhere.",
+        ),
         row(
             "random_seed",
             Integer(0),

@@ -26,7 +26,7 @@ pub struct Plan {
     pub engine: EngineConfig,
     /// Whether Levenberg-Marquardt takes the place of the engine's optimizer where it runs natively.
     pub automatic_optimizer: bool,
-    /// Threads that libtorch may use inside one operation.
+    /// Threads that libtorch may use inside one operation; the engine's own are in its options.
     pub threads: u32,
     /// What may change later.
     pub tuning: Tuning,

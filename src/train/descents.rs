@@ -64,6 +64,8 @@ impl Aim {
             warm_start: false,
             fresh: 0,
             seed: self.seed,
+            // As many as the updates have; a collection is the same with any number.
+            threads: usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1),
             ..EngineConfig::default()
         };
         Engine::new(task, landscape, config)

@@ -4,7 +4,9 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
-use thalweg::engine::{AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
+use thalweg::engine::{
+    AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer, Statistics, Status,
+};
 use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg_task::{
     DenseForm, DenseHead, LoadOptions, Objective, Observation, Perceptron, Reconstruction, Result, Target, Task,
@@ -92,6 +94,10 @@ impl Case {
     }
 
     fn engine(&self, backend: BackendChoice) -> Engine {
+        self.engine_of(1, backend)
+    }
+
+    fn engine_of(&self, threads: usize, backend: BackendChoice) -> Engine {
         setup();
         let task = self.task();
         let latent = task.spec().latent;
@@ -103,7 +109,7 @@ impl Case {
             None => Landscape::identity(latent),
         };
         let (prior_weight, optimizer) = (self.prior_weight, self.optimizer.clone());
-        let config = EngineConfig { prior_weight, backend, ..config(self.hypotheses, optimizer) };
+        let config = EngineConfig { prior_weight, threads, backend, ..config(self.hypotheses, optimizer) };
         Engine::new(task, landscape, config).expect("task, landscape and options fit")
     }
 
@@ -309,5 +315,55 @@ fn trouble_is_met_in_the_same_way() {
         let ((one, z), (other, same)) = (tch.expect("a start"), fused.expect("a start"));
         assert!(one.diverged > 0 && one == other, "{one:?} {other:?}");
         crate::assert_close(&z, &same, 1e-4);
+    }
+}
+
+/// All bits of some solves in a stream, and how each step went.
+fn stream(mut engine: Engine, observations: &[Observation]) -> (Vec<u64>, Vec<Status>, Vec<Statistics>) {
+    let (mut seen, mut statuses, mut statistics) = (Vec::new(), Vec::new(), Vec::new());
+    for observation in observations {
+        engine.begin(observation).expect("a finite start");
+        for _ in 0..4 {
+            statuses.push(engine.refine().expect("well behaved"));
+        }
+        assert_eq!(engine.backend(), Backend::Fused);
+        let solution = engine.solution().expect("begun");
+        for tensor in [&solution.z, &solution.x, &solution.y_hat] {
+            seen.extend(crate::bits(tensor));
+        }
+        seen.extend(solution.loss.iter().map(|loss| loss.to_bits()));
+        statistics.push(solution.statistics);
+    }
+    (seen, statuses, statistics)
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let bodies = [Kind::Float, Kind::Double].into_iter().flat_map(|kind| cases(kind, true).into_iter().take(12));
+    for case in bodies.chain(cases(Kind::Float, false)) {
+        let mut random = StdRng::seed_from_u64(case.seed);
+        let observations: Vec<Observation> = (0..3).map(|_| case.observation(&mut random)).collect();
+        let run = |threads| stream(case.engine_of(threads, BackendChoice::Fused), &observations);
+        let expected = run(1);
+        for threads in [2, 3, 64] {
+            assert!(run(threads) == expected, "{threads} threads: {case:?}");
+        }
+    }
+}
+
+#[test]
+fn broken_rows_are_met_alike_on_any_number_of_threads() {
+    let observation = [observe(&[&[0.5, 1.0]])];
+    for optimizer in [adam(0.5), levenberg_marquardt()] {
+        let run = |threads| {
+            let config =
+                EngineConfig { threads, backend: BackendChoice::Fused, seed: 4, ..config(6, optimizer.clone()) };
+            stream(crate::engine(steep(), config), &observation)
+        };
+        let expected = run(1);
+        assert!(expected.2[0].diverged > 0, "{:?}", expected.2);
+        for threads in [2, 4, 6] {
+            assert!(run(threads) == expected, "{threads} threads");
+        }
     }
 }

@@ -25,6 +25,7 @@ fn options_outside_their_range_are_refused() {
     };
     let refused = [
         (EngineConfig { hypotheses: 0, ..EngineConfig::default() }, "hypotheses: got 0, expected at least 1"),
+        (EngineConfig { threads: 0, ..EngineConfig::default() }, "threads: got 0, expected 1 to 64"),
         (EngineConfig { fresh: 8, ..EngineConfig::default() }, "fresh: got 8, expected less than hypotheses = 8"),
         (
             EngineConfig { prior_weight: -1.0, ..EngineConfig::default() },

@@ -2,6 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::shard::{Span, is_finite};
 use crate::engine::optimizer::{AdamConfig, LmConfig, Optimizer};
 use crate::fused::{Aim, Batch, Model, NormalSpace, Real, Workspace};
 
@@ -58,13 +59,13 @@ impl<T: Real> WithSimd for Descend<'_, T> {
 }
 
 impl<T: Real> Method<T> {
-    /// Makes the state in which a descent of `rows` hypotheses starts, out of that of another where it fits.
+    /// Makes the state in which a descent of some rows starts, out of that of another where it fits.
     pub(super) fn start(
         spare: Option<Self>,
         optimizer: &Optimizer,
         model: &Model<T>,
         aim: &Aim<T>,
-        rows: usize,
+        Span { rows, hypotheses, .. }: Span,
     ) -> Self {
         match (optimizer, spare) {
             (Optimizer::Adam(config), Some(Self::Adam(_, mut moments))) => {
@@ -90,7 +91,8 @@ impl<T: Real> Method<T> {
                         damped
                     }
                     _ => {
-                        let (damping, space) = (vec![config.damping; rows], model.normal_space(aim.residuals(), rows));
+                        let damping = vec![config.damping; rows];
+                        let space = model.normal_space(aim.residuals(), rows, hypotheses);
                         Box::new(Damped { damping, space, rank })
                     }
                 };
@@ -99,9 +101,9 @@ impl<T: Real> Method<T> {
         }
     }
 
-    /// Allocates K points with all that the method needs to know of them.
-    pub(super) fn batch(optimizer: &Optimizer, model: &Model<T>, rows: usize) -> Batch<T> {
-        if optimizer.needs_residual() { model.linear_batch(rows) } else { model.batch(rows) }
+    /// Allocates points with all that the method needs to know of them.
+    pub(super) fn batch(optimizer: &Optimizer, model: &Model<T>, Span { first, rows, .. }: Span) -> Batch<T> {
+        if optimizer.needs_residual() { model.linear_batch(first, rows) } else { model.batch(first, rows) }
     }
 
     /// Evaluates the points that were proposed in place of `at`.
@@ -151,7 +153,7 @@ impl<T: Real> Method<T> {
             Self::Adam(..) => accepted.fill(true),
             Self::LevenbergMarquardt(config, damped) => {
                 for (row, accepted) in accepted.iter_mut().enumerate() {
-                    *accepted = super::rows::is_finite(after, row) && after.loss[row] < before.loss[row];
+                    *accepted = is_finite(after, row) && after.loss[row] < before.loss[row];
                     damped.damping[row] = config.adapted(damped.damping[row], *accepted);
                 }
             }

@@ -1,10 +1,12 @@
 //! The descent on a native model: the same steps as with tensors, on plain numbers.
 //!
-//! Each file here has its double among the engine's other files: `rows` is `hypotheses`, `method` is
-//! `optimizer`. A test holds the two equal.
+//! Each file here has its double among the engine's other files: `rows` and `shard` are `hypotheses`, `method` is
+//! `optimizer`. A test holds the two equal. Rows are dealt out to threads in shards; the threads are those of
+//! [`crate::fused::Team`], and belong to the engine.
 
 mod method;
 mod rows;
+mod shard;
 #[cfg(test)]
 mod tests;
 
@@ -20,26 +22,35 @@ use super::hypotheses::Status;
 use super::prior::Prior;
 use super::sampler::Sampler;
 use super::solution::Statistics;
-use crate::fused::{Aim, Model, Pull, Real, numbers};
+use crate::fused::{Aim, Model, Pull, Real, Team, numbers};
 use crate::landscape::Landscape;
-use rows::Descent;
+use rows::{Descent, Shards};
 
-/// A task and a landscape as native code, in the task's element type.
+/// A task and a landscape as native code, in the task's element type, with the threads that run it.
 #[derive(Clone, Debug)]
 pub(crate) enum Native {
-    Single(Arc<Model<f32>>),
-    Double(Arc<Model<f64>>),
+    Single(Arc<Model<f32>>, Arc<Shards<f32>>),
+    Double(Arc<Model<f64>>, Arc<Shards<f64>>),
 }
 
 impl Native {
-    /// Builds the model; none where the task is not dense layers on a CPU.
-    pub(crate) fn new(task: &dyn Task, landscape: &Landscape) -> Option<Self> {
-        let spec = task.spec();
-        let (form, theta) = (task.dense()?, landscape.perceptron());
-        match (spec.device, spec.kind) {
-            (Device::Cpu, Kind::Float) => Some(Self::Single(Arc::new(Model::new(form, theta)?))),
-            (Device::Cpu, Kind::Double) => Some(Self::Double(Arc::new(Model::new(form, theta)?))),
-            _ => None,
+    /// Builds the model and starts the threads but one; none where the task is not dense layers on a CPU.
+    ///
+    /// # Errors
+    /// [`EngineError::Threads`].
+    pub(crate) fn new(task: &dyn Task, landscape: &Landscape, threads: usize) -> Result<Option<Self>, EngineError> {
+        let (spec, theta) = (task.spec(), landscape.perceptron());
+        let Some(form) = task.dense().filter(|_| spec.device == Device::Cpu) else { return Ok(None) };
+        match spec.kind {
+            Kind::Float => {
+                let native = |model| Ok(Self::Single(Arc::new(model), team(threads)?));
+                Model::new(form, theta).map(native).transpose()
+            }
+            Kind::Double => {
+                let native = |model| Ok(Self::Double(Arc::new(model), team(threads)?));
+                Model::new(form, theta).map(native).transpose()
+            }
+            _ => Ok(None),
         }
     }
 
@@ -47,18 +58,23 @@ impl Native {
     pub(crate) fn with_landscape(&self, landscape: &Landscape) -> Option<Self> {
         let theta = landscape.perceptron();
         match self {
-            Self::Single(model) => Some(Self::Single(Arc::new(model.with_theta(theta)?))),
-            Self::Double(model) => Some(Self::Double(Arc::new(model.with_theta(theta)?))),
+            Self::Single(model, team) => Some(Self::Single(Arc::new(model.with_theta(theta)?), Arc::clone(team))),
+            Self::Double(model, team) => Some(Self::Double(Arc::new(model.with_theta(theta)?), Arc::clone(team))),
         }
     }
 
     /// Takes over a target; none when it has not the form that the task described.
     pub(crate) fn aim(&self, target: &Target, prior: &Prior) -> Option<NativeAim> {
         match self {
-            Self::Single(model) => Some(NativeAim::Single(model.aim(target)?.with_pull(pull(prior)))),
-            Self::Double(model) => Some(NativeAim::Double(model.aim(target)?.with_pull(pull(prior)))),
+            Self::Single(model, _) => Some(NativeAim::Single(model.aim(target)?.with_pull(pull(prior)))),
+            Self::Double(model, _) => Some(NativeAim::Double(model.aim(target)?.with_pull(pull(prior)))),
         }
     }
+}
+
+/// Starts threads.
+fn team<J: Send + 'static>(threads: usize) -> Result<Arc<Team<J>>, EngineError> {
+    Team::new(threads).map(Arc::new).map_err(|source| EngineError::Threads { threads, source })
 }
 
 /// A prior as plain numbers.
@@ -108,18 +124,15 @@ impl NativeDescent {
         config: &EngineConfig,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
-        match (native, aim, spare) {
-            (Native::Single(model), NativeAim::Single(aim), Some(Self::Single(spare))) => {
-                Descent::start(model, aim, Some(spare), z, &config.optimizer, sampler).map(Self::Single)
+        let optimizer = &config.optimizer;
+        match (native, aim) {
+            (Native::Single(model, team), NativeAim::Single(aim)) => {
+                let spare = if let Some(Self::Single(spare)) = spare { Some(spare) } else { None };
+                Descent::start((model, team), aim, spare, z, optimizer, sampler).map(Self::Single)
             }
-            (Native::Single(model), NativeAim::Single(aim), _) => {
-                Descent::start(model, aim, None, z, &config.optimizer, sampler).map(Self::Single)
-            }
-            (Native::Double(model), NativeAim::Double(aim), Some(Self::Double(spare))) => {
-                Descent::start(model, aim, Some(spare), z, &config.optimizer, sampler).map(Self::Double)
-            }
-            (Native::Double(model), NativeAim::Double(aim), _) => {
-                Descent::start(model, aim, None, z, &config.optimizer, sampler).map(Self::Double)
+            (Native::Double(model, team), NativeAim::Double(aim)) => {
+                let spare = if let Some(Self::Double(spare)) = spare { Some(spare) } else { None };
+                Descent::start((model, team), aim, spare, z, optimizer, sampler).map(Self::Double)
             }
             _ => unreachable!("an aim is made by the model that it is used with"),
         }

@@ -4,275 +4,233 @@ use std::sync::Arc;
 
 use tch::Tensor;
 
-use super::method::Method;
+use super::shard::{Progress, Shard, Span};
 use crate::engine::error::EngineError;
 use crate::engine::evaluation::Point;
 use crate::engine::hypotheses::{SPAWN_ATTEMPTS, Status};
 use crate::engine::optimizer::Optimizer;
 use crate::engine::sampler::Sampler;
 use crate::engine::solution::Statistics;
-use crate::fused::{Aim, Batch, Model, Real, Workspace, read};
+use crate::fused::{Aim, Model, Real, Team, read};
 
-/// Whether a row has a finite loss and gradient.
-pub(super) fn is_finite<T>(batch: &Batch<T>, row: usize) -> bool {
-    batch.loss[row].is_finite() && batch.slope[row].is_finite()
-}
+/// Threads that move a shard each.
+pub(super) type Shards<T> = Team<Shard<T>>;
 
-/// A descent: its points, its method, its best. Rows never interact.
+/// A descent: all rows, dealt out to the threads of a team. What comes out does not depend on how many there are.
 #[derive(Debug)]
 pub(crate) struct Descent<T> {
     model: Arc<Model<T>>,
-    aim: Aim<T>,
-    current: Batch<T>,
-    trial: Batch<T>,
-    best: Best<T>,
-    method: Method<T>,
-    statistics: Statistics,
-    work: Workspace<T>,
-    /// One flag for each row, for whatever is asked of the rows just now.
-    marks: Vec<bool>,
-}
-
-/// The best point of each row.
-#[derive(Clone, Debug)]
-struct Best<T> {
-    z: Vec<T>,
-    x: Vec<T>,
-    raw: Vec<T>,
+    team: Arc<Shards<T>>,
+    /// Whether one observation is explained by all rows.
+    is_shared: bool,
+    /// In the order of the rows.
+    shards: Vec<Shard<T>>,
+    /// Points from outside, `[K, Z]`.
+    given: Vec<T>,
+    /// Present and least loss of each row.
     loss: Vec<f64>,
-}
-
-impl<T: Real> Best<T> {
-    fn take(&mut self, other: &Batch<T>, row: usize) {
-        let rows = self.loss.len();
-        copy_row(&mut self.z, &other.z, rows, row);
-        copy_row(&mut self.x, &other.x, rows, row);
-        copy_row(&mut self.raw, &other.raw, rows, row);
-        self.loss[row] = other.loss[row];
-    }
-}
-
-/// Copies one of `rows` rows.
-fn copy_row<T: Copy>(mine: &mut [T], theirs: &[T], rows: usize, row: usize) {
-    let width = mine.len() / rows;
-    mine[row * width..][..width].copy_from_slice(&theirs[row * width..][..width]);
-}
-
-/// Copies row `from` over row `to`.
-fn repeat_row<T: Copy>(values: &mut [T], rows: usize, from: usize, to: usize) {
-    let width = values.len() / rows;
-    values.copy_within(from * width..(from + 1) * width, to * width);
-}
-
-/// Takes over row `row` of `theirs`.
-fn take_row<T: Real>(mine: &mut Batch<T>, theirs: &Batch<T>, row: usize) {
-    let rows = mine.loss.len();
-    let pairs = [
-        (&mut mine.z, &theirs.z),
-        (&mut mine.x, &theirs.x),
-        (&mut mine.raw, &theirs.raw),
-        (&mut mine.gradient, &theirs.gradient),
-        (&mut mine.by_x, &theirs.by_x),
-    ];
-    pairs.into_iter().for_each(|(mine, theirs)| copy_row(mine, theirs, rows, row));
-    if let (Some(mine), Some(theirs)) = (mine.linear.get_mut(row), theirs.linear.get(row)) {
-        mine.take(theirs);
-    }
-    (mine.loss[row], mine.slope[row]) = (theirs.loss[row], theirs.slope[row]);
+    best_loss: Vec<f64>,
+    statistics: Statistics,
 }
 
 impl<T: Real> Descent<T> {
     /// Evaluates starting points `z`, `[K, Z]`; those that are not finite are drawn again.
     pub(super) fn start(
-        model: &Arc<Model<T>>,
+        (model, team): (&Arc<Model<T>>, &Arc<Shards<T>>),
         aim: Aim<T>,
         spare: Option<Self>,
         z: &Tensor,
         optimizer: &Optimizer,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
-        let rows = z.size()[0] as usize;
+        let hypotheses = z.size()[0] as usize;
+        let (is_shared, aim, parts) = (aim.is_shared(), Arc::new(aim), team.size().min(hypotheses));
+        let span = |index| Span::part(hypotheses, parts, index);
         let fits = |spare: &Self| {
-            let is_linear = spare.current.linear.len() == rows;
-            spare.marks.len() == rows && is_linear == optimizer.needs_residual() && Arc::ptr_eq(&spare.model, model)
+            let mut shards = spare.shards.iter().enumerate();
+            spare.shards.len() == parts && shards.all(|(index, shard)| shard.fits(model, optimizer, span(index)))
         };
-        let (mut current, trial, best, mut work, method, marks) = match spare.filter(fits) {
-            Some(Self { current, trial, best, work, method, marks, .. }) => {
-                (current, trial, best, work, Some(method), marks)
+        let (model, team, statistics) = (Arc::clone(model), Arc::clone(team), Statistics::default());
+        let mut descent = match spare.filter(fits) {
+            Some(Self { shards, given, loss, best_loss, .. }) => {
+                let shards = shards.into_iter().map(|shard| shard.renewed(&aim, optimizer)).collect();
+                Self { model, team, is_shared, shards, given, loss, best_loss, statistics }
             }
             None => {
-                let batch = || Method::batch(optimizer, model, rows);
-                let best = Best { z: Vec::new(), x: Vec::new(), raw: Vec::new(), loss: Vec::new() };
-                (batch(), batch(), best, model.workspace(), None, vec![false; rows])
+                let shard = |index| Shard::new(&model, &aim, optimizer, span(index));
+                let shards = (0..parts).map(shard).collect();
+                let (given, loss) = (vec![T::ZERO; hypotheses * model.dim()], vec![0.0; hypotheses]);
+                Self { model, team, is_shared, shards, given, best_loss: loss.clone(), loss, statistics }
             }
         };
-        read(z, &mut current.z);
-        let method = Method::start(method, optimizer, model, &aim, rows);
-        model.evaluate(&aim, &mut current, &mut work);
-        let (model, statistics) = (Arc::clone(model), Statistics { evaluations: 1, ..Statistics::default() });
-        let mut descent = Self { model, aim, current, trial, best, method, statistics, work, marks };
-        descent.find_finite(sampler)?;
-        let Batch { z, x, raw, loss, .. } = &descent.current;
-        let best = &mut descent.best;
-        best.z.clone_from(z);
-        best.x.clone_from(x);
-        best.raw.clone_from(raw);
-        best.loss.clone_from(loss);
+        descent.take_in(z, |shard| &mut shard.current.z);
+        descent.each(Shard::evaluate);
+        descent.find_finite(optimizer, sampler)?;
+        descent.shards.iter_mut().for_each(|shard| shard.begin_best());
+        descent.tell_losses();
         Ok(descent)
     }
 
+    /// Has every thread do the same with its shard, an evaluation of all rows.
+    fn each(&mut self, work: fn(&mut Shard<T>)) {
+        self.team.each(&mut self.shards, work);
+        self.statistics.evaluations += 1;
+    }
+
+    /// As [`Descent::each`], here, and only where rows are marked.
+    fn each_marked(&mut self, work: impl Fn(&mut Shard<T>)) {
+        self.shards.iter_mut().filter(|shard| shard.is_marked()).for_each(work);
+    }
+
+    /// Deals points out.
+    fn take_in(&mut self, z: &Tensor, place: impl Fn(&mut Shard<T>) -> &mut Vec<T>) {
+        read(z, &mut self.given);
+        let mut rest = &self.given[..];
+        for shard in &mut self.shards {
+            let place = place(shard);
+            let (mine, others) = rest.split_at(place.len());
+            place.copy_from_slice(mine);
+            rest = others;
+        }
+    }
+
     /// Draws broken rows again; those that stay so become copies of the best when all rows share a target.
-    fn find_finite(&mut self, sampler: &mut Sampler) -> Result<(), EngineError> {
+    fn find_finite(&mut self, optimizer: &Optimizer, sampler: &mut Sampler) -> Result<(), EngineError> {
         for _ in 0..SPAWN_ATTEMPTS {
             if !self.mark_broken() {
                 return Ok(());
             }
-            self.statistics.count_diverged(&self.marks);
             self.draw(sampler);
             self.replace();
         }
         if !self.mark_broken() {
             return Ok(());
         }
-        let finite = (0..self.marks.len()).filter(|&row| !self.marks[row]);
-        let best = finite.min_by(|&a, &b| self.current.loss[a].total_cmp(&self.current.loss[b]));
-        let Some(best) = best.filter(|_| self.aim.is_shared()) else {
-            let rows = self.marks.iter().filter(|broken| **broken).count();
+        let finite = self.shards.iter().filter_map(|shard| Some((shard, shard.best_unmarked()?)));
+        let loss = |(shard, row): &(&Shard<T>, usize)| shard.current.loss[*row];
+        let best = finite.min_by(|a, b| loss(a).total_cmp(&loss(b)));
+        let Some((shard, row)) = best.filter(|_| self.is_shared) else {
+            let marked = |shard: &Shard<T>| shard.marks.iter().filter(|broken| **broken).count();
+            let rows = self.shards.iter().map(marked).sum();
             return Err(EngineError::NothingFinite { rows, attempts: SPAWN_ATTEMPTS + 1 });
         };
-        let Self { current: Batch { z, x, raw, loss, gradient, by_x, slope, linear }, marks, .. } = self;
-        for row in (0..marks.len()).filter(|&row| marks[row]) {
-            if !linear.is_empty() {
-                linear[row] = linear[best].clone();
-            }
-            let values = [&mut *z, x, raw, gradient, by_x];
-            values.into_iter().for_each(|values| repeat_row(values, marks.len(), best, row));
-            (loss[row], slope[row]) = (loss[best], slope[best]);
-        }
+        let best = shard.row(optimizer, row);
+        self.each_marked(|shard| shard.fall_back(&best));
         Ok(())
     }
 
     /// Does one optimizer step for all rows.
     pub(super) fn step(&mut self, sampler: &mut Sampler) -> Status {
-        let Self { model, aim, current, trial, method, work, marks, .. } = self;
-        method.propose(model, aim, current, trial, work);
-        method.evaluate(model, aim, current, trial, work);
-        method.judge(current, trial, marks);
-        if marks.iter().all(|&accepted| accepted) {
-            std::mem::swap(current, trial);
-        } else {
-            (0..marks.len()).filter(|&row| marks[row]).for_each(|row| take_row(current, trial, row));
-        }
-        (self.statistics.steps, self.statistics.evaluations) =
-            (self.statistics.steps + 1, self.statistics.evaluations + 1);
-        if self.mark_broken() {
+        self.each(Shard::step);
+        self.statistics.steps += 1;
+        if self.shards.iter().any(|shard| shard.is_marked()) {
             self.respawn(sampler);
         }
-        self.keep_best()
+        self.tell_losses()
     }
 
     /// Takes rows of `z`, `[K, Z]`, where they are better than what is there.
     pub(super) fn offer(&mut self, z: &Tensor) {
-        read(z, &mut self.trial.z);
-        let Self { model, aim, current, trial, work, marks, .. } = self;
-        model.evaluate(aim, trial, work);
-        for (row, mark) in marks.iter_mut().enumerate() {
-            *mark = is_finite(trial, row) && trial.loss[row] < current.loss[row];
-            if *mark {
-                take_row(current, trial, row);
-            }
-        }
-        self.statistics.evaluations += 1;
-        self.keep_best();
+        self.take_in(z, |shard| &mut shard.trial.z);
+        self.each(Shard::consider);
+        self.tell_losses();
     }
 
     /// Gives broken rows a fresh point, or, where that is broken too, the best they have had.
     fn respawn(&mut self, sampler: &mut Sampler) {
-        self.statistics.count_diverged(&self.marks);
-        self.method.reset(&self.marks);
+        self.each_marked(Shard::reset);
         self.draw(sampler);
         self.replace();
         if self.mark_broken() {
-            self.trial.z.copy_from_slice(&self.best.z);
+            self.each_marked(|shard| shard.trial.z.copy_from_slice(&shard.best.z));
             self.replace();
         }
+        // Those without broken rows have judged already.
+        self.shards.iter_mut().filter(|shard| shard.progress.is_none()).for_each(|shard| shard.keep_best());
     }
 
     /// Marks the rows that are not finite, and tells whether there are any.
     fn mark_broken(&mut self) -> bool {
-        let current = &self.current;
-        self.marks.iter_mut().enumerate().for_each(|(row, mark)| *mark = !is_finite(current, row));
-        self.marks.contains(&true)
-    }
-
-    /// Draws candidates for all rows, so that a row's does not depend on which others are broken.
-    fn draw(&mut self, sampler: &mut Sampler) {
-        let values = sampler.values(self.trial.z.len());
-        self.trial.z.iter_mut().zip(values).for_each(|(z, value)| *z = T::of(value));
-    }
-
-    /// Evaluates the marked rows of `trial.z` in place of what was there; the others keep their bits.
-    fn replace(&mut self) {
-        let Self { model, aim, current, trial, work, marks, .. } = self;
-        for row in (0..marks.len()).filter(|&row| !marks[row]) {
-            copy_row(&mut trial.z, &current.z, marks.len(), row);
+        let mut broken = false;
+        for shard in &mut self.shards {
+            broken |= shard.mark_broken();
         }
-        model.evaluate(aim, trial, work);
-        (0..marks.len()).filter(|&row| marks[row]).for_each(|row| take_row(current, trial, row));
+        broken
+    }
+
+    /// Counts the marked rows, and draws candidates for all, so that a row's does not depend on which are broken.
+    fn draw(&mut self, sampler: &mut Sampler) {
+        let mut values = sampler.values(self.given.len());
+        for shard in &mut self.shards {
+            self.statistics.count_diverged(&shard.marks);
+            shard.trial.z.iter_mut().zip(&mut values).for_each(|(z, value)| *z = T::of(value));
+        }
+    }
+
+    /// Evaluates the marked rows of the candidates in place of what was there.
+    fn replace(&mut self) {
+        self.each_marked(Shard::replace);
         self.statistics.evaluations += 1;
     }
 
-    fn keep_best(&mut self) -> Status {
-        let mut improved = false;
-        let mut converged = true;
-        for row in 0..self.marks.len() {
-            if is_finite(&self.current, row) && self.current.loss[row] < self.best.loss[row] {
-                self.best.take(&self.current, row);
-                improved = true;
-            }
-            converged &= self.is_converged(row);
+    /// Puts the shards' losses side by side; returns how all rows fared together.
+    fn tell_losses(&mut self) -> Status {
+        let Self { shards, loss, best_loss, .. } = self;
+        let mut first = 0;
+        for shard in shards.iter() {
+            let span = first..first + shard.marks.len();
+            loss[span.clone()].copy_from_slice(&shard.current.loss);
+            best_loss[span.clone()].copy_from_slice(&shard.best.loss);
+            first = span.end;
         }
-        match (converged, improved) {
-            (true, _) => Status::Converged,
-            (false, true) => Status::Improved,
-            (false, false) => Status::Stalled,
+        let progress = shards.iter().filter_map(|shard| shard.progress);
+        let together = |one: Progress, other: Progress| Progress {
+            converged: one.converged && other.converged,
+            improved: one.improved || other.improved,
+        };
+        match progress.reduce(together) {
+            Some(Progress { converged: true, .. }) => Status::Converged,
+            Some(Progress { improved: true, .. }) => Status::Improved,
+            _ => Status::Stalled,
         }
-    }
-
-    /// Whether a unit step down the gradient would change the loss by less than its rounding.
-    fn is_converged(&self, row: usize) -> bool {
-        let flat = self.current.slope[row].sqrt() <= T::EPSILON * self.current.loss[row];
-        flat || self.method.is_exhausted(row)
     }
 
     /// The present points, `[K, Z]`.
     pub(super) fn z(&self) -> Tensor {
-        rows_of(&self.current.z, &[self.model.dim() as i64])
+        self.gather(&[self.model.dim() as i64], |shard| &shard.current.z)
     }
 
     /// The loss of each row at the present point.
     pub(super) fn loss(&self) -> &[f64] {
-        &self.current.loss
+        &self.loss
     }
 
     /// The least loss that each row has met.
     pub(super) fn best_loss(&self) -> &[f64] {
-        &self.best.loss
+        &self.best_loss
     }
 
     /// The best point of each row, `[K, Z]`.
     pub(super) fn best_z(&self) -> Tensor {
-        rows_of(&self.best.z, &[self.model.dim() as i64])
+        self.gather(&[self.model.dim() as i64], |shard| &shard.best.z)
     }
 
     /// The best points, as tensors; `output` is the shape of one row of F's output.
     pub(super) fn best(&self, output: &[i64]) -> Point {
-        let Best { z, x, raw, loss } = &self.best;
+        let outputs: Vec<T> = self.shards.iter().flat_map(|shard| self.model.outputs(&shard.best.raw)).collect();
         Point {
-            z: rows_of(z, &[self.model.dim() as i64]),
-            x: rows_of(x, &[self.model.latent() as i64]),
-            y_hat: rows_of(&self.model.outputs(raw), output),
-            loss: loss.clone(),
+            z: self.best_z(),
+            x: self.gather(&[self.model.latent() as i64], |shard| &shard.best.x),
+            y_hat: rows_of(&outputs, output),
+            loss: self.best_loss.clone(),
+        }
+    }
+
+    /// Puts the shards' rows into a tensor.
+    fn gather(&self, row: &[i64], values: impl Fn(&Shard<T>) -> &[T]) -> Tensor {
+        match &self.shards[..] {
+            [only] => rows_of(values(only), row),
+            shards => rows_of(&shards.iter().flat_map(values).copied().collect::<Vec<T>>(), row),
         }
     }
 

@@ -1,11 +1,12 @@
 //! One evaluation natively and by autograd: losses and gradients agree.
 
+use pulp::Arch;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{LoadOptions, Observation, Task};
 
 use crate::engine::evaluation::{Evaluation, Problem};
 use crate::engine::prior::Prior;
-use crate::fused::{Aim, Batch, Model, Real, numbers};
+use crate::fused::{Aim, Batch, Model, Real, arches, numbers};
 use crate::landscape::{Landscape, LandscapeShape};
 
 const ROWS: i64 = 37;
@@ -45,13 +46,20 @@ fn by_autograd(task: &dyn Task, landscape: &Landscape, obs: &Observation, z: &Te
     problem.evaluate(z).expect("finite")
 }
 
-fn natively<T: Real>(task: &dyn Task, theta: &Landscape, obs: &Observation, z: &Tensor, prior: f64) -> Batch<T> {
+fn natively<T: Real>(
+    arch: Arch,
+    task: &dyn Task,
+    theta: &Landscape,
+    obs: &Observation,
+    z: &Tensor,
+    prior: f64,
+) -> Batch<T> {
     let target = task.encode(obs).expect("a valid observation");
     let form = task.dense().expect("described");
-    let model = Model::<T>::new(form, theta.perceptron()).expect("layers that fit");
+    let model = Model::<T>::with_arch(arch, form, theta.perceptron()).expect("layers that fit");
     let aim: Aim<T> = model.aim(&target).expect("a target of the described form");
     let aim = aim.with_pull(super::pull(&prior_of(prior, task)));
-    let mut batch = model.batch(z.size()[0] as usize);
+    let mut batch = model.batch(0, z.size()[0] as usize);
     batch.z = numbers(z);
     model.evaluate(&aim, &mut batch, &mut model.workspace());
     batch
@@ -75,11 +83,13 @@ fn agree<T: Real>(loss: &str, theta: bool, shared: bool, parts: bool, prior: f64
     let obs = observation(if shared { 1 } else { ROWS }, parts);
     let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
     let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
-    let got = natively::<T>(task.as_ref(), &landscape, &obs, &z, prior);
-    assert_near("x", &got.x, &expected.point.x, tolerance);
-    assert_near("loss", &got.loss, &Tensor::from_slice(&expected.point.loss), tolerance);
-    assert_near("gradient", &got.gradient, &expected.gradient, tolerance);
-    assert_near("slope", &got.slope, &Tensor::from_slice(&expected.slope), 10.0 * tolerance);
+    for arch in arches() {
+        let got = natively::<T>(arch, task.as_ref(), &landscape, &obs, &z, prior);
+        assert_near("x", &got.x, &expected.point.x, tolerance);
+        assert_near("loss", &got.loss, &Tensor::from_slice(&expected.point.loss), tolerance);
+        assert_near("gradient", &got.gradient, &expected.gradient, tolerance);
+        assert_near("slope", &got.slope, &Tensor::from_slice(&expected.slope), 10.0 * tolerance);
+    }
 }
 
 #[test]
@@ -92,4 +102,50 @@ fn losses_and_gradients_agree_with_autograd() {
         agree::<f64>(loss, flag(2), flag(3), flag(4), prior, 1e-9);
         agree::<f32>(loss, flag(2), flag(3), flag(4), prior, 1e-4);
     }
+}
+
+/// Where a damped step leads from `z`, and the derivatives that it goes by.
+fn damped_step<T: Real>(
+    arch: Arch,
+    task: &dyn Task,
+    theta: &Landscape,
+    obs: &Observation,
+    z: &Tensor,
+) -> (Vec<T>, Vec<T>) {
+    let target = task.encode(obs).expect("a valid observation");
+    let model = Model::<T>::with_arch(arch, task.dense().expect("described"), theta.perceptron()).expect("they fit");
+    let aim = model.aim(&target).expect("a target of the described form");
+    let rows = z.size()[0] as usize;
+    let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(aim.residuals(), rows, rows));
+    batch.z = numbers(z);
+    model.evaluate_linear(&aim, &mut batch, &mut model.workspace(), &mut space, |_, _| true);
+    let mut moved = batch.z.clone();
+    let points = moved.chunks_exact_mut(model.dim()).zip(batch.by_x.chunks_exact(model.latent()));
+    for ((z, by_x), linear) in points.zip(&batch.linear) {
+        space.step(linear, by_x, 1.0, model.latent(), z);
+    }
+    (batch.gradient, moved)
+}
+
+#[test]
+fn damped_steps_agree_on_all_vectors() {
+    fn check<T: Real>(tolerance: f64) {
+        tch::manual_seed(6);
+        let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+        let random = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+        for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(32), "axis_angle")] {
+            let task = body(loss, T::KIND);
+            let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
+            let obs = observation(1, true);
+            let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));
+            let steps: Vec<_> = steps.collect();
+            for (gradient, moved) in &steps[1..] {
+                assert_near("gradient", gradient, &Tensor::from_slice(&steps[0].0), tolerance);
+                assert_near("step", moved, &Tensor::from_slice(&steps[0].1), tolerance);
+            }
+        }
+    }
+    tch::set_num_threads(1);
+    check::<f64>(1e-9);
+    check::<f32>(1e-3);
 }

@@ -50,7 +50,7 @@ pub(crate) struct ThetaArguments {
     /// Where to compute
     #[arg(long, default_value = "cpu")]
     device: DeviceName,
-    /// Threads for libtorch
+    /// Threads for libtorch, and for descents where they run natively
     #[arg(long, default_value_t = 1)]
     threads: u32,
     #[command(flatten)]
