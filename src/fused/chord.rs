@@ -9,13 +9,40 @@ use super::rotation::Frame;
 /// Most numbers that a register has.
 const MOST: usize = 16;
 
+/// Entries of a joint's matrix, and their weights.
+const PAIRS: usize = 18;
+
+/// Puts the same entry of joints side by side, for [`Chord`]: as many joints as a register has numbers, then the next.
+pub(super) struct SideBySide<'a, T> {
+    /// Entries of each joint's matrix, and their weights.
+    pub(super) value: &'a [[T; 9]],
+    pub(super) weight: &'a [[T; 9]],
+    /// Takes all numbers of one row.
+    pub(super) out: &'a mut Vec<T>,
+}
+
+impl<T: Real> WithSimd for SideBySide<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let lanes = T::lanes::<S>().min(MOST);
+        for (value, weight) in self.value.chunks(lanes).zip(self.weight.chunks(lanes)) {
+            for entry in 0..PAIRS {
+                let (joints, entry) = if entry < 9 { (value, entry) } else { (weight, entry - 9) };
+                let numbers = joints.iter().map(|joint| joint[entry]);
+                self.out.extend(numbers.chain(std::iter::repeat(T::ZERO)).take(lanes));
+            }
+        }
+    }
+}
+
 /// Scores rotations entry by entry: the loss, and its derivative in place of `raw`.
 pub(super) struct Chord<'a, T> {
     /// Six numbers of each joint.
     pub(super) raw: &'a mut [[T; 6]],
-    /// Entries of each joint's matrix, and their weights.
-    pub(super) value: &'a [[T; 9]],
-    pub(super) weight: &'a [[T; 9]],
+    /// From [`SideBySide`].
+    pub(super) aim: &'a [T],
     pub(super) least_length: T,
 }
 
@@ -28,15 +55,15 @@ impl<T: Real> WithSimd for Chord<'_, T> {
         let mut losses = [T::ZERO; MOST];
         let least_length = Lane::splat(simd, self.least_length);
         let twice = Lane::splat(simd, T::of(2.0));
-        let joints = self.value.chunks(lanes).zip(self.weight.chunks(lanes));
-        for (raw, (value, weight)) in self.raw.chunks_mut(lanes).zip(joints) {
+        let entries = T::registers::<S>(self.aim).chunks_exact(PAIRS);
+        for (raw, entries) in self.raw.chunks_mut(lanes).zip(entries) {
             let six = Lane::side_by_side(simd, raw, &raw[0]);
-            let (value, weight) =
-                (Lane::side_by_side(simd, value, &[T::ZERO; 9]), Lane::side_by_side(simd, weight, &[T::ZERO; 9]));
+            let (value, weight) = entries.split_at(PAIRS / 2);
             let frame = Frame::new(&six, least_length);
             let mut derivative = frame.matrix();
             let mut loss = Lane::read(simd, &losses);
             for ((entry, value), weight) in derivative.iter_mut().zip(value).zip(weight) {
+                let (value, weight) = (Lane::of(simd, *value), Lane::of(simd, *weight));
                 let residual = (*entry - value) * weight;
                 loss = loss + residual * residual;
                 *entry = twice * residual * weight;

@@ -4,7 +4,8 @@ use pulp::Arch;
 use tch::{Device, Tensor};
 use thalweg_task::{DenseHead, RotationFeatures, RotationHead, SerialAngles, Target};
 
-use super::chord::Chord;
+use super::chord::{Chord, SideBySide};
+use super::panels::GROUP;
 use super::real::Real;
 use super::rotation::{Frame, Sines, Turn};
 
@@ -23,6 +24,8 @@ pub(crate) struct Aim<T> {
     residuals: usize,
     value: Vec<T>,
     weight: Vec<T>,
+    /// Both once more in the order of [`Chord`], where that compares them; else empty.
+    side_by_side: Vec<T>,
     pull: Option<Pull<T>>,
 }
 
@@ -87,6 +90,13 @@ impl<T: Real> Aim<T> {
     fn row(&self, row: usize) -> (&[T], &[T]) {
         let start = if self.is_shared() { 0 } else { row * self.residuals };
         (&self.value[start..start + self.residuals], &self.weight[start..start + self.residuals])
+    }
+
+    /// As [`Aim::row`], in the order of [`Chord`]; none where that does not compare.
+    fn chord(&self, row: usize) -> Option<&[T]> {
+        let width = self.side_by_side.len() / self.rows;
+        let start = if self.is_shared() { 0 } else { row * width };
+        Some(&self.side_by_side[start..start + width]).filter(|row| !row.is_empty())
     }
 }
 
@@ -163,7 +173,12 @@ impl Comparison {
         if !fits || rows == 0 || target.weight.size() != size {
             return None;
         }
-        Some(Aim { rows, residuals, value: numbers(&target.value), weight: numbers(&target.weight), pull: None })
+        let (value, weight) = (numbers(&target.value), numbers(&target.weight));
+        let side_by_side = match self {
+            Self::Rotations(rotations) if rotations.is_chord(residuals) => rotations.side_by_side(&value, &weight),
+            _ => Vec::new(),
+        };
+        Some(Aim { rows, residuals, value, weight, side_by_side, pull: None })
     }
 
     /// Applies the head to `raw`, the layers' output for one row.
@@ -193,7 +208,10 @@ impl Comparison {
                 }
                 loss
             }
-            Self::Rotations(rotations) => rotations.pull(raw, value, weight),
+            Self::Rotations(rotations) => match aim.chord(row) {
+                Some(aim) => rotations.pull_chord(raw, aim),
+                None => rotations.pull(raw, value, weight),
+            },
         }
     }
 
@@ -277,14 +295,29 @@ impl RotationComparison {
         rows.extend((skipped..weight.len()).filter(|&residual| weight[residual] != T::ZERO).map(row));
     }
 
+    /// Whether rows of so many residuals are matrices and nothing else; vectors with sines are nine columns, too.
+    fn is_chord(&self, residuals: usize) -> bool {
+        residuals == self.joints * NINE && matches!(self.head.features, RotationFeatures::Matrix)
+    }
+
+    /// Values and weights of matrices in the order of [`Chord`].
+    fn side_by_side<T: Real>(&self, value: &[T], weight: &[T]) -> Vec<T> {
+        let mut out = Vec::with_capacity(2 * value.len().next_multiple_of(GROUP * NINE));
+        let rows = value.chunks_exact(self.joints * NINE).zip(weight.chunks_exact(self.joints * NINE));
+        for (value, weight) in rows {
+            let (value, weight) = (value.as_chunks().0, weight.as_chunks().0);
+            self.arch.dispatch(SideBySide { value, weight, out: &mut out });
+        }
+        out
+    }
+
+    fn pull_chord<T: Real>(&self, raw: &mut [T], aim: &[T]) -> T {
+        let raw = &mut raw.as_chunks_mut().0[..self.joints];
+        self.arch.dispatch(Chord { raw, aim, least_length: T::of(self.head.least_length) })
+    }
+
     fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T]) -> T {
         let columns = value.len() / self.joints;
-        // Vectors with sines are nine columns, too.
-        if columns == NINE && matches!(self.head.features, RotationFeatures::Matrix) {
-            let (raw, value, weight) = (raw.as_chunks_mut().0, value.as_chunks().0, weight.as_chunks().0);
-            let least_length = T::of(self.head.least_length);
-            return self.arch.dispatch(Chord { raw, value, weight, least_length });
-        }
         let targets = value.chunks_exact(columns).zip(weight.chunks_exact(columns));
         let (six, _) = raw.as_chunks_mut::<SIX>();
         let mut loss = T::ZERO;

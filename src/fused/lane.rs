@@ -50,6 +50,12 @@ impl<S: Simd, T: Real> Lane<S, T> {
         Self { simd, value: T::registers::<S>(values)[0] }
     }
 
+    /// Takes a register.
+    #[inline(always)]
+    pub(super) fn of(simd: S, value: T::Lanes<S>) -> Self {
+        Self { simd, value }
+    }
+
     /// Repeats a number.
     #[inline(always)]
     pub(super) fn splat(simd: S, value: T) -> Self {
