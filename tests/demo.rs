@@ -74,9 +74,11 @@ fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
     check_finite("", &report);
     assert_eq!(report["settings"]["methods"], serde_json::json!(["start", "theta", "x-descent", "x-cold"]));
     assert_eq!(report["settings"]["landscapes"][0], "identity");
+    assert_eq!(report["settings"]["engines"][0], "start: levenberg_marquardt by fused");
     let phases = report["phases"].as_array().unwrap();
     assert_eq!(phases.iter().map(|phase| phase["hidden"].as_str().unwrap()).collect::<Vec<_>>(), ["arms", "legs"]);
     let printed = text(&output.stdout);
+    assert!(printed.contains("theta: adam by fused"), "{printed}");
     for phase in phases {
         let methods = phase["methods"].as_array().unwrap();
         assert_eq!(methods.len(), 4);

@@ -38,6 +38,12 @@ impl Arm {
         self.name
     }
 
+    /// Says how it descends, and what computes: fused, or tch.
+    pub(super) fn describe(&self) -> String {
+        let (optimizer, backend) = (self.engine.config().optimizer.name(), self.engine.backend());
+        format!("{}: {optimizer} by {}", self.name, backend.name())
+    }
+
     pub(super) fn rate(&self) -> f64 {
         self.rate
     }

@@ -38,6 +38,8 @@ pub(super) struct Settings {
     model: String,
     /// Names of the methods; the lists below have their order.
     methods: Vec<&'static str>,
+    /// How each descends, and what computes.
+    engines: Vec<String>,
     /// Fingerprint of each landscape.
     landscapes: Vec<String>,
     rates: Vec<f64>,
@@ -55,7 +57,7 @@ pub(super) struct Settings {
 
 impl Settings {
     /// # Errors
-    /// When a landscape cannot be loaded.
+    /// When a method cannot be prepared.
     pub(super) fn new(
         arguments: &DemoArguments,
         player: &Player,
@@ -70,6 +72,10 @@ impl Settings {
             task: thalweg_body_pose::ENTRY.name,
             model: player.fingerprint().to_owned(),
             landscapes: landscapes.collect::<anyhow::Result<_>>()?,
+            engines: methods
+                .iter()
+                .map(|method| Ok(arguments.arm(method)?.describe()))
+                .collect::<anyhow::Result<_>>()?,
             methods: methods.iter().map(|method| method.name).collect(),
             rates: methods.iter().map(|method| method.rate).collect(),
             theta_prior: arguments.theta_prior,
@@ -130,8 +136,9 @@ impl Report {
     }
 
     fn table(&self) -> Result<String, std::fmt::Error> {
-        let Settings { hypotheses, budget_ms, frames, fps, way, .. } = &self.settings;
+        let Settings { hypotheses, budget_ms, frames, fps, way, engines, .. } = &self.settings;
         let mut text = String::from("\n");
+        writeln!(text, "{}.", engines.join("; "))?;
         writeln!(text, "{frames} frames a phase at {fps} Hz, {}.", way.over)?;
         writeln!(
             text,
