@@ -10,7 +10,7 @@ use super::real::Real;
 /// A product of rows, `[R, padded]`, with the transpose of panels, into rows of `out`, `[R, rows]`.
 ///
 /// The rows' padding has to be zero. Each result is a sum along a row of the matrix, kept as a register of partial
-/// sums until the end; sixteen registers are then added up together.
+/// sums until the end; sixteen registers, or eight, are then added up together.
 pub(crate) struct Dots<'a, T, F> {
     pub(crate) rows: Rows<'a, T>,
     pub(crate) panels: &'a Panels<T>,

@@ -187,7 +187,7 @@ real!(
     sub_f32s,
     div_f32s,
     sqrt_f32s,
-    super::sums::sixteen
+    super::sums::together
 );
 real!(
     f64,
