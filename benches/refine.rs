@@ -1,15 +1,19 @@
 //! Times a step of the engine on the body-pose task beside libtorch, PyTorch, JAX and what the machine could do.
 //!
-//! `cargo bench --bench refine`. All arms of a number of hypotheses take turns, and medians are printed, for other
-//! programs disturb all of them then. `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
+//! `cargo bench --bench refine`; with `-- "Adam in x 8 1"` only the rows of that descent, K and number of threads. All
+//! arms of a row take turns, and medians are printed beside the least, for other programs disturb all of them then.
+//! `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
 #![allow(missing_docs, reason = "a program")]
 
+#[path = "refine/collect.rs"]
+mod collect;
 #[path = "refine/machine.rs"]
 mod machine;
 #[path = "refine/peers.rs"]
 mod peers;
 
 use std::io::Write as _;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
@@ -22,10 +26,18 @@ use peers::Peers;
 
 /// Numbers of hypotheses.
 const HYPOTHESES: [usize; 4] = [1, 8, 32, 128];
-/// Turns that each arm has.
+/// Numbers of threads; one hypothesis is not divided.
+const THREADS: [usize; 2] = [1, 2];
+/// Turns that each arm has, fewer where they take longer than the time of a row.
 const ROUNDS: usize = 25;
-/// Steps of a turn: those of a short descent, from its first one.
-const STEPS: u32 = 5;
+const FEWEST_ROUNDS: usize = 3;
+const ROW: Duration = Duration::from_secs(7);
+/// Steps of a turn, from the first one of a descent: as many as a solve of some milliseconds has, and those that
+/// Levenberg-Marquardt needs to get near.
+const ADAM_STEPS: u32 = 20;
+const LM_STEPS: u32 = 5;
+/// Time for the threads of other libraries to fall asleep after a turn; until then they spin, OpenMP 300,000 times.
+const SETTLING: Duration = Duration::from_millis(20);
 /// Weights of theta, 128-512-512-32, and of F, 32-512-512-126.
 const THETA: usize = 128 * 512 + 512 * 512 + 512 * 32;
 const DECODER: usize = 32 * 512 + 512 * 512 + 512 * 126;
@@ -38,9 +50,11 @@ struct Descent {
     damped: bool,
 }
 
-const DESCENTS: [Descent; 3] = [
-    Descent { name: "Adam in z", in_z: true, damped: false },
+const ADAM_IN_Z: Descent = Descent { name: "Adam in z", in_z: true, damped: false };
+const DESCENTS: [Descent; 4] = [
+    ADAM_IN_Z,
     Descent { name: "Adam in x", in_z: false, damped: false },
+    Descent { name: "LM in z", in_z: true, damped: true },
     Descent { name: "LM in x", in_z: false, damped: true },
 ];
 
@@ -49,7 +63,11 @@ impl Descent {
         DECODER + if self.in_z { THETA } else { 0 }
     }
 
-    fn engine(self, backend: BackendChoice, hypotheses: usize) -> Engine {
+    fn steps(self) -> u32 {
+        if self.damped { LM_STEPS } else { ADAM_STEPS }
+    }
+
+    fn engine(self, backend: BackendChoice, hypotheses: usize, threads: usize) -> Engine {
         let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions::default()).expect("the shipped weights are there");
         let shape = LandscapeShape::for_latent(task.spec().latent);
         let landscape = if self.in_z {
@@ -59,7 +77,7 @@ impl Descent {
         };
         let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
         let optimizer = if self.damped { damped } else { Optimizer::default() };
-        let config = EngineConfig { hypotheses, optimizer, fresh: 0, backend, ..EngineConfig::default() };
+        let config = EngineConfig { hypotheses, optimizer, fresh: 0, threads, backend, ..EngineConfig::default() };
         Engine::new(task, landscape, config).expect("task, landscape and options fit")
     }
 }
@@ -73,80 +91,133 @@ fn observation() -> Observation {
     Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]))
 }
 
-/// Microseconds of a step: the mean of the first few of a descent that starts where its backend's others do.
-fn time(engine: &mut Engine, observation: &Observation) -> f64 {
-    engine.reset();
-    engine.begin(observation).expect("finite losses");
-    let start = Instant::now();
-    for _ in 0..STEPS {
-        engine.refine().expect("perceptrons do not fail");
-    }
-    micros(start.elapsed()) / f64::from(STEPS)
-}
-
-fn micros(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1e6
-}
-
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }
 
-/// Medians of all arms of one descent, microseconds; a peer that is absent has none.
-struct Row {
-    fused: f64,
-    tch: f64,
-    peers: [Option<f64>; 2],
+/// What was measured of an arm, or of the machine, microseconds.
+#[derive(Clone, Copy)]
+struct Figures {
+    least: f64,
+    median: f64,
 }
 
-fn measure(descent: Descent, hypotheses: usize, peers: &mut Peers) -> Row {
-    let observation = observation();
-    let mut engines = [BackendChoice::Fused, BackendChoice::Tch].map(|backend| descent.engine(backend, hypotheses));
-    let mut times = [const { Vec::new() }; 4];
-    for round in 0..=ROUNDS {
-        let mut turn: Vec<Option<f64>> = engines.iter_mut().map(|engine| Some(time(engine, &observation))).collect();
-        for library in peers::LIBRARIES {
-            turn.push(if descent.damped { None } else { peers.time(library, descent.in_z, hypotheses) });
-        }
-        // The first turn warms up.
+/// The times of an arm.
+#[derive(Default)]
+struct Turns(Vec<f64>);
+
+impl Turns {
+    /// Notes a time; the first turn warms up.
+    fn note(&mut self, round: usize, micros: f64) {
         if round > 0 {
-            times.iter_mut().zip(turn).for_each(|(times, time)| times.extend(time));
+            self.0.push(micros);
         }
     }
-    let [fused, tch, torch, jax] = times.each_mut().map(|times| (!times.is_empty()).then(|| median(times)));
+
+    /// Times some steps done together.
+    fn time(&mut self, round: usize, steps: u32, run: impl FnOnce()) {
+        let start = Instant::now();
+        run();
+        self.note(round, start.elapsed().as_secs_f64() * 1e6 / f64::from(steps));
+    }
+
+    fn figures(&self) -> Figures {
+        Figures { least: self.0.iter().copied().fold(f64::INFINITY, f64::min), median: median(&mut self.0.clone()) }
+    }
+}
+
+/// Times the first few steps of a descent that starts where its backend's others do.
+fn turn(engine: &mut Engine, observation: &Observation, steps: u32, round: usize, turns: &mut Turns) {
+    engine.reset();
+    engine.begin(observation).expect("finite losses");
+    turns.time(round, steps, || {
+        for _ in 0..steps {
+            engine.refine().expect("perceptrons do not fail");
+        }
+    });
+}
+
+/// All arms of one row; a peer that is absent has none.
+struct Row {
+    fused: Figures,
+    tch: Figures,
+    peers: [Option<Figures>; 2],
+}
+
+fn measure(descent: Descent, hypotheses: usize, threads: usize, peers: &mut Peers) -> Row {
+    let (observation, start) = (observation(), Instant::now());
+    let engine = |backend| descent.engine(backend, hypotheses, threads);
+    let (mut fused, mut tch) = (engine(BackendChoice::Fused), engine(BackendChoice::Tch));
+    let mut times = [const { Turns(Vec::new()) }; 4];
+    for round in 0..=ROUNDS {
+        if round > FEWEST_ROUNDS && start.elapsed() > ROW {
+            break;
+        }
+        turn(&mut fused, &observation, descent.steps(), round, &mut times[0]);
+        tch::set_num_threads(threads as i32);
+        turn(&mut tch, &observation, descent.steps(), round, &mut times[1]);
+        tch::set_num_threads(1);
+        for (library, times) in peers::LIBRARIES.into_iter().zip(&mut times[2..]) {
+            let micros = if descent.damped { None } else { peers.time(library, descent.in_z, hypotheses) };
+            micros.into_iter().for_each(|micros| times.note(round, micros));
+        }
+        sleep(SETTLING);
+    }
+    let [fused, tch, torch, jax] = times.map(|times| (!times.0.is_empty()).then(|| times.figures()));
     let missing = "the engine's own arms always answer";
     Row { fused: fused.expect(missing), tch: tch.expect(missing), peers: [torch, jax] }
+}
+
+/// A line of the table.
+fn line(descent: Descent, (hypotheses, threads): (usize, usize), roofline: Option<Figures>, row: &Row) -> String {
+    let Row { fused, tch, peers } = row;
+    let pair = |median: f64, least: f64, digits: usize| format!("{median:.digits$} ({least:.digits$})");
+    let none = || "-".to_owned();
+    let ceiling = roofline.map_or_else(none, |roofline| format!("{:.0}", roofline.median));
+    let times = |roofline: Figures| pair(fused.median / roofline.median, fused.least / roofline.least, 2);
+    let against = |other: &Figures| format!("{:.0} | {:.1}", other.median, other.median / fused.median);
+    let peer = |peer: &Option<Figures>| peer.as_ref().map_or_else(|| "- | -".to_owned(), against);
+    [
+        format!("| {} | {hypotheses} | {threads} | {ceiling}", descent.name),
+        pair(fused.median, fused.least, 0),
+        roofline.map_or_else(none, times),
+        against(tch),
+        peer(&peers[0]),
+        format!("{} |", peer(&peers[1])),
+    ]
+    .join(" | ")
 }
 
 fn main() {
     pin_threads(1);
     let mut out = std::io::stdout();
     let mut say = |line: String| writeln!(out, "{line}").expect("standard output takes lines");
-    let mut peers = Peers::start();
-    say("microseconds of a step, medians, one thread".to_owned());
-    say("| descent | K | roofline | fused | x roofline | tch autograd | x fused | PyTorch eager | JAX jit |".to_owned());
-    say("|---|---|---|---|---|---|---|---|---|".to_owned());
     let mut machine = Machine::default();
-    for descent in DESCENTS {
-        for hypotheses in HYPOTHESES {
-            machine.measure(descent.weights());
-            let row = measure(descent, hypotheses, &mut peers);
-            machine.measure(descent.weights());
-            let roofline = (!descent.damped).then(|| machine.roofline(descent.weights(), hypotheses));
-            let cell = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| format!("{value:.0}"));
-            let ratio = roofline.map_or_else(|| "-".to_owned(), |roofline| format!("{:.2}", row.fused / roofline));
-            say(format!(
-                "| {} | {hypotheses} | {} | {:.0} | {ratio} | {:.0} | {:.1} | {} | {} |",
-                descent.name,
-                cell(roofline),
-                row.fused,
-                row.tch,
-                row.tch / row.fused,
-                cell(row.peers[0]),
-                cell(row.peers[1]),
-            ));
+    say("microseconds of a step: medians, in brackets the least; x: how many times that of fused".to_owned());
+    say("| descent | K | threads | roofline | fused | x roofline | tch autograd | x | PyTorch eager | x | JAX jit | x |"
+        .to_owned());
+    say("|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned());
+    let mut absent = Vec::new();
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    for threads in THREADS {
+        let mut peers = Peers::start(threads);
+        for descent in DESCENTS {
+            for hypotheses in HYPOTHESES.into_iter().filter(|&hypotheses| threads == 1 || hypotheses > 1) {
+                let name = format!("{} {hypotheses} {threads}", descent.name);
+                if !wanted.iter().all(|wanted| name.contains(wanted.as_str())) {
+                    continue;
+                }
+                machine.measure(descent.weights());
+                let row = measure(descent, hypotheses, threads, &mut peers);
+                machine.measure(descent.weights());
+                let roofline = || machine.roofline(descent.weights(), hypotheses, threads);
+                let roofline = (!descent.damped).then(roofline);
+                say(line(descent, (hypotheses, threads), roofline, &row));
+            }
         }
+        absent = peers.describe();
     }
-    machine.describe().into_iter().chain(peers.describe()).for_each(say);
+    let collected = if wanted.is_empty() { collect::measure() } else { Vec::new() };
+    machine.describe().into_iter().chain(absent).chain(collected).for_each(say);
 }

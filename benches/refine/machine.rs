@@ -6,10 +6,10 @@ use std::time::Instant;
 
 use pulp::{Arch, Simd, WithSimd};
 
-use crate::median;
+use crate::{Figures, median};
 
-/// Sums that run side by side, enough to hide the latency of an addition.
-const SUMS: usize = 16;
+/// Sums that run side by side: enough to hide the latency of an addition, and not more than AVX2 has registers.
+const SUMS: usize = 12;
 /// Additions of each in one measurement: about a millisecond.
 const ROUNDS: usize = 100_000;
 /// Bytes that one measurement of reading takes at least.
@@ -85,11 +85,17 @@ impl Machine {
         self.bytes.entry(weights).or_default().push(speed);
     }
 
-    /// The least microseconds of an Adam step: each weight read twice, or used for two multiplications and two
-    /// additions for each hypothesis, whichever takes longer.
-    pub(crate) fn roofline(&self, weights: usize, hypotheses: usize) -> f64 {
-        let (flops, bytes) = (median(&mut self.flops.clone()), median(&mut self.bytes[&weights].clone()));
-        1e6 * ((8 * weights) as f64 / bytes).max((4 * weights * hypotheses) as f64 / flops)
+    /// The least microseconds of an Adam step on some cores: each weight read twice, or used for two multiplications
+    /// and two additions for each hypothesis, whichever takes longer. Cores share the arithmetic only.
+    pub(crate) fn roofline(&self, weights: usize, hypotheses: usize, cores: usize) -> Figures {
+        let least = |flops: f64, bytes: f64| {
+            let flops = flops * cores as f64;
+            1e6 * ((8 * weights) as f64 / bytes).max((4 * weights * hypotheses) as f64 / flops)
+        };
+        let (flops, bytes) = (&self.flops, &self.bytes[&weights]);
+        let best = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
+        let middle = |values: &[f64]| median(&mut values.to_vec());
+        Figures { least: least(best(flops), best(bytes)), median: least(middle(flops), middle(bytes)) }
     }
 
     /// Says what was measured.

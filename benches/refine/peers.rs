@@ -17,13 +17,14 @@ pub(crate) struct Peers {
 }
 
 impl Peers {
-    /// Starts the python that the environment names.
-    pub(crate) fn start() -> Self {
+    /// Starts the python that the environment names, to compute on so many threads.
+    pub(crate) fn start(threads: usize) -> Self {
         let mut absent = BTreeMap::new();
         let child = std::env::var_os(VARIABLE).and_then(|python| {
-            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers.py");
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peers/steps.py");
             let mut command = Command::new(python);
-            command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            command.arg(script).arg(threads.to_string());
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
             let mut child = command.spawn().ok()?;
             let (input, output) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
             Some((child, input, output))

@@ -1,4 +1,4 @@
-"""Adam steps of the same size in PyTorch eager and JAX, for benches/refine.rs.
+"""Adam steps of the same size in PyTorch eager and JAX, for benches/refine.rs: steps.py THREADS
 
 Reads lines `library start hypotheses` (start is z or x) and answers each with the microseconds of a step, the
 median of a few, or with `absent` and why. Weights are random: a step costs the same whatever they are.
@@ -8,13 +8,14 @@ import statistics
 import sys
 import time
 
-for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+THREADS = int(sys.argv[1])
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"):
+    os.environ[name] = str(THREADS)
+os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={str(THREADS > 1).lower()} intra_op_parallelism_threads={THREADS}"
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 THETA, DECODER, JOINTS = [128, 512, 512, 32], [32, 512, 512, 126], 21
-SLOPE, RATE, BETAS, EPSILON, STEPS = 0.2, 0.1, (0.9, 0.999), 1e-8, 11
+SLOPE, RATE, BETAS, EPSILON, STEPS = 0.2, 0.1, (0.9, 0.999), 1e-8, 20
 
 
 def widths(start):
@@ -77,7 +78,7 @@ def step_of_jax(start, rows):
 
 def step_of_torch(start, rows):
     import torch
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
     nets, z, target, weight = numbers(start, rows)
     nets = [[(torch.from_numpy(matrix), torch.from_numpy(bias)) for matrix, bias in net] for net in nets]
     z, target, weight = torch.from_numpy(z).requires_grad_(), torch.from_numpy(target), torch.from_numpy(weight)
