@@ -6,7 +6,7 @@ cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint
+.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -22,7 +22,7 @@ demo-retrain: programs ## record a running node, retrain its landscape, reload i
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins
 
-test: lint ## format, lints and all tests
+test: lint gan ## format, lints and all tests
 	$(cargo) test $(flags) --workspace
 	$(run) tests/python.sh
 	$(run) tests/ros/run.sh
@@ -30,6 +30,9 @@ test: lint ## format, lints and all tests
 setup: ## provision compiler, libtorch, ROS 2 and crates, build nothing
 	@tools/setup.sh
 	$(run) cargo fetch --locked
+
+gan: ## fetch the face generator and LPIPS that gan_inversion needs, into models/
+	@tools/setup_gan.sh
 
 bench: ## measure the engine
 	$(cargo) bench --locked

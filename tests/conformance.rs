@@ -1,6 +1,7 @@
 //! Every task keeps the contract: joints, points and images; the shipped weights, too.
 
 mod doubles;
+mod fetched;
 
 use doubles::image::Blob;
 use tch::{Device, Kind, Tensor};
@@ -20,6 +21,13 @@ fn body_pose() {
         let mut options = LoadOptions::default();
         options.parameters.insert("loss".to_owned(), loss.into());
         conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
+    }
+}
+
+#[test]
+fn gan_inversion() {
+    if fetched::gan() {
+        conformance::check(&thalweg_gan_inversion::ENTRY.load, &LoadOptions::default()).assert_passed();
     }
 }
 

@@ -110,6 +110,7 @@ fn tasks_are_listed() {
     assert_eq!(rows[0], ["task", "observes", "summary"]);
     assert_eq!(rows[1][..2], ["body_pose", "joints"]);
     assert_eq!(rows[2][..2], ["planar_arm", "joints, points"]);
+    assert_eq!(rows[3][..2], ["gan_inversion", "image"]);
 }
 
 #[test]

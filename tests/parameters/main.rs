@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod command;
+#[path = "../fetched/mod.rs"]
+mod fetched;
 mod file_check;
 mod files;
 mod random;

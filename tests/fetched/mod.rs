@@ -1,0 +1,13 @@
+//! Weights that are fetched, not shipped.
+
+use std::path::Path;
+
+/// Whether `tools/setup_gan.sh` has run; says so where it has not. In CI it has to.
+pub(crate) fn gan() -> bool {
+    let is_there = Path::new("models/gan_inversion.safetensors").exists();
+    if !is_there {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "in CI tools/setup_gan.sh has to run first");
+        eprintln!("SKIPPED: the weights of gan_inversion are not there; run tools/setup_gan.sh");
+    }
+    is_there
+}
