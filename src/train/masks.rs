@@ -3,9 +3,10 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
-use thalweg_task::TaskSpec;
+use thalweg_task::{ImageSpec, TaskSpec};
 
 use super::MaskOptions;
+use super::patch::Patch;
 
 /// Most limbs that are hidden together: both arms and both legs leave no more than trunk and head.
 const MOST_LIMBS: usize = 2;
@@ -31,6 +32,8 @@ pub struct Visible {
     pub joints: Vec<bool>,
     /// One for each of the task's points.
     pub points: Vec<bool>,
+    /// What a gap does to the image, where there is a gap and an image.
+    pub image: Option<Patch>,
 }
 
 /// Draws what is visible, for one task.
@@ -47,6 +50,8 @@ pub struct Masks {
     single: Vec<Vec<usize>>,
     /// What is hidden when only end effectors are seen.
     inner: Option<Vec<usize>>,
+    /// The image, where the task has one.
+    image: Option<ImageSpec>,
 }
 
 impl Masks {
@@ -58,7 +63,7 @@ impl Masks {
         let MaskOptions { whole, limbs: limb_share, joints, end_effectors } = *options;
         let given = |is_there: bool, share: f64| if is_there { (share, 0.0) } else { (0.0, share) };
         let (limb_share, rest) = given(!limbs.is_empty(), limb_share);
-        let (end_share, more) = given(inner.is_some(), end_effectors);
+        let (end_share, more) = given(inner.is_some() || spec.image.is_some(), end_effectors);
         let shares = [
             (Form::Whole, whole),
             (Form::Limbs, limb_share),
@@ -66,7 +71,7 @@ impl Masks {
             (Form::EndEffectors, end_share),
         ];
         let points = spec.points.as_ref().map_or(0, |points| points.names.len());
-        Self { shares, joints: spec.joints.len(), points, limbs, single, inner }
+        Self { shares, joints: spec.joints.len(), points, limbs, single, inner, image: spec.image }
     }
 
     /// Whether nothing is ever hidden.
@@ -79,7 +84,9 @@ impl Masks {
     pub fn draw(&self, random: &mut StdRng) -> Visible {
         let form = self.shares.choose_weighted(random, |(_, share)| *share).map_or(Form::Whole, |(form, _)| *form);
         let hidden = match form {
-            Form::Whole => return Visible { joints: vec![true; self.joints], points: vec![true; self.points] },
+            Form::Whole => {
+                return Visible { joints: vec![true; self.joints], points: vec![true; self.points], image: None };
+            }
             Form::Limbs => self.some_limbs(random),
             Form::Joints => some(self.single.len(), random).into_iter().flat_map(|index| &self.single[index]).collect(),
             Form::EndEffectors => self.inner.iter().flatten().collect(),
@@ -89,7 +96,8 @@ impl Masks {
         let mut points = vec![true; self.points];
         some(self.points, random).into_iter().for_each(|point| points[point] = false);
         reveal_one(&mut joints, random);
-        Visible { joints, points }
+        let image = self.image.map(|image| Patch::draw(&image, matches!(form, Form::EndEffectors), random));
+        Visible { joints, points, image }
     }
 
     fn some_limbs(&self, random: &mut StdRng) -> Vec<&usize> {

@@ -9,6 +9,9 @@ use thalweg_task::{Masked, Observation, Result, Task, TaskSpec};
 
 use super::{Masks, Visible};
 
+/// Numbers that F gives at once while observations are drawn: what it needs on the way may be many times as much.
+const AT_ONCE: i64 = 1 << 24;
+
 /// The observations of a training, one in each row: complete, or as far as they were seen.
 ///
 /// What is unobserved in a row bears no loss.
@@ -106,11 +109,15 @@ pub fn sampled(task: &dyn Task, rows: usize, random: &mut StdRng) -> Result<Obse
     let spec = task.spec();
     let values: Vec<f64> = (0..rows as i64 * spec.latent).map(|_| random.sample(StandardNormal)).collect();
     let x = Tensor::from_slice(&values).view([rows as i64, spec.latent]).to_kind(spec.kind).to_device(spec.device);
-    Ok(tch::no_grad(|| task.render(&task.forward(&x)?))?.as_observation(spec))
+    let at_once = (AT_ONCE / spec.output.iter().product::<i64>().max(1)).max(1);
+    let parts: Vec<Tensor> =
+        tch::no_grad(|| x.split(at_once, 0).iter().map(|x| task.forward(x)).collect::<Result<_>>())?;
+    Ok(task.render(&Tensor::cat(&parts, 0))?.as_observation(spec))
 }
 
-/// Hides joints and points row by row; images stay as they are.
-pub(super) fn hide(obs: &Observation, masks: &Masks, random: &mut StdRng) -> Observation {
+/// Hides joints, points and pixels row by row.
+#[must_use]
+pub fn hide(obs: &Observation, masks: &Masks, random: &mut StdRng) -> Observation {
     let mut hidden = obs.shallow_clone();
     if masks.is_complete() {
         return hidden;
@@ -123,6 +130,17 @@ pub(super) fn hide(obs: &Observation, masks: &Masks, random: &mut StdRng) -> Obs
         field.hide(&Tensor::from_slice(mask).view(shape.as_slice()).to_device(field.value().device()))
     };
     hidden.joints = obs.joints.as_ref().map(|field| hide(field, &rows(|visible| &visible.joints)));
+    hidden.image = obs.image.as_ref().map(|field| hide_pixels(field, &visible));
     hidden.points = obs.points.as_ref().map(|field| hide(field, &rows(|visible| &visible.points)));
     hidden
+}
+
+/// Hides pixels, all channels alike.
+fn hide_pixels(field: &Masked, visible: &[Visible]) -> Masked {
+    let [rows, _, height, width] = field.value().size()[..] else { return field.shallow_clone() };
+    let whole = vec![true; (height * width) as usize];
+    let mask =
+        |visible: &Visible| visible.image.as_ref().map_or_else(|| whole.clone(), |patch| patch.mask(height, width));
+    let masks: Vec<bool> = visible.iter().flat_map(mask).collect();
+    field.hide(&Tensor::from_slice(&masks).view([rows, 1, height, width]).to_device(field.value().device()))
 }

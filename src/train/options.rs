@@ -33,6 +33,9 @@ pub struct ThetaOptions {
     /// Where to keep the state that a resumed training starts from; none is kept without.
     #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
+    /// Whether to end with what the checkpoint has, without training on.
+    #[serde(skip)]
+    pub finish: bool,
 }
 
 /// How points are collected.
@@ -83,8 +86,8 @@ pub struct UpdateOptions {
 /// Which share of the descents sees what; shares are weights, their sum need not be one.
 ///
 /// The defaults are guesses: a quarter sees everything, and every kind of gap that evaluation
-/// asks for has its part. A task without groups has its gaps at random joints. Images are not
-/// hidden.
+/// asks for has its part. A task without groups has its gaps at random joints. Of an image, every
+/// gap hides a rectangle, or all but a rectangle where only end effectors are seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct MaskOptions {
     /// Everything is seen.
@@ -167,6 +170,7 @@ impl Default for ThetaOptions {
             seed: 1,
             start: None,
             checkpoint: None,
+            finish: false,
         }
     }
 }

@@ -66,7 +66,7 @@ pub fn train(
         }
     }
     let mut training = Training::start(options, load, data)?;
-    while !training.is_over() {
+    while !options.finish && !training.is_over() {
         let progress = training.one_buffer()?;
         if !progress.update.is_finite() {
             let (buffer, loss, rate) = (progress.buffer, progress.update, options.update.rate_theta);

@@ -6,7 +6,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use thalweg::registry;
 use thalweg::train::{MaskOptions, Masks, Visible};
-use thalweg_task::{LoadOptions, TaskSpec};
+use thalweg_task::{ImageSpec, LoadOptions, TaskSpec};
 
 use super::load;
 
@@ -92,7 +92,7 @@ fn a_task_without_groups_has_gaps_at_random_joints_and_points() {
     let spec = load().unwrap().spec().clone();
     let draws = draw(&MaskOptions { limbs: 0.5, end_effectors: 0.5, ..NONE }, &spec);
     let mut counts = [[0usize; 4]; 2];
-    for Visible { joints, points } in &draws {
+    for Visible { joints, points, .. } in &draws {
         for (counts, visible) in counts.iter_mut().zip([joints, points]) {
             assert_eq!(visible.len(), 3);
             counts[visible.iter().filter(|seen| **seen).count()] += 1;
@@ -108,4 +108,25 @@ fn a_task_without_groups_has_gaps_at_random_joints_and_points() {
 fn complete_observations_stay_complete() {
     let masks = Masks::new(&MaskOptions::complete(), &body());
     assert!(masks.is_complete() && !Masks::new(&MaskOptions::default(), &body()).is_complete());
+}
+
+/// Of an image a rectangle is hidden, or shown alone, in the shares that were asked for.
+#[test]
+fn images_have_rectangular_gaps() {
+    let image = Some(ImageSpec { channels: 3, height: 20, width: 30 });
+    let spec = TaskSpec { image, joints: Vec::new(), points: None, ..load().unwrap().spec().clone() };
+    let draws = draw(&MaskOptions { whole: 0.5, joints: 0.25, end_effectors: 0.25, ..NONE }, &spec);
+    let share = |fits: &dyn Fn(&Visible) -> bool| draws.iter().filter(|v| fits(v)).count() as f64 / DRAWS as f64;
+    let shown = |visible: &Visible| visible.image.as_ref().map(|patch| patch.is_shown);
+    for (expected, kind) in [(0.5, None), (0.25, Some(false)), (0.25, Some(true))] {
+        let got = share(&|visible| shown(visible) == kind);
+        assert!((got - expected).abs() < 0.04, "{kind:?}: {got}");
+    }
+    for patch in draws.iter().filter_map(|visible| visible.image.as_ref()) {
+        let mask = patch.mask(20, 30);
+        let inside = (patch.rows.end - patch.rows.start) * (patch.columns.end - patch.columns.start);
+        let marked = mask.iter().filter(|seen| **seen == patch.is_shown).count() as i64;
+        assert!(patch.rows.end <= 20 && patch.columns.end <= 30 && inside == marked, "{patch:?}");
+        assert!(mask.contains(&true) && mask.contains(&false), "{patch:?}");
+    }
 }

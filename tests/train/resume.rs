@@ -93,3 +93,16 @@ fn a_training_that_is_over_stays_over() {
     let again = train::train(&options, &load, &data, &mut |_| panic!("there is nothing left to do"));
     assert_eq!(first.unwrap().id(), again.unwrap().id());
 }
+
+/// What was stopped can be taken as it is: the best so far, and no step more.
+#[test]
+fn finished_early() {
+    pin_threads(1);
+    let folder = tempfile::tempdir().unwrap();
+    let data = both(128);
+    let stopped = ThetaOptions { checkpoint: Some(folder.path().join("theta.checkpoint")), ..gaps() };
+    let best = train::train(&stopped, &load, &data, &mut |progress| progress.buffer < 3).unwrap();
+    let finish = ThetaOptions { finish: true, ..stopped };
+    let taken = train::train(&finish, &load, &data, &mut |_| panic!("it trains on")).unwrap();
+    assert_eq!(taken.id(), best.id());
+}

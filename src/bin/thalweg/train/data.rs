@@ -14,8 +14,10 @@ use thalweg_task::{Masked, Observation, Task};
 use crate::console;
 use crate::failure::InputError;
 
-/// Observations that are drawn where there are no recordings: many enough not to be learned by heart.
+/// Most observations that are drawn where there are no recordings: enough not to be learned by heart.
 const DRAWN: usize = 65_536;
+/// Numbers in all of them together beyond which they are fewer: images fill the memory.
+const DRAWN_NUMBERS: usize = 1 << 26;
 /// Seed of the held-out observations that are drawn: the same in every training.
 const HELD_OUT_SEED: u64 = 0x6865_6c64;
 /// Observations of the shipped validation set where they are drawn, and their seed: the same for all.
@@ -44,7 +46,7 @@ pub(super) struct DataSource<'a> {
 pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<Data> {
     let mut random = StdRng::seed_from_u64(source.seed);
     let Some(folder) = source.folder else {
-        let training = train::sampled(task, source.drawn.unwrap_or(DRAWN), &mut random)?;
+        let training = train::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
         let mut random = StdRng::seed_from_u64(HELD_OUT_SEED);
         let held_out = source.held_out.map(|rows| train::sampled(task, rows, &mut random)).transpose()?;
         return Ok(Data { training, held_out, ..Data::default() });
@@ -90,6 +92,12 @@ fn decoded(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
     let spec = task.spec();
     let motion = Motion::load(motion, spec).map_err(InputError::Recording)?;
     Ok(tch::no_grad(|| task.render(&task.forward(&motion.x)?))?.as_observation(spec))
+}
+
+/// How many observations are drawn where nobody says.
+fn default_count(task: &dyn Task) -> usize {
+    let row = task.spec().output.iter().product::<i64>().max(1) as usize;
+    (DRAWN_NUMBERS / row).clamp(1, DRAWN)
 }
 
 fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::Result<Data> {

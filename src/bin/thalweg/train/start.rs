@@ -32,7 +32,7 @@ pub(crate) struct StartArguments {
     #[arg(long)]
     output: Option<PathBuf>,
     /// Observations drawn from the task's own prior, beside those of --data
-    /// [default: none with --data, 65536 without]
+    /// [default: none with --data, 65536 without, fewer where they are images]
     #[arg(long)]
     drawn: Option<usize>,
     /// Let the start see everything; otherwise joints are hidden from it

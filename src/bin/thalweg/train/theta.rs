@@ -34,7 +34,7 @@ pub(crate) struct ThetaArguments {
     #[arg(long)]
     output: Option<PathBuf>,
     /// Observations drawn from the task's own prior, beside those of --data
-    /// [default: none with --data, 65536 without]
+    /// [default: none with --data, 65536 without, fewer where they are images]
     #[arg(long)]
     drawn: Option<usize>,
     /// Trained landscape to start from, with its own dimensions, instead of random weights; with --from-recordings
@@ -47,6 +47,9 @@ pub(crate) struct ThetaArguments {
     /// Seed of everything random but the validation
     #[arg(long, default_value_t = ThetaOptions::default().seed)]
     seed: u64,
+    /// Train no further: write the best landscape of a stopped training
+    #[arg(long)]
+    finish: bool,
     /// Where to compute
     #[arg(long, default_value = "cpu")]
     device: DeviceName,
@@ -69,6 +72,7 @@ pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
     let output = output(arguments);
     let options = options(arguments, task.spec().latent, &output);
     options.validate()?;
+    expect_checkpoint(arguments.finish, &checkpoint(&output))?;
     if let Some(recordings) = &arguments.retrain.from_recordings {
         let default = theta_file(arguments);
         let current = arguments.start.as_deref().unwrap_or(&default);
@@ -111,8 +115,15 @@ fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptio
         seed: arguments.seed,
         start: arguments.start.clone(),
         checkpoint: Some(checkpoint(output)),
+        finish: arguments.finish,
         ..arguments.changes.applied_to(preset.options(latent))
     }
+}
+
+/// Refuses to finish what was not begun.
+pub(super) fn expect_checkpoint(finish: bool, checkpoint: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!finish || checkpoint.exists(), "--finish: expected a checkpoint {}", checkpoint.display());
+    Ok(())
 }
 
 fn output(arguments: &ThetaArguments) -> PathBuf {
