@@ -6,7 +6,7 @@ cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan
+.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan demo-images bench-gan
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -18,6 +18,9 @@ demo: programs ## invert partial poses with the shipped weights, into out/
 
 demo-retrain: programs ## record a running node, retrain its landscape, reload it, into out/retrain
 	$(cargo) run $(flags) --bin thalweg -- demo-retrain --output out/retrain
+
+demo-images: gan ## repair damaged faces, eight ways each, into out/
+	$(cargo) run $(flags) --bin thalweg -- demo-images --output out
 
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins
@@ -39,6 +42,9 @@ bench: ## measure the engine
 
 bench-pose: ## compare every way to complete a pose, shipped weights, bundled motion, into out/
 	$(cargo) run $(flags) --bin thalweg -- bench pose --output out/bench_pose
+
+bench-gan: gan ## compare every way to invert the face generator, into out/
+	$(cargo) run $(flags) --bin thalweg -- bench gan --output out/bench_gan
 
 bench-node: programs ## measure the node, JointState in to reconstruction out
 	$(cargo) run $(flags) --bin thalweg -- bench-node

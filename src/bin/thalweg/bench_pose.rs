@@ -11,7 +11,7 @@ mod plots;
 mod report;
 mod solve_times;
 mod steps;
-mod store;
+pub(crate) mod store;
 mod streams;
 mod surface;
 mod tables;
@@ -23,11 +23,15 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::bench_gan::GanArguments;
+
 /// What can be measured.
 #[derive(Subcommand)]
 pub(crate) enum Bench {
     /// Completing and inverting body poses: every method on the same poses, masks and seeds
     Pose(PoseArguments),
+    /// Inverting and completing images of faces: descents in X and Z, and an encoder
+    Gan(GanArguments),
 }
 
 /// What `--help` prints below the options.
@@ -225,11 +229,21 @@ impl Sizes {
 }
 
 /// Measures, writes results and prints the main table.
+///
+/// # Errors
+/// What the measurements refuse.
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
-    let Bench::Pose(arguments) = bench;
+    match bench {
+        Bench::Pose(arguments) => run_pose(arguments),
+        Bench::Gan(arguments) => crate::bench_gan::run(arguments),
+    }
+}
+
+fn run_pose(arguments: &PoseArguments) -> anyhow::Result<()> {
     thalweg::engine::pin_threads(1);
     let world = world::World::load(arguments, Sizes::new(arguments))?;
-    let mut store = store::Store::open(&arguments.output, &world.options()?, count(&world, &arguments.parts))?;
+    let mut store =
+        store::Store::open("bench pose", &arguments.output, &world.options()?, count(&world, &arguments.parts))?;
     let mut report = report::Report::new(&world);
     let result = measure(&world, &arguments.parts, &mut store, &mut report);
     // What is there is shown even when the rest was not to be had.

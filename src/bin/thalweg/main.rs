@@ -1,10 +1,12 @@
 //! The command line: everything of thalweg that needs no ROS.
 
+mod bench_gan;
 mod bench_node;
 mod bench_pose;
 mod check;
 mod console;
 mod demo;
+mod demo_images;
 #[cfg(feature = "ros")]
 mod demo_retrain;
 mod describe;
@@ -48,6 +50,8 @@ enum Command {
     Solve(solve::SolveArguments),
     /// Show missing joints of a moving body being completed
     Demo(demo::DemoArguments),
+    /// Repair damaged images of faces, eight ways each
+    DemoImages(demo_images::DemoImagesArguments),
     /// Show a running node getting better from what it has recorded
     #[cfg(feature = "ros")]
     DemoRetrain(demo_retrain::DemoRetrainArguments),
@@ -105,6 +109,7 @@ fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Check(arguments) => check::run(arguments),
         Command::Solve(arguments) => solve::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::DemoImages(arguments) => demo_images::run(arguments),
         #[cfg(feature = "ros")]
         Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
         Command::Train(arguments) => train::run(arguments),

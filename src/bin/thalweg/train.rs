@@ -2,6 +2,7 @@
 
 mod data;
 mod device;
+mod encoder;
 mod prior;
 pub(crate) mod retrain;
 mod start;
@@ -18,6 +19,8 @@ pub(crate) enum Train {
     Theta(Box<theta::ThetaArguments>),
     /// Train an amortised start: from an observation to where descents begin on a landscape
     Start(start::StartArguments),
+    /// Train the encoder that `bench gan` compares descents with: an image of a face to its latent
+    Encoder(encoder::EncoderArguments),
 }
 
 /// Runs one of the trainings.
@@ -26,5 +29,6 @@ pub(crate) fn run(train: &Train) -> anyhow::Result<()> {
         Train::Prior(arguments) => prior::run(arguments),
         Train::Theta(arguments) => theta::run(arguments),
         Train::Start(arguments) => start::run(arguments),
+        Train::Encoder(arguments) => encoder::run(arguments),
     }
 }

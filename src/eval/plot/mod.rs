@@ -6,6 +6,7 @@ mod curves;
 mod error_over_time;
 mod filmstrip;
 mod heat_map;
+mod image_grid;
 mod picture;
 
 pub use bars::{Bar, BarGroup, Bars};
@@ -13,6 +14,7 @@ pub use curves::{Curve, Curves};
 pub use error_over_time::{ErrorOverTime, ErrorPhase, ErrorSeries};
 pub use filmstrip::{Filmstrip, FilmstripRow, Moment};
 pub use heat_map::{HeatMaps, Panel};
+pub use image_grid::{ImageGrid, ImageRow};
 pub use picture::{Anchor, Picture, PictureError, Point, Stroke};
 
 /// The colours of Okabe & Ito (2008), which all common forms of colour vision tell apart, and greys.

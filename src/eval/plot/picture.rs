@@ -72,6 +72,7 @@ pub enum Anchor {
 enum Shape {
     Line { points: Vec<Point>, stroke: Stroke },
     Rectangle { corners: [Point; 2], color: RGBAColor },
+    Pixels { corner: Point, side: f64, width: usize, colors: Vec<[u8; 3]> },
     Text { at: Point, text: String, size: f64, color: RGBAColor, anchor: Anchor },
 }
 
@@ -122,6 +123,11 @@ impl Picture {
         self.shapes.push(Shape::Rectangle { corners, color: color.into() });
     }
 
+    /// Draws an image from its upper left corner, pixels `side` units wide, row by row.
+    pub fn pixels(&mut self, corner: Point, side: f64, width: usize, colors: Vec<[u8; 3]>) {
+        self.shapes.push(Shape::Pixels { corner, side, width, colors });
+    }
+
     /// Writes a text of a size in units.
     pub fn text(&mut self, at: Point, text: impl Into<String>, size: f64, color: RGBColor, anchor: Anchor) {
         self.shapes.push(Shape::Text { at, text: text.into(), size, color: color.into(), anchor });
@@ -136,6 +142,18 @@ impl Picture {
         self.save_svg(&svg)?;
         self.save_png(&png)?;
         Ok([png, svg])
+    }
+
+    /// Writes a PNG file alone: pixel images make long SVG files.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub fn save_as_png(&self, path: &Path) -> Result<(), PictureError> {
+        if let Some(folder) = path.parent() {
+            let io = |source| TaskError::Io { path: folder.to_owned(), source };
+            std::fs::create_dir_all(folder).map_err(io)?;
+        }
+        self.save_png(path)
     }
 
     fn save_svg(&self, path: &Path) -> Result<(), PictureError> {
@@ -185,6 +203,7 @@ fn draw_shape<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, shape: &Shape, 
     match shape {
         Shape::Line { points, stroke } => draw_line(area, points, *stroke, is_vector),
         Shape::Rectangle { corners, color } => area.draw(&Rectangle::new(corners.map(fine), color.filled())),
+        Shape::Pixels { corner, side, width, colors } => draw_pixels(area, *corner, *side, *width, colors),
         Shape::Text { at, text, size, color, anchor } => {
             let horizontal = match anchor {
                 Anchor::Left => HPos::Left,
@@ -199,6 +218,21 @@ fn draw_shape<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, shape: &Shape, 
             area.draw(&Text::new(text.as_str(), fine(*at), style))
         }
     }
+}
+
+/// Draws one square for each pixel.
+fn draw_pixels<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    corner: Point,
+    side: f64,
+    width: usize,
+    colors: &[[u8; 3]],
+) -> Drawn<DB> {
+    colors.iter().enumerate().try_for_each(|(at, &[red, green, blue])| {
+        let (x, y) = (corner.0 + (at % width) as f64 * side, corner.1 + (at / width) as f64 * side);
+        let corners = [fine((x, y)), fine((x + side, y + side))];
+        area.draw(&Rectangle::new(corners, RGBColor(red, green, blue).filled()))
+    })
 }
 
 /// Draws a polyline. Pixels get it piece by piece with round ends where it is opaque: the

@@ -24,7 +24,7 @@ struct Results {
 }
 
 /// The results so far.
-pub(super) struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     results: Results,
     job: Option<Job>,
@@ -35,7 +35,7 @@ impl Store {
     /// Opens the folder; results that are there must come from the same options.
     ///
     /// What one of the two does not know (a landscape, a method) does not count: it may be added.
-    pub(super) fn open(folder: &Path, options: &Value, count: u64) -> anyhow::Result<Self> {
+    pub(crate) fn open(title: &str, folder: &Path, options: &Value, count: u64) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
         let mut results = Results { options: options.clone(), blocks: BTreeMap::new() };
         if path.exists() {
@@ -49,7 +49,7 @@ impl Store {
             );
             results.blocks = old.blocks;
         }
-        let job = Some(Job::start("bench pose", count, &folder.join("bench.log"))?);
+        let job = Some(Job::start(title, count, &folder.join("bench.log"))?);
         Ok(Self { path, results, job, position: 0 })
     }
 
@@ -57,7 +57,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of `measure`; when the run was stopped; when results cannot be written.
-    pub(super) fn once<T: Serialize + DeserializeOwned>(
+    pub(crate) fn once<T: Serialize + DeserializeOwned>(
         &mut self,
         key: &str,
         measure: impl FnOnce() -> anyhow::Result<T>,
@@ -80,7 +80,7 @@ impl Store {
     }
 
     /// Ends the run.
-    pub(super) fn close(mut self) -> anyhow::Result<()> {
+    pub(crate) fn close(mut self) -> anyhow::Result<()> {
         self.job.take().map_or(Ok(()), |job| job.finish(&self.path))
     }
 }
