@@ -105,7 +105,6 @@ impl Encoder {
     }
 
     /// Weight and bias of each layer, in their order.
-    #[must_use]
     pub fn parameters(&self) -> &[Tensor] {
         &self.parameters
     }

@@ -28,7 +28,7 @@ pub(crate) struct DemoImagesArguments {
     /// Folder of the weights of tasks
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
-    /// The landscape to descend on, or identity [default: gan_inversion_theta.safetensors in --models if it is there]
+    /// A landscape to descend on [default: the latent of the generator itself]
     #[arg(long, value_name = "FILE")]
     theta: Option<PathBuf>,
     /// Seeds of the faces, one for each kind of damage
@@ -124,11 +124,11 @@ pub(crate) fn run(arguments: &DemoImagesArguments) -> anyhow::Result<()> {
     console::print(&format!("{text}\nwrote {}\n", path.display()))
 }
 
+/// The latent of the generator itself by default: the shipped landscape is quicker, and its repairs are too much alike
+/// (docs/gan.md).
 fn landscape(arguments: &DemoImagesArguments, task: &dyn Task) -> anyhow::Result<Landscape> {
-    let default = arguments.models.join(format!("{}_theta.safetensors", ENTRY.name));
-    let path = arguments.theta.clone().or_else(|| default.exists().then_some(default));
-    match path.filter(|path| path != Path::new("identity")) {
-        Some(path) => Ok(Landscape::trained(&path, task.spec())?),
+    match &arguments.theta {
+        Some(path) => Ok(Landscape::trained(path, task.spec())?),
         None => Ok(Landscape::identity(task.spec().latent)),
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn text(world: &World, curves: &[Curve], completions: &[Completion]) 
         claims(&mut text, test.name, sizes.steps, &of_test)?;
     }
     if !completions.is_empty() {
-        completion_table(&mut text, completions)?;
+        completion_table(&mut text, world, completions)?;
     }
     Ok(text)
 }
@@ -86,15 +86,15 @@ fn claims(text: &mut String, test: &str, last: u32, curves: &[&Curve]) -> anyhow
     Ok(())
 }
 
-fn completion_table(text: &mut String, rows: &[Completion]) -> anyhow::Result<()> {
+fn completion_table(text: &mut String, world: &World, rows: &[Completion]) -> anyhow::Result<()> {
     writeln!(text, "## Gaps\n")?;
     writeln!(
         text,
         "| images | region | method | loss, all pixels (least of 8) | error, hidden | seen | diversity, hidden | seen |\n\
          |---|---|---|---|---|---|---|---|"
     )?;
-    for region in REGIONS {
-        for row in rows.iter().filter(|row| row.region == region.name) {
+    for (test, region) in world.tests.iter().flat_map(|test| REGIONS.map(|region| (test.name, region.name))) {
+        for row in rows.iter().filter(|row| row.test == test && row.region == region) {
             let Completion { arm, test, region, loss, least_loss, hidden, visible, diversity, visible_diversity } = row;
             writeln!(
                 text,
