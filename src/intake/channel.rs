@@ -9,13 +9,17 @@ pub enum Input {
     Joints,
     /// An image.
     Image,
+    /// The same as JPEG or PNG.
+    Compressed,
+    /// Which pixels of an image were seen.
+    Mask,
     /// Points.
     Points,
 }
 
 impl Input {
     /// Every input.
-    pub const ALL: [Self; 3] = [Self::Joints, Self::Image, Self::Points];
+    pub const ALL: [Self; 5] = [Self::Joints, Self::Image, Self::Compressed, Self::Mask, Self::Points];
 
     /// The topic, relative.
     #[must_use]
@@ -23,6 +27,8 @@ impl Input {
         match self {
             Self::Joints => "joint_states",
             Self::Image => "image",
+            Self::Compressed => "image/compressed",
+            Self::Mask => "mask",
             Self::Points => "points",
         }
     }

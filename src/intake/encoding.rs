@@ -29,26 +29,48 @@ pub(super) struct Encoding {
     pub(super) sample: Sample,
     /// Which samples count.
     pub(super) colours: Colours,
-    samples: usize,
+    /// Place of the sample that says how much of the pixel is there, where one does.
+    pub(super) alpha: Option<usize>,
+    /// Samples of a pixel.
+    pub(super) samples: usize,
 }
 
 const RGB: Colours = Colours::Rgb([0, 1, 2]);
 const BGR: Colours = Colours::Rgb([2, 1, 0]);
 
+const fn encoding(name: &'static str, sample: Sample, samples: usize, colours: Colours) -> Encoding {
+    let alpha = match samples {
+        2 | 4 => Some(samples - 1),
+        _ => None,
+    };
+    Encoding { name, sample, colours, alpha, samples }
+}
+
 /// The encodings that are read. Those of OpenCV name no colours; three channels are taken as RGB.
-const ENCODINGS: [Encoding; 11] = [
-    Encoding { name: "mono8", sample: Sample::U8, samples: 1, colours: Colours::Gray },
-    Encoding { name: "mono16", sample: Sample::U16, samples: 1, colours: Colours::Gray },
-    Encoding { name: "rgb8", sample: Sample::U8, samples: 3, colours: RGB },
-    Encoding { name: "bgr8", sample: Sample::U8, samples: 3, colours: BGR },
-    Encoding { name: "rgba8", sample: Sample::U8, samples: 4, colours: RGB },
-    Encoding { name: "bgra8", sample: Sample::U8, samples: 4, colours: BGR },
-    Encoding { name: "8UC1", sample: Sample::U8, samples: 1, colours: Colours::Gray },
-    Encoding { name: "8UC3", sample: Sample::U8, samples: 3, colours: RGB },
-    Encoding { name: "16UC1", sample: Sample::U16, samples: 1, colours: Colours::Gray },
-    Encoding { name: "32FC1", sample: Sample::F32, samples: 1, colours: Colours::Gray },
-    Encoding { name: "32FC3", sample: Sample::F32, samples: 3, colours: RGB },
+const ENCODINGS: [Encoding; 15] = [
+    encoding("mono8", Sample::U8, 1, Colours::Gray),
+    encoding("mono16", Sample::U16, 1, Colours::Gray),
+    encoding("rgb8", Sample::U8, 3, RGB),
+    encoding("bgr8", Sample::U8, 3, BGR),
+    encoding("rgba8", Sample::U8, 4, RGB),
+    encoding("bgra8", Sample::U8, 4, BGR),
+    encoding("rgb16", Sample::U16, 3, RGB),
+    encoding("bgr16", Sample::U16, 3, BGR),
+    encoding("rgba16", Sample::U16, 4, RGB),
+    encoding("bgra16", Sample::U16, 4, BGR),
+    encoding("8UC1", Sample::U8, 1, Colours::Gray),
+    encoding("8UC3", Sample::U8, 3, RGB),
+    encoding("16UC1", Sample::U16, 1, Colours::Gray),
+    encoding("32FC1", Sample::F32, 1, Colours::Gray),
+    encoding("32FC3", Sample::F32, 3, RGB),
 ];
+
+/// What most decoders give.
+pub(super) const RGB_8: Encoding = encoding("rgb8", Sample::U8, 3, RGB);
+/// What a PNG may hold besides.
+pub(super) const GRAY_ALPHA_8: Encoding = encoding("8 bit gray with alpha", Sample::U8, 2, Colours::Gray);
+/// As [`GRAY_ALPHA_8`], 16 bit.
+pub(super) const GRAY_ALPHA_16: Encoding = encoding("16 bit gray with alpha", Sample::U16, 2, Colours::Gray);
 
 /// Overshoot of the range 0..1 that is clamped: rounding of whoever normalised the image. A guess.
 const CLAMPED_OVERSHOOT: f32 = 1e-3;
@@ -62,6 +84,18 @@ impl Encoding {
     /// The names of all encodings that are read.
     pub(super) fn names() -> String {
         ENCODINGS.map(|encoding| encoding.name).join(", ")
+    }
+
+    /// The names of the encodings that a mask may have: whole numbers, one channel.
+    pub(super) fn mask_names() -> String {
+        let names: Vec<_> =
+            ENCODINGS.iter().filter(|encoding| encoding.is_mask()).map(|encoding| encoding.name).collect();
+        names.join(", ")
+    }
+
+    /// Whether a mask may be stored so.
+    pub(super) fn is_mask(self) -> bool {
+        self.samples == 1 && self.sample != Sample::F32
     }
 
     /// Bytes of one pixel.
@@ -79,21 +113,28 @@ impl Sample {
             Self::F32 => 4,
         }
     }
+
+    /// The number that is white.
+    pub(super) const fn white(self) -> f32 {
+        match self {
+            Self::U8 => 255.0,
+            Self::U16 => 65535.0,
+            Self::F32 => 1.0,
+        }
+    }
 }
 
-/// Reads a sample of two bytes as brightness, 0..1.
-pub(super) fn read_u16(bytes: &[u8], is_bigendian: bool) -> f32 {
-    let pair = [bytes[0], bytes[1]];
-    f32::from(if is_bigendian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }) / 65535.0
+/// Reads a sample of two bytes as a number, 0..65535.
+pub(super) fn read_u16(bytes: [u8; 2], is_bigendian: bool) -> f32 {
+    f32::from(if is_bigendian { u16::from_be_bytes(bytes) } else { u16::from_le_bytes(bytes) })
 }
 
 /// Reads a sample of four bytes as brightness, 0..1, or NaN.
 ///
 /// Unobserved unless it is in 0..1: NaN and infinities mean "invalid" (REP 117), and what is far
 /// outside is no brightness (a depth in metres, say); the first such value is left in `outside`.
-pub(super) fn read_f32(bytes: &[u8], is_bigendian: bool, outside: &mut Option<f32>) -> f32 {
-    let four = [bytes[0], bytes[1], bytes[2], bytes[3]];
-    let value = if is_bigendian { f32::from_be_bytes(four) } else { f32::from_le_bytes(four) };
+pub(super) fn read_f32(bytes: [u8; 4], is_bigendian: bool, outside: &mut Option<f32>) -> f32 {
+    let value = if is_bigendian { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) };
     if (-CLAMPED_OVERSHOOT..=1.0 + CLAMPED_OVERSHOOT).contains(&value) {
         return value.clamp(0.0, 1.0);
     }

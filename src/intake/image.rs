@@ -1,21 +1,16 @@
 //! Images: from the bytes of a message to what the task reads.
 
+use std::ops::Range;
+
 use thalweg_task::ImageSpec;
 
 use super::Decoded;
-use super::encoding::{Colours, Encoding, Sample, read_f32, read_u16};
+use super::average::Sight;
+use super::compressed::{CompressedMessage, decode};
+use super::mask::{ColourKey, Mask, MaskMarks};
+use super::raster::Raster;
 use super::refusal::{Cause, Refusal};
-use super::resize::Span;
 use super::stamp::Stamp;
-use super::text::escaped;
-
-/// Share of a target pixel that must have been seen for it to be observed.
-///
-/// Half: a source pixel that was not seen hides the target pixels it mostly covers, no others.
-const LEAST_SEEN: f32 = 0.5;
-
-/// Shares of red, green and blue in gray (ITU-R BT.601, as OpenCV converts).
-const LUMA: [f32; 3] = [0.299, 0.587, 0.114];
 
 /// A `sensor_msgs/Image`, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -38,81 +33,129 @@ pub struct ImageMessage<'a> {
     pub data: &'a [u8],
 }
 
-/// Checked sizes of an image whose bytes are all there.
-struct Pixels<'a> {
-    height: usize,
-    width: usize,
-    step: usize,
-    encoding: Encoding,
-    is_bigendian: bool,
-    data: &'a [u8],
+/// What of an image becomes the task's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fit {
+    /// The largest part in the middle that has the task's shape.
+    #[default]
+    Crop,
+    /// All of it; a circle becomes an ellipse where the shapes differ.
+    Stretch,
 }
 
-/// Decodes an image and brings it to the size and the channels of `spec`.
+/// How images are read; parameters `input.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageConfig {
+    /// What of an image becomes the task's.
+    pub fit: Fit,
+    /// Whether the alpha channel says how much of a pixel was seen.
+    pub alpha: bool,
+    /// The colour that stands for "not seen", if one does.
+    pub key: Option<ColourKey>,
+    /// What a mask says.
+    pub marks: MaskMarks,
+    /// Pixels beyond which a compressed image is not decoded.
+    pub max_pixels: u64,
+}
+
+impl Default for ImageConfig {
+    fn default() -> Self {
+        let (fit, marks) = (Fit::default(), MaskMarks::default());
+        Self { fit, alpha: true, key: None, marks, max_pixels: MAX_PIXELS }
+    }
+}
+
+/// Pixels of a compressed image that are decoded unless told otherwise: two frames of 4K, 268 MB at the worst.
+pub const MAX_PIXELS: u64 = 1 << 24;
+
+/// Reads images for one task; needs no lock, for it has no state.
 ///
-/// Returns `[C, H, W]`, row by row, black 0, white 1, NaN where unobserved. Rows may be padded.
-/// Sizes are matched along each axis: by averaging areas when the image is larger, linearly when
-/// it is smaller. Alpha is dropped; gray and colour are converted into each other.
+/// Gives `[C, H, W]`, row by row, black 0, white 1, NaN where unobserved. Sizes are matched along each axis: by
+/// averaging areas when the image is larger, linearly when it is smaller. Gray and colour are converted into each
+/// other. Rows may be padded.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageReader {
+    spec: ImageSpec,
+    config: ImageConfig,
+}
+
+impl ImageReader {
+    /// Reads what `spec` wants.
+    #[must_use]
+    pub fn new(spec: ImageSpec, config: ImageConfig) -> Self {
+        Self { spec, config }
+    }
+
+    /// Reads an image; `mask` lies over all of it, whatever its size.
+    ///
+    /// # Errors
+    /// [`Cause::UnknownEncoding`], [`Cause::EmptyImage`], [`Cause::BadStep`], [`Cause::BadSize`] or
+    /// [`Cause::WrongChannels`], before anything is allocated.
+    pub fn read(&self, message: &ImageMessage<'_>, mask: Option<&Mask<'_>>) -> Result<Decoded, Refusal> {
+        let shape = check_spec(&self.spec)?;
+        Ok(self.see(&Raster::of(message)?, mask, shape))
+    }
+
+    /// Reads a JPEG or PNG.
+    ///
+    /// # Errors
+    /// [`Cause::BadImage`], [`Cause::TooManyPixels`] or [`Cause::WrongChannels`].
+    pub fn read_compressed(
+        &self,
+        message: &CompressedMessage<'_>,
+        mask: Option<&Mask<'_>>,
+    ) -> Result<Decoded, Refusal> {
+        let shape = check_spec(&self.spec)?;
+        Ok(self.see(&decode(message, self.config.max_pixels)?, mask, shape))
+    }
+
+    fn see(&self, raster: &Raster<'_>, mask: Option<&Mask<'_>>, shape: [usize; 3]) -> Decoded {
+        let ImageConfig { fit, alpha, key, marks, .. } = self.config;
+        let size = [raster.height, raster.width];
+        let [rows, columns] = match fit {
+            Fit::Stretch => [0..size[0], 0..size[1]],
+            Fit::Crop => middle(size, [shape[1], shape[2]]),
+        };
+        let mask = mask.map(|mask| mask.over(size, columns.clone(), marks));
+        let (values, outside) = Sight { raster, rows, columns, alpha, key, mask }.average(shape);
+        let mut notices: Vec<_> = outside.map(outside_notice).into_iter().collect();
+        if values.iter().all(|value| value.is_nan()) {
+            let text = "got an image of which no pixel is observed; expected some that are neither masked, transparent, \
+                        of the key's colour nor NaN";
+            notices.push(Refusal::new(Cause::NothingSeen, text));
+        }
+        Decoded { values, notices }
+    }
+}
+
+/// Reads an image with the default configuration; see [`ImageReader`].
 ///
 /// # Errors
-/// [`Cause::UnknownEncoding`], [`Cause::EmptyImage`], [`Cause::BadStep`], [`Cause::BadSize`] or
-/// [`Cause::WrongChannels`], before anything is allocated.
+/// As [`ImageReader::read`].
 pub fn decode_image(message: &ImageMessage<'_>, spec: &ImageSpec) -> Result<Decoded, Refusal> {
-    let encoding = Encoding::find(message.encoding).ok_or_else(|| {
-        let text = format!("got encoding '{}'; expected one of {}", escaped(message.encoding), Encoding::names());
-        Refusal::new(Cause::UnknownEncoding, text)
-    })?;
-    let pixels = check_size(message, encoding)?;
-    let [channels, height, width] = check_spec(spec)?;
-    let columns: Vec<_> = (0..width).map(|column| Span::new(pixels.width, width, column)).collect();
-    let mut values = vec![f32::NAN; channels * height * width];
-    let mut sums = vec![Sum::default(); width];
-    let mut outside = None;
-    for row in 0..height {
-        sums.fill(Sum::default());
-        let span = Span::new(pixels.height, height, row);
-        for source in span.pixels.clone() {
-            pixels.add_row(&mut sums, &columns, (source, span.weight(source)), &mut outside);
-        }
-        for (column, sum) in sums.iter().enumerate() {
-            let means = sum.means(encoding.colours, channels);
-            for (channel, mean) in means.iter().enumerate().take(channels) {
-                values[(channel * height + row) * width + column] = *mean;
-            }
-        }
-    }
-    let notices = outside.map(outside_notice).into_iter().collect();
-    Ok(Decoded { values, notices })
+    ImageReader::new(*spec, ImageConfig::default()).read(message, None)
+}
+
+/// The largest rows and columns in the middle of `size` that have the shape of `target`.
+fn middle(size: [usize; 2], target: [usize; 2]) -> [Range<usize>; 2] {
+    let [height, width] = size.map(|side| side as u128);
+    let [rows, columns] = target.map(|side| side as u128);
+    let kept = if height * columns > width * rows {
+        [(width * rows).div_ceil(columns), width]
+    } else {
+        [height, (height * columns).div_ceil(rows)]
+    };
+    let cut = |side: usize, kept: u128| {
+        let kept = usize::try_from(kept).unwrap_or(side).clamp(1, side);
+        let start = (side - kept) / 2;
+        start..start + kept
+    };
+    [cut(size[0], kept[0]), cut(size[1], kept[1])]
 }
 
 fn outside_notice(value: f32) -> Refusal {
     let text = format!("got brightness {value}; expected 0..1; such pixels are unobserved");
     Refusal::new(Cause::OutOfLimits, text)
-}
-
-/// Checks that the bytes are those of an image of this size (I1, I2, I3, I4).
-fn check_size<'a>(message: &ImageMessage<'a>, encoding: Encoding) -> Result<Pixels<'a>, Refusal> {
-    let (name, bytes) = (encoding.name, encoding.bytes());
-    let &ImageMessage { height, width, step, data, .. } = message;
-    if height == 0 || width == 0 {
-        let text = format!("got an image of {width} x {height} pixels; expected at least one");
-        return Err(Refusal::new(Cause::EmptyImage, text));
-    }
-    let row = u128::from(width) * bytes as u128;
-    if u128::from(step) < row {
-        let text = format!("got step {step} < width {width} x {bytes} B ({name}); expected at least {row}");
-        return Err(Refusal::new(Cause::BadStep, text));
-    }
-    let whole = u128::from(step) * u128::from(height);
-    let least = whole - u128::from(step) + row;
-    let got = data.len() as u128;
-    if got != whole && got != least {
-        let text = format!("got {got} B of data; expected step {step} x height {height} = {whole} B");
-        return Err(Refusal::new(Cause::BadSize, text));
-    }
-    let (height, width, step, is_bigendian) =
-        (height as usize, width as usize, step as usize, message.is_bigendian != 0);
-    Ok(Pixels { height, width, step, encoding, is_bigendian, data })
 }
 
 /// Channels, rows and columns of the target.
@@ -125,76 +168,16 @@ fn check_spec(spec: &ImageSpec) -> Result<[usize; 3], Refusal> {
     Ok(sizes)
 }
 
-/// A weighted sum of the pixels that were seen, by channel of the source.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sum {
-    value: [f32; 3],
-    seen: [f32; 3],
-    weight: f32,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Sum {
-    /// The means of one (gray) or three target channels.
-    fn means(&self, colours: Colours, channels: usize) -> [f32; 3] {
-        let [red, green, blue] = [0, 1, 2].map(|channel| self.mean(channel));
-        match (colours, channels) {
-            (Colours::Gray, _) => [red; 3],
-            (Colours::Rgb(_), 1) => [(red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]).min(1.0); 3],
-            (Colours::Rgb(_), _) => [red, green, blue],
-        }
-    }
-
-    /// The mean of what was seen, NaN where too little was.
-    fn mean(&self, channel: usize) -> f32 {
-        let seen = self.seen[channel];
-        let enough = seen > 0.0 && seen >= LEAST_SEEN * self.weight * (1.0 - 1e-5);
-        if enough { (self.value[channel] / seen).clamp(0.0, 1.0) } else { f32::NAN }
-    }
-}
-
-impl Pixels<'_> {
-    /// Adds one row, given with its weight, to one row of the target.
-    fn add_row(&self, sums: &mut [Sum], columns: &[Span], row: (usize, f32), outside: &mut Option<f32>) {
-        let is_bigendian = self.is_bigendian;
-        match self.encoding.sample {
-            Sample::U8 => self.add_colours(sums, columns, row, |bytes| f32::from(bytes[0]) / 255.0),
-            Sample::U16 => self.add_colours(sums, columns, row, |bytes| read_u16(bytes, is_bigendian)),
-            Sample::F32 => self.add_colours(sums, columns, row, |bytes| read_f32(bytes, is_bigendian, outside)),
-        }
-    }
-
-    fn add_colours(&self, sums: &mut [Sum], columns: &[Span], row: (usize, f32), read: impl FnMut(&[u8]) -> f32) {
-        match self.encoding.colours {
-            Colours::Gray => self.add_samples(sums, columns, row, [0], read),
-            Colours::Rgb(places) => self.add_samples(sums, columns, row, places, read),
-        }
-    }
-
-    /// The inner loop: `places` of samples that count, and how to `read` one.
-    fn add_samples<const N: usize>(
-        &self,
-        sums: &mut [Sum],
-        columns: &[Span],
-        (row, row_weight): (usize, f32),
-        places: [usize; N],
-        mut read: impl FnMut(&[u8]) -> f32,
-    ) {
-        let bytes = self.encoding.bytes();
-        let offsets = places.map(|place| place * self.encoding.sample.bytes());
-        let row = &self.data[row * self.step..][..self.width * bytes];
-        for (sum, span) in sums.iter_mut().zip(columns) {
-            let pixels = row[span.pixels.start * bytes..span.pixels.end * bytes].chunks_exact(bytes);
-            for (pixel, source) in pixels.zip(span.pixels.clone()) {
-                let weight = row_weight * span.weight(source);
-                sum.weight += weight;
-                for channel in 0..N {
-                    let value = read(&pixel[offsets[channel]..]);
-                    if !value.is_nan() {
-                        sum.value[channel] += value * weight;
-                        sum.seen[channel] += weight;
-                    }
-                }
-            }
-        }
+    #[test]
+    fn the_middle_has_the_shape_of_the_target() {
+        assert_eq!(middle([1080, 1920], [64, 64]), [0..1080, 420..1500]);
+        assert_eq!(middle([1920, 1080], [64, 64]), [420..1500, 0..1080]);
+        assert_eq!(middle([480, 640], [48, 64]), [0..480, 0..640]);
+        assert_eq!(middle([1, 9], [64, 64]), [0..1, 4..5]);
+        assert_eq!(middle([usize::MAX, 1], [1, usize::MAX])[0].len(), 1);
     }
 }

@@ -1,31 +1,35 @@
-//! The three inputs of one task, joined.
+//! The inputs of one task, joined.
 
 use std::time::Duration;
 
 use tch::Tensor;
 use thalweg_task::{ImageSpec, Kinds, Observation, PointsSpec, TaskSpec};
 
-use super::Taken;
 use super::channel::{Channel, Input};
-use super::image::{ImageMessage, decode_image};
+use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::latest::{Header, Latest};
 use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
+use super::refusal::Refusal;
 use super::stamp::Stamp;
+use super::{Decoded, Taken};
 
 /// How input is taken; the parameters `input.*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IntakeConfig {
     /// How joints are taken; images and points share `accept_zero_stamp`.
     pub joints: JointConfig,
+    /// How images are read.
+    pub images: ImageConfig,
     /// Age, since it was received, at which an image or a cloud falls out.
     pub stale_timeout: Duration,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { joints: JointConfig::default(), stale_timeout: Duration::from_secs(1) }
+        let (joints, images) = (JointConfig::default(), ImageConfig::default());
+        Self { joints, images, stale_timeout: Duration::from_secs(1) }
     }
 }
 
@@ -40,7 +44,7 @@ pub struct Intake {
     board: JointBoard,
     image: Latest,
     points: Latest,
-    channels: [Channel; 3],
+    channels: [Channel; Input::ALL.len()],
     revision: u64,
 }
 
@@ -118,10 +122,38 @@ impl Intake {
 
     /// Takes an image at ROS time `now_nanos`; a task that reads none ignores it.
     pub fn take_image(&mut self, message: &ImageMessage<'_>, now_nanos: i64) -> Taken {
-        let Some(spec) = self.image_spec else { return self.count(Input::Image, Taken::default(), now_nanos) };
-        let header = self.header(message.stamp, message.frame_id, now_nanos);
-        let taken = self.image.take(header, || decode_image(message, &spec).map(Some));
-        self.count(Input::Image, taken, now_nanos)
+        let Some(reader) = self.image_reader() else {
+            return self.count(Input::Image, Taken::default(), now_nanos);
+        };
+        self.put_image(Input::Image, (message.stamp, message.frame_id), reader.read(message, None), now_nanos)
+    }
+
+    /// What reads images for the task: large ones take long, and should be read before the intake is locked.
+    #[must_use]
+    pub fn image_reader(&self) -> Option<ImageReader> {
+        self.image_spec.map(|spec| ImageReader::new(spec, self.config.images))
+    }
+
+    /// Takes what [`Intake::image_reader`] made of an image with this stamp and frame that was received at ROS time
+    /// `now_nanos`.
+    pub fn put_image(
+        &mut self,
+        input: Input,
+        (stamp, frame_id): (Stamp, &str),
+        decoded: Result<Decoded, Refusal>,
+        now_nanos: i64,
+    ) -> Taken {
+        let header = self.header(stamp, frame_id, now_nanos);
+        let taken = self.image.take(header, || decoded.map(Some));
+        self.count(input, taken, now_nanos)
+    }
+
+    /// Counts a mask that was received at ROS time `now_nanos`, and was used or not.
+    pub fn note_mask(&mut self, used: bool, now_nanos: i64) {
+        let channel = self.channel_mut(Input::Mask);
+        channel.seen += 1;
+        channel.used += u64::from(used);
+        channel.last_nanos = Some(now_nanos);
     }
 
     /// Takes points at ROS time `now_nanos`; a task that reads none ignores them.

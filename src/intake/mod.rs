@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! JointMessage --> JointBoard   names -> joints, one slot each, newest position wins ---+
-//! ImageMessage --> decode_image encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
+//! ImageMessage, CompressedMessage, Mask --> FrameQueue, by stamps, newest wins
+//!              --> ImageReader  encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
 //! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
 //!                        |
 //!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
@@ -13,19 +14,24 @@
 //! handed in, nanoseconds, and may jump. Memory is bounded whatever comes, and no value that
 //! leaves is infinite.
 
+mod average;
 mod channel;
+mod compressed;
 mod contradiction;
 mod encoding;
 mod findings;
+mod frames;
 mod image;
 #[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
 mod intake;
 mod joints;
 mod latest;
 mod layout;
+mod mask;
 mod points;
 mod position;
 mod provenance;
+mod raster;
 mod refusal;
 mod resize;
 mod sources;
@@ -33,9 +39,12 @@ mod stamp;
 mod text;
 
 pub use channel::{Channel, Input};
-pub use image::{ImageMessage, decode_image};
+pub use compressed::CompressedMessage;
+pub use frames::{Frame, FrameQueue, MaskUse, Pair, Pairing};
+pub use image::{Fit, ImageConfig, ImageMessage, ImageReader, MAX_PIXELS, decode_image};
 pub use intake::{Intake, IntakeConfig};
 pub use joints::{JointBoard, JointConfig, JointMessage, Snapshot};
+pub use mask::{ColourKey, Mask, MaskMarks};
 pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
 pub use refusal::{Cause, Refusal, Since, Tally};

@@ -13,6 +13,7 @@ pub fn constraints(spec: &ParameterSpec) -> String {
     let cross = match spec.name.as_ref() {
         "warm_start.fresh" => Some("below hypotheses".to_owned()),
         "hypotheses" => Some("above warm_start.fresh".to_owned()),
+        "input.colour_key" => Some("empty, or a colour as #rrggbb".to_owned()),
         "view" => Some("false in this build".to_owned()),
         _ => None,
     };

@@ -39,6 +39,14 @@ pub enum ParameterError {
         /// How many of them were to be drawn anew.
         fresh: i64,
     },
+    /// A text that is no colour.
+    #[error("{name} must be empty or a colour as #rrggbb, got '{got}'")]
+    Colour {
+        /// The parameter.
+        name: &'static str,
+        /// What came; a long text is cut.
+        got: String,
+    },
     /// Something that this build cannot do was switched on.
     #[error("{name} must be false, got true: this build has no {missing}")]
     Missing {

@@ -23,8 +23,8 @@ pub use error::ParameterError;
 pub use file_check::{addressed_names, check_file, check_text, parameter_files};
 pub use markdown::markdown;
 pub use settings::{
-    DeviceChoice, Durability, History, InputSettings, OutputSettings, QosOverride, RecordSettings, Reliability,
-    Settings, StartSource, ThetaSource,
+    DeviceChoice, Durability, History, ImageTransport, InputSettings, OutputSettings, QosOverride, RecordSettings,
+    Reliability, Settings, StartSource, ThetaSource,
 };
 pub use store::Store;
 pub use table::{full_table, node_table, qos_table, task_table};

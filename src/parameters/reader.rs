@@ -9,11 +9,12 @@ use thalweg_task::{ParameterKind, ParameterRefusal, ParameterValue};
 
 use super::error::ParameterError;
 use super::settings::{
-    Durability, History, InputSettings, OutputSettings, QosOverride, RecordSettings, Reliability, StartSource,
-    ThetaSource,
+    Durability, History, ImageTransport, InputSettings, OutputSettings, QosOverride, RecordSettings, Reliability,
+    StartSource, ThetaSource,
 };
 use super::store::Store;
 use crate::engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
+use crate::intake::{ColourKey, Fit, ImageConfig, MaskMarks, MaskUse, Pairing};
 
 /// Bytes in a megabyte.
 const MEGABYTE: u64 = 1_000_000;
@@ -112,6 +113,41 @@ impl<'a> Reader<'a> {
             stale_timeout: self.duration("input.stale_timeout")?,
             max_joints: self.count("input.max_joints")?,
             accept_zero_stamp: self.truth("input.accept_zero_stamp")?,
+            transport: match self.text("input.image_transport")? {
+                "raw" => ImageTransport::Raw,
+                "compressed" => ImageTransport::Compressed,
+                _ => ImageTransport::Both,
+            },
+            images: self.images()?,
+            pairing: self.pairing()?,
+        })
+    }
+
+    fn images(&self) -> Result<ImageConfig, ParameterError> {
+        let tolerance = u8::try_from(self.integer("input.colour_tolerance")?).unwrap_or(u8::MAX);
+        // The store refuses what is neither empty nor a colour.
+        let rgb = ColourKey::parse(self.text("input.colour_key")?);
+        Ok(ImageConfig {
+            fit: if self.text("input.image_fit")? == "stretch" { Fit::Stretch } else { Fit::Crop },
+            alpha: self.truth("input.alpha")?,
+            key: rgb.map(|rgb| ColourKey { rgb, tolerance }),
+            marks: match self.text("input.mask_marks")? {
+                "hidden" => MaskMarks::Hidden,
+                _ => MaskMarks::Observed,
+            },
+            max_pixels: u64::try_from(self.integer("input.max_pixels")?).unwrap_or(0),
+        })
+    }
+
+    fn pairing(&self) -> Result<Pairing, ParameterError> {
+        Ok(Pairing {
+            masks: match self.text("input.mask")? {
+                "required" => MaskUse::Required,
+                "ignored" => MaskUse::Ignored,
+                _ => MaskUse::Auto,
+            },
+            slop: self.duration("input.sync_slop")?,
+            patience: self.duration("input.stale_timeout")?,
         })
     }
 

@@ -11,6 +11,7 @@ use super::error::ParameterError;
 use super::reader::Reader;
 use super::store::Store;
 use crate::engine::{Budget, EngineConfig};
+use crate::intake::{ImageConfig, Pairing};
 
 /// Everything that the node reads, at one moment.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +124,23 @@ pub struct InputSettings {
     pub max_joints: usize,
     /// Whether a message without a stamp is taken as of now.
     pub accept_zero_stamp: bool,
+    /// Which of `image` and `image/compressed` are read.
+    pub transport: ImageTransport,
+    /// How images are read.
+    pub images: ImageConfig,
+    /// How images and masks find each other.
+    pub pairing: Pairing,
+}
+
+/// Which of `image` and `image/compressed` are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImageTransport {
+    /// Whatever comes.
+    Both,
+    /// `image`.
+    Raw,
+    /// `image/compressed`.
+    Compressed,
 }
 
 /// What is published.

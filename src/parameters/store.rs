@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use thalweg_task::{Change, ParameterSpec, ParameterValue};
 
 use super::error::ParameterError;
+use crate::intake::{ColourKey, escaped};
 
 /// All parameters with their values; every value always lies within its range.
 #[derive(Clone, Debug)]
@@ -162,6 +163,12 @@ fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Resul
         if get(name) == Some(&ParameterValue::Bool(true)) {
             return Err(ParameterError::Missing { name, missing });
         }
+    }
+    if let Some(ParameterValue::String(colour)) = get("input.colour_key")
+        && !colour.is_empty()
+        && ColourKey::parse(colour).is_none()
+    {
+        return Err(ParameterError::Colour { name: "input.colour_key", got: escaped(colour) });
     }
     match (get("hypotheses"), get("warm_start.fresh")) {
         (Some(&ParameterValue::Integer(hypotheses)), Some(&ParameterValue::Integer(fresh))) if fresh >= hypotheses => {

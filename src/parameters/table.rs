@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use thalweg_task::ParameterValue::{Bool, Double, Integer};
 use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
 
+use crate::intake::MAX_PIXELS;
 use crate::registry;
 use Change::{AnyTime, ReadOnly, Unconfigured};
 
@@ -29,7 +30,7 @@ pub fn full_table(input_topics: &[String]) -> Vec<ParameterSpec> {
 /// The node's own parameters.
 #[must_use]
 pub fn node_table() -> Vec<ParameterSpec> {
-    [start(), search(), budget(), input(), output(), recording(), service()].concat()
+    [start(), search(), budget(), input(), images(), output(), recording(), service()].concat()
 }
 
 /// The parameters of one task, below its name.
@@ -225,6 +226,78 @@ fn input() -> Vec<ParameterSpec> {
             ANY,
             AnyTime,
             "Whether a message without a stamp is taken as of now; else it is refused.",
+        ),
+    ]
+}
+
+/// How images are read; for tasks that observe one.
+fn images() -> Vec<ParameterSpec> {
+    let transports = ("", ParameterRange::Choice(&["both", "raw", "compressed"]));
+    let uses = ("", ParameterRange::Choice(&["auto", "required", "ignored"]));
+    vec![
+        row(
+            "input.image_transport",
+            text("both"),
+            transports,
+            Unconfigured,
+            "Whether image, image/compressed or both are read. A camera that is read by one need not make the other.",
+        ),
+        row(
+            "input.image_fit",
+            text("crop"),
+            ("", ParameterRange::Choice(&["crop", "stretch"])),
+            AnyTime,
+            "What of an image is observed: the largest part in the middle that has the task's shape, or all of it, \
+             distorted.",
+        ),
+        row(
+            "input.max_pixels",
+            Integer(MAX_PIXELS as i64),
+            ("", integer(1, 1 << 28)),
+            AnyTime,
+            "Pixels of a compressed image beyond which it is refused undecoded; each takes up to 16 bytes meanwhile.",
+        ),
+        row(
+            "input.mask",
+            text("auto"),
+            uses,
+            AnyTime,
+            "Whether an image waits for a mask of its time: as long as masks come, always, or never.",
+        ),
+        row(
+            "input.mask_marks",
+            text("observed"),
+            ("", ParameterRange::Choice(&["observed", "hidden"])),
+            AnyTime,
+            "What pixels of a mask that are not zero say of the image.",
+        ),
+        row(
+            "input.sync_slop",
+            Double(0.01),
+            ("s", double(0.0, 10.0)),
+            AnyTime,
+            "Greatest difference between the stamps of an image and its mask.",
+        ),
+        row(
+            "input.alpha",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether transparent pixels are unobserved, where there is alpha.",
+        ),
+        row(
+            "input.colour_key",
+            text(""),
+            ANY,
+            AnyTime,
+            "Colour of pixels that are unobserved, as #rrggbb. Empty: none.",
+        ),
+        row(
+            "input.colour_tolerance",
+            Integer(8),
+            ("", integer(0, 255)),
+            AnyTime,
+            "Greatest difference to input.colour_key in red, green and blue, each of 255.",
         ),
     ]
 }

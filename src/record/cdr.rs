@@ -81,7 +81,7 @@ impl Encoder {
 
 /// Reads one message; gives none where the bytes do not hold what is asked for, and never allocates more than they hold.
 #[derive(Debug)]
-pub(super) struct Decoder<'a> {
+pub(crate) struct Decoder<'a> {
     body: &'a [u8],
     place: usize,
     is_big_endian: bool,
@@ -89,7 +89,7 @@ pub(super) struct Decoder<'a> {
 
 impl<'a> Decoder<'a> {
     /// Reads the header: plain CDR of either byte order.
-    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Option<Self> {
         let (header, body) = bytes.split_at_checked(HEADER)?;
         let is_big_endian = match header[..2] {
             [0, 0] => true,
@@ -128,28 +128,28 @@ impl<'a> Decoder<'a> {
         }))
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         self.number::<1>().map(|[byte]| byte)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         self.number().map(u32::from_le_bytes)
     }
 
-    pub(super) fn i32(&mut self) -> Option<i32> {
+    pub(crate) fn i32(&mut self) -> Option<i32> {
         self.number().map(i32::from_le_bytes)
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(crate) fn u64(&mut self) -> Option<u64> {
         self.number().map(u64::from_le_bytes)
     }
 
-    pub(super) fn length(&mut self) -> Option<usize> {
+    pub(crate) fn length(&mut self) -> Option<usize> {
         usize::try_from(self.u32()?).ok()
     }
 
     /// A text; bytes that are no UTF-8 are replaced.
-    pub(super) fn text(&mut self) -> Option<String> {
+    pub(crate) fn text(&mut self) -> Option<String> {
         let length = self.length()?;
         let bytes = self.take(1, length)?;
         let bytes = bytes.strip_suffix(&[0]).unwrap_or(bytes);
@@ -157,22 +157,22 @@ impl<'a> Decoder<'a> {
     }
 
     /// Texts, as many as their length says; each takes five bytes at the least.
-    pub(super) fn texts(&mut self) -> Option<Vec<String>> {
+    pub(crate) fn texts(&mut self) -> Option<Vec<String>> {
         let length = self.length()?;
         (0..length).map(|_| self.text()).collect()
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.length()?;
         self.take(1, length)
     }
 
-    pub(super) fn f32s(&mut self) -> Option<Vec<f32>> {
+    pub(crate) fn f32s(&mut self) -> Option<Vec<f32>> {
         let length = self.length()?;
         Some(self.numbers(length)?.map(f32::from_le_bytes).collect())
     }
 
-    pub(super) fn f64s(&mut self) -> Option<Vec<f64>> {
+    pub(crate) fn f64s(&mut self) -> Option<Vec<f64>> {
         let length = self.length()?;
         Some(self.numbers(length)?.map(f64::from_le_bytes).collect())
     }

@@ -9,7 +9,7 @@
 //! Knows nothing of ROS but its encoding and the definitions of five messages.
 
 mod bag;
-mod cdr;
+pub(crate) mod cdr;
 mod damage;
 mod error;
 mod files;

@@ -4,6 +4,7 @@
 //! decode, and a user must hear of it.
 
 mod decode;
+mod frames;
 mod topic;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,24 +12,26 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
 use futures::future::AbortHandle;
-use futures::{Stream, StreamExt};
 use r2r::rosgraph_msgs::msg::Clock;
 use r2r::{Node, QosProfile};
 use thalweg_task::{Observation, TaskSpec};
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::core::Core;
 use super::graph::{Endpoint, Request};
 use super::tasks::Tasks;
 use super::time::{Jump, RosTime};
 use crate::diagnostics::{Level, Status};
-use crate::intake::{Cause, Input, Intake, IntakeConfig, JointConfig, Provenance, Refusal, Taken};
-use crate::parameters::{InputSettings, Settings};
+use crate::intake::{Cause, FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, Provenance, Refusal, Taken};
+use crate::parameters::{ImageTransport, InputSettings, Settings};
 use crate::solver::Source;
 
 use decode::take;
-use topic::{Meter, qos, type_name};
+use topic::{Meter, qos};
+
+pub(crate) use topic::type_name;
 
 /// Silence after which a subscription is made anew while there are publishers: after a payload of
 /// no bytes Fast DDS 2.14.5 never hands a reliable reader anything of that writer again.
@@ -55,6 +58,12 @@ struct Open {
 #[derive(Debug)]
 pub(crate) struct Inputs {
     intake: Mutex<Option<Intake>>,
+    /// Images and masks that are not decoded yet.
+    frames: Mutex<FrameQueue>,
+    /// Rings when there is something to decode.
+    bell: Notify,
+    /// The task that decodes.
+    decoding: Mutex<Option<tokio::task::AbortHandle>>,
     open: Mutex<Vec<Open>>,
     clock: Mutex<Option<AbortHandle>>,
     settings: Mutex<Option<InputSettings>>,
@@ -64,7 +73,11 @@ pub(crate) struct Inputs {
     solved: [AtomicU64; Input::ALL.len()],
     /// Messages of each input that were followed by newer ones before they were solved.
     superseded: [AtomicU64; Input::ALL.len()],
+    /// Images that were followed by newer ones before they were decoded.
+    skipped: [AtomicU64; Input::ALL.len()],
     observed: AtomicUsize,
+    /// Pixels of the image that were observed, and pixels that the task reads.
+    pixels: [AtomicUsize; 2],
     revivals: AtomicU64,
 }
 
@@ -72,6 +85,9 @@ impl Inputs {
     pub(crate) fn new(time: Arc<RosTime>, tasks: Arc<Tasks>) -> Self {
         Self {
             intake: Mutex::new(None),
+            frames: Mutex::default(),
+            bell: Notify::new(),
+            decoding: Mutex::new(None),
             open: Mutex::new(Vec::new()),
             clock: Mutex::new(None),
             settings: Mutex::new(None),
@@ -79,7 +95,9 @@ impl Inputs {
             tasks,
             solved: Default::default(),
             superseded: Default::default(),
+            skipped: Default::default(),
             observed: AtomicUsize::new(0),
+            pixels: Default::default(),
             revivals: AtomicU64::new(0),
         }
     }
@@ -87,8 +105,9 @@ impl Inputs {
     /// Prepares for a task.
     pub(crate) fn configure(&self, spec: &TaskSpec, settings: &InputSettings) {
         *lock(&self.intake) = Some(Intake::new(spec, config(settings)));
+        lock(&self.frames).configure(settings.pairing);
         *lock(&self.settings) = Some(*settings);
-        for counter in self.solved.iter().chain(&self.superseded) {
+        for counter in self.solved.iter().chain(&self.superseded).chain(&self.skipped) {
             counter.store(0, Ordering::Relaxed);
         }
     }
@@ -98,6 +117,7 @@ impl Inputs {
         if let Some(intake) = lock(&self.intake).as_mut() {
             intake.configure(config(settings));
         }
+        lock(&self.frames).configure(settings.pairing);
         *lock(&self.settings) = Some(*settings);
     }
 
@@ -106,6 +126,7 @@ impl Inputs {
         if let Some(intake) = lock(&self.intake).as_mut() {
             intake.clear();
         }
+        lock(&self.frames).clear();
     }
 
     /// Listens to what the task observes.
@@ -119,15 +140,17 @@ impl Inputs {
         settings: &Settings,
     ) -> anyhow::Result<()> {
         self.close();
-        let kinds = spec.observes();
+        let (kinds, transport) = (spec.observes(), settings.input.transport);
         for input in Input::ALL {
             let is_read = match input {
                 Input::Joints => kinds.joints,
-                Input::Image => kinds.image,
+                Input::Image => kinds.image && transport != ImageTransport::Compressed,
+                Input::Compressed => kinds.image && transport != ImageTransport::Raw,
+                Input::Mask => kinds.image,
                 Input::Points => kinds.points,
             };
             if is_read {
-                let full = core.names.resolve(input.topic());
+                let full = core.names.of_input(input);
                 let qos = qos(settings.qos_overrides.get(&full));
                 let request = Request { topic: full, type_name: type_name(input), qos };
                 let topic = Topic { input, request, is_contradicted: false };
@@ -135,6 +158,9 @@ impl Inputs {
                 let task = self.listen(core, &topic, &meter).await?;
                 lock(&self.open).push(Open { topic, task, meter });
             }
+        }
+        if kinds.image {
+            self.decode_frames(core);
         }
         Ok(())
     }
@@ -144,6 +170,9 @@ impl Inputs {
     pub(crate) fn close(&self) {
         for open in lock(&self.open).drain(..) {
             open.task.abort();
+        }
+        if let Some(decoding) = lock(&self.decoding).take() {
+            decoding.abort();
         }
         self.clear();
         self.observed.store(0, Ordering::Relaxed);
@@ -156,46 +185,30 @@ impl Inputs {
         meter: &Arc<Mutex<Meter>>,
     ) -> anyhow::Result<AbortHandle> {
         let Topic { input, request, .. } = topic.clone();
-        let subscribe =
-            move |node: &mut Node| node.subscribe_raw(input.topic(), request.type_name, request.qos.clone());
+        let name = match input {
+            // Below the raw one, wherever that is.
+            Input::Compressed => request.topic.clone(),
+            _ => input.topic().to_owned(),
+        };
+        let subscribe = move |node: &mut Node| node.subscribe_raw(&name, request.type_name, request.qos.clone());
         let mut messages = core.executor.with(subscribe).await??;
         let (inputs, taker, meter) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
-        if input == Input::Image {
-            return Ok(self.listen_lazily(core, messages, &meter));
-        }
         // On the thread that spins, after each message: r2r's channel holds ten, and in a burst it
         // is the newest message that does not fit.
         Ok(core.executor.attend_abortable(async move {
             while let Some(bytes) = messages.next().await {
                 lock(&meter).arrive(Instant::now());
-                inputs.receive(&taker, input, &bytes, &meter);
+                match input {
+                    Input::Image | Input::Compressed | Input::Mask => inputs.keep_frame(&taker, input, bytes),
+                    Input::Joints | Input::Points => inputs.receive(&taker, input, &bytes, &meter),
+                }
             }
         }))
     }
 
-    /// Keeps the newest image; it is decoded elsewhere, for that takes longer than a spin may.
-    fn listen_lazily(
-        self: &Arc<Self>,
-        core: &Arc<Core>,
-        mut messages: impl Stream<Item = Vec<u8>> + Unpin + Send + 'static,
-        meter: &Arc<Mutex<Meter>>,
-    ) -> AbortHandle {
-        let (sender, mut newest) = watch::channel(Arc::new(Vec::new()));
-        let (inputs, taker, told) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
-        // Ends with its sender.
-        self.tasks.spawn(async move {
-            while newest.changed().await.is_ok() {
-                let bytes = Arc::clone(&newest.borrow_and_update());
-                inputs.receive(&taker, Input::Image, &bytes, &told);
-            }
-        });
-        let meter = Arc::clone(meter);
-        core.executor.attend_abortable(async move {
-            while let Some(bytes) = messages.next().await {
-                lock(&meter).arrive(Instant::now());
-                sender.send_replace(Arc::new(bytes));
-            }
-        })
+    /// Does something with the intake while it is locked; none where no task is loaded.
+    fn with_intake<T>(&self, work: impl FnOnce(&mut Intake) -> T) -> Option<T> {
+        lock(&self.intake).as_mut().map(work)
     }
 
     /// Takes one message, and wakes the solver if there is something new in it.
@@ -327,6 +340,7 @@ impl Inputs {
         let now = Instant::now();
         let name = format!("Input {}", topic.input.topic());
         let stale_timeout = lock(&self.settings).map_or(Duration::from_secs(1), |settings| settings.stale_timeout);
+        let is_spare = self.is_spare(topic.input, publishers, stale_timeout, now);
         let open = lock(&self.open);
         let Some(open) = open.iter().find(|open| open.topic.input == topic.input) else {
             return Status::ok(name, "Closed");
@@ -334,14 +348,30 @@ impl Inputs {
         let mut meter = lock(&open.meter);
         let mut status = Status::ok(name, "Timestamps are reasonable.");
         match meter.age(now) {
+            None if is_spare => status = Status::ok(status.name, "Not used."),
             None => status.worsen(Level::Error, "No events recorded."),
-            Some(age) if age > stale_timeout => status.worsen(Level::Stale, "No data since last update."),
+            Some(age) if age > stale_timeout && !is_spare => status.worsen(Level::Stale, "No data since last update."),
             Some(_) => {}
         }
         let age = meter.age(now).map_or_else(|| "never".to_owned(), |age| format!("{:.3}", age.as_secs_f64()));
         status = meter.report(now, status).with("Age (s)", age).with("Publishers", publishers);
         drop(meter);
         self.add_intake(topic.input, status)
+    }
+
+    /// Whether the node does well without an input: a mask that need not be, and the transport of images that is not
+    /// used while the other one is. Where no image comes at all it is the raw topic that complains.
+    fn is_spare(&self, input: Input, publishers: usize, stale: Duration, now: Instant) -> bool {
+        let age = |input| self.meter(input).map(|meter| lock(&meter).age(now));
+        match input {
+            Input::Joints | Input::Points => false,
+            Input::Mask => {
+                let masks = lock(&self.settings).map_or(MaskUse::Auto, |settings| settings.pairing.masks);
+                masks == MaskUse::Ignored || (masks == MaskUse::Auto && publishers == 0)
+            }
+            Input::Image => age(Input::Compressed).flatten().is_some_and(|age| age <= stale),
+            Input::Compressed => age(Input::Image).is_some(),
+        }
     }
 
     /// Adds what was used and what was refused.
@@ -355,7 +385,9 @@ impl Inputs {
         }
         let channel = intake.channel(input);
         let superseded = self.superseded[input as usize].load(Ordering::Relaxed);
-        status = status.with("Used", channel.used.saturating_sub(superseded)).with("Superseded", superseded);
+        let used = channel.used.saturating_sub(superseded);
+        let skipped = self.skipped[input as usize].load(Ordering::Relaxed);
+        status = status.with("Used", used).with("Superseded", superseded + skipped);
         for (cause, count) in channel.tally.totals() {
             status = status.with(format!("refused {cause}"), count);
         }
@@ -365,6 +397,10 @@ impl Inputs {
             status = status
                 .with("Joints observed", format!("{observed} of {}", intake.joints()))
                 .with("Unknown joints", unknown.join(", "));
+        }
+        if matches!(input, Input::Image | Input::Compressed) {
+            let [observed, all] = self.pixels.each_ref().map(|count| count.load(Ordering::Relaxed));
+            status = status.with("Pixels observed", format!("{observed} of {all}"));
         }
         status.with("Subscriptions made anew", self.revivals.load(Ordering::Relaxed))
     }
@@ -393,6 +429,7 @@ impl Source for Newest {
         let count = |observed: &[bool]| observed.iter().filter(|observed| **observed).count();
         let observed = newest.as_ref().map_or(0, |(_, provenance)| count(&provenance.observed_joints));
         inputs.observed.store(observed, Ordering::Relaxed);
+        inputs.count_pixels(newest.as_ref().and_then(|(obs, _)| obs.image.as_ref()));
         newest
     }
 
@@ -402,8 +439,9 @@ impl Source for Newest {
 }
 
 fn config(settings: &InputSettings) -> IntakeConfig {
-    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp } = *settings;
-    IntakeConfig { joints: JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp }, stale_timeout }
+    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, .. } = *settings;
+    let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
+    IntakeConfig { joints, images, stale_timeout }
 }
 
 /// A panic leaves nothing half done: what is locked is one value, or the intake, which validates

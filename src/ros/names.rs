@@ -3,6 +3,8 @@
 //! r2r does not tell under which name a relative topic ends up; graph queries and
 //! `qos_overrides` need it. Rules as in the ROS 2 design article "Remapping Names".
 
+use crate::intake::Input;
+
 /// A rule `from:=to` of the command line, perhaps for one node only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
@@ -63,6 +65,17 @@ impl Names {
         self.rules.iter().find(fits).map_or(full.clone(), |rule| self.expand(&rule.to))
     }
 
+    /// The full name of an input. The compressed form lies below the raw one, as image_transport has it: whoever
+    /// remaps `image` remaps both, unless the compressed form is remapped by itself.
+    pub(crate) fn of_input(&self, input: Input) -> String {
+        let own = self.resolve(input.topic());
+        let is_remapped = own != self.expand(input.topic());
+        match input {
+            Input::Compressed if !is_remapped => format!("{}/compressed", self.resolve(Input::Image.topic())),
+            _ => own,
+        }
+    }
+
     fn expand(&self, topic: &str) -> String {
         let root = self.namespace.trim_end_matches('/');
         match topic.strip_prefix('~') {
@@ -111,6 +124,15 @@ mod tests {
         assert_eq!(names.resolve("joint_states"), "/ns/arm/state");
         assert_eq!(names.resolve("image"), "/camera/image");
         assert_eq!(names.resolve("points"), "/ns/points");
+    }
+
+    #[test]
+    fn compressed_images_lie_below_the_raw_ones() {
+        let of = |line: &str| names(line, "/").of_input(Input::Compressed);
+        assert_eq!(of(""), "/image/compressed");
+        assert_eq!(of("--ros-args -r image:=/camera/image_raw"), "/camera/image_raw/compressed");
+        assert_eq!(of("--ros-args -r image:=/a -r image/compressed:=/b"), "/b");
+        assert_eq!(names("--ros-args -r image:=/a", "/").of_input(Input::Image), "/a");
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> a
 }
 
 pub(super) fn declare(node: &Node, names: &Names) -> anyhow::Result<Store> {
-    let topics = Input::ALL.map(|input| names.resolve(input.topic()));
+    let topics = Input::ALL.map(|input| names.of_input(input));
     Ok(Store::declare(full_table(&topics), &parameters::overrides(node)?)?)
 }
 

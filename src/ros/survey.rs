@@ -6,6 +6,7 @@ use std::time::Duration;
 use r2r::{Node, QosProfile};
 
 use super::graph::{self, Endpoint, Request};
+use super::input::type_name;
 use super::names::Names;
 use super::peer::Link;
 use super::run::{NAME, declare, prepare};
@@ -56,12 +57,7 @@ fn look(node: &mut Node) -> r2r::Result<(Vec<Endpoint>, Inputs)> {
 
 /// What a node without namespace, remapping and overrides asks for.
 fn request(input: Input) -> Request {
-    let type_name = match input {
-        Input::Joints => "sensor_msgs/msg/JointState",
-        Input::Image => "sensor_msgs/msg/Image",
-        Input::Points => "sensor_msgs/msg/PointCloud2",
-    };
-    Request { topic: format!("/{}", input.topic()), type_name, qos: QosProfile::sensor_data() }
+    Request { topic: format!("/{}", input.topic()), type_name: type_name(input), qos: QosProfile::sensor_data() }
 }
 
 /// Declares the parameters that the arguments of this process give the node, and nothing else.

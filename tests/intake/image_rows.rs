@@ -1,6 +1,6 @@
 //! Rows I1 to I9.
 
-use thalweg::intake::{Cause, Decoded, Refusal, decode_image};
+use thalweg::intake::{Cause, Decoded, Fit, ImageConfig, ImageReader, Refusal, decode_image};
 
 use crate::messages::{Picture, image_spec};
 
@@ -19,6 +19,10 @@ fn assert_near(got: &[f32], expected: &[f32]) {
 }
 
 fn floats(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn words(values: &[u16]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
@@ -75,7 +79,7 @@ fn i4_sizes_of_nothing_and_of_everything_are_refused() {
 
 #[test]
 fn i5_unknown_encodings_are_refused_with_those_that_are_known() {
-    for encoding in ["MONO8", "bayer_rggb8", "yuv422_yuy2", "", "mono8\n", "64FC1", "8UC2"] {
+    for encoding in ["MONO8", "bayer_rggb8", "yuv422_yuy2", "", "mono8\n", "64FC1", "8UC2", "8 bit gray with alpha"] {
         let refusal = refused(&Picture::new(encoding, 2, 2, &[0; 4]));
         assert_eq!(refusal.cause, Cause::UnknownEncoding);
         assert!(refusal.text.contains("rgba8") && !refusal.text.contains('\n'), "{refusal}");
@@ -83,12 +87,16 @@ fn i5_unknown_encodings_are_refused_with_those_that_are_known() {
 }
 
 #[test]
-fn i5_colours_are_read_in_their_order_and_alpha_is_dropped() {
+fn i5_colours_are_read_in_their_order() {
     for (encoding, pixel) in [
         ("rgb8", vec![255, 51, 0]),
         ("bgr8", vec![0, 51, 255]),
-        ("rgba8", vec![255, 51, 0, 9]),
-        ("bgra8", vec![0, 51, 255, 9]),
+        ("rgba8", vec![255, 51, 0, 255]),
+        ("bgra8", vec![0, 51, 255, 255]),
+        ("rgb16", words(&[65535, 13107, 0])),
+        ("bgr16", words(&[0, 13107, 65535])),
+        ("rgba16", words(&[65535, 13107, 0, 65535])),
+        ("bgra16", words(&[0, 13107, 65535, 65535])),
         ("8UC3", vec![255, 51, 0]),
         ("32FC3", floats(&[1.0, 0.2, 0.0])),
     ] {
@@ -153,6 +161,13 @@ fn i7_unobserved_pixels_do_not_spread() {
 }
 
 #[test]
+fn i7_gray_of_a_colour_that_is_unobserved_is_unobserved() {
+    let picture = Picture::new("32FC3", 1, 2, &floats(&[0.5, f32::NAN, 0.5, 0.5, 0.5, 0.5]));
+    assert_near(&decode(&picture, [1, 1, 2]).expect("gray"), &[f32::NAN, 0.5]);
+    assert_near(&decode(&picture, [3, 1, 2]).expect("colours"), &[0.5, 0.5, f32::NAN, 0.5, 0.5, 0.5]);
+}
+
+#[test]
 fn i7_an_area_of_which_most_is_unobserved_is_unobserved() {
     let nan = f32::NAN;
     let picture = Picture::new("32FC1", 2, 4, &floats(&[nan, 0.3, 0.2, nan, nan, nan, nan, 0.4]));
@@ -166,7 +181,7 @@ fn i7_values_that_are_no_brightness_are_unobserved_and_told() {
     assert_near(&values, &[1.0, f32::NAN, 0.0]);
     assert_eq!((notices.len(), notices[0].cause), (1, Cause::OutOfLimits));
     assert!(notices[0].text.contains("got brightness 3.5"), "{}", notices[0]);
-    let overshoot = Picture::new("32FC1", 1, 2, &floats(&[1.0005, 0.0]));
+    let overshoot = Picture::new("32FC1", 2, 2, &floats(&[1.0005, 0.0, 1.0005, 0.0]));
     assert_near(&decode(&overshoot, [1, 1, 1]).expect("clamped before it is averaged"), &[0.5]);
 }
 
@@ -188,6 +203,19 @@ fn i9_images_of_any_size_are_brought_to_the_size_of_the_task() {
     let picture = Picture::new("mono8", 2, 4, &[0, 51, 102, 153, 51, 102, 153, 204]);
     assert_near(&decode(&picture, [1, 1, 2]).expect("areas"), &[0.2, 0.6]);
     let picture = Picture::new("mono8", 1, 2, &[0, 255]);
-    assert_near(&decode(&picture, [1, 1, 4]).expect("linear"), &[0.0, 0.25, 0.75, 1.0]);
-    assert_near(&decode(&picture, [1, 2, 1]).expect("both"), &[0.5, 0.5]);
+    let stretched = |shape: [i64; 3]| {
+        let config = ImageConfig { fit: Fit::Stretch, ..ImageConfig::default() };
+        let reader = ImageReader::new(image_spec(shape[0], shape[1], shape[2]), config);
+        reader.read(&picture.message(), None).expect("stretched").values
+    };
+    assert_near(&stretched([1, 1, 4]), &[0.0, 0.25, 0.75, 1.0]);
+    assert_near(&stretched([1, 2, 1]), &[0.5, 0.5]);
+}
+
+#[test]
+fn i9_the_middle_of_another_shape_is_observed() {
+    let wide = Picture::new("mono8", 2, 4, &[255, 0, 51, 255, 255, 102, 153, 255]);
+    assert_near(&decode(&wide, [1, 2, 2]).expect("columns"), &[0.0, 0.2, 0.4, 0.6]);
+    let tall = Picture::new("mono8", 4, 1, &[255, 51, 102, 255]);
+    assert_near(&decode(&tall, [1, 2, 1]).expect("rows"), &[0.2, 0.4]);
 }

@@ -75,7 +75,7 @@ fn an_empty_cloud_and_a_blind_image_end_what_was_observed() {
     assert!(taken.is_heartbeat && taken.refusals.is_empty());
     let blind = Picture::new("32FC1", 1, 1, &f32::NAN.to_le_bytes());
     let taken = intake.take_image(&blind.message(), NOW);
-    assert_eq!((taken.used, causes(&taken)), (0, vec![]));
+    assert_eq!((taken.used, causes(&taken)), (0, vec![Cause::NothingSeen]));
     assert!(intake.observation(NOW).is_none());
 }
 

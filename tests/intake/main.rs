@@ -2,10 +2,13 @@
 //! named after it, and properties that hold for any input.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod compressed_rows;
+mod frame_queue;
 mod image_rows;
 mod joined;
 mod joint_rows;
 mod joint_streams;
+mod masks;
 mod messages;
 mod point_rows;
 mod properties;

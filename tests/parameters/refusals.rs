@@ -40,6 +40,8 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         ("device", text("cuda:"), "device must be one of cpu, cuda, cuda:N, auto, got \"cuda:\""),
         ("warm_start.fresh", Integer(8), "warm_start.fresh must be below hypotheses = 8, got 8"),
         ("hypotheses", Integer(2), "warm_start.fresh must be below hypotheses = 2, got 2"),
+        ("input.colour_key", text("red"), "input.colour_key must be empty or a colour as #rrggbb, got 'red'"),
+        ("input.mask", text("maybe"), "input.mask must be one of auto, required, ignored, got maybe"),
         ("budget.step", Integer(1), "unknown parameter 'budget.step'; the nearest known name is 'budget.steps'"),
         ("", Integer(1), "unknown parameter ''; the nearest known name is 'task'"),
     ]

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use thalweg::engine::Optimizer;
+use thalweg::intake::{ColourKey, Fit, ImageConfig, MaskMarks, MaskUse, Pairing};
 use thalweg::parameters::{
-    DeviceChoice, Durability, History, QosOverride, Reliability, Settings, Store, ThetaSource, node_table,
+    DeviceChoice, Durability, History, ImageTransport, QosOverride, Reliability, Settings, Store, ThetaSource,
+    node_table,
 };
 use thalweg_task::ParameterValue::{self, Bool, Double, DoubleArray, Integer};
 
@@ -37,6 +39,31 @@ fn defaults() {
         durability: Durability::Volatile,
     };
     assert_eq!(settings.qos_overrides.into_iter().collect::<Vec<_>>(), [(TOPIC.to_owned(), best_effort)]);
+}
+
+#[test]
+fn images() {
+    let default = settings(&[]).input;
+    assert_eq!((default.images, default.pairing), (ImageConfig::default(), Pairing::default()));
+    assert_eq!(default.transport, ImageTransport::Both);
+    let input = settings(&[
+        ("input.image_transport", text("compressed")),
+        ("input.image_fit", text("stretch")),
+        ("input.alpha", Bool(false)),
+        ("input.colour_key", text("#00ff10")),
+        ("input.colour_tolerance", Integer(3)),
+        ("input.max_pixels", Integer(9)),
+        ("input.mask", text("required")),
+        ("input.mask_marks", text("hidden")),
+        ("input.sync_slop", Double(0.5)),
+        ("input.stale_timeout", Double(2.0)),
+    ])
+    .input;
+    let key = Some(ColourKey { rgb: [0, 255, 16], tolerance: 3 });
+    let images = ImageConfig { fit: Fit::Stretch, alpha: false, key, marks: MaskMarks::Hidden, max_pixels: 9 };
+    let (slop, patience) = (Duration::from_millis(500), Duration::from_secs(2));
+    assert_eq!((input.images, input.transport), (images, ImageTransport::Compressed));
+    assert_eq!(input.pairing, Pairing { masks: MaskUse::Required, slop, patience });
 }
 
 #[test]

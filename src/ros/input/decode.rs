@@ -2,18 +2,21 @@
 
 use r2r::WrappedTypesupport;
 use r2r::builtin_interfaces::msg::Time;
-use r2r::sensor_msgs::msg::{Image, JointState, PointCloud2};
+use r2r::sensor_msgs::msg::{JointState, PointCloud2};
 
-use crate::intake::{Cause, CloudMessage, Field, ImageMessage, Input, Intake, JointMessage, Refusal, Stamp, Taken};
+use crate::intake::{
+    Cause, CloudMessage, CompressedMessage, Field, ImageMessage, Input, Intake, JointMessage, Refusal, Stamp, Taken,
+};
+use crate::record::cdr::Decoder;
 
-/// Decodes a message and hands it to the intake.
+/// Decodes a message and hands it to the intake; images and masks go through [`super::frames`].
 ///
 /// # Errors
 /// [`Cause::Undecodable`] when the bytes are no message of the type.
 pub(super) fn take(intake: &mut Intake, input: Input, bytes: &[u8], now_nanos: i64) -> Result<Taken, Refusal> {
     Ok(match input {
         Input::Joints => take_joints(intake, &decode(bytes)?, now_nanos),
-        Input::Image => take_image(intake, &decode(bytes)?, now_nanos),
+        Input::Image | Input::Compressed | Input::Mask => Taken::default(),
         Input::Points => take_points(intake, &decode(bytes)?, now_nanos),
     })
 }
@@ -22,14 +25,15 @@ pub(super) fn take(intake: &mut Intake, input: Input, bytes: &[u8], now_nanos: i
 const HEADER: usize = 4;
 
 fn decode<M: WrappedTypesupport>(bytes: &[u8]) -> Result<M, Refusal> {
-    let refuse = |_error| {
-        let text = format!("got {} bytes that do not decode; expected a serialized message", bytes.len());
-        Refusal::new(Cause::Undecodable, text)
-    };
     if bytes.len() < HEADER {
-        return Err(refuse(r2r::Error::RCL_RET_INVALID_ARGUMENT));
+        return Err(undecodable(bytes));
     }
-    M::from_serialized_bytes(bytes).map_err(refuse)
+    M::from_serialized_bytes(bytes).map_err(|_error| undecodable(bytes))
+}
+
+fn undecodable(bytes: &[u8]) -> Refusal {
+    let text = format!("got {} bytes that do not decode; expected a serialized message", bytes.len());
+    Refusal::new(Cause::Undecodable, text)
 }
 
 fn take_joints(intake: &mut Intake, message: &JointState, now_nanos: i64) -> Taken {
@@ -43,18 +47,47 @@ fn take_joints(intake: &mut Intake, message: &JointState, now_nanos: i64) -> Tak
     intake.take_joints(&message, now_nanos)
 }
 
-fn take_image(intake: &mut Intake, message: &Image, now_nanos: i64) -> Taken {
-    let message = ImageMessage {
-        stamp: stamp(&message.header.stamp),
-        frame_id: &message.header.frame_id,
-        height: message.height,
-        width: message.width,
-        encoding: &message.encoding,
-        is_bigendian: message.is_bigendian,
-        step: message.step,
-        data: &message.data,
+/// A `std_msgs/Header`, read from CDR where it lies: a frame of 4K must not be copied to be judged.
+fn read_header(decoder: &mut Decoder<'_>) -> Option<(Stamp, String)> {
+    Some((Stamp { sec: decoder.i32()?, nanosec: decoder.u32()? }, decoder.text()?))
+}
+
+/// The stamp of a message that begins with a header.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub(super) fn stamp_of(bytes: &[u8]) -> Result<Stamp, Refusal> {
+    let header = Decoder::new(bytes).and_then(|mut decoder| read_header(&mut decoder));
+    header.map(|(stamp, _)| stamp).ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `sensor_msgs/Image` and hands it on, its pixels not copied.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub(super) fn with_image<T>(bytes: &[u8], work: impl FnOnce(&ImageMessage<'_>) -> T) -> Result<T, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let (stamp, frame_id) = read_header(&mut decoder)?;
+        let (height, width, encoding) = (decoder.u32()?, decoder.u32()?, decoder.text()?);
+        let (is_bigendian, step, data) = (decoder.u8()?, decoder.u32()?, decoder.bytes()?);
+        let (frame_id, encoding) = (frame_id.as_str(), encoding.as_str());
+        Some(work(&ImageMessage { stamp, frame_id, height, width, encoding, is_bigendian, step, data }))
     };
-    intake.take_image(&message, now_nanos)
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `sensor_msgs/CompressedImage` and hands it on.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub(super) fn with_compressed<T>(bytes: &[u8], work: impl FnOnce(&CompressedMessage<'_>) -> T) -> Result<T, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let ((stamp, frame_id), format, data) = (read_header(&mut decoder)?, decoder.text()?, decoder.bytes()?);
+        Some(work(&CompressedMessage { stamp, frame_id: &frame_id, format: &format, data }))
+    };
+    read().ok_or_else(|| undecodable(bytes))
 }
 
 fn take_points(intake: &mut Intake, message: &PointCloud2, now_nanos: i64) -> Taken {

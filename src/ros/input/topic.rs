@@ -12,10 +12,11 @@ use crate::parameters::{Durability, History, QosOverride, Reliability};
 const THROTTLE: Duration = Duration::from_secs(1);
 
 /// The type of message that an input takes.
-pub(super) fn type_name(input: Input) -> &'static str {
+pub(crate) fn type_name(input: Input) -> &'static str {
     match input {
         Input::Joints => "sensor_msgs/msg/JointState",
-        Input::Image => "sensor_msgs/msg/Image",
+        Input::Image | Input::Mask => "sensor_msgs/msg/Image",
+        Input::Compressed => "sensor_msgs/msg/CompressedImage",
         Input::Points => "sensor_msgs/msg/PointCloud2",
     }
 }
