@@ -145,6 +145,19 @@ pub(super) fn observed_image(solve: &Solve, image: &Pixels) -> Vec<u8> {
     encoder.finish()
 }
 
+/// The image of the best hypothesis, sensor_msgs/Image, as it is published.
+pub(super) fn found_image(solve: &Solve, image: &Pixels) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    header(&mut encoder, solve);
+    encoder.u32(image.height);
+    encoder.u32(image.width);
+    encoder.text(image.encoding());
+    encoder.u8(0);
+    encoder.u32(image.width.saturating_mul(image.channels));
+    encoder.bytes(&image.to_bytes());
+    encoder.finish()
+}
+
 /// Reads an image as [`observed_image`] wrote it.
 pub(super) fn read_image(bytes: &[u8]) -> Option<Pixels> {
     let mut decoder = Decoder::new(bytes)?;
@@ -238,6 +251,7 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         z,
         joints,
         points,
+        image: None,
         losses,
         weights,
         theta,

@@ -154,6 +154,10 @@ impl Segment {
             let bytes = message::reconstruction(solve, setup);
             self.message(solve, Kind::JointState, &format!("{node}/reconstruction"), &bytes)?;
         }
+        if let Some(image) = &solve.image {
+            let bytes = message::found_image(solve, image);
+            self.message(solve, Kind::Image, &format!("{node}/reconstruction/image"), &bytes)?;
+        }
         Ok(())
     }
 

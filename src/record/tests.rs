@@ -54,6 +54,7 @@ fn solve(index: u64) -> Solve {
         z: (0..4).map(|place| number(place) as f32).collect(),
         joints: (0..4).map(number).collect(),
         points: (0..6).map(number).collect(),
+        image: None,
         losses: vec![number(3).abs(), 2.0],
         weights: vec![0.75, 0.25],
         theta: "identity".to_owned(),
@@ -137,6 +138,22 @@ fn a_gap_is_followed_by_an_anchor() {
     let (solves, _) = read(&recorder.save().expect("there is a disk"));
     let before: Vec<&Before> = solves.iter().map(|solve| &solve.before).collect();
     assert!(matches!(before[..], [Before::Warm(_), Before::Chained, Before::Warm(_)]), "{before:?}");
+}
+
+#[test]
+fn an_image_that_was_found_is_written_as_it_is_published() {
+    let image = Pixels { channels: 3, height: 1, width: 2, data: vec![0.0, 1.0, 0.2, 1.5, -1.0, f32::NAN] };
+    let bytes = message::found_image(&solve(1), &image);
+    let step_and_length = [6, 0, 0, 0, 6, 0, 0, 0];
+    assert!(bytes.ends_with(&[step_and_length.as_slice(), &[0, 51, 0, 255, 255, 0]].concat()), "{bytes:?}");
+    assert!(bytes.windows(5).any(|text| text == b"rgb8\0"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let recorder = Recorder::start(options(folder.path())).expect("a thread");
+    recorder.begin(setup());
+    recorder.put(Box::new(Solve { image: Some(image), ..solve(1) }));
+    let (solves, damage) = read(&recorder.save().expect("there is a disk"));
+    assert_eq!((solves.len(), damage), (1, Damage::default()));
+    assert_same(&solves[0], &solve(1));
 }
 
 #[test]

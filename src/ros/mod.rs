@@ -1,7 +1,7 @@
 //! The ROS 2 node: the only folder that names r2r.
 //!
 //! ```text
-//! joint_states, image, points ──> input ──> Intake ──[wake]──> Solver (thread `engine`)
+//! joint_states, image, .. ──────> input ──> Intake ──[wake]──> Solver (thread `engine`)
 //!                                                                   │ Answer, latest wins
 //! services, parameters ──> controller, work ──> load, run, tune     v
 //! /diagnostics <── health                                 output (thread `publish`) ──> ~/..
@@ -24,6 +24,7 @@ mod names;
 mod output;
 mod parameters;
 pub mod peer;
+mod pictures;
 mod process;
 mod recording;
 mod reload;

@@ -11,6 +11,7 @@ use r2r::{Node, Publisher, QosProfile};
 use thalweg_task::TaskSpec;
 
 use super::ghosts::markers;
+use super::pictures::PicturePublishers;
 use super::time::stamp;
 use crate::engine::{Statistics, StopReason};
 use crate::parameters::OutputSettings;
@@ -26,6 +27,8 @@ pub(crate) struct Publishers {
     spec: TaskSpec,
     reconstruction: Publisher<JointState>,
     hypotheses: Vec<Publisher<JointState>>,
+    /// Where the task renders images.
+    pictures: Option<PicturePublishers>,
     ghosts: Publisher<MarkerArray>,
     weights: Publisher<Float32MultiArray>,
     losses: Publisher<Float32MultiArray>,
@@ -45,6 +48,7 @@ impl Publishers {
             spec: spec.clone(),
             reconstruction: node.create_publisher("~/reconstruction", QOS)?,
             hypotheses: Vec::new(),
+            pictures: spec.image.map(|_| PicturePublishers::create(node, QOS)).transpose()?,
             ghosts: node.create_publisher("~/ghosts", QOS)?,
             weights: node.create_publisher("~/weights", QOS)?,
             losses: node.create_publisher("~/losses", QOS)?,
@@ -69,7 +73,7 @@ impl Publishers {
             let topic = format!("~/hypotheses/h{rank}/joint_states");
             self.hypotheses.push(node.create_publisher(&topic, QOS)?);
         }
-        Ok(())
+        self.pictures.as_mut().map_or(Ok(()), |pictures| pictures.resize(node, hypotheses, &QOS))
     }
 
     /// Takes everything from the graph.
@@ -81,6 +85,9 @@ impl Publishers {
         node.destroy_publisher(self.statistics);
         for publisher in self.hypotheses {
             node.destroy_publisher(publisher);
+        }
+        if let Some(pictures) = self.pictures {
+            pictures.destroy(node);
         }
     }
 
@@ -100,6 +107,9 @@ impl Publishers {
                     result = result.and(publisher.publish(&self.joint_state(&header, joints)));
                 }
             }
+        }
+        if let Some(pictures) = &self.pictures {
+            result = result.and(pictures.publish(answer, &header, settings.hypotheses));
         }
         for (publisher, values) in [(&self.weights, &answer.weights), (&self.losses, &answer.losses)] {
             if is_heard(publisher) {
@@ -161,7 +171,7 @@ fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
 }
 
 /// Whether anybody outside this process listens.
-fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
+pub(super) fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
     publisher.get_inter_process_subscription_count().is_ok_and(|count| count > 0)
 }
 

@@ -72,6 +72,7 @@ impl Tap {
             fresh: u32::try_from(engine.config().fresh).unwrap_or(u32::MAX),
             joints: answer.joints.concat(),
             points: answer.points.iter().flatten().flatten().copied().collect(),
+            image: answer.images.first().cloned(),
             losses: answer.losses.clone(),
             weights: answer.weights.clone(),
             theta: answer.theta.clone(),

@@ -15,7 +15,9 @@ use super::tally::Tally;
 use super::tap::{Recording, Tap};
 use crate::clock::SystemClock;
 use crate::engine::{Engine, EngineError, Statistics, StopReason, pin_threads};
+use crate::fused::numbers;
 use crate::intake::Provenance;
+use crate::record::Pixels;
 
 /// Failures in a row after which the task is given up: ros2_control and nav2 give up at once, a
 /// single broken frame should not stop a robot. A guess.
@@ -46,6 +48,8 @@ pub struct Answer {
     pub joints: Vec<Vec<f64>>,
     /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
     pub points: Vec<Vec<[f64; 3]>>,
+    /// Images `[K]`, black 0, white 1; empty when the task renders none.
+    pub images: Vec<Pixels>,
     /// `[K]`, sums to one.
     pub weights: Vec<f64>,
     /// `[K]`, rising.
@@ -248,11 +252,20 @@ fn solve(
     let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
     let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
     let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
-    let answer = Answer { provenance, joints, points, weights, losses, theta, statistics, stop, took };
+    let images = rendered.image.as_ref().map_or_else(Vec::new, images);
+    let answer = Answer { provenance, joints, points, images, weights, losses, theta, statistics, stop, took };
     if let Some(tap) = tap {
         tap.hand_over(engine, &answer);
     }
     Ok(answer)
+}
+
+/// The images of a tensor `[K, C, H, W]`.
+fn images(tensor: &Tensor) -> Vec<Pixels> {
+    let [_, channels, height, width] = tensor.size().try_into().unwrap_or([0; 4]).map(|size: i64| size as u32);
+    let size = (channels as usize * height as usize * width as usize).max(1);
+    let data: Vec<f32> = numbers(tensor);
+    data.chunks_exact(size).map(|data| Pixels { channels, height, width, data: data.to_vec() }).collect()
 }
 
 /// The rows of a tensor `[K, ..]`, each flat.
