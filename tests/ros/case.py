@@ -22,12 +22,17 @@ class NodeCase(unittest.TestCase):
     @classmethod
     def setUpClass(cls) -> None:
         cls.node = NodeProcess(**cls.start)
-        cls.peer = Peer(cls.target, cls.joint_topic)
+        cls.peer = cls.make_peer()
         cls.addClassCleanup(cls.finish)
         try:
             cls.peer.wait_state(cls.state)
         except AssertionError as error:
             raise AssertionError(f"{error}\nstandard error of the node:\n{cls.node.stderr()}") from None
+
+    @classmethod
+    def make_peer(cls) -> Peer:
+        """Joins the graph as what talks to this node."""
+        return Peer(cls.target, cls.joint_topic)
 
     @classmethod
     def finish(cls) -> None:

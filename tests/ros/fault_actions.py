@@ -8,6 +8,7 @@ from types import ModuleType
 
 import faults_disk
 import faults_graph
+import faults_images
 import faults_joints
 import faults_load
 import faults_parameters
@@ -20,6 +21,7 @@ from rig import Rig
 
 MODULES: tuple[ModuleType, ...] = (
     faults_joints,
+    faults_images,
     faults_load,
     faults_time,
     faults_parameters,
@@ -30,7 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_weights,
     faults_theta_file,
 )
-ROW_NAME = re.compile(r"[jftqdslwv]\d+_\w+")
+ROW_NAME = re.compile(r"[jiftqdslwv]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 import tomllib
@@ -14,12 +15,13 @@ import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pictures
 from peer import NodeProcess, Peer
 
 from fault_actions import ACTIONS
 from fault_report import write_junit, write_table
-from messages import ROOT
-from rig import NotHere, Rig, Row, good_pose
+from messages import ROOT, good_pose
+from rig import NotHere, Rig, Row
 
 
 @dataclass
@@ -45,11 +47,10 @@ def load(path: Path) -> list[Row]:
 
 
 class Runner:
-    """Runs rows one after the other; most of them share one node, which must live through all."""
+    """Runs rows one after the other; most of them share a node, which must live through all."""
 
     def __init__(self) -> None:
-        self.node: NodeProcess | None = None
-        self.peer: Peer | None = None
+        self.shared: dict[str, tuple[NodeProcess, Peer]] = {}
 
     def run(self, row: Row) -> Result:
         """Runs one row."""
@@ -65,8 +66,10 @@ class Runner:
             return Result(row, "not run", row.not_run)
         if row.node == "fresh":
             return self._run_fresh(row)
+        if row.node == "images" and (reason := pictures.missing()):
+            return Result(row, "failed" if os.environ.get("CI") == "true" else "not run", reason)
         try:
-            node, peer = self._shared()
+            node, peer = self._shared(row.node)
         except AssertionError as error:
             return Result(row, "failed", f"the shared node does not start: {error}")
         return provoke(row, node, peer)
@@ -92,21 +95,25 @@ class Runner:
             )
         return result
 
-    def _shared(self) -> tuple[NodeProcess, Peer]:
-        if self.node is None or self.peer is None or not self.node.alive:
-            self.close()
-            self.node, self.peer = NodeProcess(), Peer()
-            self.peer.wait_state("active")
-        self.peer.solve_eventually(good_pose())
-        return self.node, self.peer
+    def _shared(self, kind: str) -> tuple[NodeProcess, Peer]:
+        if kind in self.shared and not self.shared[kind][0].alive:
+            self._close(kind)
+        if kind not in self.shared:
+            self.shared[kind] = pictures.shared() if kind == "images" else (NodeProcess(), Peer())
+            self.shared[kind][1].wait_state("active")
+        node, peer = self.shared[kind]
+        peer.solve_eventually(good_pose())
+        return node, peer
+
+    def _close(self, kind: str) -> int:
+        node, peer = self.shared.pop(kind)
+        code = node.stop()
+        peer.close()
+        return code
 
     def close(self) -> int:
-        """Stops the shared node; gives its exit code."""
-        code = self.node.stop() if self.node else 0
-        if self.peer:
-            self.peer.close()
-        self.node = self.peer = None
-        return code
+        """Stops the shared nodes; gives the exit code that is not zero, if there is one."""
+        return max([self._close(kind) for kind in list(self.shared)], key=abs, default=0)
 
 
 def provoke(row: Row, node: NodeProcess, peer: Peer) -> Result:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import rclpy.serialization
 from builtin_interfaces.msg import Time
-from sensor_msgs.msg import JointState, PointCloud2, PointField
+from sensor_msgs.msg import Image, JointState, PointCloud2, PointField
 
 ROOT = Path(__file__).resolve().parents[2]
 NANOS = 1_000_000_000
@@ -38,6 +38,11 @@ def standing_legs(bend: float = 0.0) -> dict[str, float]:
     for side in ("left", "right"):
         pose[f"{side}_hip_x"], pose[f"{side}_knee_x"], pose[f"{side}_ankle_x"] = -bend / 2, bend, -bend / 2
     return pose
+
+
+def good_pose() -> dict[str, float]:
+    """Gives the message that must always work: one pose, or the node would see it as a contradiction."""
+    return standing_legs(0.2)
 
 
 def time_of(nanos: int) -> Time:
@@ -78,7 +83,7 @@ def cdr(message: object) -> bytes:
 class StampedBytes:
     """Holds a serialized message whose stamp is overwritten for each publication: cheap at 10 kHz."""
 
-    def __init__(self, message: JointState) -> None:
+    def __init__(self, message: JointState | Image) -> None:
         self.buffer = bytearray(cdr(message))
 
     def at(self, stamp: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import math
 import os
 import sys
@@ -49,7 +50,7 @@ from rclpy.executors import ExternalShutdownException, ShutdownException, Single
 from rclpy.exceptions import InvalidHandle  # noqa: E402
 from rclpy.parameter import Parameter, parameter_value_to_python  # noqa: E402
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy  # noqa: E402
-from sensor_msgs.msg import JointState  # noqa: E402
+from sensor_msgs.msg import Image, JointState  # noqa: E402
 from std_msgs.msg import Float32MultiArray  # noqa: E402
 
 from messages import joint_state, nanos_of, standing_legs  # noqa: E402
@@ -195,10 +196,12 @@ class Peer:
             numbers = [*message.position, *message.velocity, *message.effort]
         elif isinstance(message, Float32MultiArray):
             numbers = list(message.data)
+        elif isinstance(message, Image) and message.encoding == "32FC1":
+            numbers = array.array("f", bytes(message.data))
         else:
             return
         if not all(math.isfinite(number) for number in numbers):
-            self.nonfinite.append(f"{topic}: {numbers}")
+            self.nonfinite.append(f"{topic}: {numbers[:100]}")
 
     def unsubscribe(self, collector: Collector) -> None:
         """Ends a subscription."""

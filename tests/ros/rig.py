@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from messages import standing_legs
+from messages import good_pose
 from peer import ANY_TIME, NodeProcess, Peer, Status, wait_for
 
 REACTION = 3.0
 """Seconds within which a fault must be told on /diagnostics; 1 s is the promise, the rest is the machine's load."""
-
-
-def good_pose() -> dict[str, float]:
-    """Gives the message that must always work: one pose, or the node would see it as a contradiction."""
-    return standing_legs(0.2)
 
 
 class NotHere(Exception):
