@@ -5,7 +5,11 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use thalweg::intake::{CloudMessage, Field, ImageMessage, Intake, IntakeConfig, JointMessage, Stamp, decode_image};
+use image::ImageEncoder;
+use thalweg::intake::{
+    CloudMessage, ColourKey, CompressedMessage, Field, ImageConfig, ImageMessage, ImageReader, Intake, IntakeConfig,
+    JointMessage, Mask, Stamp, decode_image,
+};
 use thalweg_task::{ImageSpec, JointSpec, PointsSpec, TaskSpec};
 
 /// Joints of the body-pose task.
@@ -84,6 +88,45 @@ fn images(criterion: &mut Criterion) {
     }
 }
 
+/// A frame of 4K: as it comes from a camera, with a mask, with a colour that is none, as JPEG.
+fn large_images(criterion: &mut Criterion) {
+    const SIZE: (u32, u32) = (2160, 3840);
+    let (height, width) = SIZE;
+    let reader = |key| {
+        let spec = ImageSpec { channels: 3, height: 64, width: 64 };
+        ImageReader::new(spec, ImageConfig { key, ..ImageConfig::default() })
+    };
+    let message = |encoding, step, data| {
+        let frame_id = "camera";
+        ImageMessage { stamp: STAMP, frame_id, height, width, encoding, is_bigendian: 0, step, data }
+    };
+    let pixels = (height * width) as usize;
+    let (colours, marks) = (vec![100_u8; pixels * 4], vec![1_u8; pixels]);
+    let rgb = message("rgb8", width * 3, &colours[..pixels * 3]);
+    let rgba = message("rgba8", width * 4, &colours);
+    let mask = message("mono8", width, &marks);
+    let mask = Mask::of(&mask).expect("a mask");
+    let key = Some(ColourKey { rgb: [0, 255, 0], tolerance: 8 });
+    criterion.bench_function("4K with alpha", |bencher| {
+        bencher.iter(|| black_box(reader(None).read(black_box(&rgba), None)));
+    });
+    criterion.bench_function("4K with a mask", |bencher| {
+        bencher.iter(|| black_box(reader(None).read(black_box(&rgb), Some(&mask))));
+    });
+    criterion.bench_function("4K with a colour key", |bencher| {
+        bencher.iter(|| black_box(reader(key).read(black_box(&rgb), None)));
+    });
+    let mut jpeg = Vec::new();
+    // Not flat: a flat image is no work for a decoder.
+    let wavy: Vec<u8> = (0..pixels * 3).map(|place| (place % 251) as u8 ^ (place / 977) as u8).collect();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 80);
+    encoder.write_image(&wavy, width, height, image::ExtendedColorType::Rgb8).expect("encodes");
+    let message = CompressedMessage { stamp: STAMP, frame_id: "camera", format: "jpeg", data: &jpeg };
+    criterion.bench_function("4K as JPEG", |bencher| {
+        bencher.iter(|| black_box(reader(None).read_compressed(black_box(&message), None)));
+    });
+}
+
 fn points_and_observation(criterion: &mut Criterion) {
     let mut intake = Intake::new(&spec(), IntakeConfig::default());
     let fields = [("x", 0), ("y", 4), ("z", 8)].map(|(name, offset)| Field { name, offset, datatype: 7, count: 1 });
@@ -115,6 +158,6 @@ fn points_and_observation(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = joints, strange_joints, images, points_and_observation
+    targets = joints, strange_joints, images, large_images, points_and_observation
 }
 criterion_main!(benches);
