@@ -26,3 +26,4 @@ pub mod ros;
 pub mod solver;
 pub mod start;
 pub mod train;
+pub mod watch;

@@ -33,6 +33,7 @@ mod services;
 pub mod survey;
 mod tasks;
 mod time;
+pub(crate) mod watch;
 mod work;
 
 pub use run::main;
