@@ -6,7 +6,7 @@ cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
 
-.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan demo-images bench-gan
+.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan demo-images bench-gan view view-snapshot graphics
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -25,7 +25,18 @@ demo-images: gan ## repair damaged faces, eight ways each, into out/
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins
 
-test: lint gan ## format, lints and all tests
+view: ## a window with the bundled motion, arms hidden
+	$(cargo) run $(flags) -p thalweg-view -- --demo
+
+view-snapshot: ## the picture and the GIF of the README, without a display, into docs/
+	THALWEG_APT=1 tools/setup_graphics.sh
+	$(cargo) run $(flags) -p thalweg-view -- --demo --steps 30 --headless --snapshot docs/view.png --at 3 --scale 2
+	$(cargo) run $(flags) -p thalweg-view -- --demo --steps 30 --headless --size 800x450 --gif docs/view.gif --at 1 --length 5
+
+graphics: # what tests of pictures and windows need; without it they say that they are skipped
+	@tools/setup_graphics.sh --window || [ "$$CI" != true ]
+
+test: lint gan graphics ## format, lints and all tests
 	$(cargo) test $(flags) --workspace
 	$(run) tests/python.sh
 	$(run) tests/ros/run.sh

@@ -12,11 +12,10 @@ fn main() {
     if let Some(root) = libtorch {
         search_at_run_time(&PathBuf::from(root).join("lib"));
     }
-    if env::var_os("CARGO_FEATURE_ROS").is_some() {
-        let prefixes = env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
-        for prefix in env::split_paths(&prefixes) {
-            search_at_run_time(&prefix.join("lib"));
-        }
+    // Without the feature `ros` nothing is looked for there, and this does no harm.
+    let prefixes = env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
+    for prefix in env::split_paths(&prefixes) {
+        search_at_run_time(&prefix.join("lib"));
     }
 }
 
