@@ -53,7 +53,9 @@ def node_arguments():
             'device', default_value='file',
             description="Where to compute: cpu, cuda, cuda:N or auto; 'file': as params_file says"),
         choice('record', 'Whether to record observations and solutions'),
-        choice('view', 'Whether to open a window that shows the hypotheses'),
+        DeclareLaunchArgument(
+            'view', default_value='false', choices=BOOLEANS,
+            description='Whether to start thalweg_view, a window that shows the hypotheses, beside the node'),
         choice('use_sim_time', 'Whether to take the time from /clock, in all nodes started here'),
         choice('autostart', 'Whether to configure and activate the lifecycle node at once'),
         DeclareLaunchArgument(
@@ -74,7 +76,7 @@ def publisher_arguments():
             description='For how many hypotheses, best first, to start a robot_state_publisher with frame_prefix hN/'),
         DeclareLaunchArgument(
             'urdf', default_value=[FindPackageShare('thalweg'), '/urdf/human_21.urdf'],
-            description='URDF for hypotheses_tf; its joints are those of the task (by default, of body_pose)'),
+            description='URDF for hypotheses_tf and view; its joints are those of the task (by default, of body_pose)'),
     ]
 
 
@@ -85,9 +87,9 @@ def set_unless_file(name, parameter=None):
 
 def start(package, executable, **options):
     """Starts a node with what all nodes here have in common."""
+    options = {'respawn': LaunchConfiguration('use_respawn'), 'respawn_delay': 2.0, **options}
     return Node(
         package=package, executable=executable, namespace=LaunchConfiguration('namespace'), output='screen',
-        respawn=LaunchConfiguration('use_respawn'), respawn_delay=2.0,
         ros_arguments=['--log-level', LaunchConfiguration('log_level')], **options)
 
 
@@ -110,15 +112,23 @@ def publisher(index):
         condition=IfCondition(PythonExpression([LaunchConfiguration('hypotheses_tf'), f' > {index}'])))
 
 
+def window():
+    """Starts the window; one that was closed stays closed."""
+    return start(
+        'thalweg', 'thalweg_view', name='thalweg_view', arguments=['--urdf', LaunchConfiguration('urdf')],
+        respawn='false', condition=IfCondition(LaunchConfiguration('view')))
+
+
 def generate_launch_description():
     """Declares the arguments and starts the nodes."""
     nodes = GroupAction([
         SetParametersFromFile(LaunchConfiguration('params_file')),
         set_unless_file('use_sim_time'),
         *[publisher(index) for index in range(MOST_PUBLISHERS)],
+        window(),
         *[set_unless_file(name) for name in ['task', 'device']],
         set_unless_file('record', 'record.enabled'),
-        *[set_unless_file(name) for name in ['view', 'autostart']],
+        set_unless_file('autostart'),
         start('thalweg', 'thalweg_node', name='thalweg'),
     ])
     return LaunchDescription([*task_arguments(), *node_arguments(), *publisher_arguments(), nodes])

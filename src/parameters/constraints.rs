@@ -14,7 +14,6 @@ pub fn constraints(spec: &ParameterSpec) -> String {
         "warm_start.fresh" => Some("below hypotheses".to_owned()),
         "hypotheses" => Some("above warm_start.fresh".to_owned()),
         "input.colour_key" => Some("empty, or a colour as #rrggbb".to_owned()),
-        "view" => Some("false in this build".to_owned()),
         _ => None,
     };
     let change = (spec.change == Change::Unconfigured).then(|| "changes only in state unconfigured".to_owned());

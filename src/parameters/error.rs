@@ -47,14 +47,6 @@ pub enum ParameterError {
         /// What came; a long text is cut.
         got: String,
     },
-    /// Something that this build cannot do was switched on.
-    #[error("{name} must be false, got true: this build has no {missing}")]
-    Missing {
-        /// The parameter.
-        name: &'static str,
-        /// What is missing.
-        missing: &'static str,
-    },
     /// A request to unset a parameter, or one with a type that does not exist.
     #[error("{name} must have a value, got {got}")]
     NoValue {

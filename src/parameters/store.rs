@@ -157,13 +157,8 @@ fn may_change(spec: &ParameterSpec, is_unconfigured: bool) -> Result<(), Paramet
     }
 }
 
-/// Refuses values that contradict each other, or ask for what this build has not.
+/// Refuses values that contradict each other.
 fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Result<(), ParameterError> {
-    for (name, missing) in [("view", "view")] {
-        if get(name) == Some(&ParameterValue::Bool(true)) {
-            return Err(ParameterError::Missing { name, missing });
-        }
-    }
     if let Some(ParameterValue::String(colour)) = get("input.colour_key")
         && !colour.is_empty()
         && ColourKey::parse(colour).is_none()

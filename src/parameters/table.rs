@@ -384,7 +384,6 @@ fn service() -> Vec<ParameterSpec> {
             "File that is watched: whenever there is a new one it is checked and becomes the landscape, until the node \
              is configured anew. Empty: none; ~/reload_landscape then reads the file of theta again.",
         ),
-        row("view", Bool(false), ANY, ReadOnly, "Whether a window shows the solution. This build has no view."),
         row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
         row(
             "diagnostic_updater.period",

@@ -109,6 +109,7 @@ def node(entity, options):
                               ('output', 'output'), ('respawn', 'respawn')):
         options[option] = entity.text(attribute)
     options['respawn_delay'] = entity.take('respawn_delay', float)
+    options['arguments'] = [parse(word) for word in split(entity.take('args') or '') if word]
     options['ros_arguments'] = [parse(word) for word in split(entity.take('ros_args'))]
     options['parameters'] = [parameter(child) for child in entity.take_children('param')]
     options['remappings'] = [remapping(child) for child in entity.take_children('remap')]

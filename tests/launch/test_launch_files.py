@@ -40,6 +40,14 @@ def node(*words, namespace='/', level='info', file=f'{SHARE}/config/body_pose.ya
     ]
 
 
+def window(*words, namespace='/', urdf=f'{SHARE}/urdf/human_21.urdf', file=f'{SHARE}/config/body_pose.yaml'):
+    """Gives the window's command line."""
+    return [
+        '/ws/install/thalweg/lib/thalweg/thalweg_view', '--urdf', urdf, '--ros-args', '--log-level', 'info',
+        '--ros-args', '-r', '__node:=thalweg_view', '-r', f'__ns:={namespace}', '--params-file', file, *words,
+    ]
+
+
 def publisher(index, *words, namespace='', file=f'{SHARE}/config/body_pose.yaml'):
     """Gives the command line of the robot_state_publisher of one hypothesis."""
     name = f'robot_state_publisher_h{index}'
@@ -66,7 +74,7 @@ CASES = {
     'absolute namespace': ({'namespace': '/left/robot'}, [node(namespace='/left/robot')]),
     'device': ({'device': 'cuda:1'}, [node('-p', 'device:=cuda:1')]),
     'record': ({'record': 'true'}, [node('-p', 'record.enabled:=True')]),
-    'view': ({'view': 'True'}, [node('-p', 'view:=True')]),
+    'view': ({'view': 'True'}, [window(), node()]),
     'use_sim_time': ({'use_sim_time': 'true'}, [node('-p', 'use_sim_time:=True')]),
     'autostart': ({'autostart': 'False'}, [node('-p', 'autostart:=False')]),
     'log_level': ({'log_level': 'debug'}, [node(level='debug')]),
@@ -80,8 +88,9 @@ CASES = {
         },
         [
             publisher(0, '-p', 'use_sim_time:=True', namespace='/robot', file='/my.yaml'),
+            window('-p', 'use_sim_time:=True', namespace='/robot', urdf=str(URDF), file='/my.yaml'),
             node('-p', 'use_sim_time:=True', '-p', 'task:=planar_arm', '-p', 'device:=auto', '-p', 'record.enabled:=True',
-                 '-p', 'view:=True', '-p', 'autostart:=False', namespace='/robot', file='/my.yaml'),
+                 '-p', 'autostart:=False', namespace='/robot', file='/my.yaml'),
         ]),
 }
 
@@ -106,6 +115,12 @@ class LaunchFiles(unittest.TestCase):
                     for process in processes:
                         self.assertEqual((process['respawn'], process['respawn_delay']), (wanted, 2.0))
                         self.assertEqual(process['output'], 'screen')
+
+    def test_a_window_that_was_closed_stays_closed(self):
+        for kind in FILES:
+            with self.subTest(file=kind):
+                started = launch(kind, view='true', use_respawn='true').processes
+                self.assertEqual([process['respawn'] for process in started], [False, True])
 
     def test_arguments_are_declared_alike(self):
         declared = {kind: launch(kind).declared for kind in FILES}

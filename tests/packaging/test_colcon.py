@@ -68,15 +68,15 @@ class Colcon(unittest.TestCase):
         self.assertEqual(config, tracked('launch/config', '*.yaml'))
         self.assertTrue((share / 'package.xml').is_file())
 
-    def test_ros2_run_finds_both_programs(self):
+    def test_ros2_run_finds_all_programs(self):
         # ros2 run takes every executable file in lib/PACKAGE.
         folder = self.prefix / 'lib/thalweg'
         programs = {path.name for path in folder.iterdir() if os.access(path, os.X_OK)}
-        self.assertEqual(programs, {'thalweg', 'thalweg_node'})
+        self.assertEqual(programs, {'thalweg', 'thalweg_node', 'thalweg_view'})
 
     def test_installed_programs_run_without_library_path(self):
         version = re.search(r'^version = "(.*)"', (ROOT / 'Cargo.toml').read_text(), re.MULTILINE)[1]
-        for program in ('thalweg', 'thalweg_node'):
+        for program in ('thalweg', 'thalweg_node', 'thalweg_view'):
             self.assertIn(version, self.sourced(f'{self.prefix}/lib/thalweg/{program} --version'), program)
 
     def test_the_standards_own_reader_takes_the_manifest(self):

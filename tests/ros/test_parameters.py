@@ -51,7 +51,6 @@ TABLE = {
     "record.total_size": (INTEGER, 10_000, 0, 100_000_000, False),
     "record.queue": (INTEGER, 1000, 1, 1_000_000, False),
     "reload.path": (STRING, "", None, None, False),
-    "view": (BOOL, False, None, None, True),
     "use_sim_time": (BOOL, False, None, None, False),
     "diagnostic_updater.period": (DOUBLE, 1.0, 0.1, 60.0, False),
     "diagnostic_updater.use_fqn": (BOOL, False, None, None, False),
