@@ -16,6 +16,7 @@ import faults_process
 import faults_recordings
 import faults_theta_file
 import faults_time
+import faults_view
 import faults_weights
 from rig import Rig
 
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_recordings,
     faults_weights,
     faults_theta_file,
+    faults_view,
 )
 ROW_NAME = re.compile(r"[jiftqdslwv]\d+_\w+")
 
