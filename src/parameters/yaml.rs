@@ -31,11 +31,13 @@ pub fn dump(task: &str) -> thalweg_task::Result<String> {
     Ok(text)
 }
 
-/// The table with a task chosen, and that task's parameters only.
+/// The table with a task chosen, and what suits it, with that task's parameters only.
 fn table_for(entry: &Entry) -> Vec<ParameterSpec> {
     let mut specs = node_table();
-    for spec in specs.iter_mut().filter(|spec| spec.name == "task") {
-        spec.default = ParameterValue::String(entry.name.to_owned());
+    let mut suited = (entry.suited)();
+    suited.push(("task", ParameterValue::String(entry.name.to_owned())));
+    for (name, value) in suited {
+        specs.iter_mut().filter(|spec| spec.name == name).for_each(|spec| spec.default = value.clone());
     }
     specs.extend(task_table(entry));
     specs

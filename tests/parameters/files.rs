@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use thalweg::parameters::{addressed_names, dump, markdown, node_table, task_table};
+use thalweg::parameters::{Store, addressed_names, dump, full_table, markdown, node_table, task_table};
 use thalweg::registry;
 
 fn path(name: &str) -> PathBuf {
@@ -27,6 +27,15 @@ fn assert_holds(name: &str, text: &str) {
 fn parameter_files_are_what_the_table_gives() {
     for entry in registry::entries() {
         assert_holds(&format!("launch/config/{}.yaml", entry.name), &dump(entry.name).expect("the task is known"));
+    }
+}
+
+#[test]
+fn what_suits_a_task_is_a_parameter_and_within_its_range() {
+    for entry in registry::entries() {
+        let suited: Vec<_> = (entry.suited)().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let store = Store::declare(full_table(&[]), &suited);
+        store.unwrap_or_else(|error| panic!("{}: {error}", entry.name));
     }
 }
 
@@ -65,6 +74,9 @@ fn every_row_is_in_its_file() {
         let table = node_table().into_iter().chain(task_table(entry));
         let mut expected: Vec<_> = table.map(|spec| (spec.name.to_string(), spec.default.to_string())).collect();
         expected[0].1 = entry.name.to_owned();
+        for (name, value) in (entry.suited)() {
+            expected.iter_mut().filter(|(known, _)| known == name).for_each(|row| row.1 = value.to_string());
+        }
         let mut found = read_back(&yaml);
         expected.sort();
         found.sort();

@@ -1,4 +1,4 @@
-//! Forward kinematics against the body's own, a closed form, homogeneous matrices, and a table from another program.
+//! Forward kinematics against the body's own, a closed form, and homogeneous matrices.
 
 use std::path::{Path, PathBuf};
 

@@ -23,6 +23,7 @@ pub const ENTRY: Entry = Entry {
     summary: "completes the joints of a human body from those that were seen",
     observes: Kinds { joints: true, image: false, points: false },
     parameters: describe_parameters,
+    suited: Vec::new,
     load: |options| Ok(Box::new(BodyPose::load(options)?)),
 };
 

@@ -25,5 +25,6 @@ pub const ENTRY: Entry = Entry {
     summary: "three-link planar arm: joint angles and link tips, any part of them observed",
     observes: Kinds { joints: true, image: false, points: true },
     parameters: Parameters::describe,
+    suited: Vec::new,
     load: |options| Ok(Box::new(PlanarArm::load(options)?)),
 };

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
-use crate::{ParameterSpec, Result, Task, TaskError};
+use crate::{ParameterSpec, ParameterValue, Result, Task, TaskError};
 
 /// The kinds of data that a task observes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,6 +235,8 @@ pub struct Entry {
     pub observes: Kinds,
     /// Describes what the user may set: each entry of [`LoadOptions::parameters`] that the task knows.
     pub parameters: fn() -> Vec<ParameterSpec>,
+    /// Names parameters of the node whose defaults do not suit the task, and what its parameter file has instead.
+    pub suited: fn() -> Vec<(&'static str, ParameterValue)>,
     /// Loads the task.
     pub load: fn(&LoadOptions) -> Result<Box<dyn Task>>,
 }
