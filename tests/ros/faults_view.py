@@ -42,9 +42,14 @@ class View:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # In order: a participant that is killed leaves Fast DDS a locked port, and who takes it next is not heard.
         self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
+        self.process.terminate()
+        try:
+            self.process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.log.close()
 
     def text(self) -> str:

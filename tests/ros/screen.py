@@ -25,6 +25,8 @@ class Screen:
         reading, writing = os.pipe()
         argv = ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{SIZE[0]}x{SIZE[1]}x24"]
         argv += ["-fbdir", str(self.folder), "-nolisten", "tcp"]
+        # It would begin anew when its last client leaves, and refuse the next one meanwhile.
+        argv += ["-noreset"]
         self.process = subprocess.Popen(argv, pass_fds=[writing], stderr=subprocess.DEVNULL)
         os.close(writing)
         with os.fdopen(reading) as number:
