@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -14,6 +14,10 @@ use super::files::{create_locked, recover_left};
 use super::segment::{Disk, Open};
 use super::session::{RecordOptions, Session};
 use super::solve::{Setup, Solve};
+
+/// Time between two looks at the queue. Nobody waits in it: waking a thread at each solve would cost the solver more
+/// than all else that recording does there.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Time between two flushes, each of which waits for the disk: what is lost when the process or the machine dies.
 pub const FLUSH: Duration = Duration::from_millis(250);
@@ -150,10 +154,10 @@ impl Worker {
     fn run(mut self, orders: &Receiver<Order>) {
         let mut flush = Instant::now() + FLUSH;
         loop {
-            match orders.recv_timeout(flush.saturating_duration_since(Instant::now())) {
+            match orders.try_recv() {
                 Ok(order) => self.obey(order),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+                Err(TryRecvError::Empty) => std::thread::sleep(LOOK),
+                Err(TryRecvError::Disconnected) => return self.finish(),
             }
             if Instant::now() >= flush {
                 self.tend();
