@@ -29,6 +29,7 @@ use crate::parameters::{ImageTransport, InputSettings, Settings};
 use crate::solver::Source;
 
 use decode::take;
+pub(super) use decode::with_cloud;
 use topic::{Meter, qos};
 
 pub(crate) use topic::type_name;

@@ -91,12 +91,17 @@ pub(super) fn with_compressed<T>(bytes: &[u8], work: impl FnOnce(&CompressedMess
 }
 
 fn take_points(intake: &mut Intake, message: &PointCloud2, now_nanos: i64) -> Taken {
+    with_cloud(message, |cloud| intake.take_points(cloud, now_nanos))
+}
+
+/// Does something with a cloud as the intake reads it.
+pub(in crate::ros) fn with_cloud<T>(message: &PointCloud2, work: impl FnOnce(&CloudMessage<'_>) -> T) -> T {
     let fields: Vec<Field<'_>> = message
         .fields
         .iter()
         .map(|field| Field { name: &field.name, offset: field.offset, datatype: field.datatype, count: field.count })
         .collect();
-    let message = CloudMessage {
+    let cloud = CloudMessage {
         stamp: stamp(&message.header.stamp),
         frame_id: &message.header.frame_id,
         height: message.height,
@@ -107,7 +112,7 @@ fn take_points(intake: &mut Intake, message: &PointCloud2, now_nanos: i64) -> Ta
         row_step: message.row_step,
         data: &message.data,
     };
-    intake.take_points(&message, now_nanos)
+    work(&cloud)
 }
 
 fn stamp(time: &Time) -> Stamp {

@@ -5,8 +5,9 @@ use r2r::diagnostic_msgs::msg::DiagnosticStatus;
 use r2r::sensor_msgs::msg::{Image, PointCloud2};
 use thalweg_task::{ImageSpec, PointsSpec};
 
-use crate::intake::{CloudMessage, Field, ImageMessage, Stamp, decode_image, decode_points};
+use crate::intake::{ImageMessage, Stamp, decode_image, decode_points};
 use crate::record::Pixels;
+use crate::ros::input::with_cloud;
 use crate::watch::MOST_POINTS;
 
 /// Longest side of an image that is passed on, pixels: larger ones are shown no larger.
@@ -50,29 +51,14 @@ pub(super) fn pixels(message: &Image) -> Option<Pixels> {
 
 /// The points that are known, thinned to what is shown; none when the cloud cannot be read.
 pub(super) fn points(message: &PointCloud2) -> Option<Vec<[f32; 3]>> {
-    let fields: Vec<Field<'_>> = message
-        .fields
-        .iter()
-        .map(|field| Field { name: &field.name, offset: field.offset, datatype: field.datatype, count: field.count })
-        .collect();
-    let read = CloudMessage {
-        stamp: stamp(&message.header.stamp),
-        frame_id: &message.header.frame_id,
-        height: message.height,
-        width: message.width,
-        fields: &fields,
-        is_bigendian: message.is_bigendian,
-        point_step: message.point_step,
-        row_step: message.row_step,
-        data: &message.data,
-    };
     let count = u64::from(message.width) * u64::from(message.height);
     if count > MOST_DECODED {
         return None;
     }
     // Any cloud will do: as many points as there are, in whatever frame.
     let names = vec![String::new(); usize::try_from(count).ok()?];
-    let values = decode_points(&read, &PointsSpec { names, frame: String::new() }).ok()??.values;
+    let spec = PointsSpec { names, frame: String::new() };
+    let values = with_cloud(message, |cloud| decode_points(cloud, &spec)).ok()??.values;
     let known = values.as_chunks::<3>().0.iter().filter(|point| point[0].is_finite());
     let step = known.clone().count().div_ceil(MOST_POINTS).max(1);
     Some(known.step_by(step).copied().collect())

@@ -16,6 +16,7 @@ use thalweg_task::weights::write_atomically;
 use thalweg_task::{Observation, Task};
 
 use super::data::{self, DataSource};
+use super::theta::checkpoint;
 use crate::console;
 use crate::describe::files;
 use crate::job::Job;
@@ -200,10 +201,6 @@ impl Report {
         }
         Ok(())
     }
-}
-
-fn checkpoint(output: &Path) -> PathBuf {
-    output.with_extension("checkpoint")
 }
 
 fn rejected(output: &Path) -> PathBuf {

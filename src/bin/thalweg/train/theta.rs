@@ -134,7 +134,7 @@ fn theta_file(arguments: &ThetaArguments) -> PathBuf {
     arguments.models.join(format!("{}_theta.safetensors", arguments.task))
 }
 
-fn checkpoint(output: &Path) -> PathBuf {
+pub(super) fn checkpoint(output: &Path) -> PathBuf {
     output.with_extension("checkpoint")
 }
 
