@@ -48,14 +48,20 @@ struct Descent {
     name: &'static str,
     in_z: bool,
     damped: bool,
+    /// Whether places of joints are seen as well.
+    places: bool,
 }
 
-const ADAM_IN_Z: Descent = Descent { name: "Adam in z", in_z: true, damped: false };
-const DESCENTS: [Descent; 4] = [
+const ADAM_IN_Z: Descent = Descent { name: "Adam in z", in_z: true, damped: false, places: false };
+const ADAM_IN_X: Descent = Descent { name: "Adam in x", in_z: false, ..ADAM_IN_Z };
+const LM_IN_X: Descent = Descent { name: "LM in x", damped: true, ..ADAM_IN_X };
+const DESCENTS: [Descent; 6] = [
     ADAM_IN_Z,
-    Descent { name: "Adam in x", in_z: false, damped: false },
-    Descent { name: "LM in z", in_z: true, damped: true },
-    Descent { name: "LM in x", in_z: false, damped: true },
+    ADAM_IN_X,
+    Descent { name: "LM in z", damped: true, ..ADAM_IN_Z },
+    LM_IN_X,
+    Descent { name: "Adam in x, places", places: true, ..ADAM_IN_X },
+    Descent { name: "LM in x, places", places: true, ..LM_IN_X },
 ];
 
 impl Descent {
@@ -68,7 +74,9 @@ impl Descent {
     }
 
     fn engine(self, backend: BackendChoice, hypotheses: usize, threads: usize) -> Engine {
-        let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions::default()).expect("the shipped weights are there");
+        let mut options = LoadOptions::default();
+        options.parameters.insert("point_weight".to_owned(), if self.places { 4.0 } else { 0.0 }.into());
+        let task = (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights are there");
         let shape = LandscapeShape::for_latent(task.spec().latent);
         let landscape = if self.in_z {
             Landscape::random(&shape, 1, Kind::Float, Device::Cpu).expect("the paper's widths are valid")
@@ -82,13 +90,17 @@ impl Descent {
     }
 }
 
-/// Angles of a bent body, one leg and one arm hidden.
-fn observation() -> Observation {
+/// Angles of a bent body, one leg and one arm hidden, and with `places` where most of its joints are.
+fn observation(places: bool) -> Observation {
     let mut angles: Vec<f32> = (0..63u8).map(|index| 0.4 * (f32::from(index) * 1.3).sin()).collect();
     for joint in [0, 3, 6, 9, 15, 17] {
         angles[3 * joint..3 * joint + 3].fill(f32::NAN);
     }
-    Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]))
+    let joints = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]));
+    let mut coordinates: Vec<f32> = (0..66u8).map(|index| 0.5 * (f32::from(index) * 1.7).sin()).collect();
+    coordinates[..12].fill(f32::NAN);
+    let points = || Observation::of_points(&Tensor::from_slice(&coordinates).view([1, 22, 3])).points;
+    Observation { points: places.then(points).flatten(), ..joints }
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -146,7 +158,7 @@ struct Row {
 }
 
 fn measure(descent: Descent, hypotheses: usize, threads: usize, peers: &mut Peers) -> Row {
-    let (observation, start) = (observation(), Instant::now());
+    let (observation, start) = (observation(descent.places), Instant::now());
     let engine = |backend| descent.engine(backend, hypotheses, threads);
     let (mut fused, mut tch) = (engine(BackendChoice::Fused), engine(BackendChoice::Tch));
     let mut times = [const { Turns(Vec::new()) }; 4];
@@ -159,7 +171,8 @@ fn measure(descent: Descent, hypotheses: usize, threads: usize, peers: &mut Peer
         turn(&mut tch, &observation, descent.steps(), round, &mut times[1]);
         tch::set_num_threads(1);
         for (library, times) in peers::LIBRARIES.into_iter().zip(&mut times[2..]) {
-            let micros = if descent.damped { None } else { peers.time(library, descent.in_z, hypotheses) };
+            let is_common = !descent.damped && !descent.places;
+            let micros = if is_common { peers.time(library, descent.in_z, hypotheses) } else { None };
             micros.into_iter().for_each(|micros| times.note(round, micros));
         }
         sleep(SETTLING);

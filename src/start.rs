@@ -14,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
-use thalweg_task::{JointSpec, Masked, Observation, Perceptron, Result, TaskError, TaskSpec};
+use thalweg_task::{JointSpec, Kinds, Masked, Observation, Perceptron, Result, TaskError, TaskSpec};
 
 use crate::fused::{Chain, numbers};
 use crate::landscape::{Landscape, SLOPE};
@@ -29,7 +29,9 @@ const PREFIX: &str = "start";
 /// Widths of a start network: four dense layers `D + C -> hidden -> hidden -> hidden -> Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StartShape {
-    /// Dimension `D` of the encoded observation, see [`features`].
+    /// What of an observation is read.
+    pub reads: Kinds,
+    /// Dimension `D` of the encoded observation, see [`features`] and [`inputs`].
     pub inputs: i64,
     /// Dimension `C` of the code.
     pub code: i64,
@@ -85,16 +87,14 @@ impl Start {
         for (key, expected) in bond(spec, landscape) {
             file.expect_meta(key, &expected)?;
         }
-        let shape = StartShape {
-            inputs: inputs(spec),
-            code: file.meta("code")?,
-            hidden: file.meta("hidden")?,
-            z: landscape.dim(),
-        };
-        if shape.code < 0 || shape.hidden < 1 {
-            let StartShape { code, hidden, .. } = shape;
+        let (code, hidden): (i64, i64) = (file.meta("code")?, file.meta("hidden")?);
+        if code < 0 || hidden < 1 {
             return Err(file.refuse(format!("expected code >= 0 and hidden >= 1, got {code} and {hidden}")));
         }
+        let first = Perceptron::names(PREFIX, 1).next().unwrap_or_default();
+        let reads = readings(spec).find(|reads| file.tensor(&first, &[hidden, inputs(spec, *reads) + code]).is_ok());
+        let reads = reads.unwrap_or_else(|| spec.observes());
+        let shape = StartShape { reads, inputs: inputs(spec, reads), code, hidden, z: landscape.dim() };
         let widths = shape.widths();
         let names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
         file.expect_names(names.iter().map(String::as_str))?;
@@ -128,7 +128,7 @@ impl Start {
     /// `obs`: one row for all codes, or one row for each; `codes`: `[K, C]`. Returns `[K, Z]`. What
     /// is not finite stays so: the engine draws such rows anew.
     pub fn propose(&self, obs: &Observation, spec: &TaskSpec, codes: &Tensor) -> Tensor {
-        let seen = features(obs, spec);
+        let seen = features(obs, spec, self.shape.reads);
         match &self.chain {
             Some(chain) => self.propose_natively(chain, &seen, codes),
             None => {
@@ -191,23 +191,38 @@ pub(crate) fn codes(rows: usize, dim: i64, seed: u64) -> Tensor {
     Tensor::cat(&[first, Tensor::from_slice(&drawn).view([-1, dim])], 0)
 }
 
-/// Number of features `D` of an observation of this task.
-#[must_use]
-pub fn inputs(spec: &TaskSpec) -> i64 {
-    let entries = |kind| spec.shape_of(kind).map_or(0, |shape| shape.iter().product::<i64>());
-    let turning = spec.joints.iter().filter(|joint| spec.reads_joints && is_angle(joint)).count() as i64;
-    turning + 2 * (entries("joints") + entries("points") + entries("image"))
+/// What a start may read of this task's observations: all that is observed, or joints alone.
+///
+/// A start that learned from joints serves as well where the task is told to observe points, too.
+pub(crate) fn readings(spec: &TaskSpec) -> impl Iterator<Item = Kinds> + use<> {
+    let all = spec.observes();
+    [all, Kinds { joints: all.joints, ..Kinds::default() }].into_iter()
 }
 
-/// Encodes an observation, `[O, D]`: values of order one, zero where unobserved, and which were observed.
+/// The kinds that are read, in the order of their features.
+fn chosen(reads: Kinds) -> impl Iterator<Item = &'static str> {
+    let kinds = [("joints", reads.joints), ("points", reads.points), ("image", reads.image)];
+    kinds.into_iter().filter(|(_, is_read)| *is_read).map(|(kind, _)| kind)
+}
+
+/// Number of features `D` of what is read of an observation of this task.
+#[must_use]
+pub fn inputs(spec: &TaskSpec, reads: Kinds) -> i64 {
+    let entries = |kind| spec.shape_of(kind).map_or(0, |shape| shape.iter().product::<i64>());
+    let is_turning = |joint: &&JointSpec| spec.reads_joints && reads.joints && is_angle(joint);
+    spec.joints.iter().filter(is_turning).count() as i64 + 2 * chosen(reads).map(entries).sum::<i64>()
+}
+
+/// Encodes what is read of an observation, `[O, D]`: values of order one, zero where unobserved, and which were
+/// observed.
 ///
 /// Angles come as sine and cosine, so that the two sides of a half turn are neighbours; other
 /// joints in parts of their range, points in metres, pixels from -1 to 1.
-pub fn features(obs: &Observation, spec: &TaskSpec) -> Tensor {
+pub fn features(obs: &Observation, spec: &TaskSpec, reads: Kinds) -> Tensor {
     let obs = obs.to(spec.kind, spec.device);
     let rows = obs.rows();
     let mut parts = Vec::new();
-    for kind in ["joints", "points", "image"] {
+    for kind in chosen(reads) {
         let Some(shape) = spec.shape_of(kind) else { continue };
         let field = obs.fields().find(|(name, _)| *name == kind).map(|(_, field)| field);
         let absent = || Masked::new(&Tensor::full([&[rows][..], &shape].concat(), f64::NAN, (spec.kind, spec.device)));
@@ -248,7 +263,11 @@ fn is_angle(joint: &JointSpec) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use thalweg_task::PointsSpec;
+
     use super::*;
+
+    const JOINTS: Kinds = Kinds { joints: true, image: false, points: false };
 
     fn spec() -> TaskSpec {
         let joint =
@@ -271,7 +290,7 @@ mod tests {
     }
 
     fn start(seed: u64) -> Start {
-        let shape = StartShape { inputs: inputs(&spec()), code: 3, hidden: 4, z: 2 };
+        let shape = StartShape { reads: JOINTS, inputs: inputs(&spec(), JOINTS), code: 3, hidden: 4, z: 2 };
         let mut random = StdRng::seed_from_u64(seed);
         let mut draw = |size: &[i64]| {
             let values: Vec<f64> = (0..size.iter().product()).map(|_| random.sample(StandardNormal)).collect();
@@ -284,9 +303,9 @@ mod tests {
     #[test]
     fn features_are_sine_cosine_range_and_what_was_seen() {
         let obs = Observation::of_joints(&Tensor::from_slice(&[0.5, 2.0, f64::NAN, 2.0]).view([2, 2]));
-        let got: Vec<f64> = Vec::try_from(features(&obs, &spec()).view(-1)).expect("numbers");
+        let got: Vec<f64> = Vec::try_from(features(&obs, &spec(), JOINTS).view(-1)).expect("numbers");
         let expected = [0.5_f64.sin(), 0.5_f64.cos(), 0.5, 1.0, 1.0, 0.0, 0.0, 0.5, 0.0, 1.0];
-        assert_eq!(got.len() as i64, 2 * inputs(&spec()));
+        assert_eq!(got.len() as i64, 2 * inputs(&spec(), JOINTS));
         assert!(got.iter().zip(expected).all(|(got, expected)| (got - expected).abs() < 1e-12), "{got:?}");
     }
 
@@ -316,7 +335,7 @@ mod tests {
             let obs = Observation::of_joints(&Tensor::from_slice(obs.as_flattened()).view([-1, 2]));
             let codes = codes(rows, 3, 7).to_kind(Kind::Float);
             let got = single.propose(&obs, &spec, &codes);
-            let seen = features(&obs, &spec).expand([rows as i64, -1], false);
+            let seen = features(&obs, &spec, JOINTS).expand([rows as i64, -1], false);
             let expected = single.network.forward(&Tensor::cat(&[&seen, &codes], 1));
             let apart = (got - &expected).abs().max().double_value(&[]);
             assert!(apart < 1e-5 * expected.abs().max().double_value(&[]), "{apart}");
@@ -330,7 +349,11 @@ mod tests {
         let (start, spec, landscape) = (start(2), spec(), Landscape::identity(2));
         start.save(&path, &spec, &landscape, &[]).expect("saved");
         let back = Start::trained(&path, &spec, &landscape).expect("read");
-        assert_eq!(back.id(), start.id());
+        assert_eq!((back.id(), back.shape()), (start.id(), start.shape()));
+        let points = PointsSpec { names: vec!["tip".into()], frame: "base".into() };
+        let more = TaskSpec { points: Some(points), ..spec.clone() };
+        let back = Start::trained(&path, &more, &landscape).expect("it reads joints there, too");
+        assert_eq!(back.shape(), start.shape());
         let other = TaskSpec { fingerprint: "g".into(), ..spec.clone() };
         let message = Start::trained(&path, &other, &landscape).expect_err("another model").to_string();
         assert!(message.contains("fingerprint") && message.contains('f') && message.contains('g'), "{message}");

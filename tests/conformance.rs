@@ -17,9 +17,10 @@ fn planar_arm() {
 
 #[test]
 fn body_pose() {
-    for loss in ["rotation", "axis_angle"] {
+    for (loss, point_weight) in [("rotation", 0.0), ("axis_angle", 0.0), ("rotation", 4.0)] {
         let mut options = LoadOptions::default();
         options.parameters.insert("loss".to_owned(), loss.into());
+        options.parameters.insert("point_weight".to_owned(), point_weight.into());
         conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
     }
 }

@@ -1,16 +1,19 @@
 //! What follows the layers: the head, the residuals, their loss and derivatives, row by row.
 
+use std::ops::Range;
+
 use pulp::Arch;
 use tch::{Device, Tensor};
-use thalweg_task::{DenseHead, RotationFeatures, RotationHead, SerialAngles, Target};
+use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target};
 
 use super::chord::{Chord, SideBySide};
 use super::panels::GROUP;
+use super::places::{Places, most_derivatives};
 use super::real::Real;
 use super::rotation::{Frame, Sines, Turn};
 
 /// Numbers of a joint in the output of the layers.
-const SIX: usize = 6;
+pub(super) const SIX: usize = 6;
 /// Numbers of a joint in F's output.
 const NINE: usize = 9;
 /// Most residuals of a joint.
@@ -20,13 +23,35 @@ const WIDEST: usize = NINE + SerialAngles::WIDTH;
 #[derive(Debug)]
 pub(crate) struct Aim<T> {
     rows: usize,
-    /// Residuals of a row.
-    residuals: usize,
+    /// What the layers' output or rotations are compared with.
+    features: Wanted<T>,
+    /// Those once more in the order of [`Chord`], where that compares them; else empty.
+    side_by_side: Vec<T>,
+    /// What places are compared with, where some were seen.
+    places: Option<Wanted<T>>,
+    pull: Option<Pull<T>>,
+}
+
+/// Values and weights, `width` of each in a row.
+#[derive(Debug)]
+struct Wanted<T> {
+    width: usize,
     value: Vec<T>,
     weight: Vec<T>,
-    /// Both once more in the order of [`Chord`], where that compares them; else empty.
-    side_by_side: Vec<T>,
-    pull: Option<Pull<T>>,
+}
+
+impl<T: Real> Wanted<T> {
+    /// Takes out columns of a target whose rows are joints of `columns` columns.
+    fn of_joints(target: &Target, columns: Range<usize>, joints: usize) -> Self {
+        let (first, width) = (columns.start as i64, columns.len());
+        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(-1, first, width as i64));
+        Self { width: joints * width, value: numbers(&target.value), weight: numbers(&target.weight) }
+    }
+
+    fn row(&self, row: usize) -> (&[T], &[T]) {
+        let span = row * self.width..(row + 1) * self.width;
+        (&self.value[span.clone()], &self.weight[span])
+    }
 }
 
 /// A quadratic pull on `x`, for each hypothesis: `scale^2 |x - centre|^2`, and a constant.
@@ -83,19 +108,28 @@ impl<T: Real> Aim<T> {
 
     /// Number M of residuals of a row.
     pub(crate) fn residuals(&self) -> usize {
-        self.residuals
+        self.features.width + self.places.as_ref().map_or(0, |places| places.width)
     }
 
-    /// Value and weight for hypothesis `row`.
-    fn row(&self, row: usize) -> (&[T], &[T]) {
-        let start = if self.is_shared() { 0 } else { row * self.residuals };
-        (&self.value[start..start + self.residuals], &self.weight[start..start + self.residuals])
+    /// Which row is for hypothesis `row`.
+    fn row_for(&self, row: usize) -> usize {
+        if self.is_shared() { 0 } else { row }
     }
 
-    /// As [`Aim::row`], in the order of [`Chord`]; none where that does not compare.
+    /// Values and weights of features for hypothesis `row`.
+    fn features(&self, row: usize) -> (&[T], &[T]) {
+        self.features.row(self.row_for(row))
+    }
+
+    /// As [`Aim::features`], of places; none where none was seen.
+    fn places(&self, row: usize) -> Option<(&[T], &[T])> {
+        self.places.as_ref().map(|places| places.row(self.row_for(row)))
+    }
+
+    /// As [`Aim::features`], in the order of [`Chord`]; none where that does not compare.
     fn chord(&self, row: usize) -> Option<&[T]> {
         let width = self.side_by_side.len() / self.rows;
-        let start = if self.is_shared() { 0 } else { row * width };
+        let start = self.row_for(row) * width;
         Some(&self.side_by_side[start..start + width]).filter(|row| !row.is_empty())
     }
 }
@@ -142,7 +176,9 @@ impl Comparison {
             DenseHead::Plain => Some(Self::Plain(outputs)),
             DenseHead::Rotations(head) => {
                 let joints = outputs / SIX;
-                let fits = outputs == SIX * joints && (head.angles.is_empty() || head.angles.len() == joints);
+                let fits = outputs == SIX * joints
+                    && (head.angles.is_empty() || head.angles.len() == joints)
+                    && head.tree.as_ref().is_none_or(|tree| tree.fits(joints));
                 fits.then_some(Self::Rotations(RotationComparison { arch, joints, head }))
             }
         }
@@ -160,25 +196,40 @@ impl Comparison {
     pub(crate) fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
         let size = target.value.size();
         let rows = usize::try_from(*size.first()?).ok()?;
-        let residuals = size[1..].iter().map(|size| *size as usize).product();
-        let fits = match self {
-            Self::Plain(outputs) => residuals == *outputs,
-            Self::Rotations(rotations) => {
-                let whole = rotations.head.features.width();
-                let parts = whole + SerialAngles::WIDTH;
-                residuals == rotations.joints * whole
-                    || (residuals == rotations.joints * parts && !rotations.head.angles.is_empty())
-            }
-        };
-        if !fits || rows == 0 || target.weight.size() != size {
+        if rows == 0 || target.weight.size() != size {
             return None;
         }
-        let (value, weight) = (numbers(&target.value), numbers(&target.weight));
-        let side_by_side = match self {
-            Self::Rotations(rotations) if rotations.is_chord(residuals) => rotations.side_by_side(&value, &weight),
-            _ => Vec::new(),
-        };
-        Some(Aim { rows, residuals, value, weight, side_by_side, pull: None })
+        match self {
+            Self::Plain(outputs) => {
+                let width = size[1..].iter().map(|size| *size as usize).product();
+                let features = Wanted { width, value: numbers(&target.value), weight: numbers(&target.weight) };
+                (width == *outputs).then_some(Aim {
+                    rows,
+                    features,
+                    side_by_side: Vec::new(),
+                    places: None,
+                    pull: None,
+                })
+            }
+            Self::Rotations(rotations) => rotations.aim(target),
+        }
+    }
+
+    /// Allocates what places need.
+    pub(super) fn space<T: Real>(&self) -> Places<T> {
+        Places::new(self.tree().map_or(0, |tree| tree.parents.len()))
+    }
+
+    /// Most rows that [`Comparison::derive`] lists, with so many residuals.
+    pub(super) fn most_derivatives(&self, residuals: usize) -> usize {
+        residuals + self.tree().map_or(0, most_derivatives)
+    }
+
+    fn tree(&self) -> Option<&KinematicTree> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Rotations(rotations) => rotations.head.tree.as_ref(),
+        }
     }
 
     /// Applies the head to `raw`, the layers' output for one row.
@@ -196,8 +247,8 @@ impl Comparison {
     }
 
     /// Scores hypothesis `row`, and puts the loss's derivative in place of `raw`.
-    pub(crate) fn pull<T: Real>(&self, raw: &mut [T], aim: &Aim<T>, row: usize) -> T {
-        let (value, weight) = aim.row(row);
+    pub(crate) fn pull<T: Real>(&self, raw: &mut [T], aim: &Aim<T>, row: usize, places: &mut Places<T>) -> T {
+        let (value, weight) = aim.features(row);
         match self {
             Self::Plain(outputs) => {
                 let mut loss = T::ZERO;
@@ -208,24 +259,41 @@ impl Comparison {
                 }
                 loss
             }
-            Self::Rotations(rotations) => match aim.chord(row) {
-                Some(aim) => rotations.pull_chord(raw, aim),
-                None => rotations.pull(raw, value, weight),
-            },
+            Self::Rotations(rotations) => {
+                let seen = rotations.head.tree.as_ref().zip(aim.places(row));
+                if let Some((tree, _)) = seen {
+                    places.arrange(tree, raw, T::of(rotations.head.least_length));
+                }
+                let loss = match aim.chord(row) {
+                    Some(aim) => rotations.pull_chord(raw, aim),
+                    None => rotations.pull(raw, value, weight),
+                };
+                let Some((tree, (value, weight))) = seen else { return loss };
+                let more = places.score(value, weight);
+                places.pull(tree, raw);
+                loss + more
+            }
         }
     }
 
     /// Lists how the residuals of hypothesis `row` change with `raw`: rows that have the same product with
     /// their own transpose, summed up, as all rows of weighted derivatives.
-    pub(super) fn derive<T: Real>(&self, raw: &[T], aim: &Aim<T>, row: usize, rows: &mut Vec<Derivative<T>>) {
-        let (_, weight) = aim.row(row);
+    pub(super) fn derive<T: Real>(
+        &self,
+        raw: &[T],
+        aim: &Aim<T>,
+        row: usize,
+        places: &mut Places<T>,
+        rows: &mut Vec<Derivative<T>>,
+    ) {
+        let (_, weight) = aim.features(row);
         rows.clear();
         match self {
             Self::Plain(_) => rows.extend(weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO).map(
                 |(first, weight)| {
                     let mut by_raw = [T::ZERO; SIX];
                     by_raw[0] = *weight;
-                    Derivative { first, count: 1, by_raw }
+                    Derivative { row: 0, first, count: 1, by_raw }
                 },
             )),
             Self::Rotations(rotations) => {
@@ -236,12 +304,21 @@ impl Comparison {
                 }
             }
         }
+        rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
+        if let (Self::Rotations(rotations), Some((_, weight))) = (self, aim.places(row))
+            && let Some(tree) = &rotations.head.tree
+        {
+            places.arrange(tree, raw, T::of(rotations.head.least_length));
+            places.derive(tree, weight, rows.len(), rows);
+        }
     }
 }
 
-/// A row of derivatives with respect to some entries of the layers' output.
+/// Derivatives of a residual with respect to some entries of the layers' output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Derivative<T> {
+    /// Which row they are added to; those of one row follow each other, and rows are counted up.
+    pub(super) row: usize,
     /// The first of these entries.
     pub(super) first: usize,
     /// How many they are.
@@ -257,6 +334,28 @@ struct Joint<T> {
 }
 
 impl RotationComparison {
+    fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+        let [rows, joints, columns] = target.value.size()[..] else { return None };
+        let (rows, columns, whole) = (rows as usize, columns as usize, self.head.features.width());
+        let width =
+            [whole, whole + SerialAngles::WIDTH].into_iter().find(|width| columns <= width + KinematicTree::WIDTH)?;
+        let (parts, places) = (width > whole, columns.checked_sub(width)?);
+        let fits = joints as usize == self.joints
+            && (!parts || !self.head.angles.is_empty())
+            && (places == 0 || (places == KinematicTree::WIDTH && self.head.tree.is_some()));
+        if !fits {
+            return None;
+        }
+        let features = Wanted::of_joints(target, 0..width, self.joints);
+        let side_by_side = if self.is_chord(features.width) {
+            self.side_by_side(&features.value, &features.weight)
+        } else {
+            Vec::new()
+        };
+        let places = (places > 0).then(|| Wanted::of_joints(target, width..columns, self.joints));
+        Some(Aim { rows, features, side_by_side, places, pull: None })
+    }
+
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {
         let head = &self.head;
         let frame = Frame::new(six, T::of(head.least_length));
@@ -278,7 +377,12 @@ impl RotationComparison {
         let skipped = if is_chord {
             // |dR|^2 is twice the square of the angular velocity.
             let scale = weight[0] * T::of(std::f64::consts::SQRT_2);
-            rows.extend(state.frame.spin().map(|spin| Derivative { first, count, by_raw: spin.map(|s| s * scale) }));
+            rows.extend(state.frame.spin().map(|spin| Derivative {
+                row: 0,
+                first,
+                count,
+                by_raw: spin.map(|s| s * scale),
+            }));
             width
         } else {
             0
@@ -291,7 +395,7 @@ impl RotationComparison {
                 state.push(&direction, weight, &mut column[..weight.len()]);
             }
         }
-        let row = |residual: usize| Derivative { first, count, by_raw: columns.map(|column| column[residual]) };
+        let row = |residual: usize| Derivative { row: 0, first, count, by_raw: columns.map(|column| column[residual]) };
         rows.extend((skipped..weight.len()).filter(|&residual| weight[residual] != T::ZERO).map(row));
     }
 

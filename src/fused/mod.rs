@@ -13,6 +13,8 @@
 //! the same bits whatever rows go with it, so that rows may be dealt out to threads ([`team`]). Nothing is
 //! allocated while evaluating.
 //!
+//! Residuals may follow from rotations, or from where joints are ([`places`]).
+//!
 //! Plain numbers in and out: no optimizer, no observation, no clock. The engine (`engine::native`)
 //! descends on it.
 
@@ -27,6 +29,7 @@ mod layer;
 mod model;
 mod normal;
 mod panels;
+mod places;
 mod product;
 mod real;
 mod rotation;

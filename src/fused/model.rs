@@ -10,6 +10,7 @@ use super::comparison::{Aim, Comparison};
 use super::finish::{Gate, Rectify, Store};
 use super::layer::Layer;
 use super::normal::Linearisation;
+use super::places::Places;
 use super::product::Rows;
 use super::real::Real;
 use super::tangents::Lead;
@@ -62,6 +63,7 @@ pub(crate) struct Workspace<T> {
     results: Vec<Buffer<T>>,
     /// `[TILE, padded Z]`.
     gradient: Buffer<T>,
+    places: Places<T>,
 }
 
 impl<T: Real> Model<T> {
@@ -162,7 +164,7 @@ impl<T: Real> Model<T> {
         let zeros = |width: usize| Buffer::zeros(TILE * width);
         let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
         let width = self.layers[0].padded_inputs();
-        Workspace { input: zeros(width), results, gradient: zeros(width) }
+        Workspace { input: zeros(width), results, gradient: zeros(width), places: self.comparison.space() }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
@@ -209,9 +211,11 @@ impl<T: Real> Model<T> {
                 Some(last) => &work.row(last, place)[..latent],
                 None => &batch.z[row * latent..][..latent],
             });
-            let raw = work.row_mut(self.layers.len() - 1, place);
+            let last = &mut work.results[self.layers.len() - 1];
+            let stride = last.len() / TILE;
+            let raw = &mut last[place * stride..][..stride];
             batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
-            let loss = self.comparison.pull(raw, aim, hypothesis);
+            let loss = self.comparison.pull(raw, aim, hypothesis, &mut work.places);
             batch.loss[row] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
         }
     }
@@ -277,11 +281,6 @@ impl<T: Real> Workspace<T> {
     /// Output of the last layer, or what has come in its place.
     pub(super) fn last(&self, row: usize) -> &[T] {
         self.row(self.results.len() - 1, row)
-    }
-
-    fn row_mut(&mut self, layer: usize, row: usize) -> &mut [T] {
-        let stride = self.results[layer].len() / TILE;
-        &mut self.results[layer][row * stride..][..stride]
     }
 }
 

@@ -7,6 +7,7 @@ use super::comparison::{Aim, Derivative};
 use super::finish::{GateBy, Store};
 use super::model::{Batch, Model, TILE, Workspace, squares};
 use super::panels::Panels;
+use super::places::Places;
 use super::product::{Product, Rows};
 use super::real::Real;
 use super::spread::{Left, Spread};
@@ -53,6 +54,7 @@ pub(crate) struct NormalSpace<T> {
     tangents: Tangents<T>,
     /// What the head makes of tangents, row by row.
     derivatives: Vec<Derivative<T>>,
+    joints: Places<T>,
     /// A, `[M, X]`, without the prior's rows.
     residuals: Panels<f64>,
     /// Where rows of its panels and those below lie.
@@ -78,7 +80,8 @@ struct Turned<T> {
     by_z: Panels<f64>,
 }
 
-/// Sums up what the head makes of tangents, `[raw, X]`: residuals' derivatives, `[M, X]`.
+/// Sums up what the head makes of tangents, `[raw, X]`: residuals' derivatives, as many rows of `[M, X]` as the last
+/// one counts.
 struct Compose<'a, T> {
     derivatives: &'a [Derivative<T>],
     tangents: &'a Panels<T>,
@@ -95,8 +98,13 @@ impl<T: Real> WithSimd for Compose<'_, T> {
         for (panel, out) in out.data_mut().chunks_exact_mut(stride).enumerate() {
             let column = panel * width;
             let Some(tangents) = tangents.panels().nth(column / from) else { break };
-            for (out, derivative) in out.chunks_exact_mut(width).zip(derivatives) {
-                out.fill(0.0);
+            let mut filled = 0;
+            for derivative in derivatives {
+                let out = &mut out[derivative.row * width..][..width];
+                if derivative.row == filled {
+                    out.fill(0.0);
+                    filled += 1;
+                }
                 let rows = tangents.chunks_exact(from).skip(derivative.first).take(derivative.count);
                 for (row, factor) in rows.zip(derivative.by_raw) {
                     let (row, factor) = (&row[column % from..][..width], factor.wide());
@@ -130,7 +138,8 @@ impl<T: Real> Model<T> {
         NormalSpace {
             by_x: Buffer::zeros(tangents.last(self.lead()).padded()),
             tangents,
-            derivatives: Vec::with_capacity(residuals.inputs()),
+            derivatives: Vec::with_capacity(self.comparison().most_derivatives(residuals.inputs())),
+            joints: self.comparison().space(),
             places: (0..most).map(|row| Left::place(&residuals, false, row)).collect(),
             residuals,
             inner: square(),
@@ -208,13 +217,13 @@ impl<T: Real> Model<T> {
     ) {
         let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         self.find_tangents((row, place), work, &mut space.tangents);
-        let NormalSpace { tangents, derivatives, residuals, by_x, .. } = &mut *space;
+        let NormalSpace { tangents, derivatives, joints, residuals, by_x, .. } = &mut *space;
         let tangents = tangents.last(self.lead());
         let by_raw = work.last(place);
         let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
         arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
         let hypothesis = batch.first + row;
-        self.comparison().derive(&batch.raw[row * self.raw()..], aim, hypothesis, derivatives);
+        self.comparison().derive(&batch.raw[row * self.raw()..], aim, hypothesis, joints, derivatives);
         arch.dispatch(Compose { derivatives, tangents, out: residuals });
         self.add_pull(aim, batch, &mut by_x[..latent], row);
         if self.has_theta() {
@@ -286,7 +295,8 @@ impl<T: Real> NormalSpace<T> {
     /// Sets up the equations from A and B; `prior` is the weight of the pull on `x`.
     fn assemble(&mut self, model: &Model<T>, prior: f64, linear: &mut Linearisation<T>) {
         let (latent, arch) = (model.latent(), model.arch());
-        let left = Left { panels: &self.residuals, is_turned: false, inputs: &self.places[..self.derivatives.len()] };
+        let rows = self.derivatives.last().map_or(0, |derivative| derivative.row + 1);
+        let left = Left { panels: &self.residuals, is_turned: false, inputs: &self.places[..rows] };
         let (right, out) = (&self.residuals, &mut self.inner);
         arch.dispatch(Spread { left, right, out, finish: Store });
         (0..latent).for_each(|entry| *self.inner.at_mut(entry, entry) += prior);

@@ -12,8 +12,8 @@ use super::real::Real;
 /// Squared length added under the root where a rotation vector is as short as none.
 const LEAST_SQUARE: f64 = 1e-24;
 
-type Vector<T> = [T; 3];
-type Matrix<T> = [T; 9];
+pub(super) type Vector<T> = [T; 3];
+pub(super) type Matrix<T> = [T; 9];
 
 #[inline(always)]
 fn dot<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> T {
@@ -35,7 +35,7 @@ fn along<T: Number, const N: usize>(a: &[T; N], s: T, b: &[T; N]) -> [T; N] {
 }
 
 #[inline(always)]
-fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
+pub(super) fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
     let mut sum = *a;
     for (sum, b) in sum.iter_mut().zip(b) {
         *sum = *sum + *b;
@@ -44,7 +44,7 @@ fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
 }
 
 #[inline(always)]
-fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
+pub(super) fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
     let mut product = *a;
     for entry in &mut product {
         *entry = *entry * s;
@@ -53,7 +53,7 @@ fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
 }
 
 #[inline(always)]
-fn cross<T: Number>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
+pub(super) fn cross<T: Number>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 

@@ -8,13 +8,13 @@ use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Kind, Tensor};
 use thalweg_task::weights::{self, Weights};
-use thalweg_task::{AdamW, AdamWConfig, Observation, Perceptron, Task, TaskError, TaskSpec};
+use thalweg_task::{AdamW, AdamWConfig, Kinds, Observation, Perceptron, Task, TaskError, TaskSpec};
 
 use super::checkpoint::Bond;
 use super::observations::hide;
 use super::{Data, MaskOptions, Masks, TrainError};
 use crate::landscape::{Landscape, SLOPE};
-use crate::start::{Start, StartShape, features, inputs};
+use crate::start::{Start, StartShape, features, inputs, readings};
 
 /// Added to a loss under the root, so that its slope stays finite at zero.
 const LEAST_LOSS: f64 = 1e-6;
@@ -115,7 +115,7 @@ pub fn train_start(
         }
     }
     let validation = held_out.select_rows(&spread(held_out.rows(), options.validation_rows, spec.device));
-    let shape = StartShape { inputs: inputs(spec), code: options.code, hidden: options.hidden, z: landscape.dim() };
+    let shape = shape(options, spec, &data.training, landscape.dim());
     let bond = Bond::new("start", options, spec, &data, landscape);
     let observations = [&data.training, &validation];
     let mut training = Training::start(options, (task, landscape), observations, bond, shape)?;
@@ -136,6 +136,14 @@ pub fn train_start(
     Ok(Start::new(network(&training.optimizer.averaged())?, shape)?)
 }
 
+/// Reads no kind that the observations lack, where there is a choice.
+fn shape(options: &StartOptions, spec: &TaskSpec, training: &Observation, z: i64) -> StartShape {
+    let has = |name: &str| training.fields().any(|(kind, _)| kind == name);
+    let has_all = |reads: &Kinds| (!reads.joints || has("joints")) && (!reads.points || has("points"));
+    let reads = readings(spec).find(has_all).unwrap_or_else(|| spec.observes());
+    StartShape { reads, inputs: inputs(spec, reads), code: options.code, hidden: options.hidden, z }
+}
+
 /// Everything that survives a step.
 struct Training<'a> {
     options: &'a StartOptions,
@@ -146,6 +154,7 @@ struct Training<'a> {
     masks: Masks,
     bond: Bond,
     network: Perceptron,
+    reads: Kinds,
     optimizer: AdamW,
 }
 
@@ -166,7 +175,8 @@ impl<'a> Training<'a> {
         }
         let network = network(optimizer.parameters())?;
         let masks = Masks::new(&options.masks, task.spec());
-        Ok(Self { options, task, landscape, observations, masks, bond, network, optimizer })
+        let reads = shape.reads;
+        Ok(Self { options, task, landscape, observations, masks, bond, network, reads, optimizer })
     }
 
     /// Descends once on random observations; returns the loss.
@@ -193,7 +203,8 @@ impl<'a> Training<'a> {
         let seen = hide(complete, &self.masks, random);
         let each =
             Tensor::arange(rows, (Kind::Int64, spec.device)).repeat_interleave_self_int(samples, None, rows * samples);
-        let input = Tensor::cat(&[features(&seen, spec).index_select(0, &each), self.codes(rows, random)], 1);
+        let input =
+            Tensor::cat(&[features(&seen, spec, self.reads).index_select(0, &each), self.codes(rows, random)], 1);
         let y_hat = self.task.forward(&self.landscape.map(&network.forward(&input)))?;
         let target = self.task.encode(&complete.select_rows(&each))?;
         let loss = self.task.objective(&y_hat, &target)?.loss;

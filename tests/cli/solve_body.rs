@@ -66,6 +66,33 @@ fn hidden_arms_are_completed() {
     assert_eq!(best["x"].as_array().unwrap().len(), 32);
 }
 
+/// Places of one latent with their names, pelvis first.
+fn places(frame: i64) -> Vec<(String, Value)> {
+    let task = load("body_pose");
+    let y_hat = task.forward(&latents().narrow(0, frame, 1)).expect("the latent fits");
+    let points = task.render(&y_hat).expect("F fits").points.expect("a body has places");
+    let points = Vec::<f32>::try_from(&points.view(-1)).expect("they are f32");
+    let names = std::iter::once("pelvis").chain(thalweg_body_pose::skeleton::NAMES);
+    names.zip(points.chunks(3)).map(|(name, point)| (name.to_owned(), serde_json::json!(point))).collect()
+}
+
+#[test]
+fn places_of_joints_are_reached_where_they_count() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("solution.json");
+    let obs = serde_json::json!({ "points": Map::from_iter(places(0)) }).to_string();
+    let weight = ["--parameter", "point_weight=10", "--optimizer", "lm"];
+    solve("body_pose", &obs, &[&weight[..], &["--output", path.to_str().unwrap()]].concat()).passed();
+    let got = read_solution(&path)["hypotheses"][0]["points"].clone();
+    for (name, expected) in places(0) {
+        let apart = |axis: usize| got[&name][axis].as_f64().unwrap() - expected[axis].as_f64().unwrap();
+        let distance = (0..3).map(|axis| apart(axis).powi(2)).sum::<f64>().sqrt();
+        assert!(distance < 0.02, "{name}: {distance} m from where it was seen");
+    }
+    solve("body_pose", &obs, &[])
+        .refused(3, "standard input: task body_pose does not observe points; it observes joints");
+}
+
 #[test]
 fn a_recorded_frame_has_a_truth() {
     let folder = tempdir().unwrap();

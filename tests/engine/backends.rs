@@ -76,6 +76,8 @@ struct Case {
     shared: bool,
     /// Entries that are hidden together: three are a whole joint.
     together: usize,
+    /// Whether a body's places are seen as well, some of them.
+    places: bool,
     optimizer: Optimizer,
     prior_weight: f64,
     seed: u64,
@@ -87,6 +89,7 @@ impl Case {
             Some(loss) => {
                 let mut options = LoadOptions { kind: self.kind, ..LoadOptions::default() };
                 options.parameters.insert("loss".to_owned(), loss.into());
+                options.parameters.insert("point_weight".to_owned(), if self.places { 4.0 } else { 0.0 }.into());
                 (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
             }
             None => Box::new(Layers::new(&self.widths, self.kind, &mut StdRng::seed_from_u64(self.seed))),
@@ -125,7 +128,13 @@ impl Case {
                 }
             }
         }
-        Observation::of_joints(&Tensor::from_slice(&values).view([rows as i64, width as i64]))
+        let mut seen = Observation::of_joints(&Tensor::from_slice(&values).view([rows as i64, width as i64]));
+        if self.body.is_some() && self.places {
+            let mut places: Vec<f64> = (0..rows * 22 * 3).map(|_| random.random_range(-0.8..0.8)).collect();
+            places.chunks_mut(3).filter(|_| random.random_bool(0.4)).for_each(|place| place.fill(f64::NAN));
+            seen.points = Observation::of_points(&Tensor::from_slice(&places).view([rows as i64, 22, 3])).points;
+        }
+        seen
     }
 
     /// Steps after which single precision still agrees: each one multiplies the rounding of the last.
@@ -202,6 +211,7 @@ fn cases(kind: Kind, bodies: bool) -> Vec<Case> {
                 optimizer,
                 prior_weight: [0.0, 0.3][random.random_range(0..2)],
                 seed: random.random_range(0..1000),
+                places: index / 2 % 2 == 0,
             });
         }
     }

@@ -23,7 +23,7 @@ fn body() -> Box<dyn Task> {
 
 /// An untrained start; its layers are small, so that proposals are of the latent's size.
 fn start(spec: &TaskSpec, z: i64) -> Start {
-    let shape = StartShape { inputs: inputs(spec), code: 3, hidden: 16, z };
+    let shape = StartShape { reads: spec.observes(), inputs: inputs(spec, spec.observes()), code: 3, hidden: 16, z };
     let mut random = StdRng::seed_from_u64(4);
     let mut draw = |size: &[i64], scale: f64| {
         let count = size.iter().product::<i64>();

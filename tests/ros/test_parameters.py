@@ -64,6 +64,7 @@ TABLE = {
     "diagnostic_updater.period": (DOUBLE, 1.0, 0.1, 60.0, False),
     "diagnostic_updater.use_fqn": (BOOL, False, None, None, False),
     "body_pose.loss": (STRING, "rotation", None, None, False),
+    "body_pose.point_weight": (DOUBLE, 0.0, None, None, False),
     "planar_arm.lengths": (DOUBLES, [0.30, 0.25, 0.15], None, None, False),
     "planar_arm.limit": (DOUBLE, 2.6, None, None, False),
 }

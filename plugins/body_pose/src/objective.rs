@@ -1,15 +1,16 @@
-//! L: how far reconstructed rotations are from the angles that were seen.
+//! L: how far reconstructed rotations are from the angles and places that were seen.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::str::FromStr;
 
 use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::{Masked, Objective, RotationFeatures, RotationHead, SerialAngles, Target};
+use thalweg_task::{KinematicTree, Masked, Objective, RotationFeatures, RotationHead, SerialAngles, Target};
 
 use crate::angles::{Angles, LEAST_COSINE};
+use crate::body::Body;
 use crate::rotation::{LEAST_LENGTH, axis_angle_from_matrix};
-use crate::skeleton::{AXIS_ORDERS, JOINTS};
+use crate::skeleton::{AXIS_ORDERS, JOINTS, OFFSETS, PARENTS};
 
 /// How a joint that was seen whole is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -46,32 +47,58 @@ impl LossKind {
     }
 }
 
-/// Compares rotations with observed angles.
+/// Compares rotations with observed angles and places.
 ///
 /// A joint of which all three axes were seen is compared as one rotation. A joint of which some
 /// axes were seen is compared angle by angle, on the circle: the squared chord
-/// `4 sin^2(difference / 2)` of each, so that -179 and 179 degrees are two degrees apart. All
-/// residuals are about radians for small errors.
+/// `4 sin^2(difference / 2)` of each, so that -179 and 179 degrees are two degrees apart. Places of joints, which
+/// follow from the rotations between them and the pelvis, are compared coordinate by coordinate, metres times a weight.
+/// All residuals are about radians for small errors.
 #[derive(Debug)]
 pub(crate) struct Comparison {
     kind: LossKind,
+    /// Radians that an error of a metre counts as.
+    point_weight: f64,
     angles: Angles,
+    body: Body,
 }
 
 impl Comparison {
-    pub(crate) fn new(loss: LossKind, kind: Kind, device: Device) -> Self {
-        Self { kind: loss, angles: Angles::new(kind, device) }
+    pub(crate) fn new(loss: LossKind, point_weight: f64, kind: Kind, device: Device) -> Self {
+        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body: Body::new(kind, device) }
     }
 
     pub(crate) fn angles(&self) -> &Angles {
         &self.angles
     }
 
-    /// Brings observed angles `[O, 63]` into the layout `[O, 21, columns]` of the residuals.
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// Brings observed angles `[O, 63]` and places of pelvis and joints `[O, 22, 3]`, metres, into the layout
+    /// `[O, 21, columns]` of the residuals; none when there are neither.
     ///
     /// Columns: the rotation (matrix entries, or a rotation vector), then, only when a joint was
-    /// seen in part, sine and cosine of the angles by place in the chain.
-    pub(crate) fn encode(&self, joints: &Masked) -> Target {
+    /// seen in part, sine and cosine of the angles by place in the chain, then, only with places, x, y and z. The
+    /// pelvis, which is at the origin whatever the pose, is left out.
+    pub(crate) fn encode(&self, joints: Option<&Masked>, points: Option<&Masked>) -> Option<Target> {
+        let joints = joints.map(|joints| self.encode_joints(joints));
+        // Where none was seen, points are as good as absent.
+        let is_seen = |points: &&Masked| places(points.observed()).any().int64_value(&[]) != 0;
+        let Some(points) = points.filter(|points| joints.is_none() || is_seen(points)) else { return joints };
+        let value = places(points.value());
+        let seen = places(points.observed()).to_kind(value.kind());
+        let Target { value: rotation, weight } = joints.unwrap_or_else(|| {
+            let size = [value.size()[0], JOINTS as i64, self.kind.width()];
+            let zeros = Tensor::zeros(size, (value.kind(), value.device()));
+            Target { value: zeros.shallow_clone(), weight: zeros }
+        });
+        let value = Tensor::cat(&[rotation, value * &seen], -1);
+        Some(Target { value, weight: Tensor::cat(&[weight, seen * self.point_weight], -1) })
+    }
+
+    fn encode_joints(&self, joints: &Masked) -> Target {
         let value = joints.value();
         match (self.kind, value.device(), value.kind()) {
             (LossKind::Rotation, Device::Cpu, Kind::Float) => encode_rotations(joints, |entry| entry as f32),
@@ -80,7 +107,7 @@ impl Comparison {
         }
     }
 
-    /// As [`Comparison::encode`], on any device and for any comparison.
+    /// As [`encode_rotations`], on any device and for any comparison.
     fn encode_tensors(&self, joints: &Masked) -> Target {
         let shape = [-1, JOINTS as i64, 3];
         let by_slot = self.angles.to_slots(&joints.value().view(shape));
@@ -105,20 +132,25 @@ impl Comparison {
             LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
         };
         let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
-        RotationHead { least_length: LEAST_LENGTH, features, angles, least_cosine: LEAST_COSINE }
+        let tree = Some(KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec() });
+        RotationHead { least_length: LEAST_LENGTH, features, angles, least_cosine: LEAST_COSINE, tree }
     }
 
     /// Scores rotations `[K, 21, 3, 3]`.
     pub(crate) fn objective(&self, rotations: &Tensor, target: &Target) -> Objective {
         let width = self.kind.width();
         let value = target.value.narrow(-1, 0, width);
-        let mut difference = self.difference(&self.features(rotations), &value);
-        if target.value.size()[2] > width {
+        let mut difference = vec![self.difference(&self.features(rotations), &value)];
+        let more = target.value.size()[2] - width;
+        if more >= SINES as i64 {
             let sines = self.angles.sines(rotations).flatten(-2, -1);
-            let apart = sines - target.value.narrow(-1, width, 6);
-            difference = Tensor::cat(&[difference, apart], -1);
+            difference.push(sines - target.value.narrow(-1, width, SINES as i64));
         }
-        Objective::of_residual((difference * &target.weight).flatten(1, -1))
+        if more % SINES as i64 > 0 {
+            let places = places(&self.body.positions(rotations));
+            difference.push(places - target.value.narrow(-1, width + more - 3, 3));
+        }
+        Objective::of_residual((Tensor::cat(&difference, -1) * &target.weight).flatten(1, -1))
     }
 
     fn weight(&self) -> f64 {
@@ -145,6 +177,11 @@ impl Comparison {
         let far = features - value * (1.0 - 2.0 * PI / length);
         near.where_self(&squares(&near).le_tensor(&squares(&far)), &far)
     }
+}
+
+/// Leaves the pelvis out of `[O, 22, 3]`.
+fn places(points: &Tensor) -> Tensor {
+    points.narrow(1, 1, JOINTS as i64)
 }
 
 /// Columns of a joint that is compared as a rotation, and those of its angles.
@@ -218,12 +255,12 @@ mod tests {
         for (kind, parts, tolerance) in
             [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
         {
-            let comparison = Comparison::new(LossKind::Rotation, kind, Device::Cpu);
+            let comparison = Comparison::new(LossKind::Rotation, 0.0, kind, Device::Cpu);
             let angles = Tensor::rand([5, JOINTS as i64, 3], (kind, Device::Cpu)) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };
             let gaps = Tensor::rand([5, JOINTS as i64, width], (kind, Device::Cpu)).lt(0.3);
             let joints = Masked::new(&angles.masked_fill(&gaps, f64::NAN).flatten(1, -1));
-            let (got, expected) = (comparison.encode(&joints), comparison.encode_tensors(&joints));
+            let (got, expected) = (comparison.encode_joints(&joints), comparison.encode_tensors(&joints));
             for (got, expected) in [(got.value, expected.value), (got.weight, expected.weight)] {
                 assert_eq!((got.size(), got.kind()), (expected.size(), expected.kind()));
                 let apart = (got - expected).abs().max().double_value(&[]);

@@ -1,4 +1,4 @@
-//! The task: a decoder as F, rotations compared as L.
+//! The task: a decoder as F, rotations and places compared as L.
 
 use std::path::Path;
 
@@ -6,12 +6,11 @@ use tch::{Kind, Tensor};
 use thalweg_task::weights::{Weights, fingerprint};
 use thalweg_task::{
     Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation,
-    ParameterRange, ParameterSpec, ParameterValue, Perceptron, Reconstruction, Result, SkeletonSpec, Target, Task,
-    TaskError, TaskSpec, nearest,
+    ParameterRange, ParameterSpec, ParameterValue, Perceptron, PointsSpec, Reconstruction, Result, SkeletonSpec,
+    Target, Task, TaskError, TaskSpec, nearest,
 };
 
 use crate::angles::Angles;
-use crate::body::Body;
 use crate::objective::{Comparison, LossKind};
 use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
 use crate::rotation::matrix_from_axis_angle;
@@ -36,22 +35,23 @@ pub struct BodyPose {
     spec: TaskSpec,
     decoder: Perceptron,
     comparison: Comparison,
-    body: Body,
 }
 
 impl BodyPose {
     /// Loads the decoder from `body_pose.safetensors`.
     ///
-    /// Parameters: `loss`, `rotation` (default) or `axis_angle`.
+    /// Parameters: `loss`, `rotation` (default) or `axis_angle`; `point_weight`, radians per metre, above zero to
+    /// observe places of joints.
     ///
     /// # Errors
     /// [`TaskError`] about the weights file or a parameter.
     pub fn load(options: &LoadOptions) -> Result<Self> {
-        let loss = read_loss(options)?;
+        let Parameters { loss, point_weight } = Parameters::read(options)?;
         let decoder = read_decoder(&options.models.join(WEIGHTS), options)?;
-        let spec = describe(options, fingerprint(&decoder.named("decoder")));
-        let (kind, device) = (options.kind, options.device);
-        Ok(Self { spec, decoder, comparison: Comparison::new(loss, kind, device), body: Body::new(kind, device) })
+        let points = (point_weight > 0.0).then(points);
+        let spec = TaskSpec { points, ..describe(options, fingerprint(&decoder.named("decoder"))) };
+        let comparison = Comparison::new(loss, point_weight, options.kind, options.device);
+        Ok(Self { spec, decoder, comparison })
     }
 
     fn check(&self, what: &'static str, tensor: &Tensor, row: &[i64]) -> Result<()> {
@@ -79,11 +79,11 @@ impl Task for BodyPose {
     fn encode(&self, obs: &Observation) -> Result<Target> {
         obs.validate(&self.spec)?;
         let obs = obs.to(self.spec.kind, self.spec.device);
-        let joints = obs.joints.as_ref().ok_or_else(|| TaskError::EmptyObservation {
+        let target = self.comparison.encode(obs.joints.as_ref(), obs.points.as_ref());
+        target.ok_or_else(|| TaskError::EmptyObservation {
             task: self.spec.name.clone(),
             observes: self.spec.observes().to_string(),
-        })?;
-        Ok(self.comparison.encode(joints))
+        })
     }
 
     fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
@@ -102,7 +102,11 @@ impl Task for BodyPose {
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
         self.check("y_hat", y_hat, &self.spec.output)?;
         let joints = Some(self.comparison.angles().split(y_hat));
-        Ok(Reconstruction { joints, points: Some(self.body.positions(y_hat)), ..Reconstruction::default() })
+        Ok(Reconstruction {
+            joints,
+            points: Some(self.comparison.body().positions(y_hat)),
+            ..Reconstruction::default()
+        })
     }
 }
 
@@ -114,8 +118,8 @@ fn read_decoder(path: &Path, options: &LoadOptions) -> Result<Perceptron> {
 }
 
 fn describe_parameters() -> Vec<ParameterSpec> {
-    vec![ParameterSpec {
-        name: "loss".into(),
+    let loss = ParameterSpec {
+        name: LOSS.into(),
         default: ParameterValue::String(LossKind::NAMES[0].to_owned()),
         unit: "",
         range: ParameterRange::Choice(&LossKind::NAMES),
@@ -123,24 +127,67 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         description: "How joints are compared whose axes were all seen: the chord between rotations, or the \
                       difference of rotation vectors."
             .into(),
-    }]
+    };
+    let point_weight = ParameterSpec {
+        name: POINT_WEIGHT.into(),
+        default: ParameterValue::Double(0.0),
+        unit: "rad/m",
+        range: ParameterRange::Double { from: 0.0, to: GREATEST_POINT_WEIGHT },
+        change: Change::Unconfigured,
+        description: "How much places of joints in the pelvis frame count beside their angles; at 0 points are not \
+                      observed. 4 lets an error as long as a forearm count as one radian."
+            .into(),
+    };
+    vec![loss, point_weight]
 }
 
-fn read_loss(options: &LoadOptions) -> Result<LossKind> {
-    let mut loss = LossKind::default();
-    for (name, value) in &options.parameters {
-        if name != "loss" {
-            let hint = nearest(name, ["loss"].into_iter());
-            return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
-        }
-        loss = value.as_str().and_then(|text| text.parse().ok()).ok_or_else(|| TaskError::Parameter {
-            name: name.clone(),
-            got: value.to_string(),
-            expected: "\"rotation\" or \"axis_angle\"".to_owned(),
-        })?;
-    }
-    Ok(loss)
+/// Names of the parameters.
+const LOSS: &str = "loss";
+const POINT_WEIGHT: &str = "point_weight";
+/// A millimetre then counts as a radian.
+const GREATEST_POINT_WEIGHT: f64 = 1000.0;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Parameters {
+    loss: LossKind,
+    /// Radians per metre.
+    point_weight: f64,
 }
+
+impl Parameters {
+    fn read(options: &LoadOptions) -> Result<Self> {
+        let mut parameters = Self::default();
+        for (name, value) in &options.parameters {
+            let refusal =
+                |expected: String| TaskError::Parameter { name: name.clone(), got: value.to_string(), expected };
+            match name.as_str() {
+                LOSS => {
+                    let loss = value.as_str().and_then(|text| text.parse().ok());
+                    parameters.loss = loss.ok_or_else(|| refusal("\"rotation\" or \"axis_angle\"".to_owned()))?;
+                }
+                POINT_WEIGHT => {
+                    let weight = value.as_f64().filter(|weight| (0.0..=GREATEST_POINT_WEIGHT).contains(weight));
+                    let expected = || refusal(format!("a number from 0 to {GREATEST_POINT_WEIGHT}, rad/m"));
+                    parameters.point_weight = weight.ok_or_else(expected)?;
+                }
+                _ => {
+                    let hint = nearest(name, [LOSS, POINT_WEIGHT].into_iter());
+                    return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
+                }
+            }
+        }
+        Ok(parameters)
+    }
+}
+
+/// Pelvis and joints, as they are rendered.
+fn points() -> PointsSpec {
+    let names = std::iter::once(FRAME).chain(NAMES).map(str::to_owned);
+    PointsSpec { names: names.collect(), frame: FRAME.to_owned() }
+}
+
+/// Frame of the places: the root of the body.
+const FRAME: &str = "pelvis";
 
 fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
     let limits = LIMITS.as_flattened();
@@ -176,7 +223,7 @@ fn skeleton() -> SkeletonSpec {
         to: joint + 1,
         joints: parent.map_or_else(Vec::new, axes),
     };
-    SkeletonSpec { frame: "pelvis".to_owned(), bones: PARENTS.iter().enumerate().map(bone).collect() }
+    SkeletonSpec { frame: FRAME.to_owned(), bones: PARENTS.iter().enumerate().map(bone).collect() }
 }
 
 /// The limbs that evaluation hides, then each joint with its three axes.

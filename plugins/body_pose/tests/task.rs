@@ -15,6 +15,13 @@ fn options(loss: &str) -> LoadOptions {
     LoadOptions { kind: Kind::Double, models, parameters, ..LoadOptions::default() }
 }
 
+/// A task that observes places, too; an error of a metre counts as `weight` radians.
+fn seeing_places(loss: &str, weight: f64) -> BodyPose {
+    let mut options = options(loss);
+    options.parameters.insert("point_weight".to_owned(), weight.into());
+    BodyPose::load(&options).unwrap()
+}
+
 fn task(loss: &str) -> BodyPose {
     BodyPose::load(&options(loss)).unwrap()
 }
@@ -131,6 +138,43 @@ fn both_losses_agree_on_small_errors() {
         let loss = loss(&task(kind), &body, &obs);
         assert!((loss / 0.0004 - 1.0).abs() < 0.01, "{kind}: {loss}");
     }
+}
+
+#[test]
+fn places_cost_their_distance_beside_angles_or_alone() {
+    let body = rotations(15, [0.4, -0.2, 0.3]);
+    for (kind, weight) in [("rotation", 4.0), ("axis_angle", 2.5)] {
+        let task = seeing_places(kind, weight);
+        let places = task.render(&body).unwrap().points.unwrap();
+        let of = |points: &Tensor| Observation::of_points(points);
+        assert!(loss(&task, &body, &of(&places)) < 1e-9, "{kind}: every joint is where it was seen");
+        // The left elbow, place 18, is off by 0.1 m, and so is the pelvis, which has no say.
+        let moved = places.copy();
+        for place in [0, 18] {
+            drop(moved.select(1, place).select(1, 1).g_add_scalar_(0.1));
+        }
+        let expected = (0.1 * weight).powi(2);
+        let got = loss(&task, &body, &of(&moved));
+        assert!((got - expected).abs() < 1e-9, "{kind}: {got}, expected {expected}");
+        let mut both = seen(&[("left_knee_x", 0.5)]);
+        let alone = loss(&task, &body, &both);
+        both.points = of(&moved).points;
+        let got = loss(&task, &body, &both);
+        assert!(alone > 0.1 && (got - expected - alone).abs() < 1e-9, "{kind}: {got}, expected {expected} + {alone}");
+        let hidden =
+            moved.masked_fill(&Tensor::arange(22, (Kind::Int64, Device::Cpu)).eq(18).view([1, 22, 1]), f64::NAN);
+        assert!(loss(&task, &body, &of(&hidden)) < 1e-9, "{kind}: the elbow was not seen");
+    }
+}
+
+#[test]
+fn places_are_observed_where_that_is_asked_for() {
+    let asked = seeing_places("rotation", 4.0);
+    let points = asked.spec().points.clone().unwrap();
+    assert_eq!((points.names.len(), points.names[18].as_str(), points.frame.as_str()), (22, "left_elbow", "pelvis"));
+    let refusal =
+        task("rotation").encode(&Observation::of_points(&Tensor::zeros([1, 22, 3], (Kind::Double, Device::Cpu))));
+    assert_eq!(refusal.unwrap_err().to_string(), "task body_pose does not observe points; it observes joints");
 }
 
 #[test]

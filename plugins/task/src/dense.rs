@@ -26,9 +26,9 @@ pub enum DenseHead {
 /// Rotations from six numbers each, compared joint by joint.
 ///
 /// `y_hat` is `[K, J, 3, 3]`, the two columns in six numbers made orthonormal (Zhou et al., 2019,
-/// eq. 15). Targets are `[O, J, C]`: the features of [`RotationHead::features`] and then, when some joint was seen
-/// in part, sine and cosine of each of its three angles in series. Residuals are
-/// `(features - value) * weight`, column by column.
+/// eq. 15). Targets are `[O, J, C]`: the features of [`RotationHead::features`], then, when some joint was seen
+/// in part, sine and cosine of each of its three angles in series, then, when some joint's place was seen, its three
+/// coordinates. Residuals are `(columns - value) * weight`, column by column.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RotationHead {
     /// Epsilon in `v / sqrt(|v|^2 + epsilon^2)`, by which columns are normalised.
@@ -39,6 +39,33 @@ pub struct RotationHead {
     pub angles: Vec<SerialAngles>,
     /// Epsilon in `(s, c) / sqrt(s^2 + c^2 + epsilon^2)`, by which the outer angles are read.
     pub least_cosine: f64,
+    /// How places follow from rotations; none when no target has them.
+    pub tree: Option<KinematicTree>,
+}
+
+/// How the places of joints follow from their rotations, each relative to its parent: forward kinematics.
+///
+/// With parent p of joint j, orientation `O_j = O_p R_j` and place `t_j = t_p + O_p offset_j`; the root of all is
+/// unturned and at the origin.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KinematicTree {
+    /// Parent of each joint, one before it; none is the root.
+    pub parents: Vec<Option<usize>>,
+    /// Place of each joint in the frame of its parent, metres.
+    pub offsets: Vec<[f64; 3]>,
+}
+
+impl KinematicTree {
+    /// Columns of a target that a place takes.
+    pub const WIDTH: usize = 3;
+
+    /// Whether it has `joints` joints, each behind its parent.
+    #[must_use]
+    pub fn fits(&self, joints: usize) -> bool {
+        let is_behind = |(joint, parent): (usize, &Option<usize>)| parent.is_none_or(|parent| parent < joint);
+        let sizes = [self.parents.len(), self.offsets.len()];
+        sizes == [joints; 2] && self.parents.iter().enumerate().all(is_behind)
+    }
 }
 
 /// What is compared of a rotation.

@@ -27,7 +27,7 @@ mod task;
 pub mod weights;
 
 pub use adamw::{AdamW, AdamWConfig};
-pub use dense::{DenseForm, DenseHead, RotationFeatures, RotationHead, SerialAngles};
+pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
 pub use masked::Masked;
 pub use observation::Observation;

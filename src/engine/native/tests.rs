@@ -14,11 +14,43 @@ const ROWS: i64 = 37;
 fn body(loss: &str, kind: Kind) -> Box<dyn Task> {
     let mut options = LoadOptions { kind, ..LoadOptions::default() };
     options.parameters.insert("loss".to_owned(), loss.into());
+    options.parameters.insert("point_weight".to_owned(), 4.0.into());
     (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
 }
 
+/// What is seen besides whole joints.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Beside {
+    Nothing,
+    /// Single angles.
+    Parts,
+    /// Places of joints.
+    Places,
+    Both,
+    /// Places of joints, and no angle.
+    PlacesAlone,
+}
+
+impl Beside {
+    const ALL: [Self; 5] = [Self::Nothing, Self::Parts, Self::Places, Self::Both, Self::PlacesAlone];
+}
+
+/// Angles and places of which some are hidden.
+fn observation(rows: i64, beside: Beside) -> Observation {
+    let mut obs = angles(rows, matches!(beside, Beside::Parts | Beside::Both));
+    if matches!(beside, Beside::Places | Beside::Both | Beside::PlacesAlone) {
+        let places = Tensor::rand([rows, 22, 3], (Kind::Double, Device::Cpu)) * 1.6 - 0.8;
+        let hidden = Tensor::rand([rows, 22, 1], (Kind::Double, Device::Cpu)).lt(0.4);
+        obs.points = Observation::of_points(&places.masked_fill(&hidden, f64::NAN)).points;
+    }
+    if beside == Beside::PlacesAlone {
+        obs.joints = None;
+    }
+    obs
+}
+
 /// Angles of which some are hidden: whole joints, or with `parts` single angles, too.
-fn observation(rows: i64, parts: bool) -> Observation {
+fn angles(rows: i64, parts: bool) -> Observation {
     let angles = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)) * 2.4 - 1.2;
     let joints = Tensor::rand([rows, 21, 1], (Kind::Double, Device::Cpu)).lt(0.3);
     let single = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)).lt(if parts { 0.3 } else { 0.0 });
@@ -74,13 +106,13 @@ fn assert_near<T: Real>(what: &str, got: &[T], expected: &Tensor, tolerance: f64
     }
 }
 
-fn agree<T: Real>(loss: &str, theta: bool, shared: bool, parts: bool, prior: f64, tolerance: f64) {
+fn agree<T: Real>(loss: &str, theta: bool, shared: bool, beside: Beside, prior: f64, tolerance: f64) {
     tch::manual_seed(5);
     let task = body(loss, T::KIND);
     let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
     let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
     let landscape = if theta { random() } else { Landscape::identity(32) };
-    let obs = observation(if shared { 1 } else { ROWS }, parts);
+    let obs = observation(if shared { 1 } else { ROWS }, beside);
     let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
     let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
     for arch in arches() {
@@ -95,12 +127,12 @@ fn agree<T: Real>(loss: &str, theta: bool, shared: bool, parts: bool, prior: f64
 #[test]
 fn losses_and_gradients_agree_with_autograd() {
     tch::set_num_threads(1);
-    for case in 0..32 {
+    for (case, beside) in (0..16).flat_map(|case| Beside::ALL.map(|beside| (case, beside))) {
         let flag = |bit: u32| case >> bit & 1 == 1;
         let loss = if flag(0) { "axis_angle" } else { "rotation" };
         let prior = if flag(1) { 0.7 } else { 0.0 };
-        agree::<f64>(loss, flag(2), flag(3), flag(4), prior, 1e-9);
-        agree::<f32>(loss, flag(2), flag(3), flag(4), prior, 1e-4);
+        agree::<f64>(loss, flag(2), flag(3), beside, prior, 1e-9);
+        agree::<f32>(loss, flag(2), flag(3), beside, prior, 1e-4);
     }
 }
 
@@ -136,7 +168,7 @@ fn damped_steps_agree_on_all_vectors() {
         for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(32), "axis_angle")] {
             let task = body(loss, T::KIND);
             let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
-            let obs = observation(1, true);
+            let obs = observation(1, Beside::Both);
             let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));
             let steps: Vec<_> = steps.collect();
             for (gradient, moved) in &steps[1..] {
