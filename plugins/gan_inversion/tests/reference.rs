@@ -1,5 +1,6 @@
 //! F and L against a computation of their own: NumPy, in double precision, on the packages' original files, batch norms
-//! not folded, kernels as Flax has them. `reference.json` keeps what it gave.
+//! not folded, kernels as Flax has them; and LPIPS against its authors' own program (`official_lpips.py`).
+//! `reference.json` keeps what both gave.
 
 #![allow(clippy::unwrap_used)]
 
@@ -89,6 +90,22 @@ fn lpips_measures_the_distances_that_it_should() {
             start += size;
         }
         assert_eq!(start, FEATURES);
+    }
+}
+
+#[test]
+fn lpips_is_that_of_its_authors() {
+    let Some(models) = models() else { return };
+    let lpips = Lpips::load(&models.join("lpips_alexnet.safetensors"), &options(models)).unwrap();
+    let (one, two) = (wave([0.3, 0.2, 1.0, 0.0]), wave([0.25, -0.35, 2.0, 1.0]));
+    let (near, black, white) = (wave([0.3, 0.2, 1.0, 0.4]), one.zeros_like(), one.ones_like());
+    let all = white.shallow_clone();
+    let features = |image: &Tensor| lpips.features(image, &all).unwrap();
+    let pairs = [(&one, &two), (&black, &white), (&one, &black), (&two, &white), (&one, &near)];
+    let reference: Value = serde_json::from_str(REFERENCE).unwrap();
+    for ((first, second), expected) in pairs.into_iter().zip(numbers(&reference["official"])) {
+        let got = (features(first) - features(second)).square().sum(Kind::Double).double_value(&[]);
+        assert!((got - expected).abs() < 1e-6, "{got}, lpips 0.1.4 says {expected}");
     }
 }
 
