@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &GanArguments) -> anyhow::Result<()> {
     let mut store = Store::open("bench gan", &arguments.output, &world.options()?, blocks as u64)?;
     let (mut curves, mut completions) = (Vec::new(), Vec::new());
     let measured = curves::measure(&world, &mut store, &mut curves)
-        .and_then(|()| completions::measure(&world, &mut store, &mut completions));
+        .and_then(|()| completions::measure(&world, &mut store, &curves, &mut completions));
     // What is there is shown even when the rest was not to be had.
     let text = report::text(&world, &curves, &completions)?;
     write_atomically(&arguments.output.join("results.md"), text.as_bytes())?;

@@ -5,6 +5,7 @@ use tch::{Device, Kind, Tensor};
 use thalweg_gan_inversion::SIDE;
 use thalweg_task::{Observation, Task};
 
+use super::curves::Curve;
 use super::descent::Descent;
 use super::world::{Arm, World};
 use crate::bench_pose::store::Store;
@@ -72,13 +73,18 @@ pub(super) fn count(world: &World) -> usize {
     world.arms().count() * REGIONS.len() * world.tests.len()
 }
 
-/// Measures every method on every region.
-pub(super) fn measure(world: &World, store: &mut Store, all: &mut Vec<Completion>) -> anyhow::Result<()> {
+/// Measures every method on every region, at the rate that `curves` chose for 20 steps.
+pub(super) fn measure(
+    world: &World,
+    store: &mut Store,
+    curves: &[Curve],
+    all: &mut Vec<Completion>,
+) -> anyhow::Result<()> {
     for arm in world.arms() {
         for test in &world.tests {
             for region in REGIONS {
                 let key = format!("completion/{}/{}/{}", test.name, region.name, arm.name());
-                let one = || one(world, arm, (test.name, &test.images), region);
+                let one = || one(world, (arm, rate(curves, arm)), (test.name, &test.images), region);
                 all.push(store.once(&key, one)?);
             }
         }
@@ -86,22 +92,37 @@ pub(super) fn measure(world: &World, store: &mut Store, all: &mut Vec<Completion
     Ok(())
 }
 
+/// The rate of a method's completions.
+pub(super) fn rate(curves: &[Curve], arm: Arm) -> f64 {
+    curves.iter().find(|curve| curve.arm == arm.name()).and_then(|curve| curve.rate(20)).unwrap_or(0.1)
+}
+
 /// Completes one image, `[1, 3, 64, 64]`: hypotheses, best first, `[8, 3, 64, 64]`.
-pub(super) fn complete(world: &World, arm: Arm, image: &Tensor, region: Region, seed: u64) -> anyhow::Result<Tensor> {
-    let rate = if arm == Arm::Encoder { 0.03 } else { 0.1 };
+pub(super) fn complete(
+    world: &World,
+    (arm, rate): (Arm, f64),
+    image: &Tensor,
+    region: Region,
+    seed: u64,
+) -> anyhow::Result<Tensor> {
     let descent = Descent { world, arm, rate, prior_weight: PRIOR_WEIGHT, seed };
     let seen = Observation::of_image(&region.seen(image));
     let mut trace = descent.run(&seen, HYPOTHESES, &[world.sizes.completion_steps])?;
     Ok(trace.images.remove(0))
 }
 
-fn one(world: &World, arm: Arm, (test, images): (&str, &Tensor), region: Region) -> anyhow::Result<Completion> {
+fn one(
+    world: &World,
+    (arm, rate): (Arm, f64),
+    (test, images): (&str, &Tensor),
+    region: Region,
+) -> anyhow::Result<Completion> {
     let task = world.task()?;
     let count = (world.sizes.completions as i64).min(images.size()[0]);
     let mut sums = [0.0; 6];
     for index in 0..count {
         let image = images.narrow(0, index, 1);
-        let hypotheses = complete(world, arm, &image, region, index as u64)?;
+        let hypotheses = complete(world, (arm, rate), &image, region, index as u64)?;
         let values = tch::no_grad(|| judge(task.as_ref(), &hypotheses, &image, &region.hidden()))?;
         sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value / count as f64);
     }

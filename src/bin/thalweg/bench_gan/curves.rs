@@ -9,7 +9,7 @@ use super::world::{Arm, World};
 use crate::bench_pose::store::Store;
 
 /// Learning rates to choose from.
-const RATES: [f64; 3] = [0.3, 0.1, 0.03];
+const RATES: [f64; 4] = [1.0, 0.3, 0.1, 0.03];
 /// Steps after which a rate is chosen, beside the last: what the claims of the paper ask for.
 const EARLY: [u32; 2] = [2, 20];
 /// Images that are solved one by one, against the clock.
@@ -26,6 +26,8 @@ pub(super) struct Curve {
     pub(super) chosen: Vec<(u32, f64)>,
     /// For each choice: mean loss after each step from 0, the least so far.
     pub(super) losses: Vec<Vec<f64>>,
+    /// Standard errors of these means over images.
+    pub(super) errors: Vec<Vec<f64>>,
     /// With the last choice, one image at a time: seconds and mean loss after each step.
     pub(super) timed: Vec<(f64, f64)>,
 }
@@ -33,8 +35,21 @@ pub(super) struct Curve {
 impl Curve {
     /// Loss after so many steps, at the rate that was chosen for them.
     pub(super) fn at(&self, steps: u32) -> Option<f64> {
-        let choice = self.chosen.iter().position(|(tuned, _)| steps <= *tuned)?;
-        self.losses.get(choice)?.get(steps as usize).copied()
+        self.losses.get(self.choice(steps)?)?.get(steps as usize).copied()
+    }
+
+    /// Its standard error over images.
+    pub(super) fn error_at(&self, steps: u32) -> Option<f64> {
+        self.errors.get(self.choice(steps)?)?.get(steps as usize).copied()
+    }
+
+    fn choice(&self, steps: u32) -> Option<usize> {
+        self.chosen.iter().position(|(tuned, _)| steps <= *tuned)
+    }
+
+    /// The rate that was chosen for so many steps.
+    pub(super) fn rate(&self, steps: u32) -> Option<f64> {
+        Some(self.chosen.get(self.choice(steps)?)?.1)
     }
 
     /// Milliseconds of one core that a step takes, one image at a time.
@@ -88,19 +103,26 @@ pub(super) fn tune(world: &World, arm: Arm) -> anyhow::Result<Vec<(u32, f64)>> {
 
 fn one(world: &World, arm: Arm, test: &str, images: &Tensor, chosen: &[(u32, f64)]) -> anyhow::Result<Curve> {
     let seen = Observation::of_image(images);
-    let mut losses: Vec<Vec<f64>> = Vec::new();
+    let (mut losses, mut errors): (Vec<Vec<f64>>, Vec<Vec<f64>>) = Default::default();
     for (index, (_, rate)) in chosen.iter().enumerate() {
         // The same rate at a later choice goes through the same points.
         let steps = chosen[index..].iter().filter(|(_, other)| other == rate).map(|(steps, _)| *steps).max();
         let steps = steps.unwrap_or(world.sizes.steps);
         let same = chosen[..index].iter().position(|(_, other)| other == rate);
         match same {
-            Some(same) => losses.push(losses[same].clone()),
-            None => losses.push(descent(world, arm, *rate).run(&seen, images.size()[0] as usize, &[steps])?.losses),
+            Some(same) => {
+                losses.push(losses[same].clone());
+                errors.push(errors[same].clone());
+            }
+            None => {
+                let trace = descent(world, arm, *rate).run(&seen, images.size()[0] as usize, &[steps])?;
+                losses.push(trace.losses);
+                errors.push(trace.errors);
+            }
         }
     }
     let timed = timed(world, arm, images, chosen.last().map_or(0.1, |(_, rate)| *rate))?;
-    Ok(Curve { arm: arm.name().to_owned(), test: test.to_owned(), chosen: chosen.to_vec(), losses, timed })
+    Ok(Curve { arm: arm.name().to_owned(), test: test.to_owned(), chosen: chosen.to_vec(), losses, errors, timed })
 }
 
 /// Solves a few images one by one; returns mean seconds and loss after each step.

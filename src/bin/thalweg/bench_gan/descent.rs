@@ -1,14 +1,20 @@
 //! Descents of one method towards many images at once.
 
+use anyhow::Context;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use rustix::time::{ClockId, clock_gettime};
 use tch::Tensor;
 use thalweg::engine::{AdamConfig, Engine, EngineConfig, Optimizer};
+use thalweg::landscape::Landscape;
 use thalweg_task::Observation;
 
 use super::world::{Arm, World};
+
+/// After how many steps [`Arm::ThetaThenX`] leaves the landscape, and its rate until then: that of theta's training.
+const ON_THETA: u32 = 5;
+const RATE_ON_THETA: f64 = 1.0;
 
 /// How a method is run.
 #[derive(Clone, Copy)]
@@ -27,6 +33,8 @@ pub(super) struct Descent<'a> {
 pub(super) struct Trace {
     /// Least loss so far, mean over rows, after each step from 0.
     pub(super) losses: Vec<f64>,
+    /// Standard errors of these means.
+    pub(super) errors: Vec<f64>,
     /// Seconds of computing from the observation to that.
     pub(super) seconds: Vec<f64>,
     /// Images after the steps that were asked for, `[K, 3, 64, 64]` each.
@@ -37,36 +45,48 @@ impl Descent<'_> {
     /// Descends in `rows` rows from random points, or from what the encoder says; keeps images after `shots`, the last
     /// of which ends it.
     pub(super) fn run(&self, seen: &Observation, rows: usize, shots: &[u32]) -> anyhow::Result<Trace> {
-        let Self { world, arm, rate, prior_weight, seed } = *self;
-        let landscape = world.landscape(arm);
+        let landscape = self.world.landscape(self.arm);
         let dim = landscape.dim();
-        let config = EngineConfig {
-            hypotheses: rows,
-            optimizer: Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() }),
-            warm_start: false,
-            fresh: 0,
-            prior_weight,
-            seed,
-            ..EngineConfig::default()
-        };
-        let mut engine = Engine::new(world.task()?, landscape, config)?;
+        let is_left = self.arm == Arm::ThetaThenX;
+        let mut engine = self.engine(landscape, rows, if is_left { RATE_ON_THETA } else { self.rate })?;
+        let mut in_x = self.engine(Landscape::identity(self.world.spec.latent), rows, self.rate)?;
         let start = computed();
         let z = self.start(seen, rows as i64, dim)?;
         engine.begin_from(seen, &z)?;
-        let mut trace = Trace { losses: Vec::new(), seconds: Vec::new(), images: Vec::new() };
+        let mut trace = Trace { losses: Vec::new(), errors: Vec::new(), seconds: Vec::new(), images: Vec::new() };
         for step in 0..=shots.last().copied().unwrap_or(0) {
+            if is_left && step == ON_THETA + 1 {
+                let x = engine.solution().map(|solution| solution.x.shallow_clone());
+                in_x.begin_from(seen, &x.context("a descent has points")?)?;
+                std::mem::swap(&mut engine, &mut in_x);
+            }
             if step > 0 {
                 engine.refine()?;
             }
             trace.seconds.push(computed() - start);
             if let Some(solution) = engine.solution() {
-                trace.losses.push(solution.loss.iter().sum::<f64>() / rows as f64);
+                let (mean, error) = mean_and_error(&solution.loss);
+                trace.losses.push(mean);
+                trace.errors.push(error);
                 if shots.contains(&step) {
                     trace.images.push(solution.y_hat.shallow_clone());
                 }
             }
         }
         Ok(trace)
+    }
+
+    fn engine(&self, landscape: Landscape, rows: usize, rate: f64) -> anyhow::Result<Engine> {
+        let config = EngineConfig {
+            hypotheses: rows,
+            optimizer: Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() }),
+            warm_start: false,
+            fresh: 0,
+            prior_weight: self.prior_weight,
+            seed: self.seed,
+            ..EngineConfig::default()
+        };
+        Ok(Engine::new(self.world.task()?, landscape, config)?)
     }
 
     /// Where rows begin, `[K, Z]`. The same seed gives X and Z of one dimension the same points.
@@ -82,6 +102,14 @@ impl Descent<'_> {
         // One image for several hypotheses: around the guess.
         Ok(guess + drawn * SPREAD)
     }
+}
+
+/// Mean and its standard error.
+fn mean_and_error(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let square = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    (mean, (square / (count * (count - 1.0).max(1.0))).sqrt())
 }
 
 /// Seconds that this process has computed: what else the machine does must not count.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::style::RGBColor;
 use tch::Tensor;
-use thalweg::eval::plot::palette::{BLUE, GREEN, ORANGE, VERMILION};
+use thalweg::eval::plot::palette::{BLUE, GREEN, ORANGE, PURPLE, VERMILION};
 use thalweg::eval::plot::{Curve as Line, Curves, ImageGrid, ImageRow};
 use thalweg_task::Observation;
 
@@ -52,6 +52,7 @@ fn color(arm: &str) -> RGBColor {
     let arm = Arm::ALL.into_iter().find(|other| other.name() == arm);
     match arm {
         Some(Arm::Theta) => VERMILION,
+        Some(Arm::ThetaThenX) => PURPLE,
         Some(Arm::RandomTheta) => ORANGE,
         Some(Arm::Encoder) => GREEN,
         Some(Arm::AdamX) | None => BLUE,
@@ -64,7 +65,7 @@ pub(super) fn images(world: &World, curves: &[Curve], folder: &Path) -> anyhow::
         inversions(world, curves, test)?.draw().save_as_png(&folder.join(format!("inversions_{index}.png")))?;
         for region in REGIONS {
             let name = format!("{}_{index}.png", region.name.replace(' ', "_"));
-            hypotheses(world, test, region)?.draw().save_as_png(&folder.join(name))?;
+            hypotheses(world, curves, test, region)?.draw().save_as_png(&folder.join(name))?;
         }
     }
     Ok(())
@@ -84,8 +85,7 @@ fn inversions(world: &World, curves: &[Curve], test: &TestSet) -> anyhow::Result
         // The encoder's own guess is what it has after no step.
         let shots = if arm == Arm::Encoder { [0, shots[0], shots[2]] } else { shots };
         columns.extend(descent.run(&Observation::of_image(&target), count as usize, &shots)?.images);
-        let short = if arm == Arm::Encoder { "encoder" } else { arm.name() };
-        captions.push(shots.iter().map(|steps| format!("{short}: {steps}")).collect());
+        captions.push(shots.iter().map(|steps| format!("{}: {steps}", short(arm))).collect());
     }
     let row = |image: i64| ImageRow { name: String::new(), images: columns.iter().map(|c| c.get(image)).collect() };
     let title = format!("Inversions after so many steps, {}", test.name);
@@ -93,16 +93,17 @@ fn inversions(world: &World, curves: &[Curve], test: &TestSet) -> anyhow::Result
 }
 
 /// Like Fig. 7 and 8: the image, what was seen of it, and hypotheses, best first; two methods.
-fn hypotheses(world: &World, test: &TestSet, region: Region) -> anyhow::Result<ImageGrid> {
+fn hypotheses(world: &World, curves: &[Curve], test: &TestSet, region: Region) -> anyhow::Result<ImageGrid> {
     let count = 2.min(test.images.size()[0]);
     let mut rows = Vec::new();
     for index in 0..count {
         let image = test.images.narrow(0, index, 1);
         for arm in world.arms().filter(|arm| *arm != Arm::RandomTheta) {
             let mut images = vec![image.get(0), region.seen(&image).get(0)];
-            let found = completions::complete(world, arm, &image, region, index as u64)?;
+            let found =
+                completions::complete(world, (arm, completions::rate(curves, arm)), &image, region, index as u64)?;
             images.extend((0..found.size()[0]).map(|hypothesis| found.get(hypothesis)));
-            let name = if arm == Arm::Encoder { "encoder" } else { arm.name() };
+            let name = short(arm);
             rows.push(ImageRow { name: name.to_owned(), images });
         }
     }
@@ -111,6 +112,15 @@ fn hypotheses(world: &World, test: &TestSet, region: Region) -> anyhow::Result<I
     let steps = world.sizes.completion_steps;
     let title = format!("{}, {}: eight hypotheses after {steps} steps, best first", capital(region.name), test.name);
     Ok(ImageGrid { title, captions, rows })
+}
+
+/// Name of a method where there is little room.
+fn short(arm: Arm) -> &'static str {
+    match arm {
+        Arm::Encoder => "encoder",
+        Arm::ThetaThenX => "theta, X",
+        _ => arm.name(),
+    }
 }
 
 fn capital(text: &str) -> String {

@@ -30,11 +30,13 @@ pub(super) enum Arm {
     AdamX,
     RandomTheta,
     Theta,
+    /// A few steps on the landscape, the rest in X.
+    ThetaThenX,
     Encoder,
 }
 
 impl Arm {
-    pub(super) const ALL: [Self; 4] = [Self::AdamX, Self::RandomTheta, Self::Theta, Self::Encoder];
+    pub(super) const ALL: [Self; 5] = [Self::AdamX, Self::RandomTheta, Self::Theta, Self::ThetaThenX, Self::Encoder];
 
     /// Name in tables and results.
     pub(super) fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Arm {
             Self::AdamX => "Adam in X",
             Self::RandomTheta => "random theta",
             Self::Theta => "theta",
+            Self::ThetaThenX => "theta, 5 steps, then Adam in X",
             Self::Encoder => "encoder, then Adam in X",
         }
     }
@@ -98,7 +101,7 @@ impl World {
     /// The methods that there are weights for.
     pub(super) fn arms(&self) -> impl Iterator<Item = Arm> + '_ {
         Arm::ALL.into_iter().filter(|arm| match arm {
-            Arm::Theta => self.theta.is_some(),
+            Arm::Theta | Arm::ThetaThenX => self.theta.is_some(),
             Arm::Encoder => self.encoder.is_some(),
             Arm::AdamX | Arm::RandomTheta => true,
         })
@@ -109,10 +112,10 @@ impl World {
         Ok(registry::load(ENTRY.name, &self.options)?)
     }
 
-    /// Where a method descends.
+    /// Where a method descends first.
     pub(super) fn landscape(&self, arm: Arm) -> Landscape {
         match (arm, &self.theta) {
-            (Arm::Theta, Some(theta)) => theta.shallow_clone(),
+            (Arm::Theta | Arm::ThetaThenX, Some(theta)) => theta.shallow_clone(),
             (Arm::RandomTheta, _) => self.random.shallow_clone(),
             _ => Landscape::identity(self.spec.latent),
         }
