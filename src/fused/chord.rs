@@ -2,12 +2,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::lane::Lane;
+use super::lane::{Lane, MOST};
 use super::real::Real;
 use super::rotation::Frame;
-
-/// Most numbers that a register has.
-const MOST: usize = 16;
 
 /// Entries of a joint's matrix, and their weights.
 const PAIRS: usize = 18;
@@ -43,6 +40,8 @@ pub(super) struct Chord<'a, T> {
     pub(super) raw: &'a mut [[T; 6]],
     /// From [`SideBySide`].
     pub(super) aim: &'a [T],
+    /// Derivatives of what else there is to the loss with respect to each matrix.
+    pub(super) beside: Option<&'a [[T; 9]]>,
     pub(super) least_length: T,
 }
 
@@ -56,8 +55,8 @@ impl<T: Real> WithSimd for Chord<'_, T> {
         let least_length = Lane::splat(simd, self.least_length);
         let twice = Lane::splat(simd, T::of(2.0));
         let entries = T::registers::<S>(self.aim).chunks_exact(PAIRS);
-        for (raw, entries) in self.raw.chunks_mut(lanes).zip(entries) {
-            let six = Lane::side_by_side(simd, raw, &raw[0]);
+        for (chunk, (raw, entries)) in self.raw.chunks_mut(lanes).zip(entries).enumerate() {
+            let six = Lane::gather(simd, raw.len(), |joint| &raw[joint]);
             let (value, weight) = entries.split_at(PAIRS / 2);
             let frame = Frame::new(&six, least_length);
             let mut derivative = frame.matrix();
@@ -69,6 +68,11 @@ impl<T: Real> WithSimd for Chord<'_, T> {
                 *entry = twice * residual * weight;
             }
             loss.write(&mut losses);
+            if let Some(beside) = self.beside {
+                let beside = &beside[chunk * lanes..][..raw.len()];
+                let beside = Lane::gather(simd, beside.len(), |joint| &beside[joint]);
+                derivative.iter_mut().zip(beside).for_each(|(entry, more)| *entry = *entry + more);
+            }
             let pulled = frame.pull(&derivative);
             for (entry, pulled) in pulled.into_iter().enumerate() {
                 let mut numbers = [T::ZERO; MOST];
@@ -77,22 +81,5 @@ impl<T: Real> WithSimd for Chord<'_, T> {
             }
         }
         losses.into_iter().sum()
-    }
-}
-
-impl<S: Simd, T: Real> Lane<S, T> {
-    /// Puts the same entry of each joint into a register; lanes without a joint take `spare`.
-    #[inline(always)]
-    fn side_by_side<const N: usize>(simd: S, joints: &[[T; N]], spare: &[T; N]) -> [Self; N] {
-        let mut numbers = [[T::ZERO; MOST]; N];
-        numbers.iter_mut().zip(spare).for_each(|(numbers, spare)| numbers.fill(*spare));
-        for (lane, joint) in joints.iter().enumerate() {
-            numbers.iter_mut().zip(joint).for_each(|(numbers, entry)| numbers[lane] = *entry);
-        }
-        let mut lanes = [Self::splat(simd, T::ZERO); N];
-        for (lane, numbers) in lanes.iter_mut().zip(&numbers) {
-            *lane = Self::read(simd, numbers);
-        }
-        lanes
     }
 }

@@ -8,7 +8,7 @@ use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, Ser
 
 use super::chord::{Chord, SideBySide};
 use super::panels::GROUP;
-use super::places::{Places, most_derivatives};
+use super::places::{Places, Seen, Turns, most_derivatives};
 use super::real::Real;
 use super::rotation::{Frame, Sines, Turn};
 
@@ -121,9 +121,9 @@ impl<T: Real> Aim<T> {
         self.features.row(self.row_for(row))
     }
 
-    /// As [`Aim::features`], of places; none where none was seen.
-    fn places(&self, row: usize) -> Option<(&[T], &[T])> {
-        self.places.as_ref().map(|places| places.row(self.row_for(row)))
+    /// As [`Aim::features`], of places, for hypotheses from `first` on; none where none was seen.
+    fn places(&self, first: usize) -> Option<SeenPlaces<'_, T>> {
+        self.places.as_ref().map(|places| SeenPlaces { places, first, is_shared: self.is_shared() })
     }
 
     /// As [`Aim::features`], in the order of [`Chord`]; none where that does not compare.
@@ -131,6 +131,20 @@ impl<T: Real> Aim<T> {
         let width = self.side_by_side.len() / self.rows;
         let start = self.row_for(row) * width;
         Some(&self.side_by_side[start..start + width]).filter(|row| !row.is_empty())
+    }
+}
+
+/// What places of hypotheses in a row are compared with.
+#[derive(Clone, Copy)]
+struct SeenPlaces<'a, T> {
+    places: &'a Wanted<T>,
+    first: usize,
+    is_shared: bool,
+}
+
+impl<T: Real> Seen<T> for SeenPlaces<'_, T> {
+    fn row(&self, row: usize) -> (&[T], &[T]) {
+        self.places.row(if self.is_shared { 0 } else { self.first + row })
     }
 }
 
@@ -215,9 +229,26 @@ impl Comparison {
         }
     }
 
-    /// Allocates what places need.
-    pub(super) fn space<T: Real>(&self) -> Places<T> {
-        Places::new(self.tree().map_or(0, |tree| tree.parents.len()))
+    /// Allocates what the places of `rows` rows need.
+    pub(super) fn space<T: Real>(&self, rows: usize) -> Places<T> {
+        Places::new(self.tree().map_or(0, |tree| tree.parents.len()), rows)
+    }
+
+    /// Scores the places of `count` hypotheses from `first` on, where places were seen; `raw` has the layers' output,
+    /// `stride` numbers for each. To be called before [`Comparison::pull`].
+    pub(super) fn place<T: Real>(
+        &self,
+        (raw, stride, count): (&[T], usize, usize),
+        aim: &Aim<T>,
+        first: usize,
+        places: &mut Places<T>,
+    ) {
+        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(first))
+            && let Some(tree) = &rotations.head.tree
+        {
+            let turns = Turns { raw, stride, count, least_length: T::of(rotations.head.least_length) };
+            places.score(rotations.arch, tree, turns, seen);
+        }
     }
 
     /// Most rows that [`Comparison::derive`] lists, with so many residuals.
@@ -246,8 +277,15 @@ impl Comparison {
         }
     }
 
-    /// Scores hypothesis `row`, and puts the loss's derivative in place of `raw`.
-    pub(crate) fn pull<T: Real>(&self, raw: &mut [T], aim: &Aim<T>, row: usize, places: &mut Places<T>) -> T {
+    /// Scores hypothesis `row`, and puts the loss's derivative in place of `raw`; `place` says which row of `places` it
+    /// was.
+    pub(crate) fn pull<T: Real>(
+        &self,
+        raw: &mut [T],
+        aim: &Aim<T>,
+        row: usize,
+        (places, place): (&Places<T>, usize),
+    ) -> T {
         let (value, weight) = aim.features(row);
         match self {
             Self::Plain(outputs) => {
@@ -260,18 +298,12 @@ impl Comparison {
                 loss
             }
             Self::Rotations(rotations) => {
-                let seen = rotations.head.tree.as_ref().zip(aim.places(row));
-                if let Some((tree, _)) = seen {
-                    places.arrange(tree, raw, T::of(rotations.head.least_length));
-                }
+                let (more, beside) = aim.places.as_ref().map(|_| places.row(place)).unzip();
                 let loss = match aim.chord(row) {
-                    Some(aim) => rotations.pull_chord(raw, aim),
-                    None => rotations.pull(raw, value, weight),
+                    Some(aim) => rotations.pull_chord(raw, aim, beside),
+                    None => rotations.pull(raw, value, weight, beside),
                 };
-                let Some((tree, (value, weight))) = seen else { return loss };
-                let more = places.score(value, weight);
-                places.pull(tree, raw);
-                loss + more
+                loss + more.unwrap_or(T::ZERO)
             }
         }
     }
@@ -305,11 +337,12 @@ impl Comparison {
             }
         }
         rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
-        if let (Self::Rotations(rotations), Some((_, weight))) = (self, aim.places(row))
+        self.place((raw, raw.len(), 1), aim, row, places);
+        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(row))
             && let Some(tree) = &rotations.head.tree
         {
-            places.arrange(tree, raw, T::of(rotations.head.least_length));
-            places.derive(tree, weight, rows.len(), rows);
+            let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
+            places.derive(rotations.arch, tree, turns, seen.row(0).1, rows);
         }
     }
 }
@@ -317,7 +350,7 @@ impl Comparison {
 /// Derivatives of a residual with respect to some entries of the layers' output.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Derivative<T> {
-    /// Which row they are added to; those of one row follow each other, and rows are counted up.
+    /// Which row they are added to; rows begin in their order, and the last derivative belongs to the last of them.
     pub(super) row: usize,
     /// The first of these entries.
     pub(super) first: usize,
@@ -415,20 +448,24 @@ impl RotationComparison {
         out
     }
 
-    fn pull_chord<T: Real>(&self, raw: &mut [T], aim: &[T]) -> T {
+    fn pull_chord<T: Real>(&self, raw: &mut [T], aim: &[T], beside: Option<&[[T; NINE]]>) -> T {
         let raw = &mut raw.as_chunks_mut().0[..self.joints];
-        self.arch.dispatch(Chord { raw, aim, least_length: T::of(self.head.least_length) })
+        self.arch.dispatch(Chord { raw, aim, beside, least_length: T::of(self.head.least_length) })
     }
 
-    fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T]) -> T {
+    /// `beside` are derivatives of what else there is to the loss with respect to each matrix.
+    fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T], beside: Option<&[[T; NINE]]>) -> T {
         let columns = value.len() / self.joints;
         let targets = value.chunks_exact(columns).zip(weight.chunks_exact(columns));
         let (six, _) = raw.as_chunks_mut::<SIX>();
         let mut loss = T::ZERO;
         for (joint, (six, (value, weight))) in six.iter_mut().zip(targets).enumerate() {
             let state = self.joint(joint, six, columns);
-            let (more, matrix) = state.pull(self.head.features, value, weight);
+            let (more, mut matrix) = state.pull(self.head.features, value, weight);
             loss += more;
+            if let Some(beside) = beside {
+                matrix.iter_mut().zip(beside[joint]).for_each(|(sum, more)| *sum += more);
+            }
             *six = state.frame.pull(&matrix);
         }
         loss

@@ -6,6 +6,9 @@ use pulp::Simd;
 
 use super::real::Real;
 
+/// Most numbers that a register has.
+pub(super) const MOST: usize = 16;
+
 /// What formulas of rotations are written in.
 pub(super) trait Number:
     Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Neg<Output = Self>
@@ -54,6 +57,27 @@ impl<S: Simd, T: Real> Lane<S, T> {
     #[inline(always)]
     pub(super) fn of(simd: S, value: T::Lanes<S>) -> Self {
         Self { simd, value }
+    }
+
+    /// The register.
+    #[inline(always)]
+    pub(super) fn register(self) -> T::Lanes<S> {
+        self.value
+    }
+
+    /// Puts the same entry of `count` groups of numbers into a register; lanes without a group take the first.
+    #[inline(always)]
+    pub(super) fn gather<'a, const N: usize>(simd: S, count: usize, group: impl Fn(usize) -> &'a [T; N]) -> [Self; N] {
+        let mut numbers = [[T::ZERO; MOST]; N];
+        numbers.iter_mut().zip(group(0)).for_each(|(numbers, spare)| numbers.fill(*spare));
+        for lane in 1..count {
+            numbers.iter_mut().zip(group(lane)).for_each(|(numbers, entry)| numbers[lane] = *entry);
+        }
+        let mut lanes = [Self::splat(simd, T::ZERO); N];
+        for (lane, numbers) in lanes.iter_mut().zip(&numbers) {
+            *lane = Self::read(simd, numbers);
+        }
+        lanes
     }
 
     /// Repeats a number.

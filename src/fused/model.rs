@@ -164,7 +164,7 @@ impl<T: Real> Model<T> {
         let zeros = |width: usize| Buffer::zeros(TILE * width);
         let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
         let width = self.layers[0].padded_inputs();
-        Workspace { input: zeros(width), results, gradient: zeros(width), places: self.comparison.space() }
+        Workspace { input: zeros(width), results, gradient: zeros(width), places: self.comparison.space(TILE) }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
@@ -204,6 +204,8 @@ impl<T: Real> Model<T> {
         count: usize,
     ) {
         let (latent, width) = (self.latent(), self.raw());
+        let raw = &work.results[self.layers.len() - 1];
+        self.comparison.place((raw, raw.len() / TILE, count), aim, batch.first + first, &mut work.places);
         for place in 0..count {
             let (row, hypothesis) = (first + place, batch.first + first + place);
             let x = &mut batch.x[row * latent..][..latent];
@@ -215,7 +217,7 @@ impl<T: Real> Model<T> {
             let stride = last.len() / TILE;
             let raw = &mut last[place * stride..][..stride];
             batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
-            let loss = self.comparison.pull(raw, aim, hypothesis, &mut work.places);
+            let loss = self.comparison.pull(raw, aim, hypothesis, (&work.places, place));
             batch.loss[row] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
         }
     }

@@ -139,7 +139,7 @@ impl<T: Real> Model<T> {
             by_x: Buffer::zeros(tangents.last(self.lead()).padded()),
             tangents,
             derivatives: Vec::with_capacity(self.comparison().most_derivatives(residuals.inputs())),
-            joints: self.comparison().space(),
+            joints: self.comparison().space(1),
             places: (0..most).map(|row| Left::place(&residuals, false, row)).collect(),
             residuals,
             inner: square(),

@@ -1,122 +1,238 @@
 //! Where joints are: forward kinematics, and the derivatives of places with respect to rotations.
 
+use pulp::{Arch, Simd, WithSimd};
 use thalweg_task::KinematicTree;
 
+use super::buffer::Buffer;
 use super::comparison::{Derivative, SIX};
+use super::lane::{Lane, MOST, Number};
 use super::real::Real;
 use super::rotation::{Frame, Matrix, Vector, cross, plus, scaled};
 
-/// What one hypothesis needs between its rotations and its places, joint by joint.
-#[derive(Clone, Debug, Default)]
+/// What is kept of a joint, and where in its registers it begins.
+const LOCAL: usize = 0;
+const TURNED: usize = 9;
+const PLACE: usize = 18;
+const BY_TURNED: usize = 21;
+const BY_PLACE: usize = 30;
+/// How many registers that makes.
+const REGISTERS: usize = 33;
+
+/// What some rows need between their rotations and their places.
+#[derive(Debug)]
 pub(crate) struct Places<T> {
-    joints: Vec<Joint<T>>,
+    joints: usize,
+    /// [`REGISTERS`] of each joint, for as many rows as a register has numbers: its rotation against its parent and
+    /// against the root, its place, metres in the frame of the root, and the loss's derivatives with respect to the
+    /// last two.
+    registers: Buffer<T>,
+    /// The loss of each row's places.
+    loss: Vec<T>,
+    /// Its derivative with respect to each rotation against the parent, `[rows, J]`.
+    by_local: Vec<Matrix<T>>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Joint<T> {
-    frame: Frame<T>,
-    /// Orientation against the root.
-    turned: Matrix<T>,
-    /// Metres, in the frame of the root.
-    place: Vector<T>,
-    /// The loss's derivatives with respect to both.
-    by_turned: Matrix<T>,
-    by_place: Vector<T>,
+/// What places are compared with: value and weight of row r, `[J * 3]`.
+pub(super) trait Seen<T>: Copy {
+    fn row(&self, row: usize) -> (&[T], &[T]);
+}
+
+/// Rows of six numbers of each joint, `stride` apart, and how they become rotations.
+#[derive(Clone, Copy)]
+pub(super) struct Turns<'a, T> {
+    pub(super) raw: &'a [T],
+    pub(super) stride: usize,
+    pub(super) count: usize,
+    pub(super) least_length: T,
+}
+
+impl<T> Turns<'_, T> {
+    fn six(&self, row: usize, joint: usize) -> &[T; SIX] {
+        &self.raw[row * self.stride..].as_chunks().0[joint]
+    }
 }
 
 impl<T: Real> Places<T> {
-    /// Allocates what `joints` joints need.
-    pub(super) fn new(joints: usize) -> Self {
-        let none = Joint {
-            frame: Frame::new(&[T::ZERO; SIX], T::ONE),
-            turned: [T::ZERO; 9],
-            place: [T::ZERO; 3],
-            by_turned: [T::ZERO; 9],
-            by_place: [T::ZERO; 3],
-        };
-        Self { joints: vec![none; joints] }
+    /// Allocates what `rows` rows of `joints` joints need.
+    pub(super) fn new(joints: usize, rows: usize) -> Self {
+        let by_local = vec![[T::ZERO; 9]; rows * joints];
+        Self { joints, registers: Buffer::zeros(joints * REGISTERS * MOST), loss: vec![T::ZERO; rows], by_local }
     }
 
-    /// Places all joints from six numbers each.
-    pub(super) fn arrange(&mut self, tree: &KinematicTree, raw: &[T], least_length: T) {
-        for (joint, six) in raw.as_chunks::<SIX>().0.iter().enumerate().take(self.joints.len()) {
-            let frame = Frame::new(six, least_length);
-            let offset = tree.offsets[joint].map(T::of);
-            let (turned, place) = match tree.parents[joint] {
-                None => (frame.matrix(), offset),
-                Some(parent) => {
-                    let Joint { turned, place, .. } = &self.joints[parent];
-                    (product(turned, &frame.matrix()), plus(place, &apply(turned, &offset)))
-                }
-            };
-            self.joints[joint] = Joint { frame, turned, place, by_turned: [T::ZERO; 9], by_place: [T::ZERO; 3] };
-        }
+    /// Places the joints of all rows and scores them: fills in what [`Places::row`] gives.
+    pub(super) fn score(&mut self, arch: Arch, tree: &KinematicTree, turns: Turns<'_, T>, seen: impl Seen<T>) {
+        arch.dispatch(Score { tree, turns, seen, places: self });
     }
 
-    /// Scores the places against `value` with `weight`, both `[J * 3]`; keeps the loss's derivatives.
-    pub(super) fn score(&mut self, value: &[T], weight: &[T]) -> T {
-        let mut loss = T::ZERO;
-        let targets = value.as_chunks::<3>().0.iter().zip(weight.as_chunks::<3>().0);
-        for (joint, (value, weight)) in self.joints.iter_mut().zip(targets) {
-            for axis in 0..3 {
-                let residual = (joint.place[axis] - value[axis]) * weight[axis];
-                loss += residual * residual;
-                joint.by_place[axis] = T::of(2.0) * residual * weight[axis];
-            }
-        }
-        loss
+    /// The loss of a row's places, and its derivative with respect to each rotation.
+    pub(super) fn row(&self, row: usize) -> (T, &[Matrix<T>]) {
+        (self.loss[row], &self.by_local[row * self.joints..][..self.joints])
     }
 
-    /// Adds the derivatives of the last score with respect to six numbers of each joint to `by_raw`.
-    pub(super) fn pull(&mut self, tree: &KinematicTree, by_raw: &mut [T]) {
-        let by_raw = &mut by_raw.as_chunks_mut::<SIX>().0[..self.joints.len()];
-        for (joint, by_raw) in by_raw.iter_mut().enumerate().rev() {
-            let Joint { frame, by_turned, by_place, .. } = self.joints[joint];
-            // What lies further out was here before and has added its share.
-            let by_local = match tree.parents[joint] {
-                None => by_turned,
-                Some(parent) => {
-                    let parent = &mut self.joints[parent];
-                    let more = times_transposed(&by_turned, &frame.matrix());
-                    let more = plus(&more, &outer(&by_place, &tree.offsets[joint].map(T::of)));
-                    parent.by_turned = plus(&parent.by_turned, &more);
-                    parent.by_place = plus(&parent.by_place, &by_place);
-                    transposed_times(&parent.turned, &by_turned)
-                }
-            };
-            *by_raw = plus(by_raw, &frame.pull(&by_local));
-        }
-    }
-
-    /// Lists how weighted places change with the rotations between them and the root, one row for each coordinate that
-    /// has a weight and is moved by one, from `row` on.
+    /// Lists how the weighted places of the one row that was scored last change with the rotations between them and the
+    /// root: one row for each coordinate that has a weight and is moved by one, behind those that are there.
     ///
     /// A turn of joint a by the angular velocity w moves what hangs on it: `dt_j = (O_a w) x (t_j - t_a)`.
-    pub(super) fn derive(&self, tree: &KinematicTree, weight: &[T], mut row: usize, rows: &mut Vec<Derivative<T>>) {
-        for (joint, weight) in weight.as_chunks::<3>().0.iter().enumerate().take(self.joints.len()) {
-            for axis in (0..3).filter(|axis| weight[*axis] != T::ZERO) {
-                let mut above = tree.parents[joint];
-                row += usize::from(above.is_some());
-                while let Some(parent) = above {
-                    let by_raw = self.lever(parent, joint, axis).map(|entry| entry * weight[axis]);
-                    rows.push(Derivative { row: row - 1, first: SIX * parent, count: SIX, by_raw });
-                    above = tree.parents[parent];
+    pub(super) fn derive(
+        &self,
+        arch: Arch,
+        tree: &KinematicTree,
+        turns: Turns<'_, T>,
+        weight: &[T],
+        rows: &mut Vec<Derivative<T>>,
+    ) {
+        let lanes = arch.dispatch(Lanes(std::marker::PhantomData::<T>));
+        let entry = |joint: usize, register: usize| self.registers[(joint * REGISTERS + register) * lanes];
+        let mut row = rows.len();
+        for (joint, weight) in weight.as_chunks::<3>().0.iter().enumerate().take(self.joints) {
+            let moved = (0..3).filter(|axis| weight[*axis] != T::ZERO && tree.parents[joint].is_some());
+            let axes = moved.clone().count();
+            for inner in std::iter::successors(tree.parents[joint], |parent| tree.parents[*parent]) {
+                let spin = Frame::new(turns.six(0, inner), turns.least_length).spin();
+                let arm = std::array::from_fn(|axis| entry(joint, PLACE + axis) - entry(inner, PLACE + axis));
+                let sweeps: [Vector<T>; 3] = std::array::from_fn(|about| {
+                    cross(&std::array::from_fn(|axis| entry(inner, TURNED + 3 * axis + about)), &arm)
+                });
+                for (place, axis) in moved.clone().enumerate() {
+                    let mut by_raw = [T::ZERO; SIX];
+                    for (sweep, spin) in sweeps.iter().zip(&spin) {
+                        by_raw = plus(&by_raw, &scaled(spin, sweep[axis] * weight[axis]));
+                    }
+                    rows.push(Derivative { row: row + place, first: SIX * inner, count: SIX, by_raw });
+                }
+            }
+            row += axes;
+        }
+    }
+}
+
+/// Asks how many numbers a register has.
+struct Lanes<T>(std::marker::PhantomData<T>);
+
+impl<T: Real> WithSimd for Lanes<T> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        T::lanes::<S>().min(MOST)
+    }
+}
+
+/// See [`Places::score`].
+struct Score<'a, T, A> {
+    tree: &'a KinematicTree,
+    turns: Turns<'a, T>,
+    seen: A,
+    places: &'a mut Places<T>,
+}
+
+impl<T: Real, A: Seen<T>> WithSimd for Score<'_, T, A> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let lanes = T::lanes::<S>().min(MOST);
+        for first in (0..self.turns.count).step_by(lanes) {
+            let rows = lanes.min(self.turns.count - first);
+            self.outward(simd, first, rows);
+            self.homeward(simd, first, rows);
+        }
+    }
+}
+
+impl<T: Real, A: Seen<T>> Score<'_, T, A> {
+    /// Places joints from the root to the ends, and compares.
+    #[inline(always)]
+    fn outward<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
+        let (turns, seen, joints) = (self.turns, self.seen, self.places.joints);
+        let registers = T::registers_mut::<S>(&mut self.places.registers);
+        let least_length = Lane::splat(simd, turns.least_length);
+        let (zero, two) = (Lane::splat(simd, T::ZERO), Lane::splat(simd, T::of(2.0)));
+        let mut loss = zero;
+        for joint in 0..joints {
+            let six = Lane::gather(simd, rows, |lane| turns.six(first + lane, joint));
+            let local = Frame::new(&six, least_length).matrix();
+            let offset = self.tree.offsets[joint].map(|entry| Lane::splat(simd, T::of(entry)));
+            let (turned, place) = match self.tree.parents[joint] {
+                None => (local, offset),
+                Some(parent) => {
+                    let turned = load(simd, registers, parent, TURNED);
+                    let place = load(simd, registers, parent, PLACE);
+                    (product(&turned, &local), plus(&place, &apply(&turned, &offset)))
+                }
+            };
+            let value = Lane::gather(simd, rows, |lane| &seen.row(first + lane).0.as_chunks::<3>().0[joint]);
+            let weight = Lane::gather(simd, rows, |lane| &seen.row(first + lane).1.as_chunks::<3>().0[joint]);
+            let mut by_place = place;
+            for ((entry, value), weight) in by_place.iter_mut().zip(value).zip(weight) {
+                let residual = (*entry - value) * weight;
+                loss = loss + residual * residual;
+                *entry = two * residual * weight;
+            }
+            store(registers, joint, LOCAL, &local);
+            store(registers, joint, TURNED, &turned);
+            store(registers, joint, PLACE, &place);
+            store(registers, joint, BY_TURNED, &[zero; 9]);
+            store(registers, joint, BY_PLACE, &by_place);
+        }
+        let mut losses = [T::ZERO; MOST];
+        loss.write(&mut losses);
+        self.places.loss[first..first + rows].copy_from_slice(&losses[..rows]);
+    }
+
+    /// Carries derivatives with respect to places back to rotations, from the ends to the root.
+    #[inline(always)]
+    fn homeward<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
+        let joints = self.places.joints;
+        let registers = T::registers_mut::<S>(&mut self.places.registers);
+        for joint in (0..joints).rev() {
+            // What lies further out was here before and has added its share.
+            let by_turned: Matrix<Lane<S, T>> = load(simd, registers, joint, BY_TURNED);
+            let by_place: Vector<Lane<S, T>> = load(simd, registers, joint, BY_PLACE);
+            let by_local = match self.tree.parents[joint] {
+                None => by_turned,
+                Some(parent) => {
+                    let offset = self.tree.offsets[joint].map(|entry| Lane::splat(simd, T::of(entry)));
+                    let more = times_transposed(&by_turned, &load(simd, registers, joint, LOCAL));
+                    let more = plus(&more, &outer(&by_place, &offset));
+                    let sum: Matrix<_> = plus(&load(simd, registers, parent, BY_TURNED), &more);
+                    store(registers, parent, BY_TURNED, &sum);
+                    let sum: Vector<_> = plus(&load(simd, registers, parent, BY_PLACE), &by_place);
+                    store(registers, parent, BY_PLACE, &sum);
+                    transposed_times(&load(simd, registers, parent, TURNED), &by_turned)
+                }
+            };
+            for (entry, lane) in by_local.into_iter().enumerate() {
+                let mut numbers = [T::ZERO; MOST];
+                lane.write(&mut numbers);
+                for (row, number) in numbers[..rows].iter().enumerate() {
+                    self.places.by_local[(first + row) * joints + joint][entry] = *number;
                 }
             }
         }
     }
+}
 
-    /// How a coordinate of the place of joint `outer` changes with six numbers of joint `inner`, above it.
-    fn lever(&self, inner: usize, outer: usize, axis: usize) -> [T; SIX] {
-        let (inner, outer) = (&self.joints[inner], &self.joints[outer]);
-        let arm = plus(&outer.place, &scaled(&inner.place, -T::ONE));
-        let mut sum = [T::ZERO; SIX];
-        for (about, spin) in inner.frame.spin().iter().enumerate() {
-            let direction = [inner.turned[about], inner.turned[3 + about], inner.turned[6 + about]];
-            sum = plus(&sum, &scaled(spin, cross(&direction, &arm)[axis]));
-        }
-        sum
-    }
+#[inline(always)]
+fn load<S: Simd, T: Real, const N: usize>(
+    simd: S,
+    registers: &[T::Lanes<S>],
+    joint: usize,
+    from: usize,
+) -> [Lane<S, T>; N] {
+    let registers = &registers[joint * REGISTERS + from..][..N];
+    std::array::from_fn(|entry| Lane::of(simd, registers[entry]))
+}
+
+#[inline(always)]
+fn store<S: Simd, T: Real, const N: usize>(
+    registers: &mut [T::Lanes<S>],
+    joint: usize,
+    from: usize,
+    lanes: &[Lane<S, T>; N],
+) {
+    let registers = &mut registers[joint * REGISTERS + from..][..N];
+    registers.iter_mut().zip(lanes).for_each(|(register, lane)| *register = lane.register());
 }
 
 /// Most rows that [`Places::derive`] lists.
@@ -126,43 +242,60 @@ pub(super) fn most_derivatives(tree: &KinematicTree) -> usize {
 }
 
 #[inline(always)]
-fn entries<T: Real>(entry: impl Fn(usize, usize) -> T) -> Matrix<T> {
+fn entries<N: Number>(entry: impl Fn(usize, usize) -> N) -> Matrix<N> {
     std::array::from_fn(|at| entry(at / 3, at % 3))
+}
+
+/// Adds up three products.
+#[inline(always)]
+fn dot<N: Number>(a: [N; 3], b: [N; 3]) -> N {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+#[inline(always)]
+fn row<N: Number>(a: &Matrix<N>, row: usize) -> [N; 3] {
+    [a[3 * row], a[3 * row + 1], a[3 * row + 2]]
+}
+
+#[inline(always)]
+fn column<N: Number>(a: &Matrix<N>, column: usize) -> [N; 3] {
+    [a[column], a[3 + column], a[6 + column]]
 }
 
 /// `A B`.
 #[inline(always)]
-fn product<T: Real>(a: &Matrix<T>, b: &Matrix<T>) -> Matrix<T> {
-    entries(|row, column| a[3 * row] * b[column] + a[3 * row + 1] * b[3 + column] + a[3 * row + 2] * b[6 + column])
+fn product<N: Number>(a: &Matrix<N>, b: &Matrix<N>) -> Matrix<N> {
+    entries(|i, j| dot(row(a, i), column(b, j)))
 }
 
 /// `A B'`.
 #[inline(always)]
-fn times_transposed<T: Real>(a: &Matrix<T>, b: &Matrix<T>) -> Matrix<T> {
-    entries(|row, column| (0..3).map(|k| a[3 * row + k] * b[3 * column + k]).sum())
+fn times_transposed<N: Number>(a: &Matrix<N>, b: &Matrix<N>) -> Matrix<N> {
+    entries(|i, j| dot(row(a, i), row(b, j)))
 }
 
 /// `A' B`.
 #[inline(always)]
-fn transposed_times<T: Real>(a: &Matrix<T>, b: &Matrix<T>) -> Matrix<T> {
-    entries(|row, column| (0..3).map(|k| a[3 * k + row] * b[3 * k + column]).sum())
+fn transposed_times<N: Number>(a: &Matrix<N>, b: &Matrix<N>) -> Matrix<N> {
+    entries(|i, j| dot(column(a, i), column(b, j)))
 }
 
 /// `A v`.
 #[inline(always)]
-fn apply<T: Real>(a: &Matrix<T>, v: &Vector<T>) -> Vector<T> {
-    std::array::from_fn(|row| a[3 * row] * v[0] + a[3 * row + 1] * v[1] + a[3 * row + 2] * v[2])
+fn apply<N: Number>(a: &Matrix<N>, v: &Vector<N>) -> Vector<N> {
+    [dot(row(a, 0), *v), dot(row(a, 1), *v), dot(row(a, 2), *v)]
 }
 
 /// `a b'`.
 #[inline(always)]
-fn outer<T: Real>(a: &Vector<T>, b: &Vector<T>) -> Matrix<T> {
-    entries(|row, column| a[row] * b[column])
+fn outer<N: Number>(a: &Vector<N>, b: &Vector<N>) -> Matrix<N> {
+    entries(|i, j| a[i] * b[j])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fused::arches;
 
     const EPSILON: f64 = 1e-6;
     const STEP: f64 = 1e-6;
@@ -186,38 +319,58 @@ mod tests {
         (value, weight.collect())
     }
 
-    fn at(raw: &[f64]) -> Places<f64> {
-        let mut places = Places::new(6);
-        places.arrange(&tree(), raw, EPSILON);
+    #[derive(Clone, Copy)]
+    struct Always<'a>(&'a (Vec<f64>, Vec<f64>));
+
+    impl Seen<f64> for Always<'_> {
+        fn row(&self, _: usize) -> (&[f64], &[f64]) {
+            (&self.0.0, &self.0.1)
+        }
+    }
+
+    fn turns(raw: &[f64]) -> Turns<'_, f64> {
+        Turns { raw, stride: raw.len(), count: 1, least_length: EPSILON }
+    }
+
+    fn at(arch: Arch, raw: &[f64]) -> Places<f64> {
+        let mut places = Places::new(6, 1);
+        places.score(arch, &tree(), turns(raw), Always(&target()));
         places
     }
 
     #[test]
     fn derivatives_are_those_of_differences() {
+        for arch in arches() {
+            differentiate(arch);
+        }
+    }
+
+    fn differentiate(arch: Arch) {
         let (value, weight) = target();
+        let lanes = arch.dispatch(Lanes(std::marker::PhantomData::<f64>));
         let residuals = |raw: &[f64]| -> Vec<f64> {
-            let places = at(raw);
-            let flat: Vec<f64> = places.joints.iter().flat_map(|joint| joint.place).collect();
-            flat.iter().zip(&value).zip(&weight).map(|((place, value), weight)| (place - value) * weight).collect()
+            let places = at(arch, raw);
+            let place = |entry: usize| places.registers[(entry / 3 * REGISTERS + PLACE + entry % 3) * lanes];
+            (0..18).map(|entry| (place(entry) - value[entry]) * weight[entry]).collect()
         };
-        let mut places = at(&raw());
-        let loss = places.score(&value, &weight);
-        let expected: f64 = residuals(&raw()).iter().map(|residual| residual * residual).sum();
+        let (raw, places) = (raw(), at(arch, &raw()));
+        let (loss, by_local) = places.row(0);
+        let expected: f64 = residuals(&raw).iter().map(|residual| residual * residual).sum();
         assert!((loss - expected).abs() < 1e-12, "{loss} {expected}");
-        let mut gradient = vec![0.0; 36];
-        places.pull(&tree(), &mut gradient);
+        let pulled = raw.as_chunks().0.iter().zip(by_local).flat_map(|(six, by)| Frame::new(six, EPSILON).pull(by));
+        let gradient: Vec<f64> = pulled.collect();
         let mut rows = Vec::new();
-        places.derive(&tree(), &weight, 0, &mut rows);
+        places.derive(arch, &tree(), turns(&raw), &weight, &mut rows);
         // Without the first joint, which nothing moves, and the third, which has no weight.
         let moved: Vec<usize> = (3..18).filter(|at| at / 3 != 3).collect();
-        assert_eq!(rows.last().map(|derivative| derivative.row + 1), Some(moved.len()));
+        assert_eq!(rows.iter().map(|derivative| derivative.row + 1).max(), Some(moved.len()));
         assert!(rows.len() <= most_derivatives(&tree()), "{}", rows.len());
         let mut jacobian = vec![[0.0; 36]; moved.len()];
         for Derivative { row, first, count, by_raw } in rows {
             jacobian[row][first..first + count].iter_mut().zip(by_raw).for_each(|(sum, entry)| *sum += entry);
         }
         for entry in 0..36 {
-            let (mut up, mut down) = (raw(), raw());
+            let (mut up, mut down) = (raw.clone(), raw.clone());
             up[entry] += STEP;
             down[entry] -= STEP;
             let (up, down) = (residuals(&up), residuals(&down));
