@@ -15,6 +15,8 @@ use super::world::{Arm, TestSet, World};
 
 /// Images in a picture.
 const ROWS: i64 = 5;
+/// Steps of the longest descents that pictures show.
+const LONG: u32 = 200;
 
 /// Draws what was measured as curves.
 pub(super) fn curves(world: &World, curves: &[Curve], folder: &Path) -> anyhow::Result<()> {
@@ -71,16 +73,16 @@ pub(super) fn images(world: &World, curves: &[Curve], folder: &Path) -> anyhow::
     Ok(())
 }
 
-/// Like Fig. 5 and 9: the image, then what each method has after 2, 20 and all steps.
+/// Like Fig. 5 and 9: the image, then what each method has after 2, 20 and [`LONG`] steps.
 fn inversions(world: &World, curves: &[Curve], test: &TestSet) -> anyhow::Result<ImageGrid> {
-    let shots = [2, 20.min(world.sizes.steps), world.sizes.steps];
+    let shots = [2, 20, LONG].map(|steps| steps.min(world.sizes.steps));
     let count = ROWS.min(test.images.size()[0]);
     let target = test.images.narrow(0, 0, count);
     let mut captions = vec![vec!["target".to_owned()]];
     let mut columns: Vec<Tensor> = vec![target.shallow_clone()];
     for arm in world.arms().filter(|arm| *arm != Arm::RandomTheta) {
         let curve = curves.iter().find(|curve| curve.test == test.name && curve.arm == arm.name());
-        let rate = curve.and_then(|curve| curve.chosen.last()).map_or(0.1, |(_, rate)| *rate);
+        let rate = curve.and_then(|curve| curve.rate(shots[1])).unwrap_or(0.1);
         let descent = Descent { world, arm, rate, prior_weight: 0.0, seed: 1 };
         // The encoder's own guess is what it has after no step.
         let shots = if arm == Arm::Encoder { [0, shots[0], shots[2]] } else { shots };
