@@ -132,7 +132,8 @@ impl Comparison {
             LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
         };
         let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
-        let tree = Some(KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec() });
+        let tree = || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec() };
+        let tree = (self.point_weight > 0.0).then(tree);
         RotationHead { least_length: LEAST_LENGTH, features, angles, least_cosine: LEAST_COSINE, tree }
     }
 

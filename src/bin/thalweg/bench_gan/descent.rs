@@ -47,18 +47,21 @@ impl Descent<'_> {
     pub(super) fn run(&self, seen: &Observation, rows: usize, shots: &[u32]) -> anyhow::Result<Trace> {
         let landscape = self.world.landscape(self.arm);
         let dim = landscape.dim();
-        let is_left = self.arm == Arm::ThetaThenX;
-        let mut engine = self.engine(landscape, rows, if is_left { RATE_ON_THETA } else { self.rate })?;
-        let mut in_x = self.engine(Landscape::identity(self.world.spec.latent), rows, self.rate)?;
+        // Loaded before the clock runs, where a descent goes on in X.
+        let in_x = || self.engine(Landscape::identity(self.world.spec.latent), rows, self.rate);
+        let mut in_x = (self.arm == Arm::ThetaThenX).then(in_x).transpose()?;
+        let mut engine = self.engine(landscape, rows, if in_x.is_some() { RATE_ON_THETA } else { self.rate })?;
         let start = computed();
         let z = self.start(seen, rows as i64, dim)?;
         engine.begin_from(seen, &z)?;
         let mut trace = Trace { losses: Vec::new(), errors: Vec::new(), seconds: Vec::new(), images: Vec::new() };
         for step in 0..=shots.last().copied().unwrap_or(0) {
-            if is_left && step == ON_THETA + 1 {
+            if step > ON_THETA
+                && let Some(mut next) = in_x.take()
+            {
                 let x = engine.solution().map(|solution| solution.x.shallow_clone());
-                in_x.begin_from(seen, &x.context("a descent has points")?)?;
-                std::mem::swap(&mut engine, &mut in_x);
+                next.begin_from(seen, &x.context("a descent has points")?)?;
+                engine = next;
             }
             if step > 0 {
                 engine.refine()?;
