@@ -156,7 +156,7 @@ impl Inputs {
                 let request = Request { topic: full, type_name: type_name(input), qos };
                 let topic = Topic { input, request, is_contradicted: false };
                 let meter = Arc::new(Mutex::new(Meter::new(Instant::now())));
-                let task = self.listen(core, &topic, &meter).await?;
+                let task = self.listen(core, &topic, &meter, None).await?;
                 lock(&self.open).push(Open { topic, task, meter });
             }
         }
@@ -171,6 +171,7 @@ impl Inputs {
     pub(crate) fn close(&self) {
         for open in lock(&self.open).drain(..) {
             open.task.abort();
+            lock(&open.meter).end_handover();
         }
         if let Some(decoding) = lock(&self.decoding).take() {
             decoding.abort();
@@ -179,11 +180,13 @@ impl Inputs {
         self.observed.store(0, Ordering::Relaxed);
     }
 
+    /// Subscribes; `predecessor`, where there is one, is heard until the new subscription is.
     async fn listen(
         self: &Arc<Self>,
         core: &Arc<Core>,
         topic: &Topic,
         meter: &Arc<Mutex<Meter>>,
+        predecessor: Option<AbortHandle>,
     ) -> anyhow::Result<AbortHandle> {
         let Topic { input, request, .. } = topic.clone();
         let name = match input {
@@ -192,13 +195,17 @@ impl Inputs {
             _ => input.topic().to_owned(),
         };
         let subscribe = move |node: &mut Node| node.subscribe_raw(&name, request.type_name, request.qos.clone());
+        // Before there is a second subscription, for what both hear must count once.
+        let generation = lock(meter).succeed(predecessor);
         let mut messages = core.executor.with(subscribe).await??;
         let (inputs, taker, meter) = (Arc::clone(self), Arc::clone(core), Arc::clone(meter));
         // On the thread that spins, after each message: r2r's channel holds ten, and in a burst it
         // is the newest message that does not fit.
         Ok(core.executor.attend_abortable(async move {
             while let Some(bytes) = messages.next().await {
-                lock(&meter).arrive(Instant::now());
+                if !lock(&meter).arrive(generation, &bytes, Instant::now()) {
+                    continue;
+                }
                 match input {
                     Input::Image | Input::Compressed | Input::Mask => inputs.keep_frame(&taker, input, bytes),
                     Input::Joints | Input::Points => inputs.receive(&taker, input, &bytes, &meter),
@@ -321,16 +328,18 @@ impl Inputs {
         for (topic, publishers) in neighbours {
             let is_served = publishers.iter().any(|publisher| publisher.type_name == topic.request.type_name);
             let is_open = |open: &&Open| open.topic.input == topic.input;
-            let meter = lock(&self.open).iter().find(is_open).map(|open| Arc::clone(&open.meter));
-            let Some(meter) = meter.filter(|meter| is_served && lock(meter).should_revive(REVIVAL, Instant::now()))
-            else {
+            let open = lock(&self.open).iter().find(is_open).map(|open| (open.task.clone(), Arc::clone(&open.meter)));
+            let is_due = |meter: &Mutex<Meter>| is_served && lock(meter).should_revive(REVIVAL, Instant::now());
+            let Some((predecessor, meter)) = open.filter(|(_, meter)| is_due(meter)) else {
                 continue;
             };
             tracing::debug!("{}: silent although published; subscribing again", topic.request.topic);
-            let task = self.listen(core, topic, &meter).await?;
+            let task = self.listen(core, topic, &meter, Some(predecessor)).await?;
             self.revivals.fetch_add(1, Ordering::Relaxed);
-            if let Some(open) = lock(&self.open).iter_mut().find(|open| open.topic.input == topic.input) {
-                std::mem::replace(&mut open.task, task).abort();
+            match lock(&self.open).iter_mut().find(|open| Arc::ptr_eq(&open.meter, &meter)) {
+                Some(open) => open.task = task,
+                // Closed meanwhile.
+                None => task.abort(),
             }
         }
         Ok(())

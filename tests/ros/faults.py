@@ -139,7 +139,9 @@ def explain(row: Row, rig: Rig, error: Exception) -> None:
     print(f"--- {row.id}: {row.input}\nexpected: {row.reaction}", file=sys.stderr)
     print(f"expected on /diagnostics: {row.status} {row.level} '{row.text}' {row.counter}", file=sys.stderr)
     traceback.print_exception(error, limit=-3, file=sys.stderr)
-    for task in sorted({row.status or "Input joint_states", "Graph", "Clock", "Lifecycle"}):
+    # Whatever it listens to: good input may be lost on another topic than the bad one came on.
+    inputs = {f"Input {topic}" for topic in ("joint_states", "image", "image/compressed", "mask", "points")}
+    for task in sorted(task for task in {row.status, "Graph", "Clock", "Lifecycle", "Optimizer"} | inputs if rig.status(task)):
         print(f"last {task}: {rig.status(task)}", file=sys.stderr)
     print(f"node: {'alive' if rig.node.alive else 'ended'}; the end of its log:", file=sys.stderr)
     print(rig.node.stderr()[-1500:], file=sys.stderr)

@@ -26,8 +26,10 @@ PARAMETERS = {
     "warm_start.fresh": 0,
     "budget.steps": 1,
     "budget.deadline": 10.0,
+    "input.stale_timeout": 3.0,
 }
-"""Two hypotheses and one step: it is the way in and out that is tested, not how well faces are found."""
+"""Two hypotheses and one step: it is the way in and out that is tested, not how well faces are found. An image may wait
+long: a machine that stands still for a second must not make it old."""
 
 UPRIGHT = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQ"
@@ -145,12 +147,16 @@ class ImagePeer(Peer):
 
     def solved(self, message: Image | CompressedImage, timeout: float = ANY_TIME) -> Image:
         """Publishes an image and waits for the reconstruction with its stamp."""
-        publisher = self.images if isinstance(message, Image) else self.compressed
+        raw = isinstance(message, Image)
+        publisher, topic = (self.images, "image") if raw else (self.compressed, "image/compressed")
         self.wait_matched(publisher)
-        publisher.publish(message)
         stamp = nanos_of(message.header.stamp)
-        what = "a reconstruction with the stamp of the image"
-        return wait_for(lambda: self.answer(stamp), timeout, what)
+
+        def publish() -> int:
+            publisher.publish(message)
+            return stamp
+
+        return self.answered(publish, self.answer, topic, timeout)
 
     def solve(self, _: object = None, timeout: float = ANY_TIME) -> Image:
         """Publishes one good image and waits for its reconstruction."""

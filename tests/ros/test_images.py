@@ -156,7 +156,7 @@ class Images(ImageCase):
 class Masks(ImageCase):
     """Masks of the topic `mask`, in a node of their own: while they come, images wait for them."""
 
-    start = start(**{"input.mask": "required", "input.mask_marks": "hidden"})
+    start = start(**{"input.mask": "required", "input.mask_marks": "hidden", "input.stale_timeout": 1.0})
 
     def test_an_image_waits_for_its_mask(self) -> None:
         masks = self.peer.masks

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::AbortHandle;
 use r2r::QosProfile;
 
 use crate::diagnostics::{FrequencyWindow, Status};
@@ -40,6 +41,15 @@ pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {
     }
 }
 
+/// The subscription of before, which is listened to until the new one is heard: the publisher takes a moment to find
+/// that, and what it sends meanwhile must not be lost.
+#[derive(Debug)]
+struct Handover {
+    predecessor: AbortHandle,
+    /// What the predecessor handed on last, for both may hear it.
+    heard: Vec<u8>,
+}
+
 /// Notes of one topic's traffic.
 #[derive(Debug)]
 pub(super) struct Meter {
@@ -47,6 +57,9 @@ pub(super) struct Meter {
     last: Option<Instant>,
     /// When the subscription was made anew in this silence, and how often.
     revived: Option<(Instant, u32)>,
+    /// Number of the newest subscription.
+    generation: u32,
+    handover: Option<Handover>,
     window: FrequencyWindow,
     /// When each cause was told last, in the order of [`Cause::ALL`].
     told: Vec<Option<Instant>>,
@@ -55,12 +68,40 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new(now: Instant) -> Self {
         let told = vec![None; Cause::ALL.len()];
-        Self { opened: now, last: None, revived: None, window: FrequencyWindow::new(Duration::ZERO), told }
+        let window = FrequencyWindow::new(Duration::ZERO);
+        Self { opened: now, last: None, revived: None, generation: 0, handover: None, window, told }
     }
 
-    pub(super) fn arrive(&mut self, now: Instant) {
+    /// Gives a new subscription its number; the one of before is heard until the new one is.
+    pub(super) fn succeed(&mut self, predecessor: Option<AbortHandle>) -> u32 {
+        self.end_handover();
+        self.handover = predecessor.map(|predecessor| Handover { predecessor, heard: Vec::new() });
+        self.generation += 1;
+        self.generation
+    }
+
+    /// Listens no longer to a subscription that has a successor.
+    pub(super) fn end_handover(&mut self) {
+        if let Some(handover) = self.handover.take() {
+            handover.predecessor.abort();
+        }
+    }
+
+    /// Notes a message that the subscription of this number heard; tells whether it is another than the predecessor
+    /// has handed on.
+    pub(super) fn arrive(&mut self, generation: u32, bytes: &[u8], now: Instant) -> bool {
+        if generation == self.generation {
+            let is_known = self.handover.as_ref().is_some_and(|handover| handover.heard == bytes);
+            self.end_handover();
+            if is_known {
+                return false;
+            }
+        } else if let Some(handover) = &mut self.handover {
+            handover.heard = bytes.to_vec();
+        }
         (self.last, self.revived) = (Some(now), None);
         self.window.count(1);
+        true
     }
 
     /// Time since the last message; none before the first.
@@ -123,9 +164,24 @@ mod tests {
             (1..=seconds).filter(|&second| meter.should_revive(Duration::from_secs(3), at(second))).collect::<Vec<_>>()
         };
         assert_eq!(tries(400), [4, 35, 336]);
-        meter.arrive(start + Duration::from_secs(400));
+        assert!(meter.arrive(0, b"", start + Duration::from_secs(400)));
         assert!(!meter.should_revive(Duration::from_secs(3), start + Duration::from_secs(403)));
         assert!(meter.should_revive(Duration::from_secs(3), start + Duration::from_secs(404)));
+    }
+
+    #[test]
+    fn the_subscription_of_before_is_heard_until_the_new_one_is() {
+        let now = Instant::now();
+        let mut meter = Meter::new(now);
+        let first = meter.succeed(None);
+        assert!(meter.arrive(first, b"a", now) && meter.arrive(first, b"a", now), "publishers may repeat themselves");
+        let (predecessor, _registration) = AbortHandle::new_pair();
+        let second = meter.succeed(Some(predecessor.clone()));
+        assert!(meter.arrive(first, b"b", now), "it came before the publisher knew of the second");
+        assert!(meter.arrive(first, b"c", now) && !predecessor.is_aborted());
+        assert!(!meter.arrive(second, b"c", now), "both heard it");
+        assert!(predecessor.is_aborted());
+        assert!(meter.arrive(second, b"c", now), "now it is the publisher that repeats itself");
     }
 
     #[test]
