@@ -5,7 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
 use thalweg::engine::{
-    AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer, Statistics, Status,
+    AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer, Solution, Statistics,
+    Status,
 };
 use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg_task::{
@@ -143,6 +144,9 @@ impl Case {
     }
 
     /// Runs both backends side by side; `tolerance` is relative to one, or to the value where greater.
+    ///
+    /// In single precision libtorch's own answer in double precision tells which rows rounding decides: those may differ
+    /// by ten times what it changes.
     fn compare(&self, steps: usize, tolerance: f64) {
         let mut random = StdRng::seed_from_u64(self.seed);
         let observation = self.observation(&mut random);
@@ -150,44 +154,74 @@ impl Case {
         let (rows, dim) = (self.hypotheses as i64, tch.landscape().dim());
         let drawn: Vec<f64> = (0..rows * dim).map(|_| random.sample(StandardNormal)).collect();
         let z = Tensor::from_slice(&drawn).view([rows, dim]);
-        tch.begin_from(&observation, &z).expect("finite start");
-        fused.begin_from(&observation, &z).expect("finite start");
+        let exact = Self { kind: Kind::Double, ..self.clone() };
+        let mut exact = (self.kind == Kind::Float).then(|| exact.engine(BackendChoice::Tch));
+        for engine in [&mut tch, &mut fused].into_iter().chain(&mut exact) {
+            engine.begin_from(&observation, &z).expect("finite start");
+        }
         assert_eq!((tch.backend(), fused.backend()), (Backend::Tch, Backend::Fused));
-        self.assert_same(&mut tch, &mut fused, 0, tolerance);
+        self.assert_same([&mut tch, &mut fused], exact.as_mut(), 0, tolerance);
         for step in 1..=steps {
             let (one, other) = (tch.refine().expect("well behaved"), fused.refine().expect("well behaved"));
-            self.assert_same(&mut tch, &mut fused, step, tolerance);
+            if let Some(exact) = &mut exact {
+                exact.refine().expect("well behaved");
+            }
+            self.assert_same([&mut tch, &mut fused], exact.as_mut(), step, tolerance);
             // Near its minimum Levenberg-Marquardt improves by what is lost in rounding.
             let decided = self.kind == Kind::Double && matches!(self.optimizer, Optimizer::Adam(_));
             assert!(one == other || !decided, "step {step}: {one:?} and {other:?}: {self:?}");
         }
     }
 
-    fn assert_same(&self, tch: &mut Engine, fused: &mut Engine, step: usize, tolerance: f64) {
+    fn assert_same(&self, [tch, fused]: [&mut Engine; 2], exact: Option<&mut Engine>, step: usize, tolerance: f64) {
         let (one, other) = (tch.solution().expect("begun"), fused.solution().expect("begun"));
         assert_eq!(one.statistics, other.statistics);
-        let tensors = [("z", &one.z, &other.z), ("x", &one.x, &other.x), ("y_hat", &one.y_hat, &other.y_hat)];
-        for (what, one, other) in tensors {
-            assert_eq!((one.size(), one.kind()), (other.size(), other.kind()), "{what}");
-            self.assert_near(what, step, &values(one), &values(other), tolerance);
+        let tensors = |of: &Solution| [&of.z, &of.x, &of.y_hat].map(|tensor| (tensor.size(), tensor.kind()));
+        assert_eq!(tensors(one), tensors(other));
+        let numbers = |of: &Solution| [values(&of.z), values(&of.x), values(&of.y_hat), of.loss.clone()];
+        let (one, other) = (numbers(one), numbers(other));
+        let exact = exact.map(|exact| numbers(exact.solution().expect("begun")));
+        for k in 0..self.hypotheses {
+            let row = self.row(&one, k);
+            let other = self.nearest(&other, row[0]);
+            let exact = exact.as_ref().map(|exact| self.nearest(exact, row[0]));
+            for (index, what) in ["z", "x", "y_hat", "loss"].into_iter().enumerate() {
+                let slack = exact.as_ref().map_or(0.0, |exact| 10.0 * apart(row[index], exact[index]));
+                let apart = apart(row[index], other[index]);
+                assert!(apart <= tolerance + slack, "{what} {k} at step {step}: {apart} apart, {slack}: {self:?}");
+            }
         }
-        self.assert_near("loss", step, &one.loss, &other.loss, tolerance);
     }
 
-    fn assert_near(&self, what: &str, step: usize, one: &[f64], other: &[f64], tolerance: f64) {
-        for (one, other) in one.iter().zip(other) {
-            let apart = (one - other).abs() / one.abs().max(1.0);
-            assert!(apart <= tolerance, "{what} at step {step}: {one} and {other}: {self:?}");
-        }
+    fn row<'a>(&self, numbers: &'a [Vec<f64>; 4], row: usize) -> [&'a [f64]; 4] {
+        numbers.each_ref().map(|numbers| {
+            let width = numbers.len() / self.hypotheses;
+            &numbers[row * width..][..width]
+        })
+    }
+
+    /// The row whose `z` is nearest: rounding may rank two of almost the same loss in either order.
+    fn nearest<'a>(&self, numbers: &'a [Vec<f64>; 4], z: &[f64]) -> [&'a [f64]; 4] {
+        let rows = (0..self.hypotheses).map(|row| self.row(numbers, row));
+        rows.min_by(|one, other| apart(z, one[0]).total_cmp(&apart(z, other[0]))).expect("a row")
     }
 }
 
+/// Greatest difference, relative to one, or to the value where greater.
+fn apart(one: &[f64], other: &[f64]) -> f64 {
+    let apart = one.iter().zip(other).map(|(one, other)| (one - other).abs() / one.abs().max(1.0));
+    apart.fold(0.0, f64::max)
+}
+
 fn optimizers(kind: Kind) -> [Optimizer; 3] {
-    let decaying = AdamConfig { rate: 0.2, decay: 0.9, ..AdamConfig::default() };
+    // Adam divides by the size of the gradient: where that is next to nothing, its rounding decides.
+    let epsilon = if kind == Kind::Float { 1e-2 } else { AdamConfig::default().epsilon };
+    let steady = AdamConfig { rate: 0.1, epsilon, ..AdamConfig::default() };
+    let decaying = AdamConfig { rate: 0.2, decay: 0.9, ..steady };
     // Little damping multiplies the rounding of libtorch's Cholesky factors by up to a million.
     let damped = LmConfig { damping: 1.0, lower: 0.5, min: 0.3, ..LmConfig::default() };
     let damped = if kind == Kind::Float { Optimizer::LevenbergMarquardt(damped) } else { levenberg_marquardt() };
-    [adam(0.1), Optimizer::Adam(decaying), damped]
+    [Optimizer::Adam(steady), Optimizer::Adam(decaying), damped]
 }
 
 /// Cases of every kind, some hundred of them, drawn from one seed.
