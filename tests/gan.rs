@@ -35,6 +35,27 @@ fn damaged_faces_are_repaired() {
     assert!(picture.starts_with(b"\x89PNG") && picture.len() > 50_000, "{} bytes", picture.len());
 }
 
+/// Root mean square of 255 levels on the pixels that were seen, mean over the faces.
+fn error_seen(printed: &str) -> f64 {
+    let rows = printed.lines().filter_map(|line| line.split('|').nth(4)?.trim().parse::<f64>().ok());
+    let errors: Vec<f64> = rows.collect();
+    assert_eq!(errors.len(), 4, "{printed}");
+    errors.iter().sum::<f64>() / 4.0
+}
+
+#[test]
+fn repairs_from_the_shipped_start_agree_sooner_than_those_from_drawn_points() {
+    if !fetched::gan() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let common = ["demo-images", "--steps", "2", "--output", folder.path().to_str().unwrap()];
+    let (begun, drawn) = (thalweg(&common), thalweg(&[&common[..], &["--drawn", "--rate", "0.3"]].concat()));
+    assert!(begun.starts_with("landscape identity, start ") && drawn.contains("start none"), "{begun}{drawn}");
+    let [begun, drawn] = [begun, drawn].map(|printed| error_seen(&printed));
+    assert!(begun < 0.7 * drawn, "{begun} and {drawn} levels");
+}
+
 /// Trains a landscape and an encoder for some steps, and compares them with descents in X.
 #[test]
 fn what_was_trained_is_compared() {
@@ -42,15 +63,28 @@ fn what_was_trained_is_compared() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let (theta, encoder) = (path(folder.path(), "theta.safetensors"), path(folder.path(), "encoder.safetensors"));
+    let (theta, start) = (path(folder.path(), "theta.safetensors"), path(folder.path(), "start.safetensors"));
     let bench = path(folder.path(), "bench");
     let sizes = "--preset paper-gan --hidden 32 --descents 4 --steps 2 --buffers 2 --batch 4 --drawn 8 --mask-whole 1 \
                  --mask-joints 1 --mask-end-effectors 1 --validate-every 1 --validation-rows 2";
     let common = ["train", "theta", "--task", "gan_inversion", "--output", theta.as_str()];
     thalweg(&common.into_iter().chain(sizes.split_whitespace()).collect::<Vec<_>>());
-    thalweg(&["train", "encoder", "--steps", "3", "--batch", "2", "--image-every", "2", "--output", &encoder]);
+    thalweg(&[
+        "train",
+        "encoder",
+        "--steps",
+        "3",
+        "--deviation-steps",
+        "2",
+        "--batch",
+        "2",
+        "--image-every",
+        "2",
+        "--output",
+        &start,
+    ]);
     let sizes = "--images 2 --steps 20 --tuning 1 --completions 1 --completion-steps 2 --no-images";
-    let common = ["bench", "gan", "--theta", &theta, "--encoder", &encoder, "--output", &bench];
+    let common = ["bench", "gan", "--theta", &theta, "--start", &start, "--output", &bench];
     let printed = thalweg(&common.into_iter().chain(sizes.split_whitespace()).collect::<Vec<_>>());
     for method in ["Adam in X", "random theta", "theta", "theta, 5 steps, then Adam in X", "encoder, then Adam in X"] {
         let rows = printed.lines().filter(|line| line.starts_with(&format!("| {method} |"))).count();

@@ -185,7 +185,7 @@ impl Engine {
     /// [`EngineError::StartDimension`] when it proposes for a landscape of another dimension; nothing is
     /// changed then.
     pub fn set_start(&mut self, start: Start) -> Result<(), EngineError> {
-        let (expected, got) = (self.landscape.dim(), start.shape().z);
+        let (expected, got) = (self.landscape.dim(), start.dim());
         if expected != got {
             return Err(EngineError::StartDimension { landscape: self.landscape.id().to_owned(), expected, got });
         }
@@ -264,7 +264,7 @@ impl Engine {
     pub fn begin_with_codes(&mut self, obs: &Observation, codes: &Tensor) -> Result<(), EngineError> {
         let _no_grad = tch::no_grad_guard();
         let start = self.start.as_ref().ok_or(EngineError::NoStart)?;
-        let expected = vec![self.config.hypotheses as i64, start.shape().code];
+        let expected = vec![self.config.hypotheses as i64, start.code()];
         if codes.size() != expected {
             return Err(EngineError::Codes { expected, got: codes.size() });
         }

@@ -114,6 +114,11 @@ class Images(ImageCase):
         self.peer.wait_observed(HALF)
         self.peer.set_named({"input.colour_key": ""})
 
+    def test_hypotheses_begin_where_the_shipped_start_says(self) -> None:
+        status = wait_for(lambda: self.peer.diagnostic("Theta"), what="a status of theta")
+        self.assertRegex(status.values["Start"], "^[0-9a-f]{16}$")
+        self.assertEqual(status.values["Id"], "identity")
+
     def test_hypotheses_and_uncertainty(self) -> None:
         others = [self.peer.subscribe(Image, f"~/hypotheses/h{rank}/image") for rank in range(3)]
         sources = (self.peer.pictures, *others[:2], self.peer.uncertainty)

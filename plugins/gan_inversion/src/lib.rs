@@ -3,13 +3,11 @@
 //! F is a DCGAN for 64 x 64 pixels, L is LPIPS plus squared error on the pixels that were seen (Liu et al., 2023,
 //! eq. 5). See the README beside this crate for models, units, sources and limits.
 
-mod encoder;
 mod generator;
 mod lpips;
 mod provision;
 mod task;
 
-pub use encoder::Encoder;
 pub use generator::{Generator, LATENT, SIDE};
 pub use lpips::{FEATURES, Lpips};
 pub use task::{ENTRY, GanInversion};

@@ -37,9 +37,9 @@ pub(crate) struct GanArguments {
     /// The landscape
     #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_theta.safetensors")]
     theta: PathBuf,
-    /// The encoder
-    #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_encoder.safetensors")]
-    encoder: PathBuf,
+    /// The encoder of images, an amortised start
+    #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_start.safetensors")]
+    start: PathBuf,
     /// Images of each kind
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
     images: u32,

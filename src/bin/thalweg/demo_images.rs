@@ -11,8 +11,9 @@ use tch::{Device, Kind, Tensor};
 use thalweg::clock::SystemClock;
 use thalweg::engine::{AdamConfig, Budget, Engine, EngineConfig, Optimizer, pin_threads};
 use thalweg::eval::plot::{ImageGrid, ImageRow};
-use thalweg::landscape::Landscape;
+use thalweg::parameters::{StartSource, ThetaSource};
 use thalweg::registry;
+use thalweg::solver::Choice;
 use thalweg::train::sampled;
 use thalweg_gan_inversion::{ENTRY, SIDE};
 use thalweg_task::{LoadOptions, Observation, Task};
@@ -28,9 +29,12 @@ pub(crate) struct DemoImagesArguments {
     /// Folder of the weights of tasks
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
-    /// A landscape to descend on [default: the latent of the generator itself]
+    /// A landscape to descend on [default: what the start was made for, the latent of the generator itself]
     #[arg(long, value_name = "FILE")]
     theta: Option<PathBuf>,
+    /// Begin at random points, not at what the start proposes
+    #[arg(long)]
+    drawn: bool,
     /// Seeds of the faces, one for each kind of damage
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [28, 27, 31, 32])]
     faces: Vec<u64>,
@@ -40,9 +44,12 @@ pub(crate) struct DemoImagesArguments {
     /// Learning rate of Adam
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
-    /// Weight of the standard normal prior
+    /// Weight of the standard normal prior, where there is no start
     #[arg(long, default_value_t = 0.03)]
     prior_weight: f64,
+    /// Pull of hypotheses towards what the start proposes, in proportion to what is hidden
+    #[arg(long, default_value_t = 0.03)]
+    start_weight: f64,
     /// Where the picture goes
     #[arg(long, value_name = "DIR", default_value = "out")]
     output: PathBuf,
@@ -99,11 +106,14 @@ pub(crate) fn run(arguments: &DemoImagesArguments) -> anyhow::Result<()> {
     pin_threads(1);
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
     let task = registry::load(ENTRY.name, &options)?;
-    let landscape = landscape(arguments, task.as_ref())?;
-    let mut text = format!("landscape {}, {} steps, {HYPOTHESES} hypotheses\n\n", landscape.id(), arguments.steps);
+    let choice = choice(arguments, task.as_ref())?;
+    let start = choice.start.as_ref().map_or("none", |start| start.id());
+    let landscape = choice.landscape.id();
+    let mut text =
+        format!("landscape {landscape}, start {start}, {} steps, {HYPOTHESES} hypotheses\n\n", arguments.steps);
     text += "| face | hidden, % | s | error, seen | hidden (least of 8) | diversity, seen | hidden |\n";
     text += "|---|---|---|---|---|---|---|\n";
-    let mut engine = engine(arguments, task, landscape)?;
+    let mut engine = engine(arguments, task, choice)?;
     let mut rows = Vec::new();
     for (damage, seed) in Damage::ALL.into_iter().zip(&arguments.faces) {
         let start = Instant::now();
@@ -124,16 +134,15 @@ pub(crate) fn run(arguments: &DemoImagesArguments) -> anyhow::Result<()> {
     console::print(&format!("{text}\nwrote {}\n", path.display()))
 }
 
-/// The latent of the generator itself by default: the shipped landscape is quicker, and its repairs are too much alike
-/// (docs/gan.md).
-fn landscape(arguments: &DemoImagesArguments, task: &dyn Task) -> anyhow::Result<Landscape> {
-    match &arguments.theta {
-        Some(path) => Ok(Landscape::trained(path, task.spec())?),
-        None => Ok(Landscape::identity(task.spec().latent)),
-    }
+/// The encoder of images by default, in the latent of the generator itself: the shipped landscape is quicker than that
+/// latent without a start, and its repairs are too much alike (docs/gan.md).
+fn choice(arguments: &DemoImagesArguments, task: &dyn Task) -> anyhow::Result<Choice> {
+    let theta = arguments.theta.clone().map_or(ThetaSource::BesideModels, ThetaSource::File);
+    let start = if arguments.drawn { StartSource::None } else { StartSource::BesideModels };
+    Ok(Choice::load(&arguments.models, (&theta, &start), task.spec())?)
 }
 
-fn engine(arguments: &DemoImagesArguments, task: Box<dyn Task>, landscape: Landscape) -> anyhow::Result<Engine> {
+fn engine(arguments: &DemoImagesArguments, task: Box<dyn Task>, choice: Choice) -> anyhow::Result<Engine> {
     let config = EngineConfig {
         hypotheses: HYPOTHESES,
         optimizer: Optimizer::Adam(AdamConfig { rate: arguments.rate, ..AdamConfig::default() }),
@@ -141,9 +150,12 @@ fn engine(arguments: &DemoImagesArguments, task: Box<dyn Task>, landscape: Lands
         warm_start: false,
         fresh: 0,
         prior_weight: arguments.prior_weight,
+        start_weight: arguments.start_weight,
         ..EngineConfig::default()
     };
-    Ok(Engine::new(task, landscape, config)?)
+    let mut engine = Engine::new(task, choice.landscape, config)?;
+    choice.start.map_or(Ok(()), |start| engine.set_start(start))?;
+    Ok(engine)
 }
 
 /// A face that the generator makes of a seed, `[1, 3, 64, 64]`, and which pixels are lost, `[1, 1, 64, 64]`.

@@ -19,7 +19,7 @@ pub(crate) enum Train {
     Theta(Box<theta::ThetaArguments>),
     /// Train an amortised start: from an observation to where descents begin on a landscape
     Start(start::StartArguments),
-    /// Train the encoder that `bench gan` compares descents with: an image of a face to its latent
+    /// Train an amortised start that sees: from an image, gaps marked, to the latents that it may have
     Encoder(encoder::EncoderArguments),
 }
 

@@ -23,8 +23,8 @@ pub(super) struct Descent<'a> {
     pub(super) arm: Arm,
     /// Adam's learning rate.
     pub(super) rate: f64,
-    /// Weight of the standard normal prior.
-    pub(super) prior_weight: f64,
+    /// Weight of the standard normal prior, and of the pull to what the start proposes, in its place.
+    pub(super) weights: [f64; 2],
     /// Seed of the starting points.
     pub(super) seed: u64,
 }
@@ -42,7 +42,7 @@ pub(super) struct Trace {
 }
 
 impl Descent<'_> {
-    /// Descends in `rows` rows from random points, or from what the encoder says; keeps images after `shots`, the last
+    /// Descends in `rows` rows from random points, or from what the start proposes; keeps images after `shots`, the last
     /// of which ends it.
     pub(super) fn run(&self, seen: &Observation, rows: usize, shots: &[u32]) -> anyhow::Result<Trace> {
         let landscape = self.world.landscape(self.arm);
@@ -52,8 +52,10 @@ impl Descent<'_> {
         let mut in_x = (self.arm == Arm::ThetaThenX).then(in_x).transpose()?;
         let mut engine = self.engine(landscape, rows, if in_x.is_some() { RATE_ON_THETA } else { self.rate })?;
         let start = computed();
-        let z = self.start(seen, rows as i64, dim)?;
-        engine.begin_from(seen, &z)?;
+        match engine.start() {
+            Some(_) => engine.begin(seen)?,
+            None => engine.begin_from(seen, &self.drawn(rows as i64, dim))?,
+        }
         let mut trace = Trace { losses: Vec::new(), errors: Vec::new(), seconds: Vec::new(), images: Vec::new() };
         for step in 0..=shots.last().copied().unwrap_or(0) {
             if step > ON_THETA
@@ -85,25 +87,21 @@ impl Descent<'_> {
             optimizer: Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() }),
             warm_start: false,
             fresh: 0,
-            prior_weight: self.prior_weight,
+            prior_weight: self.weights[0],
+            start_weight: self.weights[1],
             seed: self.seed,
             ..EngineConfig::default()
         };
-        Ok(Engine::new(self.world.task()?, landscape, config)?)
+        let mut engine = Engine::new(self.world.task()?, landscape, config)?;
+        self.world.start(self.arm)?.map_or(Ok(()), |start| engine.set_start(start))?;
+        Ok(engine)
     }
 
-    /// Where rows begin, `[K, Z]`. The same seed gives X and Z of one dimension the same points.
-    fn start(&self, seen: &Observation, rows: i64, dim: i64) -> anyhow::Result<Tensor> {
+    /// Random points where rows begin, `[K, Z]`. The same seed gives X and Z of one dimension the same.
+    fn drawn(&self, rows: i64, dim: i64) -> Tensor {
         let mut random = StdRng::seed_from_u64(self.seed);
         let values: Vec<f32> = (0..rows * dim).map(|_| StandardNormal.sample(&mut random)).collect();
-        let drawn = Tensor::from_slice(&values).view([rows, dim]);
-        let (Arm::Encoder, Some(encoder)) = (self.arm, &self.world.encoder) else { return Ok(drawn) };
-        let guess = tch::no_grad(|| encoder.encode(seen, &self.world.spec))?;
-        if guess.size()[0] == rows {
-            return Ok(guess);
-        }
-        // One image for several hypotheses: around the guess.
-        Ok(guess + drawn * SPREAD)
+        Tensor::from_slice(&values).view([rows, dim])
     }
 }
 
@@ -120,6 +118,3 @@ fn computed() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }
-
-/// Standard deviation of hypotheses around the encoder's guess: half of the prior's, a guess.
-const SPREAD: f64 = 0.5;

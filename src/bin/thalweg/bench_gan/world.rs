@@ -1,7 +1,7 @@
-//! What is measured on: landscapes, the encoder, test images.
+//! What is measured on: landscapes, the start, test images.
 
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use rand::SeedableRng;
@@ -9,8 +9,9 @@ use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg::landscape::{Landscape, LandscapeShape};
 use thalweg::registry;
+use thalweg::start::Start;
 use thalweg::train::sampled;
-use thalweg_gan_inversion::{ENTRY, Encoder, SIDE};
+use thalweg_gan_inversion::{ENTRY, SIDE};
 use thalweg_task::{LoadOptions, Task, TaskSpec};
 
 use super::{GanArguments, Sizes};
@@ -64,11 +65,12 @@ pub(super) struct World {
     /// What rates are chosen on, `[P, 3, 64, 64]`.
     pub(super) tuning: Tensor,
     pub(super) spec: TaskSpec,
-    pub(super) encoder: Option<Encoder>,
     /// What is left out, and why.
     pub(super) notes: Vec<String>,
     options: LoadOptions,
     theta: Option<Landscape>,
+    /// File and identity of the encoder of images, the amortised start.
+    start: Option<(PathBuf, String)>,
     random: Landscape,
 }
 
@@ -80,7 +82,11 @@ impl World {
         let spec = task.spec().clone();
         let mut notes = Vec::new();
         let theta = existing(&arguments.theta, &mut notes).map(|path| Landscape::trained(path, &spec)).transpose()?;
-        let encoder = existing(&arguments.encoder, &mut notes).map(|path| Encoder::trained(path, &spec)).transpose()?;
+        let start = existing(&arguments.start, &mut notes).map(|path| {
+            let start = Start::trained(path, &spec, &Landscape::identity(spec.latent))?;
+            anyhow::Ok((path.to_owned(), start.id().to_owned()))
+        });
+        let start = start.transpose()?;
         let drawn = |seed, rows| images(task.as_ref(), seed, rows);
         let mut tests = vec![TestSet { name: "in distribution", images: drawn(TEST_SEED, sizes.images)? }];
         let data = arguments.data.clone().or_else(|| std::env::var_os("THALWEG_DATA").map(Into::into));
@@ -95,14 +101,14 @@ impl World {
         let shape = theta.as_ref().and_then(Landscape::shape);
         let shape = shape.unwrap_or(LandscapeShape { z: spec.latent, x: spec.latent, hidden: 1024 });
         let random = Landscape::random(&shape, RANDOM_SEED, spec.kind, spec.device)?;
-        Ok(Self { sizes, tests, tuning, spec, encoder, notes, options, theta, random })
+        Ok(Self { sizes, tests, tuning, spec, notes, options, theta, start, random })
     }
 
     /// The methods that there are weights for.
     pub(super) fn arms(&self) -> impl Iterator<Item = Arm> + '_ {
         Arm::ALL.into_iter().filter(|arm| match arm {
             Arm::Theta | Arm::ThetaThenX => self.theta.is_some(),
-            Arm::Encoder => self.encoder.is_some(),
+            Arm::Encoder => self.start.is_some(),
             Arm::AdamX | Arm::RandomTheta => true,
         })
     }
@@ -110,6 +116,13 @@ impl World {
     /// The task anew: an engine takes one.
     pub(super) fn task(&self) -> anyhow::Result<Box<dyn Task>> {
         Ok(registry::load(ENTRY.name, &self.options)?)
+    }
+
+    /// The start of a method, anew: an engine takes one.
+    pub(super) fn start(&self, arm: Arm) -> anyhow::Result<Option<Start>> {
+        let file = self.start.as_ref().filter(|_| arm == Arm::Encoder).map(|(path, _)| path);
+        let read = |path: &PathBuf| Start::trained(path, &self.spec, &Landscape::identity(self.spec.latent));
+        Ok(file.map(read).transpose()?)
     }
 
     /// Where a method descends first.
@@ -127,7 +140,7 @@ impl World {
             "sizes": serde_json::to_value(&self.sizes)?,
             "model": self.spec.fingerprint,
             "theta": self.theta.as_ref().map(Landscape::id),
-            "encoder": self.encoder.as_ref().map(Encoder::id),
+            "start": self.start.as_ref().map(|(_, id)| id),
             "tests": self.tests.iter().map(|test| test.name).collect::<Vec<_>>(),
         }))
     }

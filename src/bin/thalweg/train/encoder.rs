@@ -1,4 +1,4 @@
-//! `thalweg train encoder`: the feed-forward rival of descents on `gan_inversion`.
+//! `thalweg train encoder`: an amortised start that sees.
 
 use std::path::{Path, PathBuf};
 
@@ -8,14 +8,16 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use serde::Serialize;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use thalweg::engine::pin_threads;
+use thalweg::landscape::Landscape;
 use thalweg::registry;
+use thalweg::start::{ImageEncoder, Start, features};
 use thalweg::train::{MaskOptions, Masks, hide};
-use thalweg_gan_inversion::{ENTRY, Encoder};
 use thalweg_task::weights::{self, Weights};
 use thalweg_task::{AdamW, AdamWConfig, LoadOptions, Observation, Task};
 
+use super::device::DeviceName;
 use super::theta;
 use crate::job::Job;
 
@@ -27,21 +29,33 @@ const HELD_OUT_SEED: u64 = 0x6865_6c64;
 const HELD_OUT: usize = 64;
 /// Decay of the average of the weights, which is what is kept.
 const AVERAGE: f64 = 0.995;
+/// Shares of images that are whole, have a gap somewhere, or show only their middle.
+const MASKS: MaskOptions = MaskOptions { whole: 0.5, joints: 0.25, end_effectors: 0.25, limbs: 0.0 };
 
 /// Options of `thalweg train encoder`.
 #[derive(Args, Serialize)]
 pub(crate) struct EncoderArguments {
+    /// Task that observes an image and makes one of a latent
+    #[arg(long, default_value = "gan_inversion")]
+    task: String,
     /// Folder of the weights of tasks
     #[arg(long, default_value = "models")]
     #[serde(skip)]
     models: PathBuf,
-    /// Where the weights go
-    #[arg(long, default_value = "models/gan_inversion_encoder.safetensors")]
+    /// Where the weights go [default: TASK_start.safetensors in the folder of --models]
+    #[arg(long)]
     #[serde(skip)]
-    output: PathBuf,
-    /// Gradient steps
+    output: Option<PathBuf>,
+    /// Take convolutions and mean from this start, and train its deviation only
+    #[arg(long, value_name = "FILE", conflicts_with = "finish")]
+    #[serde(skip)]
+    from: Option<PathBuf>,
+    /// Gradient steps for the mean
     #[arg(long, default_value_t = 4000)]
     steps: i32,
+    /// Gradient steps for the deviation, after those
+    #[arg(long, default_value_t = 1000)]
+    deviation_steps: i32,
     /// Images in a step, each drawn anew
     #[arg(long, default_value_t = 32)]
     batch: usize,
@@ -57,7 +71,11 @@ pub(crate) struct EncoderArguments {
     /// Seed of everything random
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Train no further: write the encoder of a stopped training
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    #[serde(skip)]
+    device: DeviceName,
+    /// Train the mean of a stopped training no further, but its deviation
     #[arg(long)]
     #[serde(skip)]
     finish: bool,
@@ -68,90 +86,171 @@ pub(crate) struct EncoderArguments {
 struct Progress {
     step: i32,
     update: f64,
-    /// Mean squared error of the latents of held-out images; a guess of zero has 1.
-    latent: f64,
-    /// Loss of those images.
-    image: f64,
+    #[serde(flatten)]
+    judgement: Judgement,
 }
 
-/// Trains, or resumes, and writes the encoder.
+/// How held-out images fare.
+#[derive(Serialize)]
+struct Judgement {
+    /// Mean squared error of the latents of whole images; a guess of zero has 1.
+    latent: f64,
+    /// Loss of the whole images that are made of the guesses.
+    image: f64,
+    /// Mean squared error of the latents of images with gaps.
+    gaps: f64,
+    /// The same in units of the deviation that the encoder gives: 1 where that is right.
+    calibration: f64,
+}
+
+impl std::fmt::Display for Judgement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { latent, image, gaps, calibration } = self;
+        write!(f, "latent {latent:.4}, image {image:.4}, latent with gaps {gaps:.4}, calibration {calibration:.3}")
+    }
+}
+
+/// Trains, or resumes, and writes the start.
 pub(crate) fn run(arguments: &EncoderArguments) -> anyhow::Result<()> {
     pin_threads(1);
-    let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
-    let task = registry::load(ENTRY.name, &options)?;
-    let checkpoint = arguments.output.with_extension("checkpoint");
+    let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
+    let default = models.join(format!("{}_start.safetensors", arguments.task));
+    let output = arguments.output.clone().unwrap_or(default);
+    let task = registry::load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
+    let checkpoint = output.with_extension("checkpoint");
     theta::expect_checkpoint(arguments.finish, &checkpoint)?;
     let mut training = Training::start(arguments, task, &checkpoint)?;
-    let mut job = Job::start("encoder", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
-    while !arguments.finish && training.optimizer.steps() < arguments.steps {
-        let update = training.step()?;
-        let step = training.optimizer.steps();
-        if step % REPORT_EVERY == 0 || step == arguments.steps {
+    let mut job = Job::start("encoder", training.last().max(0) as u64, &output.with_extension("log"))?;
+    while training.step() < training.last() {
+        let update = training.descend()?;
+        let step = training.step();
+        if step % REPORT_EVERY == 0 || step == training.last() {
             training.save(&checkpoint)?;
-            let (latent, image) = training.judge()?;
-            let text = format!("update {update:.3}, held out: latent {latent:.3}, image {image:.3}");
-            if !job.report(step as u64, &text, &Progress { step, update, latent, image }) {
+            let judgement = training.judge()?;
+            let text = format!("update {update:.3}, held out: {judgement}");
+            if !job.report(step as u64, &text, &Progress { step, update, judgement }) {
                 break;
             }
         }
     }
     job.finish(&checkpoint)?;
-    let (latent, image) = training.judge()?;
-    let steps = training.optimizer.steps();
-    let figures = format!("after {steps} steps held-out latent error {latent:.4}, loss {image:.4}");
-    let how = [("options", serde_json::to_string(arguments)?), ("figures", figures.clone())];
-    Encoder::new(training.optimizer.averaged())?.save(&arguments.output, training.task.spec(), &how)?;
+    let (of_mean, of_deviation) = (training.mean.steps(), training.deviation.steps());
+    let figures = format!("after {of_mean} and {of_deviation} steps held out: {}", training.judge()?);
+    let how =
+        [("options", serde_json::to_string(arguments)?), ("from", training.from.clone()), ("figures", figures.clone())];
+    let spec = training.task.spec();
+    Start::of_images(training.averaged()?).save(&output, spec, &Landscape::identity(spec.latent), &how)?;
     Job::forget(&checkpoint)?;
-    crate::console::print(&format!("wrote {}: {figures}\n", arguments.output.display()))
+    crate::console::print(&format!("wrote {}: {figures}\n", output.display()))
 }
 
+/// First the mean learns, by its error and by the images that are made of it; then, with that fixed, how far it is off.
 struct Training<'a> {
     arguments: &'a EncoderArguments,
     task: Box<dyn Task>,
     masks: Masks,
-    encoder: Encoder,
-    optimizer: AdamW,
+    /// Identity of the start whose mean was taken; empty where it was learned here.
+    from: String,
+    /// Convolutions and mean.
+    mean: AdamW,
+    deviation: AdamW,
 }
 
 impl<'a> Training<'a> {
     fn start(arguments: &'a EncoderArguments, task: Box<dyn Task>, checkpoint: &Path) -> anyhow::Result<Self> {
-        let config = AdamWConfig { average: AVERAGE, weight_decay: 1e-2, ..AdamWConfig::default() };
-        let mut optimizer = AdamW::new(untrained(arguments.seed), config);
-        if checkpoint.exists() {
-            let file = Weights::open(checkpoint, Kind::Float, Device::Cpu)?;
-            file.expect_meta("options", &serde_json::to_string(arguments)?)?;
-            file.expect_meta("fingerprint", &task.spec().fingerprint)?;
-            optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
+        let spec = task.spec();
+        let mut parameters = ImageEncoder::untrained(spec, spec.latent, arguments.seed)?;
+        let deviation = parameters.split_off(parameters.len() - ImageEncoder::OF_DEVIATION);
+        let mut from = String::new();
+        if let Some(path) = &arguments.from {
+            let start = Start::trained(path, spec, &Landscape::identity(spec.latent))?;
+            let encoder = start.encoder().with_context(|| format!("{}: reads no image", path.display()))?;
+            parameters = encoder.parameters()[..parameters.len()].iter().map(Tensor::shallow_clone).collect();
+            from = start.id().to_owned();
         }
-        let encoder = Encoder::new(optimizer.parameters().iter().map(Tensor::shallow_clone).collect())?;
-        let masks = Masks::new(&MaskOptions { whole: 0.5, joints: 0.25, end_effectors: 0.25, limbs: 0.0 }, task.spec());
-        Ok(Self { arguments, task, masks, encoder, optimizer })
+        let config = AdamWConfig { average: AVERAGE, weight_decay: 1e-2, ..AdamWConfig::default() };
+        let [mut mean, mut deviation] = [parameters, deviation].map(|parameters| AdamW::new(parameters, config));
+        if checkpoint.exists() {
+            let file = Weights::open(checkpoint, spec.kind, spec.device)?;
+            file.expect_meta("options", &serde_json::to_string(arguments)?)?;
+            file.expect_meta("fingerprint", &spec.fingerprint)?;
+            file.expect_meta("from", &from)?;
+            mean.restore(&file, "mean", file.meta("mean_steps")?)?;
+            deviation.restore(&file, "deviation", file.meta("deviation_steps")?)?;
+        }
+        let masks = Masks::new(&MASKS, spec);
+        Ok(Self { arguments, task, masks, from, mean, deviation })
+    }
+
+    /// Steps done of both kinds.
+    fn step(&self) -> i32 {
+        self.mean.steps() + self.deviation.steps()
+    }
+
+    /// Steps when it ends.
+    fn last(&self) -> i32 {
+        let is_fixed = self.arguments.finish || !self.from.is_empty() || self.deviation.steps() > 0;
+        let of_mean = if is_fixed { self.mean.steps() } else { self.arguments.steps };
+        of_mean + self.arguments.deviation_steps
     }
 
     /// Descends once; the seed is that of the step, so that a resumed training draws the same.
-    fn step(&mut self) -> anyhow::Result<f64> {
-        let EncoderArguments { seed, batch, image_every, image_weight, .. } = *self.arguments;
-        let done = self.optimizer.steps();
-        let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(done as u64));
+    fn descend(&mut self) -> anyhow::Result<f64> {
+        let EncoderArguments { seed, batch, deviation_steps, .. } = *self.arguments;
+        let step = self.step();
+        let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(step as u64));
         let (x, complete) = self.draw(batch, &mut random)?;
-        let guess = self.encoder.encode(&hide(&complete, &self.masks, &mut random), self.task.spec())?;
-        let mut loss = (&guess - x).square().mean(Kind::Float);
-        if image_every > 0 && done % image_every == 0 {
-            loss += self.loss(&guess, &complete)? * image_weight;
-        }
-        let along = f64::from(done) / f64::from(self.arguments.steps.max(1));
+        let seen = hide(&complete, &self.masks, &mut random);
+        let is_for_mean = self.last() - step > deviation_steps;
+        let loss = if is_for_mean { self.of_mean(&x, &complete, &seen)? } else { self.of_deviation(&x, &seen)? };
+        let optimizer = if is_for_mean { &mut self.mean } else { &mut self.deviation };
+        let last = if is_for_mean { self.arguments.steps } else { deviation_steps };
+        let along = f64::from(optimizer.steps()) / f64::from(last.max(1));
         let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
-        self.optimizer.descend(&loss, self.arguments.rate * (0.01 + 0.99 * cosine));
+        optimizer.descend(&loss, self.arguments.rate * (0.01 + 0.99 * cosine));
         let loss = loss.double_value(&[]);
-        anyhow::ensure!(loss.is_finite(), "the loss is not finite after {done} steps; a smaller --rate may help");
+        anyhow::ensure!(loss.is_finite(), "the loss is not finite after {step} steps; a smaller --rate may help");
         Ok(loss)
+    }
+
+    /// Error of the mean, now and then with that of the image made of it.
+    fn of_mean(&self, x: &Tensor, complete: &Observation, seen: &Observation) -> anyhow::Result<Tensor> {
+        let EncoderArguments { image_every, image_weight, .. } = *self.arguments;
+        let (mean, _) = self.look(&self.encoder([self.mean.parameters(), self.deviation.parameters()])?, seen);
+        let loss = (&mean - x).square().mean(Kind::Float);
+        if image_every > 0 && self.mean.steps() % image_every == 0 {
+            return Ok(loss + self.loss(&mean, complete)? * image_weight);
+        }
+        Ok(loss)
+    }
+
+    /// What the deviation says of the error of the mean, which is fixed.
+    fn of_deviation(&self, x: &Tensor, seen: &Observation) -> anyhow::Result<Tensor> {
+        let fixed = self.mean.averaged();
+        let (mean, deviation) = self.look(&self.encoder([&fixed, self.deviation.parameters()])?, seen);
+        Ok(ImageEncoder::surprise(&mean, &deviation, x).mean(Kind::Float))
+    }
+
+    fn encoder(&self, parameters: [&[Tensor]; 2]) -> anyhow::Result<ImageEncoder> {
+        let parameters = parameters.into_iter().flatten().map(Tensor::shallow_clone).collect();
+        let spec = self.task.spec();
+        Ok(ImageEncoder::new(parameters, spec, spec.latent)?)
+    }
+
+    fn averaged(&self) -> anyhow::Result<ImageEncoder> {
+        self.encoder([&self.mean.averaged(), &self.deviation.averaged()])
+    }
+
+    /// Mean and deviation of the latents of images.
+    fn look(&self, encoder: &ImageEncoder, obs: &Observation) -> (Tensor, Tensor) {
+        encoder.forward(&features(obs, self.task.spec(), ImageEncoder::READS))
     }
 
     /// Draws latents and their images.
     fn draw(&self, rows: usize, random: &mut StdRng) -> anyhow::Result<(Tensor, Observation)> {
-        let latent = self.task.spec().latent;
-        let values: Vec<f32> = (0..rows as i64 * latent).map(|_| random.sample(StandardNormal)).collect();
-        let x = Tensor::from_slice(&values).view([rows as i64, latent]);
+        let spec = self.task.spec();
+        let values: Vec<f32> = (0..rows as i64 * spec.latent).map(|_| random.sample(StandardNormal)).collect();
+        let x = Tensor::from_slice(&values).view([rows as i64, spec.latent]).to_kind(spec.kind).to_device(spec.device);
         let y = tch::no_grad(|| self.task.forward(&x))?;
         Ok((x, Observation::of_image(&y)))
     }
@@ -161,36 +260,34 @@ impl<'a> Training<'a> {
         Ok(self.task.objective(&self.task.forward(x)?, &target)?.loss.mean(Kind::Float))
     }
 
-    /// Judges the averaged weights on held-out images, whole: error of latents, loss of images.
-    fn judge(&self) -> anyhow::Result<(f64, f64)> {
+    /// Judges the averaged weights on held-out images, always with the same gaps.
+    fn judge(&self) -> anyhow::Result<Judgement> {
         let _no_grad = tch::no_grad_guard();
-        let averaged = Encoder::new(self.optimizer.averaged())?;
-        let (x, complete) = self.draw(HELD_OUT, &mut StdRng::seed_from_u64(HELD_OUT_SEED))?;
-        let guess = averaged.encode(&complete, self.task.spec())?;
-        let latent = (&guess - x).square().mean(Kind::Float).double_value(&[]);
-        Ok((latent, self.loss(&guess, &complete)?.double_value(&[])))
+        let spec = self.task.spec();
+        let averaged = self.averaged()?;
+        let mut random = StdRng::seed_from_u64(HELD_OUT_SEED);
+        let (x, complete) = self.draw(HELD_OUT, &mut random)?;
+        let mean_square = |tensor: Tensor| tensor.square().mean(Kind::Double).double_value(&[]);
+        let (guess, _) = self.look(&averaged, &complete);
+        let gaps = Masks::new(&MaskOptions { whole: 0.0, ..MASKS }, spec);
+        let (hidden, deviation) = self.look(&averaged, &hide(&complete, &gaps, &mut random));
+        Ok(Judgement {
+            latent: mean_square(&guess - &x),
+            image: self.loss(&guess, &complete)?.double_value(&[]),
+            gaps: mean_square(&hidden - &x),
+            calibration: mean_square((&hidden - &x) / deviation),
+        })
     }
 
     fn save(&self, checkpoint: &Path) -> anyhow::Result<()> {
         let metadata = [
             ("options", serde_json::to_string(self.arguments)?),
             ("fingerprint", self.task.spec().fingerprint.clone()),
-            ("updates", self.optimizer.steps().to_string()),
+            ("from", self.from.clone()),
+            ("mean_steps", self.mean.steps().to_string()),
+            ("deviation_steps", self.deviation.steps().to_string()),
         ];
-        weights::save(checkpoint, &self.optimizer.named("optimizer"), &metadata)
-            .with_context(|| format!("cannot write {}", checkpoint.display()))
+        let tensors: Vec<_> = self.mean.named("mean").into_iter().chain(self.deviation.named("deviation")).collect();
+        weights::save(checkpoint, &tensors, &metadata).with_context(|| format!("cannot write {}", checkpoint.display()))
     }
-}
-
-/// Draws weights that keep the scale of a signal through leaky rectifiers (He et al., 2015); biases are zero.
-fn untrained(seed: u64) -> Vec<Tensor> {
-    let mut random = StdRng::seed_from_u64(seed);
-    let draw = |shape: Vec<i64>| {
-        let inputs: i64 = shape[1..].iter().product();
-        let bound = if shape.len() > 1 { (6.0 / (1.04 * inputs as f64)).sqrt() } else { 0.0 };
-        let count = shape.iter().product::<i64>();
-        let values: Vec<f32> = (0..count).map(|_| (bound * random.random_range(-1.0..1.0)) as f32).collect();
-        Tensor::from_slice(&values).view(shape.as_slice()).set_requires_grad(true)
-    };
-    Encoder::shapes().into_iter().map(draw).collect()
 }
