@@ -160,8 +160,9 @@ fn nothing_is_handed_out_while_it_rests() {
     let bench = Bench::new();
     bench.solver.load(plan()).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
-    // Answered after the wake before it has come to nothing.
     bench.solver.run(false).unwrap();
+    // The thread replies before the wake comes to nothing, which the next command would overtake.
+    std::thread::sleep(Duration::from_millis(100));
     assert!(bench.answers.try_recv().is_err());
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);

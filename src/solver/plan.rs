@@ -6,7 +6,7 @@ use std::time::Duration;
 use thalweg_task::{LoadOptions, TaskError, TaskSpec};
 
 use super::choice::Choice;
-use crate::engine::{Backend, Budget, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
+use crate::engine::{Backend, Budget, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
 use crate::landscape::LandscapeError;
 use crate::parameters::{DeviceChoice, StartSource, ThetaSource};
 use crate::registry;
@@ -122,11 +122,13 @@ impl SolverError {
 }
 
 impl Plan {
-    /// Loads task and landscape and joins them.
+    /// Loads task and landscape and joins them, and gives libtorch the plan's number of threads: another number splits
+    /// its sums at other places, and a replay must have those of the node.
     ///
     /// # Errors
     /// [`SolverError`] about the first part that cannot be had.
     pub fn load(&self) -> Result<(Engine, Loaded), SolverError> {
+        pin_threads(self.threads);
         let task = registry::load(&self.task, &self.options)
             .map_err(|source| SolverError::Task { name: self.task.clone(), source })?;
         let spec = task.spec().clone();

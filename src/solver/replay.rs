@@ -6,7 +6,7 @@ use tch::{Device, Tensor};
 
 use super::plan::{Plan, SolverError};
 use crate::clock::ManualClock;
-use crate::engine::{Budget, Engine, EngineError, Memory, Warm, pin_threads};
+use crate::engine::{Budget, Engine, EngineError, Memory, Warm};
 use crate::fused::numbers;
 use crate::landscape::{Landscape, LandscapeError};
 use crate::parameters::{ParameterError, Settings, Store, full_table};
@@ -104,8 +104,6 @@ impl Replayer {
         let settings = settings(setup, models)?;
         let mut plan = Plan::of(&settings)?;
         plan.options.device = Device::Cpu;
-        // As the node did: another number of threads splits libtorch's sums at other places.
-        pin_threads(plan.threads);
         let beside = |kind: &str| plan.options.models.join(format!("{}_{kind}.safetensors", plan.task));
         let files = [files, &[beside("theta"), beside("start")]].concat();
         let (engine, loaded) = plan.load()?;

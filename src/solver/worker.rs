@@ -14,7 +14,7 @@ use super::plan::{Loaded, Plan, SolverError, Tuning};
 use super::tally::Tally;
 use super::tap::{Recording, Tap};
 use crate::clock::SystemClock;
-use crate::engine::{Engine, EngineError, Statistics, StopReason, pin_threads};
+use crate::engine::{Engine, EngineError, Statistics, StopReason};
 use crate::fused::numbers;
 use crate::intake::Provenance;
 use crate::record::Pixels;
@@ -157,7 +157,6 @@ impl Worker {
 
     fn load(&mut self, plan: &Plan) -> Result<Loaded, SolverError> {
         (self.loadout, self.runs) = (None, false);
-        pin_threads(plan.threads);
         // Unwind safe: what was being built is dropped.
         let result = catch_unwind(AssertUnwindSafe(|| plan.load()));
         let (mut engine, loaded) = result.map_err(|panic| SolverError::Panicked(text_of(panic.as_ref())))??;

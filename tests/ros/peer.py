@@ -257,10 +257,9 @@ class Peer:
         try:
             return wait_for(lambda: answer(stamp), timeout / 2, what)
         except AssertionError:
-            if self.heard_since(topic, begin) is not False:
-                return wait_for(lambda: answer(stamp), timeout / 2, what)
-            print(f"RETRY a message on {topic}: it never reached {self.target}", file=sys.stderr, flush=True)
-        stamp = publish()
+            if self.heard_since(topic, begin) is False:
+                print(f"RETRY a message on {topic}: it never reached {self.target}", file=sys.stderr, flush=True)
+                stamp = publish()
         return wait_for(lambda: answer(stamp), timeout / 2, what)
 
     def heard_since(self, topic: str, begin: float) -> bool | None:

@@ -46,8 +46,8 @@ pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {
 #[derive(Debug)]
 struct Handover {
     predecessor: AbortHandle,
-    /// What the predecessor handed on last, for both may hear it.
-    heard: Vec<u8>,
+    /// What the predecessor handed on last, if anything, for both may hear it.
+    heard: Option<Vec<u8>>,
 }
 
 /// Notes of one topic's traffic.
@@ -75,7 +75,7 @@ impl Meter {
     /// Gives a new subscription its number; the one of before is heard until the new one is.
     pub(super) fn succeed(&mut self, predecessor: Option<AbortHandle>) -> u32 {
         self.end_handover();
-        self.handover = predecessor.map(|predecessor| Handover { predecessor, heard: Vec::new() });
+        self.handover = predecessor.map(|predecessor| Handover { predecessor, heard: None });
         self.generation += 1;
         self.generation
     }
@@ -91,13 +91,13 @@ impl Meter {
     /// has handed on.
     pub(super) fn arrive(&mut self, generation: u32, bytes: &[u8], now: Instant) -> bool {
         if generation == self.generation {
-            let is_known = self.handover.as_ref().is_some_and(|handover| handover.heard == bytes);
+            let is_known = self.handover.as_ref().is_some_and(|handover| handover.heard.as_deref() == Some(bytes));
             self.end_handover();
             if is_known {
                 return false;
             }
         } else if let Some(handover) = &mut self.handover {
-            handover.heard = bytes.to_vec();
+            handover.heard = Some(bytes.to_vec());
         }
         (self.last, self.revived) = (Some(now), None);
         self.window.count(1);
@@ -182,6 +182,9 @@ mod tests {
         assert!(!meter.arrive(second, b"c", now), "both heard it");
         assert!(predecessor.is_aborted());
         assert!(meter.arrive(second, b"c", now), "now it is the publisher that repeats itself");
+        let (predecessor, _registration) = AbortHandle::new_pair();
+        let third = meter.succeed(Some(predecessor));
+        assert!(meter.arrive(third, b"", now), "the second heard nothing, not a message of no bytes");
     }
 
     #[test]

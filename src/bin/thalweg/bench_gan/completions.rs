@@ -12,10 +12,8 @@ use crate::bench_pose::store::Store;
 
 /// Hypotheses of each image.
 pub(super) const HYPOTHESES: usize = 8;
-/// Weight of the prior: the node's default.
+/// Weight of the prior, and of the pull of a start: those of the parameter file.
 const PRIOR_WEIGHT: f64 = 0.03;
-/// Pull to what the start proposes: that of the parameter file.
-const START_WEIGHT: f64 = 0.03;
 
 /// What is hidden: a rectangle, or all but one.
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +105,7 @@ pub(super) fn complete(
     region: Region,
     seed: u64,
 ) -> anyhow::Result<Tensor> {
-    let descent = Descent { world, arm, rate, weights: [PRIOR_WEIGHT, START_WEIGHT], seed };
+    let descent = Descent { world, arm, rate, prior_weight: PRIOR_WEIGHT, seed };
     let seen = Observation::of_image(&region.seen(image));
     let mut trace = descent.run(&seen, HYPOTHESES, &[world.sizes.completion_steps])?;
     Ok(trace.images.remove(0))

@@ -83,7 +83,7 @@ pub(super) fn measure(world: &World, store: &mut Store, all: &mut Vec<Curve>) ->
 }
 
 fn descent(world: &World, arm: Arm, rate: f64) -> Descent<'_> {
-    Descent { world, arm, rate, weights: [0.0; 2], seed: SEED }
+    Descent { world, arm, rate, prior_weight: 0.0, seed: SEED }
 }
 
 /// The best rate at each of [`tuned_at`].

@@ -23,8 +23,8 @@ pub(super) struct Descent<'a> {
     pub(super) arm: Arm,
     /// Adam's learning rate.
     pub(super) rate: f64,
-    /// Weight of the standard normal prior, and of the pull to what the start proposes, in its place.
-    pub(super) weights: [f64; 2],
+    /// Weight of the standard normal prior, or, where there is a start, of the pull to what it proposes.
+    pub(super) prior_weight: f64,
     /// Seed of the starting points.
     pub(super) seed: u64,
 }
@@ -87,8 +87,8 @@ impl Descent<'_> {
             optimizer: Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() }),
             warm_start: false,
             fresh: 0,
-            prior_weight: self.weights[0],
-            start_weight: self.weights[1],
+            prior_weight: self.prior_weight,
+            start_weight: self.prior_weight,
             seed: self.seed,
             ..EngineConfig::default()
         };

@@ -83,7 +83,7 @@ fn inversions(world: &World, curves: &[Curve], test: &TestSet) -> anyhow::Result
     for arm in world.arms().filter(|arm| *arm != Arm::RandomTheta) {
         let curve = curves.iter().find(|curve| curve.test == test.name && curve.arm == arm.name());
         let rate = curve.and_then(|curve| curve.rate(shots[1])).unwrap_or(0.1);
-        let descent = Descent { world, arm, rate, weights: [0.0; 2], seed: 1 };
+        let descent = Descent { world, arm, rate, prior_weight: 0.0, seed: 1 };
         // The encoder's own guess is what it has after no step.
         let shots = if arm == Arm::Encoder { [0, shots[0], shots[2]] } else { shots };
         columns.extend(descent.run(&Observation::of_image(&target), count as usize, &shots)?.images);

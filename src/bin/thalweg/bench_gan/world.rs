@@ -69,8 +69,8 @@ pub(super) struct World {
     pub(super) notes: Vec<String>,
     options: LoadOptions,
     theta: Option<Landscape>,
-    /// File and identity of the encoder of images, the amortised start.
-    start: Option<(PathBuf, String)>,
+    /// File of the encoder of images, the amortised start.
+    start: Option<PathBuf>,
     random: Landscape,
 }
 
@@ -82,11 +82,7 @@ impl World {
         let spec = task.spec().clone();
         let mut notes = Vec::new();
         let theta = existing(&arguments.theta, &mut notes).map(|path| Landscape::trained(path, &spec)).transpose()?;
-        let start = existing(&arguments.start, &mut notes).map(|path| {
-            let start = Start::trained(path, &spec, &Landscape::identity(spec.latent))?;
-            anyhow::Ok((path.to_owned(), start.id().to_owned()))
-        });
-        let start = start.transpose()?;
+        let start = existing(&arguments.start, &mut notes).map(Path::to_owned);
         let drawn = |seed, rows| images(task.as_ref(), seed, rows);
         let mut tests = vec![TestSet { name: "in distribution", images: drawn(TEST_SEED, sizes.images)? }];
         let data = arguments.data.clone().or_else(|| std::env::var_os("THALWEG_DATA").map(Into::into));
@@ -120,7 +116,7 @@ impl World {
 
     /// The start of a method, anew: an engine takes one.
     pub(super) fn start(&self, arm: Arm) -> anyhow::Result<Option<Start>> {
-        let file = self.start.as_ref().filter(|_| arm == Arm::Encoder).map(|(path, _)| path);
+        let file = self.start.as_ref().filter(|_| arm == Arm::Encoder);
         let read = |path: &PathBuf| Start::trained(path, &self.spec, &Landscape::identity(self.spec.latent));
         Ok(file.map(read).transpose()?)
     }
@@ -140,7 +136,7 @@ impl World {
             "sizes": serde_json::to_value(&self.sizes)?,
             "model": self.spec.fingerprint,
             "theta": self.theta.as_ref().map(Landscape::id),
-            "start": self.start.as_ref().map(|(_, id)| id),
+            "start": self.start(Arm::Encoder)?.map(|start| start.id().to_owned()),
             "tests": self.tests.iter().map(|test| test.name).collect::<Vec<_>>(),
         }))
     }

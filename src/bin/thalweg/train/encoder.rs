@@ -189,9 +189,13 @@ impl<'a> Training<'a> {
 
     /// Steps when it ends.
     fn last(&self) -> i32 {
-        let is_fixed = self.arguments.finish || !self.from.is_empty() || self.deviation.steps() > 0;
-        let of_mean = if is_fixed { self.mean.steps() } else { self.arguments.steps };
+        let of_mean = if self.is_mean_fixed() { self.mean.steps() } else { self.arguments.steps };
         of_mean + self.arguments.deviation_steps
+    }
+
+    fn is_mean_fixed(&self) -> bool {
+        let is_told = self.arguments.finish || !self.from.is_empty();
+        is_told || self.deviation.steps() > 0 || self.mean.steps() >= self.arguments.steps
     }
 
     /// Descends once; the seed is that of the step, so that a resumed training draws the same.
@@ -201,7 +205,7 @@ impl<'a> Training<'a> {
         let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(step as u64));
         let (x, complete) = self.draw(batch, &mut random)?;
         let seen = hide(&complete, &self.masks, &mut random);
-        let is_for_mean = self.last() - step > deviation_steps;
+        let is_for_mean = !self.is_mean_fixed();
         let loss = if is_for_mean { self.of_mean(&x, &complete, &seen)? } else { self.of_deviation(&x, &seen)? };
         let optimizer = if is_for_mean { &mut self.mean } else { &mut self.deviation };
         let last = if is_for_mean { self.arguments.steps } else { deviation_steps };
