@@ -8,7 +8,7 @@ import time
 from messages import standing_legs
 from node_process import NodeProcess, run_to_end
 from peer import Peer, wait_for
-from rig import Rig
+from rig import Rig, in_time
 
 END = 2.0
 KILLS = 5
@@ -36,7 +36,7 @@ def ends_in_order(rig: Rig, numbers: list[signal.Signals], codes: tuple[int, ...
         names = "+".join(number.name for number in numbers)
         rig.measure(f"{names}_s", seconds)
         assert code in codes, f"{names}: exit code {codes} expected, got {code}: {node.stderr()[-1500:]}"
-        assert seconds < END, f"{names}: the end took {seconds:.1f} s"
+        in_time(seconds, END, f"the end by {names}")
 
 
 def s1_signals(rig: Rig) -> None:

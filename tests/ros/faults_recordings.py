@@ -21,7 +21,7 @@ from faults_time import preload
 from messages import standing_legs
 from peer import Peer, wait_for
 from recordings import active, closed, describe, thalweg, trigger, wait_written
-from rig import Rig
+from rig import Rig, TooSlow, in_time
 
 STALL = 5.0
 """Seconds for which the disk of L4 does nothing."""
@@ -76,7 +76,8 @@ def l4_slow_disk(rig: Rig) -> None:
             while time.time() < end:
                 peer.stream(standing_legs(random.random()), 0.1, rate=100.0)
             answered = len(peer.reconstruction.messages) - before
-            assert answered > STALL * 30, f"estimates must not wait for the disk: {answered} in {STALL} s"
+            if answered <= STALL * 30:
+                raise TooSlow(f"estimates must not wait for the disk: {answered} in {STALL} s")
             wait_for(lambda: peer.diagnostic("Recorder").count("Dropped") > 0, what="solves to be dropped and counted")
             rig.measure("dropped", peer.diagnostic("Recorder").count("Dropped"))
             stall.unlink()
@@ -146,9 +147,14 @@ def l7_retention(rig: Rig) -> None:
             # Between the end of a file and the removal of the oldest there is one more.
             size = sum(file.stat().st_size for file in closed(place)) / 1e6
             assert size < 3 + 2 * 1.5, f"{size:.1f} MB are kept, at most 3 expected"
-            assert len(active(place)) == 1, "the file that is written is never removed"
+            # Two while one is brought to the disk and the next is begun.
+            assert 1 <= len(active(place)) <= 2, f"written is {active(place)}: that file is never removed"
         rig.measure("kept_mb", size)
         assert node.stop() == 0, node.stderr()[-1500:]
+        numbers = sorted(int(file.stem.rsplit("_", 1)[1]) for file in closed(place))
+        last = numbers[-1]
+        assert last >= 6 and numbers == list(range(numbers[0], last + 1)), f"the oldest go first: kept are {numbers}"
+        assert numbers[0] > 0, "nothing was removed"
 
 
 def l8_other_format(rig: Rig) -> None:
@@ -200,8 +206,7 @@ def l10_power_loss(rig: Rig) -> None:
         assert result.returncode in (0, 3), result.stderr
         recovered = copy.with_suffix("") if copy.suffix == ".active" else copy
         found = describe(recovered)
-        lost = rig.measure("lost_s", last - found["end"])
-        assert lost <= BOUND, f"{lost:.2f} s were lost, at most {BOUND} s expected"
+        in_time(rig.measure("lost_s", last - found["end"]), BOUND, "what was lost")
         assert node.stop() == 0, node.stderr()[-1500:]
 
 

@@ -69,12 +69,12 @@ class Diagnostics(NodeCase):
         self.assertAlmostEqual(period, 1.0, delta=0.2, msg=f"median period of {len(times)} reports")
 
     def test_texts_and_keys_with_data(self) -> None:
-        self.peer.stream(standing_legs(), 7.0)
+        sent = len(self.peer.stream(standing_legs(), 7.0)) / 7.0
         status = self.peer.diagnostic("Input joint_states")
         self.assertEqual((status.level, status.message), ("OK", "Timestamps are reasonable."))
         self.assertLessEqual(INPUT_KEYS, set(status.values))
         self.assertEqual(status.values["Joints observed"], f"{len(standing_legs())} of 63")
-        self.assertTrue(25 < float(status.values["Actual frequency (Hz)"]) < 60, status.values)
+        self.assertTrue(sent / 2 < float(status.values["Actual frequency (Hz)"]) < 2 * sent, (sent, status.values))
         optimizer = self.peer.diagnostic("Optimizer")
         self.assertLessEqual(OPTIMIZER_KEYS, set(optimizer.values))
         self.assertGreater(optimizer.count("Solves"), 0)
