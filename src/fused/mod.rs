@@ -33,6 +33,7 @@ mod places;
 mod product;
 mod real;
 mod rotation;
+mod seat;
 mod spread;
 mod sums;
 mod tangents;

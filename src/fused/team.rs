@@ -5,12 +5,19 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle, Thread, current, park};
+use std::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
+use std::time::{Duration, Instant};
 
-/// Rounds of waiting before a thread sleeps: about 20 microseconds, as long as a sleeper takes to wake up. The next step
-/// of a solve comes sooner; between two solves all sleep. Measured with steps of 9 microseconds on two idle cores: with
-/// 1000 rounds and with more, 9 a step; with 200, 33. More would only be lost where the cores are busy.
-const ROUNDS: u32 = 1000;
+use super::seat::{leave, seat};
+
+/// How long a thread waits for its next job before it sleeps: about as long as a sleeper takes to wake up. The next step
+/// of a solve comes sooner; between two solves all sleep. More would only be lost where the cores are busy.
+const PATIENCE: Duration = Duration::from_micros(20);
+/// How long the caller waits for the others before it sleeps, in times of its own part: one who sleeps may be woken on the
+/// processor of who wakes it, and then both are in each other's way ([`leave`]).
+const FORBEARANCE: u32 = 3;
+/// Rounds of waiting before others may have the processor: a thread that was woken here has to run before it can leave.
+const ROUNDS: u32 = 20;
 
 /// What a thread is asked for.
 const NOTHING: u8 = 0;
@@ -39,6 +46,8 @@ struct Tray<J> {
     work: Option<fn(&mut J)>,
     /// Who waits.
     caller: Option<Thread>,
+    /// The processor of who waits.
+    seat: Option<usize>,
     panic: Option<Box<dyn Any + Send>>,
 }
 
@@ -48,14 +57,18 @@ impl<J> Desk<J> {
         self.tray.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until what is asked for is as wanted.
-    fn wait(&self, wanted: impl Fn(u8) -> bool) -> u8 {
-        for _ in 0..ROUNDS {
-            let order = self.order.load(Ordering::Acquire);
-            if wanted(order) {
-                return order;
+    /// Waits until what is asked for is as wanted; sleeps after a time without.
+    fn wait(&self, patience: Duration, wanted: impl Fn(u8) -> bool) -> u8 {
+        let begin = Instant::now();
+        while begin.elapsed() < patience {
+            for _ in 0..ROUNDS {
+                let order = self.order.load(Ordering::Acquire);
+                if wanted(order) {
+                    return order;
+                }
+                std::hint::spin_loop();
             }
-            std::hint::spin_loop();
+            yield_now();
         }
         loop {
             let order = self.order.load(Ordering::Acquire);
@@ -68,8 +81,9 @@ impl<J> Desk<J> {
 
     /// What its thread does until it is told to end.
     fn sit(&self) {
-        while self.wait(|order| order != NOTHING) == WORK {
+        while self.wait(PATIENCE, |order| order != NOTHING) == WORK {
             let mut tray = self.tray();
+            leave(tray.seat);
             if let Tray { job: Some(job), work: Some(work), panic, .. } = &mut *tray {
                 *panic = catch_unwind(AssertUnwindSafe(|| work(job))).err();
             }
@@ -91,7 +105,7 @@ impl<J: Send + 'static> Team<J> {
     pub(crate) fn new(size: usize) -> io::Result<Self> {
         let mut team = Self { desks: Vec::new() };
         for index in 1..size {
-            let tray = Mutex::new(Tray { job: None, work: None, caller: None, panic: None });
+            let tray = Mutex::new(Tray { job: None, work: None, caller: None, seat: None, panic: None });
             let desk = Arc::new(Desk { order: AtomicU8::new(NOTHING), tray });
             let mine = Arc::clone(&desk);
             let thread = Builder::new().name(format!("fused-{index}")).spawn(move || mine.sit())?;
@@ -109,15 +123,17 @@ impl<J: Send + 'static> Team<J> {
     /// [`Team::size`]. A panic of any is passed on, when all have ended.
     pub(crate) fn each(&self, jobs: &mut Vec<J>, work: fn(&mut J)) {
         debug_assert!(jobs.len() <= self.size(), "more jobs than threads");
-        let busy = jobs.len().saturating_sub(1);
+        let (busy, seat) = (jobs.len().saturating_sub(1), seat());
         for (job, (desk, thread)) in jobs.drain(jobs.len().min(1)..).zip(&self.desks) {
-            *desk.tray() = Tray { job: Some(job), work: Some(work), caller: Some(current()), panic: None };
+            *desk.tray() = Tray { job: Some(job), work: Some(work), caller: Some(current()), seat, panic: None };
             desk.order.store(WORK, Ordering::Release);
             thread.thread().unpark();
         }
+        let begin = Instant::now();
         let mut panic = catch_unwind(AssertUnwindSafe(|| jobs.iter_mut().for_each(work))).err();
+        let patience = PATIENCE.max(FORBEARANCE * begin.elapsed());
         for (desk, _) in &self.desks[..busy] {
-            desk.wait(|order| order == NOTHING);
+            desk.wait(patience, |order| order == NOTHING);
             let mut tray = desk.tray();
             jobs.extend(tray.job.take());
             panic = panic.or_else(|| tray.panic.take());
