@@ -5,8 +5,14 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/pip.sh"
 
 readonly TORCH=2.11.0
-readonly WHEEL=torch-2.11.0-cp312-cp312-manylinux_2_28_x86_64.whl
-readonly SHA256=0f68f4ac6d95d12e896c3b7a912b5871619542ec54d3649cf48cc1edd4dd2756
+machine=${THALWEG_MACHINE:-$(uname -m)}
+readonly machine WHEEL=torch-2.11.0-cp312-cp312-manylinux_2_28_$machine.whl
+case $machine in
+  x86_64) SHA256=0f68f4ac6d95d12e896c3b7a912b5871619542ec54d3649cf48cc1edd4dd2756 ;;
+  aarch64) SHA256=f99924682ef0aa6a4ab3b1b76f40dc6e273fca09f367d15a524266db100a723f ;;
+  *) SHA256= ;;
+esac
+readonly SHA256
 # What torch 2.11.0's metadata pins for a GPU; triton and the pure-Python packages are not needed from C++.
 readonly CUDA_WHEELS=(
   'cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2'
@@ -19,14 +25,15 @@ usage: tools/setup_libtorch.sh [cpu|cuda] [FOLDER]
 Leaves libtorch $TORCH in FOLDER, built from torch's wheel on PyPI, and prints the lines that
 make a shell use it:   eval "\$(tools/setup_libtorch.sh)"
 
-  cpu      libtorch for the CPU (531 MB download, 0.5 GB on disk); the default
-  cuda     libtorch for NVIDIA GPUs (about 3 GB download)
+  cpu      libtorch for the CPU (up to 531 MB download, 0.5 GB on disk); the default
+  cuda     libtorch for NVIDIA GPUs (about 3 GB download; x86-64 only)
   FOLDER   default: \${XDG_CACHE_HOME:-\$HOME/.cache}/thalweg/libtorch-$TORCH
 
 Does nothing where it ran before. A LIBTORCH that is set already is used as it is.
 Needs python3 with pip (any version from 3.8), and for cpu also cc and readelf.
 
   PYTHON        the python3 to use
+  THALWEG_MACHINE  x86_64 or aarch64, to build for another machine than this one (uname -m); CC is that one's compiler
   WHEEL_CACHE   keeps downloaded wheels in this folder; otherwise they are removed after use
   THALWEG_APT   1: as root, install missing Debian packages (implied by CI=true)
 USAGE
@@ -48,8 +55,8 @@ download() {
   local platforms=(--platform any) version
   for version in 2_28 2_27 2_26 2_25 2_24 2_18 2_17 2_12 2_5 2014 2010 1; do
     case $version in
-      *_*) platforms+=(--platform "manylinux_${version}_x86_64") ;;
-      *) platforms+=(--platform "manylinux${version}_x86_64") ;;
+      *_*) platforms+=(--platform "manylinux_${version}_$machine") ;;
+      *) platforms+=(--platform "manylinux${version}_$machine") ;;
     esac
   done
   "$pip_python" -m pip download --quiet --no-cache-dir --disable-pip-version-check --only-binary=:all: \
@@ -62,7 +69,7 @@ download_torch() {
   is_torch_wheel && return
   find_pip "$site.tmp"
   rm -f "$wheels/$WHEEL"
-  say "setup_libtorch: downloading torch $TORCH (531 MB)"
+  say "setup_libtorch: downloading torch $TORCH (up to 531 MB)"
   download --no-deps "torch==$TORCH" || refuse "pip could not download torch $TORCH; see its message above"
   is_torch_wheel || refuse "$wheels/$WHEEL is not the file that was expected: wrong sha256"
 }
@@ -103,7 +110,7 @@ build_stubs() {
 }
 
 unpack_cpu() {
-  unpack "$wheels/$WHEEL" 'torch/include/|torch/lib/(libtorch_cpu\.so|libc10\.so|libgomp\.so\.1)$'
+  unpack "$wheels/$WHEEL" 'torch/include/|torch/lib/lib(torch_cpu|c10|gomp|gfortran|arm_compute.*|nvpl_.*)\.so[.0-9]*$'
   # The wheel's libtorch.so is an empty umbrella that needs libtorch_cuda; here -ltorch means torch_cpu.
   printf 'INPUT(-ltorch_cpu -lc10)\n' >"$torch/lib/libtorch.so"
   build_stubs
@@ -137,12 +144,13 @@ main() {
     print_environment "$LIBTORCH"
     exit
   fi
-  [ "$(uname -sm)" = "Linux x86_64" ] ||
-    refuse "no libtorch recipe for $(uname -sm), only for Linux x86_64; install libtorch $TORCH yourself and set LIBTORCH to it"
+  [ "$(uname -s)" = Linux ] && [ -n "$SHA256" ] && [ "$flavour-$machine" != cuda-aarch64 ] ||
+    refuse "no $flavour libtorch recipe for $(uname -s) $machine; install libtorch $TORCH yourself and set LIBTORCH to it"
   local folder=${2:-${XDG_CACHE_HOME:-$HOME/.cache}/thalweg/libtorch-$TORCH}
   mkdir -p "$folder"
   folder=$(cd "$folder" && pwd)
   site=$folder/$flavour
+  [ "$machine" = x86_64 ] || site+=-$machine
   torch=$site.tmp/torch
   wheels=${WHEEL_CACHE:-$folder/wheels}
   # One at a time: two builds that start together must not unpack over each other.
