@@ -152,20 +152,25 @@ fn turn(engine: &mut Engine, observation: &Observation, steps: u32, round: usize
 
 /// All arms of one row; a peer that is absent has none.
 struct Row {
+    roofline: Figures,
+    /// Time of the native arm over the roofline of the same turn, median: what else the host does slows both.
+    over: f64,
     fused: Figures,
     tch: Figures,
     peers: [Option<Figures>; 2],
 }
 
-fn measure(descent: Descent, hypotheses: usize, threads: usize, peers: &mut Peers) -> Row {
+fn measure(descent: Descent, (hypotheses, threads): (usize, usize), machine: &mut Machine, peers: &mut Peers) -> Row {
     let (observation, start) = (observation(descent.places), Instant::now());
     let engine = |backend| descent.engine(backend, hypotheses, threads);
     let (mut fused, mut tch) = (engine(BackendChoice::Fused), engine(BackendChoice::Tch));
-    let mut times = [const { Turns(Vec::new()) }; 4];
+    let (mut rooflines, mut times) = (Turns::default(), [const { Turns(Vec::new()) }; 4]);
     for round in 0..=ROUNDS {
         if round > FEWEST_ROUNDS && start.elapsed() > ROW {
             break;
         }
+        let speed = machine.sample(descent.weights());
+        rooflines.note(round, speed.roofline(descent.weights(), hypotheses, threads));
         turn(&mut fused, &observation, descent.steps(), round, &mut times[0]);
         tch::set_num_threads(threads as i32);
         turn(&mut tch, &observation, descent.steps(), round, &mut times[1]);
@@ -177,24 +182,26 @@ fn measure(descent: Descent, hypotheses: usize, threads: usize, peers: &mut Peer
         }
         sleep(SETTLING);
     }
+    let mut over: Vec<f64> = times[0].0.iter().zip(&rooflines.0).map(|(time, roofline)| time / roofline).collect();
+    let (roofline, over) = (rooflines.figures(), median(&mut over));
     let [fused, tch, torch, jax] = times.map(|times| (!times.0.is_empty()).then(|| times.figures()));
     let missing = "the engine's own arms always answer";
-    Row { fused: fused.expect(missing), tch: tch.expect(missing), peers: [torch, jax] }
+    Row { roofline, over, fused: fused.expect(missing), tch: tch.expect(missing), peers: [torch, jax] }
 }
 
 /// A line of the table.
-fn line(descent: Descent, (hypotheses, threads): (usize, usize), roofline: Option<Figures>, row: &Row) -> String {
-    let Row { fused, tch, peers } = row;
+fn line(descent: Descent, (hypotheses, threads): (usize, usize), row: &Row) -> String {
+    let Row { roofline, over, fused, tch, peers } = row;
     let pair = |median: f64, least: f64, digits: usize| format!("{median:.digits$} ({least:.digits$})");
-    let none = || "-".to_owned();
-    let ceiling = roofline.map_or_else(none, |roofline| format!("{:.0}", roofline.median));
-    let times = |roofline: Figures| pair(fused.median / roofline.median, fused.least / roofline.least, 2);
+    // What a step of Levenberg-Marquardt needs depends on the point.
+    let bounded = |text: String| if descent.damped { "-".to_owned() } else { text };
     let against = |other: &Figures| format!("{:.0} | {:.1}", other.median, other.median / fused.median);
     let peer = |peer: &Option<Figures>| peer.as_ref().map_or_else(|| "- | -".to_owned(), against);
     [
-        format!("| {} | {hypotheses} | {threads} | {ceiling}", descent.name),
+        format!("| {} | {hypotheses} | {threads}", descent.name),
+        bounded(format!("{:.0}", roofline.median)),
         pair(fused.median, fused.least, 0),
-        roofline.map_or_else(none, times),
+        bounded(pair(*over, fused.least / roofline.least, 2)),
         against(tch),
         peer(&peers[0]),
         format!("{} |", peer(&peers[1])),
@@ -221,12 +228,8 @@ fn main() {
                 if !wanted.iter().all(|wanted| name.contains(wanted.as_str())) {
                     continue;
                 }
-                machine.measure(descent.weights());
-                let row = measure(descent, hypotheses, threads, &mut peers);
-                machine.measure(descent.weights());
-                let roofline = || machine.roofline(descent.weights(), hypotheses, threads);
-                let roofline = (!descent.damped).then(roofline);
-                say(line(descent, (hypotheses, threads), roofline, &row));
+                let row = measure(descent, (hypotheses, threads), &mut machine, &mut peers);
+                say(line(descent, (hypotheses, threads), &row));
             }
         }
         absent = peers.describe();

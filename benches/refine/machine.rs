@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::Instant;
 
-use pulp::{Arch, Simd, WithSimd};
+use pulp::{Simd, WithSimd};
+use thalweg::engine::vectors;
 
-use crate::{Figures, median};
+use crate::median;
 
 /// Sums that run side by side: enough to hide the latency of an addition, and not more than AVX2 has registers.
 const SUMS: usize = 12;
-/// Additions of each in one measurement: about a millisecond.
+/// Additions of each in one measurement: less than a millisecond.
 const ROUNDS: usize = 100_000;
 /// Bytes that one measurement of reading takes at least.
 const BYTES: usize = 64 << 20;
-/// Samples that are taken at once.
-const SAMPLES: usize = 5;
 
 /// Samples of one core's speed, taken between the arms.
 #[derive(Default)]
@@ -65,37 +64,40 @@ impl WithSimd for Read<'_> {
     }
 }
 
-impl Machine {
-    /// Takes a few samples of each, reading `weights` numbers again and again.
-    pub(crate) fn measure(&mut self, weights: usize) {
-        (0..SAMPLES).for_each(|_| self.sample(weights));
-    }
+/// One core's speed at some time.
+#[derive(Clone, Copy)]
+pub(crate) struct Speed {
+    /// Floating point operations per second, single precision.
+    flops: f64,
+    /// Bytes per second.
+    bytes: f64,
+}
 
-    fn sample(&mut self, weights: usize) {
-        let arch = Arch::new();
+impl Speed {
+    /// The least microseconds of an Adam step on some cores: each weight read twice, or used for two multiplications
+    /// and two additions for each hypothesis, whichever takes longer. Cores share the arithmetic only.
+    pub(crate) fn roofline(self, weights: usize, hypotheses: usize, cores: usize) -> f64 {
+        let flops = self.flops * cores as f64;
+        1e6 * ((8 * weights) as f64 / self.bytes).max((4 * weights * hypotheses) as f64 / flops)
+    }
+}
+
+impl Machine {
+    /// Takes a sample, reading `weights` numbers again and again.
+    pub(crate) fn sample(&mut self, weights: usize) -> Speed {
+        let arch = vectors();
         let start = Instant::now();
         let operations = arch.dispatch(Multiply);
-        self.flops.push(operations / start.elapsed().as_secs_f64());
+        let flops = operations / start.elapsed().as_secs_f64();
         let values = vec![1.0_f32; weights];
         let passes = BYTES.div_ceil(4 * weights);
         arch.dispatch(Read(black_box(&values)));
         let start = Instant::now();
         (0..passes).for_each(|_| arch.dispatch(Read(black_box(&values))));
-        let speed = (4 * weights * passes) as f64 / start.elapsed().as_secs_f64();
-        self.bytes.entry(weights).or_default().push(speed);
-    }
-
-    /// The least microseconds of an Adam step on some cores: each weight read twice, or used for two multiplications
-    /// and two additions for each hypothesis, whichever takes longer. Cores share the arithmetic only.
-    pub(crate) fn roofline(&self, weights: usize, hypotheses: usize, cores: usize) -> Figures {
-        let least = |flops: f64, bytes: f64| {
-            let flops = flops * cores as f64;
-            1e6 * ((8 * weights) as f64 / bytes).max((4 * weights * hypotheses) as f64 / flops)
-        };
-        let (flops, bytes) = (&self.flops, &self.bytes[&weights]);
-        let best = |values: &[f64]| values.iter().copied().fold(0.0, f64::max);
-        let middle = |values: &[f64]| median(&mut values.to_vec());
-        Figures { least: least(best(flops), best(bytes)), median: least(middle(flops), middle(bytes)) }
+        let bytes = (4 * weights * passes) as f64 / start.elapsed().as_secs_f64();
+        self.flops.push(flops);
+        self.bytes.entry(weights).or_default().push(bytes);
+        Speed { flops, bytes }
     }
 
     /// Says what was measured.

@@ -48,3 +48,5 @@ pub use observer::{Cadence, Event, Observer};
 pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
 pub use solution::{Solution, Statistics, StopReason};
 pub use threads::pin_threads;
+
+pub use crate::fused::vectors;

@@ -7,9 +7,10 @@ use thalweg_task::Perceptron;
 
 use super::buffer::Buffer;
 use super::finish::Rectify;
-use super::layer::Layer;
+use super::layer::{Layer, Ways};
 use super::product::Rows;
 use super::real::Real;
+use super::vectors::vectors;
 
 /// Rows that go through all layers together.
 const TILE: usize = 32;
@@ -24,8 +25,8 @@ pub(crate) struct Chain<T> {
 impl<T: Real> Chain<T> {
     /// Packs a perceptron; none when it has no layers.
     pub(crate) fn new(perceptron: &Perceptron) -> Option<Self> {
-        let arch = Arch::new();
-        let layers = Layer::pack(arch, perceptron);
+        let arch = vectors();
+        let layers = Layer::pack(arch, perceptron, Ways::Forth);
         (!layers.is_empty()).then_some(Self { arch, layers })
     }
 

@@ -3,14 +3,14 @@
 use pulp::{Simd, WithSimd};
 
 use super::finish::Finish;
-use super::panels::{ABREAST, GROUP, MANY_REGISTERS, Panels};
+use super::panels::{ABREAST, GROUP, Panels};
 use super::product::Rows;
 use super::real::Real;
 
 /// A product of rows, `[R, padded]`, with the transpose of panels, into rows of `out`, `[R, rows]`.
 ///
 /// The rows' padding has to be zero. Each result is a sum along a row of the matrix, kept as a register of partial
-/// sums until the end; sixteen registers, or eight, are then added up together.
+/// sums until the end; sixteen registers are then added up together. For processors that have more than sixteen.
 pub(crate) struct Dots<'a, T, F> {
     pub(crate) rows: Rows<'a, T>,
     pub(crate) panels: &'a Panels<T>,
@@ -32,11 +32,9 @@ impl<T: Real, F: Finish<T>> WithSimd for Dots<'_, T, F> {
             while row < rows.count {
                 let strip = Strip { rows, row, data, first, stride, width, padded };
                 row += match rows.count - row {
-                    4.. if S::REGISTER_COUNT >= MANY_REGISTERS => strip.run::<S, F, 4, 4>(simd, out, finish),
-                    2.. if S::REGISTER_COUNT >= MANY_REGISTERS => strip.run::<S, F, 2, 8>(simd, out, finish),
-                    _ if S::REGISTER_COUNT >= MANY_REGISTERS => strip.run::<S, F, 1, 16>(simd, out, finish),
-                    2.. => strip.run::<S, F, 2, 4>(simd, out, finish),
-                    _ => strip.run::<S, F, 1, 8>(simd, out, finish),
+                    4.. => strip.run::<S, F, 4, 4>(simd, out, finish),
+                    2.. => strip.run::<S, F, 2, 8>(simd, out, finish),
+                    _ => strip.run::<S, F, 1, 16>(simd, out, finish),
                 };
             }
         }

@@ -7,8 +7,8 @@
 //!
 //! libtorch's autograd spends most of a small step on bookkeeping. Here a step is a few products of
 //! some rows with packed weights ([`panels`]), with biases and rectifiers applied before a result leaves
-//! the registers, and rows go through all layers in tiles that stay in the cache. Weights are kept once,
-//! for both directions, because a step of few rows is bound by reading them. Vectors are as wide
+//! the registers, and rows go through all layers in tiles that stay in the cache. Weights are kept once for both
+//! directions, or twice, whichever the processor does better with ([`layer`]). Vectors are as wide
 //! as the processor at hand has them: AVX-512, AVX2, NEON or none, chosen when a model is built. A row's result has
 //! the same bits whatever rows go with it, so that rows may be dealt out to threads ([`team`]). Nothing is
 //! allocated while evaluating.
@@ -23,6 +23,7 @@ mod chain;
 mod chord;
 mod comparison;
 mod dots;
+mod fetch;
 mod finish;
 mod lane;
 mod layer;
@@ -40,6 +41,7 @@ mod tangents;
 mod team;
 #[cfg(test)]
 mod tests;
+mod vectors;
 
 pub(crate) use chain::Chain;
 pub(crate) use comparison::{Aim, Pull, numbers, read};
@@ -49,3 +51,4 @@ pub(crate) use real::Real;
 pub(crate) use team::Team;
 #[cfg(test)]
 pub(crate) use tests::arches;
+pub use vectors::vectors;

@@ -8,12 +8,13 @@ use thalweg_task::{DenseForm, Perceptron, Target};
 use super::buffer::Buffer;
 use super::comparison::{Aim, Comparison};
 use super::finish::{Gate, Rectify, Store};
-use super::layer::Layer;
+use super::layer::{Layer, Ways};
 use super::normal::Linearisation;
 use super::places::Places;
 use super::product::Rows;
 use super::real::Real;
 use super::tangents::Lead;
+use super::vectors::vectors;
 
 /// Rows that go through all layers together. Enough that reading the weights costs little beside the
 /// arithmetic, few enough that what lies between layers stays in the cache. A guess.
@@ -67,15 +68,14 @@ pub(crate) struct Workspace<T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Packs a task's layers behind those of theta, for the widest vectors that the processor has; none when the
-    /// description does not fit together.
+    /// Packs a task's layers behind those of theta, for [`vectors`]; none when the description does not fit together.
     pub(crate) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
-        Self::with_arch(Arch::new(), form, theta)
+        Self::with_arch(vectors(), form, theta)
     }
 
     /// As [`Model::new`], for given vectors.
     pub(crate) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
-        let decoder = Layer::pack(arch, form.layers);
+        let decoder = Layer::pack(arch, form.layers, Ways::Both);
         let comparison = Comparison::new(arch, form.head, decoder.last()?.outputs())?;
         if !fit(&decoder) {
             return None;
@@ -86,7 +86,7 @@ impl<T: Real> Model<T> {
 
     /// Puts another theta, or none, before the layers of F.
     pub(crate) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
-        let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta));
+        let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Ways::Both));
         let count = layers.len();
         layers.extend(self.layers[self.theta..].iter().cloned());
         let (arch, lead, comparison) = (self.arch, Arc::clone(&self.lead), self.comparison.clone());

@@ -37,6 +37,23 @@ impl<T: Real> WithSimd for Width<T> {
     }
 }
 
+/// Asks how many registers this processor has.
+struct Registers;
+
+impl WithSimd for Registers {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        S::REGISTER_COUNT
+    }
+}
+
+/// Whether there are registers for sixteen running sums.
+pub(super) fn has_many_registers(arch: Arch) -> bool {
+    arch.dispatch(Registers) >= MANY_REGISTERS
+}
+
 impl<T: Real> Panels<T> {
     /// Allocates an `[inputs, outputs]` matrix of zeros.
     pub(crate) fn zeros(arch: Arch, inputs: usize, outputs: usize) -> Self {

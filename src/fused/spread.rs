@@ -61,6 +61,7 @@ impl<T: Real, F: Finish<T>> WithSimd for Spread<'_, T, F> {
             while output < outputs {
                 output += match self.right.width() {
                     8.. if S::REGISTER_COUNT >= MANY_REGISTERS => self.run::<S, 8>(simd, panel, output),
+                    4.. => self.run::<S, 4>(simd, panel, output),
                     _ => self.run::<S, 2>(simd, panel, output),
                 };
             }
