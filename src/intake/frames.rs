@@ -66,6 +66,11 @@ impl Frame {
     fn nanos(&self) -> i64 {
         i64::from(self.stamp.sec) * 1_000_000_000 + i64::from(self.stamp.nanosec)
     }
+
+    /// When it was exposed, as far as that can be true: not after it came; when it came, where the stamp says nothing.
+    fn moment(&self) -> i64 {
+        if self.stamp.is_zero() { self.received_nanos } else { self.nanos().min(self.received_nanos) }
+    }
 }
 
 /// What is to be decoded next.
@@ -114,7 +119,7 @@ impl FrameQueue {
         self.epoch
     }
 
-    /// Takes an image or a mask; drops the oldest where too many wait.
+    /// Takes an image or a mask; drops the oldest where too many wait, which may be the one that comes.
     pub fn push(&mut self, frame: Frame) {
         let now = frame.received_nanos;
         if frame.input == Input::Mask {
@@ -133,7 +138,11 @@ impl FrameQueue {
             let dropped = bound(&mut self.images, IMAGES);
             self.refuse(&dropped);
         } else {
-            let dropped: Vec<_> = self.images.drain(..self.images.len() - 1).map(|image| image.input).collect();
+            // Not the one that came last: topics overtake each other, and what is older must not cost what is newer.
+            let newest = (0..self.images.len()).max_by_key(|place| self.images[*place].moment());
+            let newest = newest.and_then(|place| self.images.remove(place));
+            let dropped: Vec<_> = self.images.drain(..).map(|image| image.input).collect();
+            self.images.extend(newest);
             self.supersede(&dropped);
         }
     }

@@ -39,6 +39,20 @@ fn without_masks_the_newest_image_wins() {
 }
 
 #[test]
+fn an_older_image_that_comes_later_costs_no_newer_one() {
+    let mut queue = queue(MaskUse::Auto);
+    queue.push(frame(Input::Image, NOW - MS, NOW));
+    queue.push(frame(Input::Compressed, NOW - 2 * MS, NOW + MS));
+    assert_eq!(next(&mut queue, NOW), Some((-1, None)));
+    assert_eq!((next(&mut queue, NOW), queue.take_superseded()), (None, vec![(Input::Compressed, 1)]));
+    // A stamp from the future is no reason to drop what comes after it.
+    queue.push(frame(Input::Image, NOW + SECOND, NOW));
+    queue.push(frame(Input::Image, NOW + MS, NOW + 2 * MS));
+    assert_eq!(next(&mut queue, NOW), Some((1, None)));
+    assert_eq!(queue.take_superseded(), [(Input::Image, 1)]);
+}
+
+#[test]
 fn one_frame_over_two_transports_is_decoded_once() {
     let mut queue = queue(MaskUse::Auto);
     queue.push(frame(Input::Image, NOW, NOW));
