@@ -21,10 +21,7 @@ from peer import NodeProcess, Peer
 from fault_actions import ACTIONS
 from fault_report import write_junit, write_table
 from messages import ROOT, good_pose
-from rig import NotHere, Rig, Row, TooSlow
-
-TRIES = 3
-"""How often a row is run whose node was slow: a fault makes it slow each time, a busy machine does not."""
+from rig import NotHere, Rig, Row, TooSlow, tried
 
 
 @dataclass
@@ -34,7 +31,6 @@ class Result:
     row: Row
     outcome: str
     reason: str = ""
-    is_slow: bool = False
     seconds: float = 0.0
     measured: dict[str, float] = field(default_factory=dict)
 
@@ -59,11 +55,10 @@ class Runner:
     def run(self, row: Row) -> Result:
         """Runs one row."""
         begin = time.monotonic()
-        for attempt in range(1, TRIES + 1):
-            result = self._run(row)
-            if not result.is_slow:
-                break
-            print(f"RETRY {row.id}: too slow at try {attempt} of {TRIES}: {result.reason}", file=sys.stderr, flush=True)
+        try:
+            result = tried(lambda: self._run(row), row.id)
+        except TooSlow as error:
+            result = Result(row, "failed", str(error))
         result.seconds = time.monotonic() - begin
         note = f": {result.reason}" if result.reason else ""
         print(f"{row.id:4} {result.outcome:8} {result.seconds:6.1f} s  {row.input}{note}", flush=True)
@@ -136,10 +131,12 @@ def provoke(row: Row, node: NodeProcess, peer: Peer) -> Result:
         rig.check_alive()
     except NotHere as reason:
         return Result(row, "not run", str(reason))
+    except TooSlow as error:
+        explain(row, rig, error)
+        raise
     except Exception as error:  # whatever a row raises is that row's failure; the others must run
         explain(row, rig, error)
-        reason = (str(error) or repr(error)).splitlines()[0][:300]
-        return Result(row, "failed", reason, isinstance(error, TooSlow), measured=rig.measured)
+        return Result(row, "failed", (str(error) or repr(error)).splitlines()[0][:300], measured=rig.measured)
     return Result(row, "passed", measured=rig.measured)
 
 

@@ -148,8 +148,9 @@ def i10_format_that_lies(rig: Rig) -> None:
 def i10_bomb(rig: Rig) -> None:
     side, memory = 30_000, rig.node.memory_kib()
     row = bytes(side // 8)
-    publish_compressed(rig, png((side, side), itertools.repeat(row, side), 0, 1), "png")
+    bomb = png((side, side), itertools.repeat(row, side), 0, 1)
     rig.mark()
+    publish_compressed(rig, bomb, "png")
     time.sleep(0.5)
     assert rig.node.memory_kib() / memory < GROWTH, "memory was allocated for it"
 

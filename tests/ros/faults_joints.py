@@ -64,9 +64,14 @@ def j6_duplicate_names(rig: Rig) -> None:
     publish(rig, joint_state_of(names, [0.1, 0.2, 0.9], time.time_ns()))
 
 
+def fresh_refusals(rig: Rig) -> dict[str, str]:
+    """Gives the counters of what was refused, but for what came late: that is the machine's."""
+    return {key: value for key, value in rig.refusals().items() if key != "refused stale_joint"}
+
+
 def j7_empty_message(rig: Rig) -> None:
     rig.peer.stream(standing_legs(), 1.5)
-    refused, events = rig.refusals(), rig.count("Events since startup", "Input joint_states")
+    refused, events = fresh_refusals(rig), rig.count("Events since startup", "Input joint_states")
     for _ in range(20):
         publish(rig, joint_state({}, time.time_ns()))
         time.sleep(0.1)
@@ -74,7 +79,7 @@ def j7_empty_message(rig: Rig) -> None:
         lambda: rig.count("Events since startup", "Input joint_states") > events,
         what="heartbeats are counted",
     )
-    assert rig.refusals() == refused, f"an empty message was refused: {rig.refusals()}"
+    assert fresh_refusals(rig) == refused, f"an empty message was refused: {rig.refusals()}"
     level = rig.status("Input joint_states").level
     assert level != "ERROR", f"an empty message is an {level}"
 
@@ -82,8 +87,8 @@ def j7_empty_message(rig: Rig) -> None:
 def j8_older_than_the_last(rig: Rig) -> None:
     rig.peer.solve()
     old = time.time_ns() - 2 * NANOS
-    publish(rig, joint_state(standing_legs(), old))
     rig.mark()
+    publish(rig, joint_state(standing_legs(), old))
     time.sleep(0.3)
     assert rig.peer.answer(old) is None, "an old message was used"
 
@@ -100,16 +105,16 @@ def j9_zero_stamp(rig: Rig) -> None:
 
 def j10_far_future(rig: Rig) -> None:
     future = time.time_ns() + 60 * NANOS
-    publish(rig, joint_state(standing_legs(), future))
     rig.mark()
+    publish(rig, joint_state(standing_legs(), future))
     time.sleep(0.3)
     assert rig.peer.answer(future) is None, "a message from the far future was used"
 
 
 def j10_near_future(rig: Rig) -> None:
     future = time.time_ns() + NANOS
-    publish(rig, joint_state({"left_knee_x": 0.1, "right_hip_x": 0.1}, future))
     rig.mark()
+    publish(rig, joint_state({"left_knee_x": 0.1, "right_hip_x": 0.1}, future))
     wait_for(lambda: rig.peer.answer(future), what="a message one second ahead is used")
     time.sleep(1.6)
 
@@ -148,8 +153,9 @@ def j15_bad_names(rig: Rig) -> None:
 def j16_too_many_joints(rig: Rig) -> None:
     before = rig.node.memory_kib()
     names = [f"joint_{number}" for number in range(HUGE)]
-    publish(rig, joint_state_of(names, [0.0] * HUGE, time.time_ns()))
+    message = joint_state_of(names, [0.0] * HUGE, time.time_ns())
     rig.mark()
+    publish(rig, message)
     time.sleep(0.5)
     grown = rig.measure("memory_mib", (rig.node.memory_kib() - before) / 1024)
     assert grown < 100, f"memory grew by {grown:.0f} MiB"

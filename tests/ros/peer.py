@@ -5,6 +5,7 @@ from __future__ import annotations
 import array
 import math
 import os
+import statistics
 import sys
 import threading
 import time
@@ -117,6 +118,11 @@ class Collector:
     def since(self, stamp: int) -> list[Any]:
         """Gives the messages that are stamped then (nanoseconds) or later, oldest first."""
         return [message for message in self.messages if nanos_of(message.header.stamp) >= stamp]
+
+    def period(self) -> float:
+        """Gives the seconds between two arrivals, the median: a stall of the machine is a gap and then a burst."""
+        times = [when for when, _ in list(self.arrivals)]
+        return statistics.median(after - before for before, after in zip(times, times[1:]))
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -253,7 +259,7 @@ class Peer:
         the node it is published a second time, and that is printed.
         """
         what = f"a reconstruction with the stamp of the message on {topic}"
-        begin, stamp = time.time(), publish()
+        begin, stamp = self.now_nanos(), publish()
         try:
             return wait_for(lambda: answer(stamp), timeout / 2, what)
         except AssertionError:
@@ -262,13 +268,16 @@ class Peer:
                 stamp = publish()
         return wait_for(lambda: answer(stamp), timeout / 2, what)
 
-    def heard_since(self, topic: str, begin: float) -> bool | None:
-        """Tells whether the node says that something came on an input since `begin`; None where it says nothing."""
-        for when, array in reversed(list(self.diagnostics.arrivals)):
+    def heard_since(self, topic: str, begin: int) -> bool | None:
+        """Tells whether the node says that something came on an input since `begin`; None where it says nothing.
+
+        By the node's own stamps: how late diagnostics arrive says nothing of that.
+        """
+        for array in reversed(self.diagnostics.messages):
             status = self.read(array, f"Input {topic}")
             if status and "Age (s)" in status.values:
-                age = status.values["Age (s)"]
-                return age != "never" and when - float(age) >= begin - 0.1
+                age, rounding = status.values["Age (s)"], 1_000_000
+                return age != "never" and nanos_of(array.header.stamp) - float(age) * 1e9 >= begin - rounding
         return None
 
     def solve_eventually(

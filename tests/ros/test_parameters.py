@@ -199,15 +199,20 @@ class Parameters(NodeCase):
         self.addCleanup(self.peer.set_named, {"output.rate": 0.0})
         self.peer.set_named({"output.rate": 5.0})
         self.peer.stream(standing_legs(), 0.5)
-        self.peer.reconstruction.clear()
-        self.peer.stream(standing_legs(), 3.0)
-        self.assertTrue(
-            5 <= len(self.peer.reconstruction.messages) <= 20, len(self.peer.reconstruction.messages)
-        )
+        self.assertGreater(self.streamed_period(8), 0.15)
         self.peer.set_named({"output.rate": 0.0})
+        self.assertLess(self.streamed_period(26), 0.1)
+
+    def streamed_period(self, count: int) -> float:
+        """Streams until so many outputs have come; gives the seconds between two, median."""
         self.peer.reconstruction.clear()
-        stamps = self.peer.stream(standing_legs(), 3.0)
-        self.assertGreater(len(self.peer.reconstruction.messages), 25, f"{len(stamps)} were sent")
+
+        def have_come() -> bool:
+            self.peer.stream(standing_legs(), 0.5)
+            return len(self.peer.reconstruction.arrivals) >= count
+
+        wait_for(have_come, what=f"{count} outputs")
+        return self.peer.reconstruction.period()
 
     def test_frame_id_change_at_run_time(self) -> None:
         self.addCleanup(self.peer.set_named, {"output.frame_id": ""})
