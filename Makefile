@@ -5,6 +5,7 @@ run := tools/run.sh
 cargo := $(run) tools/cargo.sh
 # One profile for everything: torch-sys is slow to build.
 flags := --release --locked
+lab := $(run) target/release/thalweg-lab
 
 .PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan demo-images bench-gan view view-snapshot graphics
 .DEFAULT_GOAL := help
@@ -14,30 +15,30 @@ help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: programs ## invert partial poses with the shipped weights, into out/
-	$(cargo) run $(flags) --bin thalweg -- demo --output out
+	$(lab) demo --output out
 
 demo-retrain: programs ## record a running node, retrain its landscape, reload it, into out/retrain
-	$(cargo) run $(flags) --bin thalweg -- demo-retrain --output out/retrain
+	$(lab) demo-retrain --output out/retrain
 
-demo-images: gan ## repair damaged faces, eight ways each, into out/
-	$(cargo) run $(flags) --bin thalweg -- demo-images --output out
+demo-images: gan programs ## repair damaged faces, eight ways each, into out/
+	$(lab) demo-images --output out
 
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins
 
-view: ## a window with the bundled motion, arms hidden
-	$(cargo) run $(flags) -p thalweg-view -- --demo
+view: programs ## a window with the bundled motion, arms hidden
+	$(run) target/release/thalweg_view --demo
 
-view-snapshot: ## the picture and the GIF of the README, without a display, into docs/
+view-snapshot: programs ## the picture and the GIF of the README, without a display, into docs/
 	THALWEG_APT=1 tools/setup_graphics.sh
-	$(cargo) run $(flags) -p thalweg-view -- --demo --steps 30 --headless --snapshot docs/view.png --at 3 --scale 2
-	$(cargo) run $(flags) -p thalweg-view -- --demo --steps 30 --headless --size 800x450 --gif docs/view.gif --at 1 --length 5
+	$(run) target/release/thalweg_view --demo --steps 30 --headless --snapshot docs/view.png --at 3 --scale 2
+	$(run) target/release/thalweg_view --demo --steps 30 --headless --size 800x450 --gif docs/view.gif --at 1 --length 5
 
 graphics: # what tests of pictures and windows need; without it they say that they are skipped
 	@tools/setup_graphics.sh --window || [ "$$CI" != true ]
 
 test: lint gan graphics ## format, lints and all tests
-	$(cargo) test $(flags) --workspace
+	$(cargo) test $(flags)
 	$(run) tests/python.sh
 	$(run) tests/ros/run.sh
 
@@ -51,18 +52,18 @@ gan: ## fetch the face generator and LPIPS that gan_inversion needs, into models
 bench: ## measure the engine
 	$(cargo) bench --locked
 
-bench-pose: ## compare every way to complete a pose, shipped weights, bundled motion, into out/
-	$(cargo) run $(flags) --bin thalweg -- bench pose --output out/bench_pose
+bench-pose: programs ## compare every way to complete a pose, shipped weights, bundled motion, into out/
+	$(lab) bench pose --output out/bench_pose
 
-bench-gan: gan ## compare every way to invert the face generator, into out/
-	$(cargo) run $(flags) --bin thalweg -- bench gan --output out/bench_gan
+bench-gan: gan programs ## compare every way to invert the face generator, into out/
+	$(lab) bench gan --output out/bench_gan
 
 bench-node: programs ## measure the node, JointState in to reconstruction out
-	$(cargo) run $(flags) --bin thalweg -- bench-node
+	$(lab) bench-node
 
 fmt: ## format all code
 	$(run) cargo fmt --all
 
 lint: ## format check and clippy, warnings refused
 	$(run) cargo fmt --all --check
-	$(cargo) clippy $(flags) --workspace --all-targets -- -D warnings
+	$(cargo) clippy $(flags) --all-targets -- -D warnings

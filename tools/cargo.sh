@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
-# Runs cargo, with the ROS 2 node where tools/setup.sh found a ROS 2 (THALWEG_ROS=1): tools/cargo.sh build --release
+# Runs cargo on the whole workspace, with the ROS 2 node where tools/setup.sh found a ROS 2 (THALWEG_ROS=1):
+#   tools/cargo.sh build --release
+# Always the same crates with the same features, so that nothing is compiled twice.
 set -euo pipefail
-features=()
-[ "${THALWEG_ROS:-0}" != 1 ] || features=(--features thalweg/ros)
-exec cargo "$1" "${features[@]}" "${@:2}"
+if [ "${THALWEG_ROS:-0}" = 1 ]; then
+  selection=(--workspace --features thalweg-cli/ros,thalweg-lab/ros,thalweg-view/ros)
+else
+  selection=(--workspace --exclude thalweg-ros)
+fi
+exec cargo "$1" "${selection[@]}" "${@:2}"

@@ -15,7 +15,7 @@ use source::Source;
 const FOLDERS: [&str; 5] = ["src", "plugins", "view", "tests", "benches"];
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    thalweg_tests::root()
 }
 
 /// All files below a folder whose name ends so: path from the root, and text.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use tch::{Kind, Tensor};
-use thalweg_task::weights::{Weights, fingerprint};
+use thalweg_nn::Perceptron;
+use thalweg_nn::weights::{Weights, fingerprint};
 use thalweg_task::{
     Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation,
-    ParameterRange, ParameterSpec, ParameterValue, Perceptron, PointsSpec, Reconstruction, Result, SkeletonSpec,
-    Target, Task, TaskError, TaskSpec, nearest,
+    ParameterRange, ParameterSpec, ParameterValue, PointsSpec, Reconstruction, Result, SkeletonSpec, Target, Task,
+    TaskError, TaskSpec, nearest,
 };
 
 use crate::angles::Angles;
@@ -114,7 +115,7 @@ fn read_decoder(path: &Path, options: &LoadOptions) -> Result<Perceptron> {
     let file = Weights::open(path, options.kind, options.device)?;
     file.expect_meta("format", "thalweg-body-pose")?;
     file.expect_meta("version", "1")?;
-    Perceptron::load(&file, "decoder", &decoder_widths(), SLOPE)
+    Ok(Perceptron::load(&file, "decoder", &decoder_widths(), SLOPE)?)
 }
 
 fn describe_parameters() -> Vec<ParameterSpec> {
@@ -122,7 +123,7 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         name: LOSS.into(),
         default: ParameterValue::String(LossKind::NAMES[0].to_owned()),
         unit: "",
-        range: ParameterRange::Choice(&LossKind::NAMES),
+        range: ParameterRange::Choice(LossKind::NAMES.to_vec()),
         change: Change::Unconfigured,
         description: "How joints are compared whose axes were all seen: the chord between rotations, or the \
                       difference of rotation vectors."

@@ -40,17 +40,17 @@ impl Generator {
     /// Reads `gan_inversion.safetensors`.
     ///
     /// # Errors
-    /// [`TaskError::Weights`] or [`TaskError::Io`] about the file.
-    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self> {
+    /// [`NnError`] about the file.
+    pub fn load(path: &Path, options: &LoadOptions) -> thalweg_nn::Result<Self> {
         let file = provision::open(path, FORMAT, options)?;
         let layers = WIDTHS.len() - 1;
         let names: Vec<String> = (0..layers).map(weight_name).chain((0..layers - 1).map(bias_name)).collect();
         file.expect_names(names.iter().map(String::as_str))?;
         let kernel = |layer: usize| file.tensor(&names[layer], &[WIDTHS[layer], WIDTHS[layer + 1], KERNEL, KERNEL]);
-        let kernels = (1..layers).map(kernel).collect::<Result<Vec<_>>>()?;
+        let kernels = (1..layers).map(kernel).collect::<thalweg_nn::Result<Vec<_>>>()?;
         let first = kernel(0)?.view([LATENT, -1]).tr().contiguous();
         let bias = |layer: usize| file.tensor(&bias_name(layer), &[WIDTHS[layer + 1]]);
-        Ok(Self { first, kernels, biases: (0..layers - 1).map(bias).collect::<Result<_>>()? })
+        Ok(Self { first, kernels, biases: (0..layers - 1).map(bias).collect::<thalweg_nn::Result<_>>()? })
     }
 
     /// Makes images of latents.

@@ -62,8 +62,8 @@ impl Lpips {
     /// Reads `lpips_alexnet.safetensors`.
     ///
     /// # Errors
-    /// [`thalweg_task::TaskError`] about the file.
-    pub fn load(path: &Path, options: &LoadOptions) -> Result<Self> {
+    /// [`thalweg_nn::NnError`] about the file.
+    pub fn load(path: &Path, options: &LoadOptions) -> thalweg_nn::Result<Self> {
         let file = provision::open(path, FORMAT, options)?;
         let (mut convolutions, mut roots, mut inputs) = (Vec::new(), Vec::new(), CHANNELS);
         for (index, Layer { outputs, kernel, .. }) in LAYERS.iter().enumerate() {

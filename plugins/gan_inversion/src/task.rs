@@ -1,7 +1,7 @@
 //! The task: a generator as F, LPIPS and squared error as L.
 
 use tch::Tensor;
-use thalweg_task::weights::fingerprint;
+use thalweg_nn::weights::fingerprint;
 use thalweg_task::{
     Entry, ImageSpec, Kinds, LoadOptions, Objective, Observation, ParameterValue, Reconstruction, Result, Target, Task,
     TaskError, TaskSpec,

@@ -7,8 +7,9 @@ use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::weights::{self, Weights};
-use thalweg_task::{AdamW, AdamWConfig, TaskError};
+use thalweg_nn::weights::{self, Weights};
+use thalweg_nn::{AdamW, AdamWConfig};
+use thalweg_task::TaskError;
 
 use super::{Figures, PoseSet, Vae, measure};
 use crate::body::Body;
@@ -116,7 +117,7 @@ pub fn train(
     let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
     let mut optimizer = AdamW::new(vae.parameters(), config);
     if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
-        resume(path, options, &mut optimizer, device)?;
+        resume(path, options, &mut optimizer, device).map_err(TaskError::from)?;
     }
     while optimizer.steps() < options.steps {
         let (loss, kl) = step(options, &vae, &body, training, &mut optimizer);
@@ -126,7 +127,7 @@ pub fn train(
             if !progress.loss.is_finite() {
                 return Err(TrainError::NotFinite { step: done, loss: progress.loss, rate: options.rate });
             }
-            keep(options, &optimizer)?;
+            keep(options, &optimizer).map_err(TaskError::from)?;
             if !report(&progress) {
                 break;
             }
@@ -191,7 +192,7 @@ fn progress(
     })
 }
 
-fn keep(options: &TrainOptions, optimizer: &AdamW) -> Result<(), TaskError> {
+fn keep(options: &TrainOptions, optimizer: &AdamW) -> thalweg_nn::Result<()> {
     let Some(path) = &options.checkpoint else { return Ok(()) };
     let metadata = [
         ("format", "thalweg-body-pose-checkpoint".to_owned()),
@@ -201,7 +202,7 @@ fn keep(options: &TrainOptions, optimizer: &AdamW) -> Result<(), TaskError> {
     weights::save(path, &optimizer.named("optimizer"), &metadata)
 }
 
-fn resume(path: &Path, options: &TrainOptions, optimizer: &mut AdamW, device: Device) -> Result<(), TaskError> {
+fn resume(path: &Path, options: &TrainOptions, optimizer: &mut AdamW, device: Device) -> thalweg_nn::Result<()> {
     let file = Weights::open(path, Kind::Float, device)?;
     file.expect_meta("format", "thalweg-body-pose-checkpoint")?;
     file.expect_meta("options", &resumable(options))?;

@@ -6,8 +6,9 @@ use rand::Rng;
 use rand::distr::Uniform;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::weights::{self, Weights};
-use thalweg_task::{Perceptron, Result};
+use thalweg_nn::Perceptron;
+use thalweg_nn::weights::{self, Weights};
+use thalweg_task::Result;
 
 use crate::rotation::matrix_from_6d;
 use crate::skeleton::NAMES;
@@ -53,8 +54,8 @@ impl Vae {
     /// Reads trained weights.
     ///
     /// # Errors
-    /// [`thalweg_task::TaskError::Io`] or [`thalweg_task::TaskError::Weights`].
-    pub fn load(path: &Path, kind: Kind, device: Device) -> Result<Self> {
+    /// [`thalweg_nn::NnError`] about the file.
+    pub fn load(path: &Path, kind: Kind, device: Device) -> thalweg_nn::Result<Self> {
         let file = Weights::open(path, kind, device)?;
         file.expect_meta("format", "thalweg-body-pose")?;
         Ok(Self {
@@ -66,8 +67,8 @@ impl Vae {
     /// Writes the weights in `parameters` (encoder first, as [`Vae::parameters`] lists them).
     ///
     /// # Errors
-    /// [`thalweg_task::TaskError::Io`].
-    pub fn save(&self, path: &Path, parameters: Vec<Tensor>, metadata: &[(&str, String)]) -> Result<()> {
+    /// [`thalweg_nn::NnError::Io`].
+    pub fn save(&self, path: &Path, parameters: Vec<Tensor>, metadata: &[(&str, String)]) -> thalweg_nn::Result<()> {
         let names = self.encoder.named("encoder").into_iter().chain(self.decoder.named("decoder"));
         let tensors: Vec<_> = names.zip(parameters).map(|((name, _), tensor)| (name, tensor)).collect();
         let mut all = vec![("format", "thalweg-body-pose".to_owned()), ("version", "1".to_owned())];

@@ -1,7 +1,0 @@
-//! `thalweg_node`: the ROS 2 node.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    thalweg::ros::main()
-}

@@ -1,0 +1,89 @@
+//! `thalweg doctor`: looks at everything that the node depends on, and says what to do.
+
+mod finding;
+mod machine;
+mod model;
+mod python;
+#[cfg(feature = "ros")]
+mod ros;
+mod space;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::console;
+use finding::{Finding, Level};
+
+/// What `--help` prints below the options.
+const HELP: &str = "\
+One line for each check: ok, warn or FAIL, what was looked at, what was found, and what to do.
+A build with ROS also looks at the graph for a second, in the ROS domain of the environment.
+Nothing is changed. Exit code 5 when a check fails.
+
+Examples:
+  thalweg doctor
+  thalweg doctor --params-file node.yaml
+  thalweg doctor --task planar_arm --models weights";
+
+/// Options of `thalweg doctor`.
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct DoctorArguments {
+    /// Task to load
+    #[arg(long, value_name = "TASK", default_value = "body_pose")]
+    task: String,
+    /// Folder of the weights of tasks
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// The learned landscape [default: MODELS/TASK_theta.safetensors]
+    #[arg(long, value_name = "FILE")]
+    landscape: Option<PathBuf>,
+    /// Parameter file of the node
+    #[arg(long, value_name = "FILE")]
+    params_file: Option<PathBuf>,
+}
+
+/// Some checks failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{} failed: {}", if names.len() == 1 { "one check".to_owned() } else { format!("{} checks", names.len()) }, names.join(", "))]
+pub(crate) struct ChecksFailed {
+    /// What was looked at.
+    names: Vec<&'static str>,
+}
+
+/// Checks everything, telling each finding as it comes.
+pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    let mut tell = |finding: Finding| {
+        if finding.level == Level::Fail {
+            failed.push(finding.what);
+        }
+        console::print(&format!("{finding}\n"))
+    };
+    tell(model::parameters(arguments.params_file.as_deref()))?;
+    model::task_and_landscape(arguments).into_iter().try_for_each(&mut tell)?;
+    machine::CHECKS.iter().try_for_each(|check| tell(check()))?;
+    tell(python::peers())?;
+    ros_checks().into_iter().try_for_each(&mut tell)?;
+    failed.dedup();
+    if failed.is_empty() { Ok(()) } else { Err(ChecksFailed { names: failed }.into()) }
+}
+
+#[cfg(feature = "ros")]
+fn ros_checks() -> Vec<Finding> {
+    ros::checks()
+}
+
+#[cfg(not(feature = "ros"))]
+fn ros_checks() -> Vec<Finding> {
+    vec![Finding::ok("ROS", "this build has no ROS; the node needs one with --features ros")]
+}
+
+/// Declares the node's parameters from this program's arguments, as the node does, and ends: what
+/// `doctor` runs in a process of its own, for rcl reads the arguments of a process.
+#[cfg(feature = "ros")]
+pub(crate) fn declare_parameters() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    thalweg_ros::survey::declare_parameters(&arguments)
+}

@@ -1,0 +1,83 @@
+//! What long jobs share: a progress bar, a log file of JSON lines, a stop on Ctrl-C.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+
+/// Exit code of a program ended by an interrupt, as shells have it.
+const INTERRUPTED: i32 = 130;
+
+/// A running job.
+pub struct Job {
+    bar: ProgressBar,
+    log: File,
+    stopped: Arc<AtomicBool>,
+    failure: Option<anyhow::Error>,
+}
+
+impl Job {
+    /// Opens the log (appending: a resumed job goes on writing) and shows the bar.
+    pub fn start(title: &str, length: u64, log: &Path) -> anyhow::Result<Self> {
+        if let Some(folder) = log.parent() {
+            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write the log {}", log.display()))?;
+        let stopped = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stopped);
+        let handler = move || {
+            // The first time the job ends at its next report, with a checkpoint; the second time at once.
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED);
+            }
+        };
+        ctrlc::set_handler(handler).context("cannot catch Ctrl-C")?;
+        let style =
+            ProgressStyle::with_template("{prefix} [{elapsed_precise}<{eta_precise}] {wide_bar} {pos}/{len} {msg}")?;
+        let bar = ProgressBar::new(length).with_style(style).with_prefix(title.to_owned());
+        Ok(Self { bar, log: file, stopped, failure: None })
+    }
+
+    /// Moves the bar and writes one line; returns whether to go on.
+    pub fn report(&mut self, position: u64, message: &str, line: &impl Serialize) -> bool {
+        self.bar.set_position(position);
+        self.bar.set_message(message.to_owned());
+        self.failure = self.write(line).err();
+        self.failure.is_none() && !self.stopped.load(Ordering::Relaxed)
+    }
+
+    fn write(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
+        writeln!(self.log, "{}", serde_json::to_string(line)?).context("cannot write the log")
+    }
+
+    /// Ends the job; an error when it was stopped, or when its log could not be written.
+    pub fn finish(mut self, checkpoint: &Path) -> anyhow::Result<()> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        if self.stopped.load(Ordering::Relaxed) {
+            anyhow::bail!("stopped; the same command resumes from {}", checkpoint.display());
+        }
+        Ok(())
+    }
+
+    /// Removes the checkpoint of a finished job.
+    pub fn forget(checkpoint: &Path) -> anyhow::Result<()> {
+        if !checkpoint.exists() {
+            return Ok(());
+        }
+        std::fs::remove_file(checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

@@ -1,0 +1,95 @@
+//! The command line: everything of thalweg that needs no ROS.
+
+mod check;
+pub mod console;
+pub mod describe;
+mod doctor;
+mod export;
+pub mod failure;
+pub mod job;
+mod motion;
+pub mod observation;
+mod params;
+mod recover;
+mod replay;
+mod solve;
+mod task_options;
+mod tasks;
+pub mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Real-time inversion of neural networks on learned landscapes.
+///
+/// Exit codes: 0 success, 1 failure, 2 wrong usage, 3 bad input (observation, recording,
+/// parameter), 4 weights missing, damaged or made for something else, 5 a check failed.
+#[derive(Parser)]
+#[command(version, about, verbatim_doc_comment)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List the tasks and what they observe
+    Tasks(tasks::TasksArguments),
+    /// Check that a task keeps the contract
+    Check(check::CheckArguments),
+    /// Solve one observation, from JSON or from a recorded motion
+    Solve(solve::SolveArguments),
+    /// Train weights
+    #[command(subcommand)]
+    Train(train::Train),
+    /// Keep clips of motion capture as latents of the body_pose task
+    Motion(motion::MotionArguments),
+    /// Tell what is in a recording
+    Describe(describe::DescribeArguments),
+    /// Write a recording as NumPy arrays or CSV
+    Export(export::ExportArguments),
+    /// Make a whole file of a recording that was cut off or damaged
+    Recover(recover::RecoverArguments),
+    /// Solve a recording again and compare bit for bit
+    Replay(replay::ReplayArguments),
+    /// Print a parameter file for the ROS 2 node
+    Params(params::ParamsArguments),
+    /// Look at everything that the node depends on, and say what to do
+    Doctor(doctor::DoctorArguments),
+    /// Declare the node's parameters and end; doctor starts it
+    #[cfg(feature = "ros")]
+    #[command(hide = true)]
+    RosParameters {
+        /// What rcl reads
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        _arguments: Vec<String>,
+    },
+}
+
+/// Runs the program: reads the command line, and ends as its exit codes say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    failure::guarded(|| run(&command))
+}
+
+/// Runs a command; most have one way to succeed.
+fn run(command: &Command) -> anyhow::Result<ExitCode> {
+    let done = match command {
+        Command::Tasks(arguments) => tasks::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Solve(arguments) => solve::run(arguments),
+        Command::Train(arguments) => train::run(arguments),
+        Command::Motion(arguments) => motion::run(arguments),
+        Command::Describe(arguments) => describe::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+        Command::Recover(arguments) => return recover::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
+        Command::Params(arguments) => params::run(arguments),
+        Command::Doctor(arguments) => doctor::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::RosParameters { .. } => doctor::declare_parameters(),
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}

@@ -1,0 +1,7 @@
+//! The program `thalweg`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    thalweg_cli::main()
+}

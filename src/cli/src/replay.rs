@@ -1,0 +1,127 @@
+//! `thalweg replay`: recorded solves, done again, or the joint states of any bag, solved.
+
+mod bag;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use thalweg::Registry;
+use thalweg_node::solver::{Difference, Replayer, Verdict};
+use thalweg_record::Reader;
+
+use crate::console::print;
+use crate::describe::files;
+
+/// Options of `thalweg replay`.
+#[derive(Args)]
+pub(crate) struct ReplayArguments {
+    /// Recording or folder of them; with --task, any rosbag2 MCAP file with joint states
+    recording: PathBuf,
+    /// Solve the joint states of a bag for this task, with the node's default parameters
+    #[arg(long)]
+    task: Option<String>,
+    /// Topic of the joint states [default: the only one]
+    #[arg(long, requires = "task")]
+    topic: Option<String>,
+    /// Steps for each message of a bag
+    #[arg(long, requires = "task", default_value_t = 20)]
+    steps: u32,
+    /// Folder into which the solves of a bag are recorded
+    #[arg(long, requires = "task")]
+    output: Option<PathBuf>,
+    /// Folder of the weights, in place of the recorded one
+    #[arg(long)]
+    models: Option<PathBuf>,
+    /// Further landscapes and starts that the node may have loaded; may be repeated
+    #[arg(long, value_name = "FILE")]
+    weights: Vec<PathBuf>,
+}
+
+/// A solve that came out otherwise, or could not be repeated: the command fails with code 5.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{different} of {solves} solves came out otherwise; the first: solve {index}, {what}[{place}] was {recorded}, is {repeated}"
+)]
+pub(crate) struct NotReproduced {
+    different: u64,
+    solves: u64,
+    index: u64,
+    what: &'static str,
+    place: usize,
+    recorded: f64,
+    repeated: f64,
+}
+
+/// What came of one recording.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    same: u64,
+    different: u64,
+    unanchored: u64,
+    first: Option<(u64, Difference)>,
+}
+
+/// Repeats every solve and compares bit for bit.
+pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
+    if let Some(task) = &arguments.task {
+        return bag::run(&arguments.recording, task, arguments);
+    }
+    let files = files(&arguments.recording)?;
+    let mut all = Tally::default();
+    for file in &files {
+        let tally = repeat(file, arguments).with_context(|| file.display().to_string())?;
+        print(&format!("{}: {}\n", file.display(), tally.words()))?;
+        all.add(tally);
+    }
+    match all.first {
+        None => Ok(()),
+        Some((index, Difference { what, place, recorded, repeated })) => {
+            let (different, solves) = (all.different, all.same + all.different);
+            Err(NotReproduced { different, solves, index, what, place, recorded, repeated }.into())
+        }
+    }
+}
+
+fn repeat(file: &Path, arguments: &ReplayArguments) -> anyhow::Result<Tally> {
+    let mut reader = Reader::open(file)?;
+    let mut replayer =
+        Replayer::new(&Registry::shipped(), reader.setup(), arguments.models.as_deref(), &arguments.weights)?;
+    let mut tally = Tally::default();
+    for solve in reader.solves() {
+        let solve = solve?;
+        tally.count(solve.index, replayer.repeat(&solve)?);
+    }
+    Ok(tally)
+}
+
+impl Tally {
+    fn count(&mut self, index: u64, verdict: Verdict) {
+        match verdict {
+            Verdict::Same => self.same += 1,
+            Verdict::Unanchored => self.unanchored += 1,
+            Verdict::Different(difference) => {
+                self.different += 1;
+                self.first.get_or_insert((index, difference));
+            }
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.same += other.same;
+        self.different += other.different;
+        self.unanchored += other.unanchored;
+        self.first = self.first.or(other.first);
+    }
+
+    fn words(&self) -> String {
+        let mut words = format!("{} solves, {} reproduced bit for bit", self.same + self.different, self.same);
+        if self.different > 0 {
+            words += &format!(", {} different", self.different);
+        }
+        if self.unanchored > 0 {
+            words += &format!(", {} not tried: they go on from a solve that is lost", self.unanchored);
+        }
+        words
+    }
+}

@@ -1,0 +1,34 @@
+//! `thalweg train`: priors and landscapes.
+
+mod data;
+mod device;
+mod encoder;
+mod prior;
+pub mod retrain;
+mod start;
+mod theta;
+
+use clap::Subcommand;
+
+/// What can be trained.
+#[derive(Subcommand)]
+pub(crate) enum Train {
+    /// Train the pose prior (the forward model of `body_pose`) on motion capture
+    Prior(prior::PriorArguments),
+    /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
+    Theta(Box<theta::ThetaArguments>),
+    /// Train an amortised start: from an observation to where descents begin on a landscape
+    Start(start::StartArguments),
+    /// Train an amortised start that sees: from an image, gaps marked, to the latents that it may have
+    Encoder(encoder::EncoderArguments),
+}
+
+/// Runs one of the trainings.
+pub(crate) fn run(train: &Train) -> anyhow::Result<()> {
+    match train {
+        Train::Prior(arguments) => prior::run(arguments),
+        Train::Theta(arguments) => theta::run(arguments),
+        Train::Start(arguments) => start::run(arguments),
+        Train::Encoder(arguments) => encoder::run(arguments),
+    }
+}

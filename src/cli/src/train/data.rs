@@ -1,0 +1,127 @@
+//! What landscapes and starts are trained on: motion capture, or what the task's own prior draws.
+
+use std::path::Path;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tch::Tensor;
+use thalweg::motion::Motion;
+use thalweg_body_pose::dataset::{Dataset, Source, Split};
+use thalweg_body_pose::{joint_angles, prior};
+use thalweg_task::{Masked, Observation, Task};
+use thalweg_train::Data;
+
+use crate::console;
+use crate::failure::InputError;
+
+/// Most observations that are drawn where there are no recordings: enough not to be learned by heart.
+const DRAWN: usize = 65_536;
+/// Numbers in all of them together beyond which they are fewer: images fill the memory.
+const DRAWN_NUMBERS: usize = 1 << 26;
+/// Seed of the held-out observations that are drawn: the same in every training.
+const HELD_OUT_SEED: u64 = 0x6865_6c64;
+/// Observations of the shipped validation set where they are drawn, and their seed: the same for all.
+const SHIPPED: usize = 512;
+const SHIPPED_SEED: u64 = 0x7368_6970;
+/// Fewest training clips, a guess: with a tenth of all clips for validation, fewer leave it empty.
+const TRAINING_CLIPS: usize = 10;
+/// Fewest validation clips, where there is a validation.
+const VALIDATION_CLIPS: usize = 1;
+
+/// Where the observations of a training come from.
+pub(super) struct DataSource<'a> {
+    /// Folder with the motion capture.
+    pub(super) folder: Option<&'a Path>,
+    /// How many are drawn from the task's own prior.
+    pub(super) drawn: Option<usize>,
+    /// Seed of what is drawn.
+    pub(super) seed: u64,
+    /// How many are held out where all are drawn; none where nothing is held out.
+    pub(super) held_out: Option<usize>,
+}
+
+/// Takes the clips, training ones with their mirror images, and draws from the task's prior.
+///
+/// What is drawn may help where clips are few.
+pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<Data> {
+    let mut random = StdRng::seed_from_u64(source.seed);
+    let Some(folder) = source.folder else {
+        let training = thalweg_task::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
+        let mut random = StdRng::seed_from_u64(HELD_OUT_SEED);
+        let held_out = source.held_out.map(|rows| thalweg_task::sampled(task, rows, &mut random)).transpose()?;
+        return Ok(Data { training, held_out, ..Data::default() });
+    };
+    let name = &task.spec().name;
+    if name != thalweg_body_pose::ENTRY.name {
+        return Err(InputError::DataOfBodyPose(name.clone()).into());
+    }
+    let drawn = match source.drawn.unwrap_or(0) {
+        0 => None,
+        count => thalweg_task::sampled(task, count, &mut random)?.joints,
+    };
+    recorded(folder, source.held_out.is_some(), drawn.as_ref())
+}
+
+/// What a retraining rehearses where no motion capture is at hand: bundled training poses of body_pose, else what
+/// the task's prior draws.
+pub(super) fn rehearsal(source: &DataSource<'_>, bundled: &Path, task: &dyn Task) -> anyhow::Result<Data> {
+    if source.folder.is_some() || task.spec().name != thalweg_body_pose::ENTRY.name {
+        return load(source, task);
+    }
+    let all = decoded(task, bundled)?;
+    // Every sixteenth pose chooses between averages of theta.
+    let part = |is_held_out: bool| {
+        let rows: Vec<i64> = (0..all.rows()).filter(|row| (row % 16 == 15) == is_held_out).collect();
+        all.select_rows(&Tensor::from_slice(&rows))
+    };
+    Ok(Data { training: part(false), held_out: Some(part(true)), ..Data::default() })
+}
+
+/// The set on which a retrained landscape must be no worse: the bundled motion of body_pose, else what the task's
+/// prior draws with a fixed seed.
+pub(super) fn shipped(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
+    let spec = task.spec();
+    if spec.name != thalweg_body_pose::ENTRY.name {
+        return Ok(thalweg_task::sampled(task, SHIPPED, &mut StdRng::seed_from_u64(SHIPPED_SEED))?);
+    }
+    decoded(task, motion)
+}
+
+/// Complete observations of bundled latents.
+fn decoded(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
+    let spec = task.spec();
+    let motion = Motion::load(motion, spec).map_err(InputError::Motion)?;
+    Ok(tch::no_grad(|| task.render(&task.forward(&motion.x)?))?.as_observation(spec))
+}
+
+/// How many observations are drawn where nobody says.
+fn default_count(task: &dyn Task) -> usize {
+    let row = task.spec().output.iter().product::<i64>().max(1) as usize;
+    (DRAWN_NUMBERS / row).clamp(1, DRAWN)
+}
+
+fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::Result<Data> {
+    let dataset = Dataset::load(folder)?;
+    console::print(&left_out(&dataset))?;
+    dataset.expect_clips(Split::Train, TRAINING_CLIPS)?;
+    if validates {
+        dataset.expect_clips(Split::Validation, VALIDATION_CLIPS)?;
+    }
+    let poses = joint_angles(&prior::training_poses(&dataset));
+    let drawn = drawn.map(|drawn| drawn.value().to_device(poses.device()));
+    let all: Vec<&Tensor> = [Some(&poses), drawn.as_ref()].into_iter().flatten().collect();
+    let training = Observation::of_joints(&Tensor::cat(&all, 0));
+    let held_out = validates.then(|| Observation::of_joints(&joint_angles(&dataset.poses(Split::Validation))));
+    Ok(Data { training, held_out, ..Data::default() })
+}
+
+/// Tells how many poses cannot be used; nothing when all can.
+fn left_out(dataset: &Dataset) -> String {
+    let counted = Source::ALL.map(|source| (source.file(), dataset.not_finite(source)));
+    let parts: Vec<String> =
+        counted.iter().filter(|(_, count)| *count > 0).map(|(file, count)| format!("{count} of {file}")).collect();
+    if parts.is_empty() {
+        return String::new();
+    }
+    format!("left out poses with values that are not finite: {}\n", parts.join(", "))
+}

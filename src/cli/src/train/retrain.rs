@@ -1,0 +1,228 @@
+//! `thalweg train theta --from-recordings`: a landscape for what a node has met, and whether it is promoted.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use thalweg_engine::landscape::Landscape;
+use thalweg_nn::weights::write_atomically;
+use thalweg_task::{Observation, Task};
+use thalweg_train::{
+    Comparison, Data, Habits, Judged, Load, Logbook, Logged, LoggedCounts, LoggedOptions, ThetaOptions, ThetaProgress,
+    Verdict,
+};
+
+use super::data::{self, DataSource};
+use super::theta::checkpoint;
+use crate::console;
+use crate::describe::files;
+use crate::job::Job;
+
+/// Steps to which curves are drawn.
+const CURVE: u32 = 50;
+/// Most observations in a comparison: the mean is known to some hundredths, in seconds.
+const ROWS: usize = 340;
+/// Most steps of a training's descents, however many the node has time for: they cost as much as all else.
+const MOST_STEPS: u32 = 20;
+/// The shipped validation set, and what is rehearsed, of body_pose.
+pub const VALIDATION: &str = "assets/motion.safetensors";
+pub const REHEARSAL: &str = "assets/rehearsal.safetensors";
+/// What is called so in the verdict.
+pub const RECORDED: &str = "held-out recordings";
+const SHIPPED: &str = "the shipped validation set";
+
+/// Options of a retraining.
+#[derive(Args)]
+pub struct RetrainArguments {
+    /// Recording, or folder of recordings, to retrain on: from the current landscape, promoted only when it is
+    /// no worse than that one on held-out recordings and on the shipped validation set, and better on one
+    #[arg(long, value_name = "RECORDINGS", conflicts_with = "data")]
+    pub from_recordings: Option<PathBuf>,
+    /// Folder with motion capture that is mixed in, for body_pose [default: --rehearsal]
+    #[arg(long, value_name = "FOLDER", requires = "from_recordings")]
+    pub mix: Option<PathBuf>,
+    /// Bundled training poses that are mixed in, for body_pose; other tasks draw from their prior
+    #[arg(long, value_name = "MOTION", default_value = REHEARSAL)]
+    pub rehearsal: PathBuf,
+    /// Weight of what settled solves say of unseen parts, against what was seen; 0 for none
+    #[arg(long, default_value_t = 0.1, value_parser = weight)]
+    pub pseudo_weight: f64,
+    /// The shipped validation set of body_pose; other tasks draw theirs
+    #[arg(long, value_name = "MOTION", default_value = VALIDATION)]
+    pub validation: PathBuf,
+    /// Folder for retrain.json: figures and curves of loss against steps
+    #[arg(long, requires = "from_recordings")]
+    pub report: Option<PathBuf>,
+}
+
+fn weight(text: &str) -> Result<f64, String> {
+    let fits = |weight: &f64| (0.0..=1.0).contains(weight);
+    text.parse().ok().filter(fits).ok_or_else(|| "expected a number in [0, 1]".to_owned())
+}
+
+/// The new landscape was not promoted: the command fails with code 5.
+#[derive(Debug, thiserror::Error)]
+#[error("not promoted: {reason}; the current landscape stays, the new one is {}", path.display())]
+pub struct NotPromoted {
+    reason: String,
+    path: PathBuf,
+}
+
+/// A retraining, its files and its data.
+pub struct Retraining<'a> {
+    pub arguments: &'a RetrainArguments,
+    /// Recording, or folder of recordings.
+    pub recordings: &'a Path,
+    /// The current landscape.
+    pub current: &'a Path,
+    /// Where the new one goes when it is promoted.
+    pub output: &'a Path,
+    pub drawn: Option<usize>,
+    pub options: ThetaOptions,
+    /// Step size and steps of descents where they are given; else they are those of the node that recorded.
+    pub descent: (Option<f64>, Option<u32>),
+}
+
+/// What came of it.
+#[derive(Serialize)]
+pub struct Report {
+    recordings: LoggedCounts,
+    /// Identities.
+    pub current: String,
+    pub new: String,
+    /// Share of the way from the one to the other that was taken.
+    share: f64,
+    pub promoted: bool,
+    reason: String,
+    pub verdict: Verdict,
+}
+
+impl Retraining<'_> {
+    /// Trains, or resumes, compares, and promotes or not.
+    pub fn run(&self, load: &Load) -> anyhow::Result<Report> {
+        let task = load()?;
+        let spec = task.spec();
+        let current = Landscape::trained(self.current, spec)?;
+        let logged = self.read(task.as_ref(), &current)?;
+        let options = self.options_for(&logged.habits);
+        let rehearsed = self.rehearsed(task.as_ref())?;
+        let data = logged.mixed_with(&rehearsed);
+        let shipped = data::shipped(task.as_ref(), &self.arguments.validation)?;
+        let trained = self.train(load, &data, &options)?;
+        let terms = Comparison { habits: logged.habits, curve: CURVE, rows: ROWS, masks: options.masks };
+        let choice = [&logged.validation, rehearsed.held_out.as_ref().unwrap_or(&rehearsed.training)];
+        let (new, share) = thalweg_train::temper(&terms, load, [&current, &trained], choice)?;
+        console::print(&format!("taken: {share} of the way from the current landscape to what was trained\n"))?;
+        let sets: [(&str, &Observation); 2] = [(RECORDED, &logged.held_out), (SHIPPED, &shipped)];
+        let verdict = thalweg_train::promote(&terms, load, [&current, &new], &sets)?;
+        let (promoted, reason) = (verdict.is_promoted(), verdict.reason());
+        console::print(&table(&verdict))?;
+        let path = if promoted { self.output.to_owned() } else { rejected(self.output) };
+        let how = [
+            ("options", serde_json::to_string(&options)?),
+            ("data", data.fingerprint()),
+            ("retrained_from", current.id().to_owned()),
+            ("share", share.to_string()),
+        ];
+        new.save(&path, spec, &how)?;
+        Job::forget(&checkpoint(self.output))?;
+        let (current, new) = (current.id().to_owned(), new.id().to_owned());
+        let report = Report { recordings: logged.counts, current, new, share, promoted, reason, verdict };
+        if let Some(folder) = &self.arguments.report {
+            report.save(folder)?;
+        }
+        Ok(report)
+    }
+
+    /// Descents of the training are as the node's: a landscape is good for the steps that it was trained with.
+    fn options_for(&self, habits: &Habits) -> ThetaOptions {
+        let mut options = self.options.clone();
+        options.collection.rate_z = self.descent.0.unwrap_or(habits.rate);
+        options.collection.steps = self.descent.1.unwrap_or(habits.steps.min(MOST_STEPS));
+        options
+    }
+
+    fn read(&self, task: &dyn Task, current: &Landscape) -> anyhow::Result<Logged> {
+        let mut book = Logbook::new(task.spec(), (current.id(), current.dim()));
+        for file in files(self.recordings)? {
+            book.add(&file)?;
+        }
+        let collection = &self.options.collection;
+        let points = collection.descents * (collection.steps as usize + 1);
+        let (pseudo_weight, seed) = (self.arguments.pseudo_weight, self.options.seed);
+        let logged = book.close(&LoggedOptions { pseudo_weight, points, seed })?;
+        console::print(&words(&logged))?;
+        Ok(logged)
+    }
+
+    fn rehearsed(&self, task: &dyn Task) -> anyhow::Result<Data> {
+        let source = DataSource {
+            folder: self.arguments.mix.as_deref(),
+            drawn: self.drawn,
+            seed: self.options.seed,
+            held_out: Some(self.options.validation.rows),
+        };
+        data::rehearsal(&source, &self.arguments.rehearsal, task)
+    }
+
+    fn train(&self, load: &Load, data: &Data, options: &ThetaOptions) -> anyhow::Result<Landscape> {
+        let mut job = Job::start("retrain", u64::from(options.buffers), &self.output.with_extension("log"))?;
+        let options = ThetaOptions {
+            start: Some(self.current.to_owned()),
+            checkpoint: Some(checkpoint(self.output)),
+            ..options.clone()
+        };
+        let report = |progress: &ThetaProgress| super::theta::report(&mut job, progress);
+        let new = thalweg_train::train(&options, load, data, &mut { report })?;
+        job.finish(&checkpoint(self.output))?;
+        Ok(new)
+    }
+}
+
+impl Report {
+    /// Tells a refusal as an error.
+    pub fn outcome(self, output: &Path) -> anyhow::Result<()> {
+        if !self.promoted {
+            return Err(NotPromoted { reason: self.reason, path: rejected(output) }.into());
+        }
+        console::print(&format!("promoted, for {}: wrote {}\n", self.reason, output.display()))
+    }
+
+    fn save(&self, folder: &Path) -> anyhow::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        write_atomically(&folder.join("retrain.json"), serde_json::to_string_pretty(self)?.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn rejected(output: &Path) -> PathBuf {
+    output.with_extension("rejected.safetensors")
+}
+
+fn words(logged: &Logged) -> String {
+    let LoggedCounts { files, foreign, solves, damaged, blind, visited, guessed } = logged.counts;
+    let mut text = format!("{files} recordings, {solves} solves: ");
+    text += &format!("{} to train on, {} to validate, ", logged.training.rows(), logged.validation.rows());
+    text += &format!("{} held out\n", logged.held_out.rows());
+    text += &format!("points of {visited} descents on the current landscape, {guessed} solves with pseudo-truth\n");
+    for (count, what) in [
+        (foreign, "recordings of another task or model"),
+        (damaged, "damaged pieces, or solves with numbers that are not finite"),
+        (blind, "solves that saw nothing"),
+    ] {
+        if count > 0 {
+            text += &format!("left out: {count} {what}\n");
+        }
+    }
+    text
+}
+
+fn table(verdict: &Verdict) -> String {
+    let mut text = "loss after  steps   current       new   2 s.e.   on\n".to_owned();
+    for judged in &verdict.sets {
+        let (current, new) = judged.losses();
+        let Judged { set, observations, steps, margin, .. } = judged;
+        text += &format!("{steps:>17} {current:>9.4} {new:>9.4} {margin:>8.4}   {set} ({observations})\n");
+    }
+    text
+}

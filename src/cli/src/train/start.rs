@@ -1,0 +1,123 @@
+//! `thalweg train start`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use thalweg::Registry;
+use thalweg_engine::landscape::Landscape;
+use thalweg_engine::pin_threads;
+use thalweg_task::LoadOptions;
+use thalweg_train::{MaskOptions, StartOptions, StartProgress};
+
+use super::data::{self, DataSource};
+use super::device::DeviceName;
+use crate::job::Job;
+
+/// Options of `thalweg train start`.
+#[derive(Args)]
+pub(crate) struct StartArguments {
+    /// Task to train for
+    #[arg(long, default_value = "body_pose")]
+    task: String,
+    /// Folder with the motion capture, for body_pose; without it observations are drawn from the task
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Folder of the weights of tasks
+    #[arg(long, default_value = "models")]
+    models: PathBuf,
+    /// Trained landscape that the start points lie on [default: the task's own latent]
+    #[arg(long)]
+    landscape: Option<PathBuf>,
+    /// Where the weights go [default: TASK_start.safetensors in the folder of --models]
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// Observations drawn from the task's own prior, beside those of --data
+    /// [default: none with --data, 65536 without, fewer where they are images]
+    #[arg(long)]
+    drawn: Option<usize>,
+    /// Let the start see everything; otherwise joints are hidden from it
+    #[arg(long)]
+    complete: bool,
+    /// Width of the hidden layers
+    #[arg(long, default_value_t = StartOptions::default().hidden)]
+    hidden: i64,
+    /// Dimension of the code
+    #[arg(long, default_value_t = StartOptions::default().code)]
+    code: i64,
+    /// Gradient steps
+    #[arg(long, default_value_t = StartOptions::default().steps)]
+    steps: i32,
+    /// Observations in a step
+    #[arg(long, default_value_t = StartOptions::default().batch)]
+    batch: usize,
+    /// Codes tried for each observation; 1 trains the zero code only
+    #[arg(long, default_value_t = StartOptions::default().samples)]
+    samples: usize,
+    /// Weight of the best code against the zero code
+    #[arg(long, default_value_t = StartOptions::default().diversity)]
+    diversity: f64,
+    /// Learning rate
+    #[arg(long, default_value_t = StartOptions::default().rate)]
+    rate: f64,
+    /// Weight decay
+    #[arg(long, default_value_t = StartOptions::default().weight_decay)]
+    weight_decay: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = StartOptions::default().seed)]
+    seed: u64,
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
+    /// Threads for libtorch
+    #[arg(long, default_value_t = 1)]
+    threads: u32,
+}
+
+/// Trains, or resumes, and writes the start.
+pub(crate) fn run(arguments: &StartArguments) -> anyhow::Result<()> {
+    pin_threads(arguments.threads);
+    let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
+    let default = models.join(format!("{}_start.safetensors", arguments.task));
+    let output = arguments.output.clone().unwrap_or(default);
+    let checkpoint = output.with_extension("checkpoint");
+    let task = Registry::shipped().load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
+    let spec = task.spec().clone();
+    let landscape = match &arguments.landscape {
+        Some(path) => Landscape::trained(path, &spec)?,
+        None => Landscape::identity(spec.latent),
+    };
+    let options = StartOptions { checkpoint: Some(checkpoint.clone()), ..options(arguments) };
+    let source = DataSource {
+        folder: arguments.data.as_deref(),
+        drawn: arguments.drawn,
+        seed: arguments.seed,
+        held_out: usize::try_from(options.validation_rows).ok(),
+    };
+    let data = data::load(&source, task.as_ref())?;
+    let mut job = Job::start("start", options.steps as u64, &output.with_extension("log"))?;
+    let start = thalweg_train::train_start(&options, task.as_ref(), &landscape, &data, &mut |progress| {
+        let StartProgress { step, update, first, best } = progress;
+        job.report(*step as u64, &format!("update {update:.3}, held out {first:.3}, best code {best:.3}"), progress)
+    })?;
+    job.finish(&checkpoint)?;
+    let how = [("options", serde_json::to_string(&options)?), ("data", data.fingerprint())];
+    start.save(&output, &spec, &landscape, &how)?;
+    Job::forget(&checkpoint)
+}
+
+fn options(arguments: &StartArguments) -> StartOptions {
+    let default = StartOptions::default();
+    StartOptions {
+        hidden: arguments.hidden,
+        code: arguments.code,
+        steps: arguments.steps,
+        batch: arguments.batch,
+        samples: arguments.samples,
+        diversity: arguments.diversity,
+        masks: if arguments.complete { MaskOptions::complete() } else { default.masks },
+        rate: arguments.rate,
+        weight_decay: arguments.weight_decay,
+        seed: arguments.seed,
+        ..default
+    }
+}

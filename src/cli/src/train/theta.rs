@@ -1,0 +1,159 @@
+//! `thalweg train theta`.
+
+mod options;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use tch::Device;
+use thalweg::Registry;
+use thalweg_engine::pin_threads;
+use thalweg_task::{LoadOptions, Task};
+use thalweg_train::{Preset, ThetaOptions, ThetaProgress};
+
+use self::options::{Changes, preset_parser};
+use super::data::{self, DataSource};
+use super::device::DeviceName;
+use super::retrain::{RetrainArguments, Retraining};
+use crate::console;
+use crate::job::Job;
+
+/// Options of `thalweg train theta`.
+#[derive(Args)]
+pub(crate) struct ThetaArguments {
+    /// Task to train for
+    #[arg(long, default_value = "body_pose")]
+    task: String,
+    /// Folder with the motion capture, for body_pose
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Folder of the weights of tasks
+    #[arg(long, default_value = "models")]
+    models: PathBuf,
+    /// Where the weights go [default: TASK_theta.safetensors in the folder of --models]
+    #[arg(long)]
+    output: Option<PathBuf>,
+    /// Observations drawn from the task's own prior, beside those of --data
+    /// [default: none with --data, 65536 without, fewer where they are images]
+    #[arg(long)]
+    drawn: Option<usize>,
+    /// Trained landscape to start from, with its own dimensions, instead of random weights; with --from-recordings
+    /// the current one [default there: TASK_theta.safetensors in the folder of --models]
+    #[arg(long)]
+    start: Option<PathBuf>,
+    /// Options that all others change [default: quick; retrain with --from-recordings]
+    #[arg(long, value_parser = preset_parser())]
+    preset: Option<String>,
+    /// Seed of everything random but the validation
+    #[arg(long, default_value_t = ThetaOptions::default().seed)]
+    seed: u64,
+    /// Train no further: write the best landscape of a stopped training
+    #[arg(long)]
+    finish: bool,
+    /// Where to compute
+    #[arg(long, default_value = "cpu")]
+    device: DeviceName,
+    /// Threads for libtorch, and for descents where they run natively
+    #[arg(long, default_value_t = 1)]
+    threads: u32,
+    #[command(flatten)]
+    retrain: RetrainArguments,
+    // Last, for its heading holds for all that follow.
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// Trains, or resumes, and writes the landscape.
+pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
+    pin_threads(arguments.threads);
+    let device = arguments.device.resolve()?;
+    let load = loader(arguments, device);
+    let task = load()?;
+    let output = output(arguments);
+    let options = options(arguments, task.spec().latent, &output);
+    options.validate()?;
+    expect_checkpoint(arguments.finish, &checkpoint(&output))?;
+    if let Some(recordings) = &arguments.retrain.from_recordings {
+        let default = theta_file(arguments);
+        let current = arguments.start.as_deref().unwrap_or(&default);
+        let (drawn, descent) = (arguments.drawn, arguments.changes.descent());
+        let arguments = &arguments.retrain;
+        let retraining = Retraining { arguments, recordings, current, output: &output, drawn, options, descent };
+        return retraining.run(&load)?.outcome(&output);
+    }
+    let source = DataSource {
+        folder: arguments.data.as_deref(),
+        drawn: arguments.drawn,
+        seed: arguments.seed,
+        held_out: (options.validation.every > 0).then_some(options.validation.rows),
+    };
+    let data = data::load(&source, task.as_ref())?;
+    let mut job = Job::start("theta", u64::from(options.buffers), &output.with_extension("log"))?;
+    let mut last = None;
+    let landscape = thalweg_train::train(&options, &load, &data, &mut |progress| {
+        last = Some(*progress);
+        report(&mut job, progress)
+    })?;
+    job.finish(&checkpoint(&output))?;
+    let how = [("options", serde_json::to_string(&options)?), ("data", data.fingerprint())];
+    landscape.save(&output, task.spec(), &how)?;
+    Job::forget(&checkpoint(&output))?;
+    console::print(&summary(&output, last.as_ref(), options.buffers))
+}
+
+/// Loads the task wherever the training computes.
+fn loader(arguments: &ThetaArguments, device: Device) -> impl Fn() -> thalweg_task::Result<Box<dyn Task>> + use<> {
+    let (name, models) = (arguments.task.clone(), arguments.models.clone());
+    let options = LoadOptions { models, device, ..LoadOptions::default() };
+    move || Registry::shipped().load(&name, &options)
+}
+
+fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptions {
+    let default = if arguments.retrain.from_recordings.is_some() { Preset::Retrain } else { Preset::default() };
+    let preset = arguments.preset.as_deref().and_then(Preset::named).unwrap_or(default);
+    ThetaOptions {
+        seed: arguments.seed,
+        start: arguments.start.clone(),
+        checkpoint: Some(checkpoint(output)),
+        finish: arguments.finish,
+        ..arguments.changes.applied_to(preset.options(latent))
+    }
+}
+
+/// Refuses to finish what was not begun.
+pub(super) fn expect_checkpoint(finish: bool, checkpoint: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!finish || checkpoint.exists(), "--finish: expected a checkpoint {}", checkpoint.display());
+    Ok(())
+}
+
+fn output(arguments: &ThetaArguments) -> PathBuf {
+    arguments.output.clone().unwrap_or_else(|| theta_file(arguments))
+}
+
+fn theta_file(arguments: &ThetaArguments) -> PathBuf {
+    arguments.models.join(format!("{}_theta.safetensors", arguments.task))
+}
+
+pub(super) fn checkpoint(output: &Path) -> PathBuf {
+    output.with_extension("checkpoint")
+}
+
+pub(super) fn report(job: &mut Job, progress: &ThetaProgress) -> bool {
+    let ThetaProgress { first, last, update, best, best_buffer, .. } = progress;
+    let mut message = format!("descents {first:.3} -> {last:.3}, update {update:.3}");
+    if let (Some(best), Some(buffer)) = (best, best_buffer) {
+        message += &format!(", held out {best:.4} at best, after {buffer}");
+    }
+    job.report(u64::from(progress.buffer), &message, progress)
+}
+
+fn summary(output: &Path, last: Option<&ThetaProgress>, buffers: u32) -> String {
+    let mut text = format!("wrote {}", output.display());
+    if let Some(ThetaProgress { buffer, best: Some(best), best_buffer: Some(best_buffer), .. }) = last {
+        text += &format!(": held-out loss {best:.4}, after buffer {best_buffer}");
+        if *buffer < buffers {
+            text += &format!("; stopped after {buffer} of {buffers} buffers, for it fell no more");
+        }
+    }
+    text + "\n"
+}

@@ -1,0 +1,354 @@
+//! The learned landscape theta: a map from the engine's `z` to a task's latent `x`.
+
+use std::path::{Path, PathBuf};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use tch::{Device, Kind, Tensor};
+use thalweg_nn::NnError;
+use thalweg_nn::Perceptron;
+use thalweg_nn::weights::{self, Weights};
+use thalweg_task::TaskSpec;
+
+/// Slope of theta's rectifiers below zero: LeakyReLU 0.2 (Liu et al., 2023, sec. 4).
+pub const SLOPE: f64 = 0.2;
+
+/// What a landscape file says it is, in the metadata entry `format`.
+const FORMAT: &str = "thalweg-landscape";
+/// Version of that format.
+const VERSION: &str = "1";
+/// Tensors of a landscape file are named `theta.{layer}.weight` and `theta.{layer}.bias`.
+const PREFIX: &str = "theta";
+
+/// Why a landscape was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LandscapeError {
+    /// The file is missing, damaged, or is no landscape.
+    #[error("landscape {0}")]
+    File(#[from] NnError),
+    /// The file was trained for another task.
+    #[error("landscape {}: trained for task {got}, expected task {expected}", path.display())]
+    OtherTask {
+        /// The file.
+        path: PathBuf,
+        /// The task at hand.
+        expected: String,
+        /// The task of the file.
+        got: String,
+    },
+    /// The file was trained for the same task with another forward model.
+    #[error("landscape {}: trained for model {got} of task {task}, expected model {expected}; train it again", path.display())]
+    OtherModel {
+        /// The file.
+        path: PathBuf,
+        /// The task at hand.
+        task: String,
+        /// Fingerprint of the task's forward model.
+        expected: String,
+        /// Fingerprint that the file is bound to.
+        got: String,
+    },
+    /// The file maps to a latent of another dimension.
+    #[error("landscape {}: maps to {got} latent dimensions, task {task} has {expected}", path.display())]
+    OtherLatent {
+        /// The file.
+        path: PathBuf,
+        /// The task at hand.
+        task: String,
+        /// Dimension of the task's latent.
+        expected: i64,
+        /// Dimension that the file maps to.
+        got: i64,
+    },
+    /// A dimension is not positive.
+    #[error("landscape: {axis} has dimension {got}, expected at least 1")]
+    Dimension {
+        /// z, x or hidden.
+        axis: &'static str,
+        /// The dimension that came.
+        got: i64,
+    },
+    /// The perceptron has not theta's three dense layers.
+    #[error("landscape: expected 3 dense layers, got {got}")]
+    Layers {
+        /// How many layers came.
+        got: usize,
+    },
+    /// Two landscapes do not have the same widths.
+    #[error("landscape: expected widths {expected:?}, got {got:?}")]
+    OtherShape {
+        /// Widths of the first.
+        expected: [i64; 4],
+        /// Widths of the other.
+        got: [i64; 4],
+    },
+    /// The landscape has no weights.
+    #[error("landscape: the identity has no weights")]
+    NoWeights,
+}
+
+/// Widths of theta: three dense layers `Z -> hidden -> hidden -> X`.
+///
+/// After Liu et al. (2023), sec. 4: `Z = 128`, `hidden = 512`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LandscapeShape {
+    /// Dimension `Z` in which the engine descends.
+    pub z: i64,
+    /// Dimension `X` of the task's latent.
+    pub x: i64,
+    /// Width of the two hidden layers.
+    pub hidden: i64,
+}
+
+impl LandscapeShape {
+    /// Takes the paper's widths for a task's latent dimension.
+    #[must_use]
+    pub fn for_latent(x: i64) -> Self {
+        Self { z: 128, x, hidden: 512 }
+    }
+
+    fn check(self) -> Result<Self, LandscapeError> {
+        for (axis, got) in [("z", self.z), ("x", self.x), ("hidden", self.hidden)] {
+            if got < 1 {
+                return Err(LandscapeError::Dimension { axis, got });
+            }
+        }
+        Ok(self)
+    }
+
+    fn widths(self) -> [i64; 4] {
+        [self.z, self.hidden, self.hidden, self.x]
+    }
+}
+
+/// Where the weights of a landscape come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Random,
+    Trained,
+}
+
+#[derive(Debug)]
+struct Theta {
+    perceptron: Perceptron,
+    shape: LandscapeShape,
+    origin: Origin,
+}
+
+/// The map theta from `z` to `x`: the identity, an untrained or a trained perceptron.
+///
+/// Its weights never change and carry no gradient. `z` is drawn from `N(0, I)`.
+#[derive(Debug)]
+pub struct Landscape {
+    theta: Option<Theta>,
+    latent: i64,
+    id: String,
+}
+
+impl Landscape {
+    /// Descends in the task's own latent: `x = z`.
+    #[must_use]
+    pub fn identity(latent: i64) -> Self {
+        Self { theta: None, latent, id: "identity".to_owned() }
+    }
+
+    /// Builds an untrained perceptron.
+    ///
+    /// Weights and biases are drawn from `U(-1/sqrt(in), 1/sqrt(in))`, the default of PyTorch's
+    /// `Linear`, by a generator of its own: the same seed gives the same landscape everywhere.
+    ///
+    /// # Errors
+    /// [`LandscapeError::Dimension`] when a width is below one.
+    pub fn random(shape: &LandscapeShape, seed: u64, kind: Kind, device: Device) -> Result<Self, LandscapeError> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let layer = |width: &[i64]| {
+            let bound = (width[0] as f64).sqrt().recip();
+            let mut draw = |size: &[i64]| uniform(&mut rng, size, bound).to_kind(kind).to_device(device);
+            (draw(&[width[1], width[0]]), draw(&[width[1]]))
+        };
+        let layers = shape.check()?.widths().windows(2).map(layer).collect();
+        Self::assemble(layers, *shape, Origin::Random, Some(format!("random-{seed}")))
+    }
+
+    /// Takes a copy of a perceptron's weights, as the trainer has them now.
+    ///
+    /// The perceptron must have theta's form: three layers and the slope [`SLOPE`].
+    ///
+    /// # Errors
+    /// [`LandscapeError::Layers`] when it has another number of layers.
+    pub fn from_perceptron(perceptron: &Perceptron) -> Result<Self, LandscapeError> {
+        let parameters: Vec<_> = perceptron.parameters().iter().map(|tensor| tensor.detach().copy()).collect();
+        let mut layers: Vec<(Tensor, Tensor)> = Vec::new();
+        let mut parameters = parameters.into_iter();
+        while let (Some(weight), Some(bias)) = (parameters.next(), parameters.next()) {
+            layers.push((weight, bias));
+        }
+        let [first, _, last] = layers.as_slice() else {
+            return Err(LandscapeError::Layers { got: layers.len() });
+        };
+        let [hidden, z] = first.0.size()[..] else {
+            return Err(LandscapeError::Layers { got: layers.len() });
+        };
+        let shape = LandscapeShape { z, x: last.0.size()[0], hidden };
+        Self::assemble(layers, shape, Origin::Trained, None)
+    }
+
+    /// The landscape whose weights lie between this one's and another's: this one at a share of 0, the other at 1.
+    ///
+    /// Between a network and what it was fine-tuned to, all along the line are good networks, often better than
+    /// both on what the first one knew (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022).
+    ///
+    /// # Errors
+    /// [`LandscapeError::NoWeights`] when one is the identity, [`LandscapeError::OtherShape`] when widths differ.
+    pub fn towards(&self, other: &Self, share: f64) -> Result<Self, LandscapeError> {
+        let (Some(one), Some(two)) = (&self.theta, &other.theta) else { return Err(LandscapeError::NoWeights) };
+        if one.shape != two.shape {
+            return Err(LandscapeError::OtherShape { expected: one.shape.widths(), got: two.shape.widths() });
+        }
+        let pairs = one.perceptron.parameters().into_iter().zip(two.perceptron.parameters());
+        let between: Vec<Tensor> = pairs.map(|(one, two)| &one + share * (&two - &one)).collect();
+        let layers = between.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
+        Self::assemble(layers, one.shape, Origin::Trained, None)
+    }
+
+    /// Reads a trained landscape and checks that it was trained for this task's forward model.
+    ///
+    /// Weights come as the task's element type, on its device.
+    ///
+    /// # Errors
+    /// [`LandscapeError`], each variant saying in one sentence what was expected and what came.
+    pub fn trained(path: &Path, spec: &TaskSpec) -> Result<Self, LandscapeError> {
+        let file = Weights::open(path, spec.kind, spec.device)?;
+        file.expect_meta("format", FORMAT)?;
+        file.expect_meta("version", VERSION)?;
+        check_bond(&file, spec)?;
+        let shape = LandscapeShape { z: file.meta("z")?, x: file.meta("x")?, hidden: file.meta("hidden")? }.check()?;
+        if shape.x != spec.latent {
+            let (path, task) = (path.to_owned(), spec.name.clone());
+            return Err(LandscapeError::OtherLatent { path, task, expected: spec.latent, got: shape.x });
+        }
+        let widths = shape.widths();
+        let names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
+        file.expect_names(names.iter().map(String::as_str))?;
+        let perceptron = Perceptron::load(&file, PREFIX, &widths, SLOPE)?;
+        let id = weights::fingerprint(&perceptron.named(PREFIX));
+        let theta = Theta { perceptron, shape, origin: Origin::Trained };
+        Ok(Self { theta: Some(theta), latent: shape.x, id })
+    }
+
+    fn assemble(
+        layers: Vec<(Tensor, Tensor)>,
+        shape: LandscapeShape,
+        origin: Origin,
+        id: Option<String>,
+    ) -> Result<Self, LandscapeError> {
+        let perceptron = Perceptron::new(layers, SLOPE)?;
+        let id = id.unwrap_or_else(|| weights::fingerprint(&perceptron.named(PREFIX)));
+        Ok(Self { theta: Some(Theta { perceptron, shape, origin }), latent: shape.x, id })
+    }
+
+    /// A second handle on the same weights, which never change.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        let second = |theta: &Theta| {
+            let layers: Vec<Tensor> = theta.perceptron.parameters();
+            let layers = layers.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
+            let perceptron = Perceptron::new(layers, SLOPE).expect("its layers fitted before");
+            Theta { perceptron, ..*theta }
+        };
+        Self { theta: self.theta.as_ref().map(second), latent: self.latent, id: self.id.clone() }
+    }
+
+    /// Maps `z`, `[K, Z]`, to `x`, `[K, X]`; row by row.
+    pub fn map(&self, z: &Tensor) -> Tensor {
+        self.theta.as_ref().map_or_else(|| z.shallow_clone(), |theta| theta.perceptron.forward(z))
+    }
+
+    /// Dimension `Z` in which the engine descends.
+    #[must_use]
+    pub fn dim(&self) -> i64 {
+        self.theta.as_ref().map_or(self.latent, |theta| theta.shape.z)
+    }
+
+    /// Dimension `X` of the task's latent.
+    #[must_use]
+    pub fn latent(&self) -> i64 {
+        self.latent
+    }
+
+    /// Names what kind of landscape this is: identity, random or trained.
+    #[must_use]
+    pub fn kind_name(&self) -> &'static str {
+        match self.theta.as_ref().map(|theta| theta.origin) {
+            None => "identity",
+            Some(Origin::Random) => "random",
+            Some(Origin::Trained) => "trained",
+        }
+    }
+
+    /// Tells landscapes apart: `identity`, `random-SEED`, or the fingerprint of the weights.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The perceptron, from which training starts; none for the identity.
+    #[must_use]
+    pub fn perceptron(&self) -> Option<&Perceptron> {
+        self.theta.as_ref().map(|theta| &theta.perceptron)
+    }
+
+    /// The perceptron's widths; none for the identity.
+    #[must_use]
+    pub fn shape(&self) -> Option<LandscapeShape> {
+        self.theta.as_ref().map(|theta| theta.shape)
+    }
+
+    /// Element type and device of the weights; none for the identity, which suits any.
+    #[must_use]
+    pub fn kind_and_device(&self) -> Option<(Kind, Device)> {
+        let parameters = self.perceptron()?.parameters();
+        parameters.first().map(|weight| (weight.kind(), weight.device()))
+    }
+
+    /// Writes the weights, bound to the task's forward model, atomically.
+    ///
+    /// `extra` is added to the metadata: how it was trained, on what, with which result.
+    ///
+    /// # Errors
+    /// [`LandscapeError::NoWeights`] for the identity, [`LandscapeError::File`] when the file
+    /// cannot be written.
+    pub fn save(&self, path: &Path, spec: &TaskSpec, extra: &[(&str, String)]) -> Result<(), LandscapeError> {
+        let theta = self.theta.as_ref().ok_or(LandscapeError::NoWeights)?;
+        let mut metadata = extra.to_vec();
+        metadata.extend([
+            ("format", FORMAT.to_owned()),
+            ("version", VERSION.to_owned()),
+            ("task", spec.name.clone()),
+            ("fingerprint", spec.fingerprint.clone()),
+            ("z", theta.shape.z.to_string()),
+            ("x", theta.shape.x.to_string()),
+            ("hidden", theta.shape.hidden.to_string()),
+        ]);
+        Ok(weights::save(path, &theta.perceptron.named(PREFIX), &metadata)?)
+    }
+}
+
+/// Checks that a file was trained for this task and for this forward model.
+fn check_bond(file: &Weights, spec: &TaskSpec) -> Result<(), LandscapeError> {
+    let path = file.path().to_owned();
+    let (task, model): (String, String) = (file.meta("task")?, file.meta("fingerprint")?);
+    if task != spec.name {
+        return Err(LandscapeError::OtherTask { path, expected: spec.name.clone(), got: task });
+    }
+    if model != spec.fingerprint {
+        return Err(LandscapeError::OtherModel { path, task, expected: spec.fingerprint.clone(), got: model });
+    }
+    Ok(())
+}
+
+fn uniform(rng: &mut StdRng, size: &[i64], bound: f64) -> Tensor {
+    let count = size.iter().product::<i64>();
+    let values: Vec<f64> = (0..count).map(|_| rng.random_range(-bound..bound)).collect();
+    Tensor::from_slice(&values).view(size)
+}

@@ -1,0 +1,52 @@
+//! The anytime inverter: descends `L(F(theta(z)))` in `z` for K hypotheses at once.
+//!
+//! ```text
+//! begin    encode the observation, warm start [K, Z], evaluate; a solution exists from here on
+//! refine   propose z (optimizer), evaluate x = theta(z), y_hat = F(x), L [K], dL/dz, keep the best
+//! solve    begin, then refine until the budget ends: the only loop over steps
+//! ```
+//!
+//! A step runs on libtorch (`evaluation`, `hypotheses`, `optimizer`), or natively (`native`) when the task says that it is dense layers and the device is a CPU: same steps, same
+//! answers up to rounding.
+//!
+//! No clock, no channel, no file, no global random numbers: budget, clock and observers are handed in,
+//! randomness comes from one seeded generator; no thread but those that share the rows of a native step.
+//! The same seed and the same stream of observations give the same bits on a CPU: natively with any number
+//! of threads, on libtorch as long as their number stays the same.
+//!
+//! Decomposed after optimistix (Rader, Lyons and Kidger, 2024: pure step, explicit state, one
+//! loop); the anytime contract is that of copper-rs' `CuAnytimeTask`.
+
+mod backend;
+mod budget;
+mod config;
+mod descent;
+mod engine;
+mod error;
+mod evaluation;
+mod hypotheses;
+mod jacobian;
+pub mod landscape;
+mod memory;
+mod native;
+mod observer;
+mod optimizer;
+mod prior;
+mod sampler;
+mod solution;
+pub mod start;
+mod threads;
+
+pub use backend::{Backend, BackendChoice};
+pub use budget::{Budget, Clock};
+pub use config::EngineConfig;
+pub use engine::Engine;
+pub use error::EngineError;
+pub use hypotheses::Status;
+pub use memory::{Memory, Warm};
+pub use observer::{Cadence, Event, Observer};
+pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
+pub use solution::{Solution, Statistics, StopReason};
+pub use threads::pin_threads;
+
+pub use crate::native::vectors;

@@ -1,0 +1,184 @@
+//! One evaluation natively and by autograd: losses and gradients agree.
+
+use pulp::Arch;
+use tch::{Device, Kind, Tensor};
+use thalweg_task::{LoadOptions, Observation, Task};
+
+use crate::evaluation::{Evaluation, Problem};
+use crate::landscape::{Landscape, LandscapeShape};
+use crate::native::{Aim, Batch, Model, Real, arches};
+use crate::prior::Prior;
+use thalweg_task::numbers;
+
+const ROWS: i64 = 37;
+
+fn body(loss: &str, kind: Kind) -> Box<dyn Task> {
+    let mut options = LoadOptions { kind, ..LoadOptions::default() };
+    options.parameters.insert("loss".to_owned(), loss.into());
+    options.parameters.insert("point_weight".to_owned(), 4.0.into());
+    (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
+}
+
+/// What is seen besides whole joints.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Beside {
+    Nothing,
+    /// Single angles.
+    Parts,
+    /// Places of joints.
+    Places,
+    Both,
+    /// Places of joints, and no angle.
+    PlacesAlone,
+}
+
+impl Beside {
+    const ALL: [Self; 5] = [Self::Nothing, Self::Parts, Self::Places, Self::Both, Self::PlacesAlone];
+}
+
+/// Angles and places of which some are hidden.
+fn observation(rows: i64, beside: Beside) -> Observation {
+    let mut obs = angles(rows, matches!(beside, Beside::Parts | Beside::Both));
+    if matches!(beside, Beside::Places | Beside::Both | Beside::PlacesAlone) {
+        let places = Tensor::rand([rows, 22, 3], (Kind::Double, Device::Cpu)) * 1.6 - 0.8;
+        let hidden = Tensor::rand([rows, 22, 1], (Kind::Double, Device::Cpu)).lt(0.4);
+        obs.points = Observation::of_points(&places.masked_fill(&hidden, f64::NAN)).points;
+    }
+    if beside == Beside::PlacesAlone {
+        obs.joints = None;
+    }
+    obs
+}
+
+/// Angles of which some are hidden: whole joints, or with `parts` single angles, too.
+fn angles(rows: i64, parts: bool) -> Observation {
+    let angles = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)) * 2.4 - 1.2;
+    let joints = Tensor::rand([rows, 21, 1], (Kind::Double, Device::Cpu)).lt(0.3);
+    let single = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)).lt(if parts { 0.3 } else { 0.0 });
+    Observation::of_joints(&angles.masked_fill(&joints.logical_or(&single), f64::NAN).view([rows, 63]))
+}
+
+/// A pull of another strength, to another point and with another constant for each row.
+fn prior_of(weight: f64, task: &dyn Task) -> Prior {
+    let spec = task.spec();
+    let ramp = |size: &[i64]| {
+        let count: i64 = size.iter().product();
+        (Tensor::arange(count, (spec.kind, spec.device)) / count as f64).view(size)
+    };
+    if weight == 0.0 {
+        return Prior::default();
+    }
+    let (scale, centre) = (Some(ramp(&[ROWS, 1]) * weight), Some(ramp(&[ROWS, spec.latent])));
+    Prior { scale, centre, offset: Some(ramp(&[ROWS])) }
+}
+
+fn by_autograd(task: &dyn Task, landscape: &Landscape, obs: &Observation, z: &Tensor, prior_weight: f64) -> Evaluation {
+    let target = task.encode(obs).expect("a valid observation");
+    let prior = prior_of(prior_weight, task);
+    let problem = Problem { task, landscape, target: &target, prior: &prior, keep_residual: false };
+    problem.evaluate(z).expect("finite")
+}
+
+fn natively<T: Real>(
+    arch: Arch,
+    task: &dyn Task,
+    theta: &Landscape,
+    obs: &Observation,
+    z: &Tensor,
+    prior: f64,
+) -> Batch<T> {
+    let target = task.encode(obs).expect("a valid observation");
+    let form = task.dense().expect("described");
+    let model = Model::<T>::with_arch(arch, form, theta.perceptron()).expect("layers that fit");
+    let aim: Aim<T> = model.aim(&target).expect("a target of the described form");
+    let aim = aim.with_pull(super::pull(&prior_of(prior, task)));
+    let mut batch = model.batch(0, z.size()[0] as usize);
+    batch.z = numbers(z);
+    model.evaluate(&aim, &mut batch, &mut model.workspace());
+    batch
+}
+
+fn assert_near<T: Real>(what: &str, got: &[T], expected: &Tensor, tolerance: f64) {
+    let expected: Vec<f64> = numbers(expected);
+    assert_eq!(got.len(), expected.len(), "{what}");
+    let scale = expected.iter().fold(0.0f64, |most, value| most.max(value.abs()));
+    for (got, expected) in got.iter().zip(&expected) {
+        assert!((got.wide() - expected).abs() <= tolerance * scale, "{what}: {got:?}, by autograd {expected}");
+    }
+}
+
+fn agree<T: Real>(loss: &str, theta: bool, shared: bool, beside: Beside, prior: f64, tolerance: f64) {
+    tch::manual_seed(5);
+    let task = body(loss, T::KIND);
+    let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+    let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+    let landscape = if theta { random() } else { Landscape::identity(32) };
+    let obs = observation(if shared { 1 } else { ROWS }, beside);
+    let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
+    let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
+    for arch in arches() {
+        let got = natively::<T>(arch, task.as_ref(), &landscape, &obs, &z, prior);
+        assert_near("x", &got.x, &expected.point.x, tolerance);
+        assert_near("loss", &got.loss, &Tensor::from_slice(&expected.point.loss), tolerance);
+        assert_near("gradient", &got.gradient, &expected.gradient, tolerance);
+        assert_near("slope", &got.slope, &Tensor::from_slice(&expected.slope), 10.0 * tolerance);
+    }
+}
+
+#[test]
+fn losses_and_gradients_agree_with_autograd() {
+    tch::set_num_threads(1);
+    for (case, beside) in (0..16).flat_map(|case| Beside::ALL.map(|beside| (case, beside))) {
+        let flag = |bit: u32| case >> bit & 1 == 1;
+        let loss = if flag(0) { "axis_angle" } else { "rotation" };
+        let prior = if flag(1) { 0.7 } else { 0.0 };
+        agree::<f64>(loss, flag(2), flag(3), beside, prior, 1e-9);
+        agree::<f32>(loss, flag(2), flag(3), beside, prior, 1e-4);
+    }
+}
+
+/// Where a damped step leads from `z`, and the derivatives that it goes by.
+fn damped_step<T: Real>(
+    arch: Arch,
+    task: &dyn Task,
+    theta: &Landscape,
+    obs: &Observation,
+    z: &Tensor,
+) -> (Vec<T>, Vec<T>) {
+    let target = task.encode(obs).expect("a valid observation");
+    let model = Model::<T>::with_arch(arch, task.dense().expect("described"), theta.perceptron()).expect("they fit");
+    let aim = model.aim(&target).expect("a target of the described form");
+    let rows = z.size()[0] as usize;
+    let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(aim.residuals(), rows, rows));
+    batch.z = numbers(z);
+    model.evaluate_linear(&aim, &mut batch, &mut model.workspace(), &mut space, |_, _| true);
+    let mut moved = batch.z.clone();
+    let points = moved.chunks_exact_mut(model.dim()).zip(batch.by_x.chunks_exact(model.latent()));
+    for ((z, by_x), linear) in points.zip(&batch.linear) {
+        space.step(linear, by_x, 1.0, model.latent(), z);
+    }
+    (batch.gradient, moved)
+}
+
+#[test]
+fn damped_steps_agree_on_all_vectors() {
+    fn check<T: Real>(tolerance: f64) {
+        tch::manual_seed(6);
+        let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+        let random = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+        for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(32), "axis_angle")] {
+            let task = body(loss, T::KIND);
+            let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
+            let obs = observation(1, Beside::Both);
+            let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));
+            let steps: Vec<_> = steps.collect();
+            for (gradient, moved) in &steps[1..] {
+                assert_near("gradient", gradient, &Tensor::from_slice(&steps[0].0), tolerance);
+                assert_near("step", moved, &Tensor::from_slice(&steps[0].1), tolerance);
+            }
+        }
+    }
+    tch::set_num_threads(1);
+    check::<f64>(1e-9);
+    check::<f32>(1e-3);
+}

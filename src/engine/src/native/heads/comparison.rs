@@ -1,0 +1,529 @@
+//! What follows the layers: the head, the residuals, their loss and derivatives, row by row.
+
+use std::ops::Range;
+
+use pulp::Arch;
+use tch::{Device, Tensor};
+use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
+
+use super::chord::{Chord, SideBySide};
+use super::places::{Places, Seen, Turns, most_derivatives};
+use super::rotation::{Frame, Sines, Turn};
+use crate::native::kernels::panels::GROUP;
+use crate::native::kernels::real::Real;
+
+/// Numbers of a joint in the output of the layers.
+pub(crate) const SIX: usize = 6;
+/// Numbers of a joint in F's output.
+const NINE: usize = 9;
+/// Most residuals of a joint.
+const WIDEST: usize = NINE + SerialAngles::WIDTH;
+
+/// An observation as plain numbers: one row for all hypotheses, or one for each.
+#[derive(Debug)]
+pub(crate) struct Aim<T> {
+    rows: usize,
+    /// What the layers' output or rotations are compared with.
+    features: Wanted<T>,
+    /// Those once more in the order of [`Chord`], where that compares them; else empty.
+    side_by_side: Vec<T>,
+    /// What places are compared with, where some were seen.
+    places: Option<Wanted<T>>,
+    pull: Option<Pull<T>>,
+}
+
+/// Values and weights, `width` of each in a row.
+#[derive(Debug)]
+struct Wanted<T> {
+    width: usize,
+    value: Vec<T>,
+    weight: Vec<T>,
+}
+
+impl<T: Real> Wanted<T> {
+    /// Takes out columns of a target whose rows are joints of `columns` columns.
+    fn of_joints(target: &Target, columns: Range<usize>, joints: usize) -> Self {
+        let (first, width) = (columns.start as i64, columns.len());
+        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(-1, first, width as i64));
+        Self { width: joints * width, value: numbers(&target.value), weight: numbers(&target.weight) }
+    }
+
+    fn row(&self, row: usize) -> (&[T], &[T]) {
+        let span = row * self.width..(row + 1) * self.width;
+        (&self.value[span.clone()], &self.weight[span])
+    }
+}
+
+/// A quadratic pull on `x`, for each hypothesis: `scale^2 |x - centre|^2`, and a constant.
+#[derive(Debug, Default)]
+pub(crate) struct Pull<T> {
+    /// One for all hypotheses, or one for each.
+    pub(crate) scale: Vec<T>,
+    /// `[K, X]`; empty is the origin.
+    pub(crate) centre: Vec<T>,
+    /// `[K]`; empty is zero.
+    pub(crate) offset: Vec<f64>,
+}
+
+impl<T: Real> Pull<T> {
+    /// Square of the scale of hypothesis `row`.
+    pub(crate) fn weight(&self, row: usize) -> T {
+        let scale = self.scale[if self.scale.len() == 1 { 0 } else { row }];
+        scale * scale
+    }
+
+    /// What entry `entry` of `x`, `[X]`, of hypothesis `row` is pulled to.
+    pub(crate) fn centre(&self, row: usize, latent: usize, entry: usize) -> T {
+        if self.centre.is_empty() { T::ZERO } else { self.centre[row * latent + entry] }
+    }
+
+    /// What is added to the loss of hypothesis `row` at `x`.
+    pub(crate) fn loss(&self, row: usize, x: &[T]) -> f64 {
+        let latent = x.len();
+        let away = |(entry, x): (usize, &T)| {
+            let away = *x - self.centre(row, latent, entry);
+            away * away
+        };
+        let sum: T = x.iter().enumerate().map(away).sum();
+        (sum * self.weight(row)).wide() + self.offset.get(row).copied().unwrap_or(0.0)
+    }
+}
+
+impl<T: Real> Aim<T> {
+    /// Adds a pull on `x`.
+    #[must_use]
+    pub(crate) fn with_pull(self, pull: Option<Pull<T>>) -> Self {
+        Self { pull, ..self }
+    }
+
+    /// The pull on `x`, where there is one.
+    pub(crate) fn pull(&self) -> Option<&Pull<T>> {
+        self.pull.as_ref()
+    }
+
+    /// Whether one row is explained by all hypotheses.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.rows == 1
+    }
+
+    /// Number M of residuals of a row.
+    pub(crate) fn residuals(&self) -> usize {
+        self.features.width + self.places.as_ref().map_or(0, |places| places.width)
+    }
+
+    /// Which row is for hypothesis `row`.
+    fn row_for(&self, row: usize) -> usize {
+        if self.is_shared() { 0 } else { row }
+    }
+
+    /// Values and weights of features for hypothesis `row`.
+    fn features(&self, row: usize) -> (&[T], &[T]) {
+        self.features.row(self.row_for(row))
+    }
+
+    /// As [`Aim::features`], of places, for hypotheses from `first` on; none where none was seen.
+    fn places(&self, first: usize) -> Option<SeenPlaces<'_, T>> {
+        self.places.as_ref().map(|places| SeenPlaces { places, first, is_shared: self.is_shared() })
+    }
+
+    /// As [`Aim::features`], in the order of [`Chord`]; none where that does not compare.
+    fn chord(&self, row: usize) -> Option<&[T]> {
+        let width = self.side_by_side.len() / self.rows;
+        let start = self.row_for(row) * width;
+        Some(&self.side_by_side[start..start + width]).filter(|row| !row.is_empty())
+    }
+}
+
+/// What places of hypotheses in a row are compared with.
+#[derive(Clone, Copy)]
+struct SeenPlaces<'a, T> {
+    places: &'a Wanted<T>,
+    first: usize,
+    is_shared: bool,
+}
+
+impl<T: Real> Seen<T> for SeenPlaces<'_, T> {
+    fn row(&self, row: usize) -> (&[T], &[T]) {
+        self.places.row(if self.is_shared { 0 } else { self.first + row })
+    }
+}
+
+/// Reads a tensor's numbers, as many as there are places.
+pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
+    let tensor = tensor.detach();
+    if tensor.kind() == T::KIND && tensor.device() == Device::Cpu && tensor.is_contiguous() {
+        tensor.copy_data(values, values.len());
+    } else {
+        values.copy_from_slice(&numbers(&tensor));
+    }
+}
+
+/// The head of a task, and how its output is compared.
+#[derive(Clone, Debug)]
+pub(crate) enum Comparison {
+    /// The layers' output itself, of this width.
+    Plain(usize),
+    /// Rotations.
+    Rotations(RotationComparison),
+}
+
+/// As [`RotationHead`], with the number of joints.
+#[derive(Clone, Debug)]
+pub(crate) struct RotationComparison {
+    arch: Arch,
+    joints: usize,
+    head: RotationHead,
+}
+
+impl Comparison {
+    /// Prepares a head for layers with `outputs` outputs; none when they do not fit.
+    pub(crate) fn new(arch: Arch, head: DenseHead, outputs: usize) -> Option<Self> {
+        match head {
+            DenseHead::Plain => Some(Self::Plain(outputs)),
+            DenseHead::Rotations(head) => {
+                let joints = outputs / SIX;
+                let fits = outputs == SIX * joints
+                    && (head.angles.is_empty() || head.angles.len() == joints)
+                    && head.tree.as_ref().is_none_or(|tree| tree.fits(joints));
+                fits.then_some(Self::Rotations(RotationComparison { arch, joints, head }))
+            }
+        }
+    }
+
+    /// Width of a row of F's output.
+    pub(crate) fn width(&self) -> usize {
+        match self {
+            Self::Plain(outputs) => *outputs,
+            Self::Rotations(rotations) => rotations.joints * NINE,
+        }
+    }
+
+    /// Takes over a target; none when it has not the described form.
+    pub(crate) fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+        let size = target.value.size();
+        let rows = usize::try_from(*size.first()?).ok()?;
+        if rows == 0 || target.weight.size() != size {
+            return None;
+        }
+        match self {
+            Self::Plain(outputs) => {
+                let width = size[1..].iter().map(|size| *size as usize).product();
+                let features = Wanted { width, value: numbers(&target.value), weight: numbers(&target.weight) };
+                (width == *outputs).then_some(Aim {
+                    rows,
+                    features,
+                    side_by_side: Vec::new(),
+                    places: None,
+                    pull: None,
+                })
+            }
+            Self::Rotations(rotations) => rotations.aim(target),
+        }
+    }
+
+    /// Allocates what the places of `rows` rows need.
+    pub(crate) fn space<T: Real>(&self, rows: usize) -> Places<T> {
+        Places::new(self.tree().map_or(0, |tree| tree.parents.len()), rows)
+    }
+
+    /// Scores the places of `count` hypotheses from `first` on, where places were seen; `raw` has the layers' output,
+    /// `stride` numbers for each. To be called before [`Comparison::pull`].
+    pub(crate) fn place<T: Real>(
+        &self,
+        (raw, stride, count): (&[T], usize, usize),
+        aim: &Aim<T>,
+        first: usize,
+        places: &mut Places<T>,
+    ) {
+        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(first))
+            && let Some(tree) = &rotations.head.tree
+        {
+            let turns = Turns { raw, stride, count, least_length: T::of(rotations.head.least_length) };
+            places.score(rotations.arch, tree, turns, seen);
+        }
+    }
+
+    /// Most rows that [`Comparison::derive`] lists, with so many residuals.
+    pub(crate) fn most_derivatives(&self, residuals: usize) -> usize {
+        residuals + self.tree().map_or(0, most_derivatives)
+    }
+
+    fn tree(&self) -> Option<&KinematicTree> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Rotations(rotations) => rotations.head.tree.as_ref(),
+        }
+    }
+
+    /// Applies the head to `raw`, the layers' output for one row.
+    pub(crate) fn apply<T: Real>(&self, raw: &[T], output: &mut [T]) {
+        match self {
+            Self::Plain(outputs) => output.copy_from_slice(&raw[..*outputs]),
+            Self::Rotations(rotations) => {
+                let (six, _) = raw.as_chunks::<SIX>();
+                let (nine, _) = output.as_chunks_mut::<NINE>();
+                for (six, nine) in six.iter().zip(nine) {
+                    *nine = Frame::new(six, T::of(rotations.head.least_length)).matrix();
+                }
+            }
+        }
+    }
+
+    /// Scores hypothesis `row`, and puts the loss's derivative in place of `raw`; `place` says which row of `places` it
+    /// was.
+    pub(crate) fn pull<T: Real>(
+        &self,
+        raw: &mut [T],
+        aim: &Aim<T>,
+        row: usize,
+        (places, place): (&Places<T>, usize),
+    ) -> T {
+        let (value, weight) = aim.features(row);
+        match self {
+            Self::Plain(outputs) => {
+                let mut loss = T::ZERO;
+                for ((raw, value), weight) in raw[..*outputs].iter_mut().zip(value).zip(weight) {
+                    let residual = (*raw - *value) * *weight;
+                    loss += residual * residual;
+                    *raw = T::of(2.0) * residual * *weight;
+                }
+                loss
+            }
+            Self::Rotations(rotations) => {
+                let (more, beside) = aim.places.as_ref().map(|_| places.row(place)).unzip();
+                let loss = match aim.chord(row) {
+                    Some(aim) => rotations.pull_chord(raw, aim, beside),
+                    None => rotations.pull(raw, value, weight, beside),
+                };
+                loss + more.unwrap_or(T::ZERO)
+            }
+        }
+    }
+
+    /// Lists how the residuals of hypothesis `row` change with `raw`: rows that have the same product with
+    /// their own transpose, summed up, as all rows of weighted derivatives.
+    pub(crate) fn derive<T: Real>(
+        &self,
+        raw: &[T],
+        aim: &Aim<T>,
+        row: usize,
+        places: &mut Places<T>,
+        rows: &mut Vec<Derivative<T>>,
+    ) {
+        let (_, weight) = aim.features(row);
+        rows.clear();
+        match self {
+            Self::Plain(_) => rows.extend(weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO).map(
+                |(first, weight)| {
+                    let mut by_raw = [T::ZERO; SIX];
+                    by_raw[0] = *weight;
+                    Derivative { row: 0, first, count: 1, by_raw }
+                },
+            )),
+            Self::Rotations(rotations) => {
+                let columns = weight.len() / rotations.joints;
+                let joints = raw.as_chunks::<SIX>().0.iter().zip(weight.chunks_exact(columns)).enumerate();
+                for (joint, (six, weight)) in joints.filter(|(_, (_, weight))| weight.iter().any(|w| *w != T::ZERO)) {
+                    rotations.derive(joint, six, weight, rows);
+                }
+            }
+        }
+        rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
+        self.place((raw, raw.len(), 1), aim, row, places);
+        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(row))
+            && let Some(tree) = &rotations.head.tree
+        {
+            let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
+            places.derive(rotations.arch, tree, turns, seen.row(0).1, rows);
+        }
+    }
+}
+
+/// Derivatives of a residual with respect to some entries of the layers' output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Derivative<T> {
+    /// Which row they are added to; rows begin in their order, and the last derivative belongs to the last of them.
+    pub(crate) row: usize,
+    /// The first of these entries.
+    pub(crate) first: usize,
+    /// How many they are.
+    pub(crate) count: usize,
+    pub(crate) by_raw: [T; SIX],
+}
+
+/// One joint of one hypothesis: all that its derivatives need.
+struct Joint<T> {
+    frame: Frame<T>,
+    turn: Option<Turn<T>>,
+    sines: Option<Sines<T>>,
+}
+
+impl RotationComparison {
+    fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+        let [rows, joints, columns] = target.value.size()[..] else { return None };
+        let (rows, columns, whole) = (rows as usize, columns as usize, self.head.features.width());
+        let width =
+            [whole, whole + SerialAngles::WIDTH].into_iter().find(|width| columns <= width + KinematicTree::WIDTH)?;
+        let (parts, places) = (width > whole, columns.checked_sub(width)?);
+        let fits = joints as usize == self.joints
+            && (!parts || !self.head.angles.is_empty())
+            && (places == 0 || (places == KinematicTree::WIDTH && self.head.tree.is_some()));
+        if !fits {
+            return None;
+        }
+        let features = Wanted::of_joints(target, 0..width, self.joints);
+        let side_by_side = if self.is_chord(features.width) {
+            self.side_by_side(&features.value, &features.weight)
+        } else {
+            Vec::new()
+        };
+        let places = (places > 0).then(|| Wanted::of_joints(target, width..columns, self.joints));
+        Some(Aim { rows, features, side_by_side, places, pull: None })
+    }
+
+    fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {
+        let head = &self.head;
+        let frame = Frame::new(six, T::of(head.least_length));
+        let matrix = frame.matrix();
+        let turn = match head.features {
+            RotationFeatures::Matrix => None,
+            RotationFeatures::Vector { .. } => Some(Turn::new(&matrix, T::of(head.least_length))),
+        };
+        let parts = columns > head.features.width();
+        let sines = parts.then(|| Sines::new(head.angles[joint], &matrix, T::of(head.least_cosine)));
+        Joint { frame, turn, sines }
+    }
+
+    fn derive<T: Real>(&self, joint: usize, six: &[T; SIX], weight: &[T], rows: &mut Vec<Derivative<T>>) {
+        let (first, count) = (SIX * joint, SIX);
+        let state = self.joint(joint, six, weight.len());
+        let is_chord = state.turn.is_none() && weight[..NINE].iter().all(|entry| *entry == weight[0]);
+        let width = self.head.features.width();
+        let skipped = if is_chord {
+            // |dR|^2 is twice the square of the angular velocity.
+            let scale = weight[0] * T::of(std::f64::consts::SQRT_2);
+            rows.extend(state.frame.spin().map(|spin| Derivative {
+                row: 0,
+                first,
+                count,
+                by_raw: spin.map(|s| s * scale),
+            }));
+            width
+        } else {
+            0
+        };
+        let mut columns = [[T::ZERO; WIDEST]; SIX];
+        if skipped < weight.len() {
+            for (entry, column) in columns.iter_mut().enumerate() {
+                let mut direction = [T::ZERO; SIX];
+                direction[entry] = T::ONE;
+                state.push(&direction, weight, &mut column[..weight.len()]);
+            }
+        }
+        let row = |residual: usize| Derivative { row: 0, first, count, by_raw: columns.map(|column| column[residual]) };
+        rows.extend((skipped..weight.len()).filter(|&residual| weight[residual] != T::ZERO).map(row));
+    }
+
+    /// Whether rows of so many residuals are matrices and nothing else; vectors with sines are nine columns, too.
+    fn is_chord(&self, residuals: usize) -> bool {
+        residuals == self.joints * NINE && matches!(self.head.features, RotationFeatures::Matrix)
+    }
+
+    /// Values and weights of matrices in the order of [`Chord`].
+    fn side_by_side<T: Real>(&self, value: &[T], weight: &[T]) -> Vec<T> {
+        let mut out = Vec::with_capacity(2 * value.len().next_multiple_of(GROUP * NINE));
+        let rows = value.chunks_exact(self.joints * NINE).zip(weight.chunks_exact(self.joints * NINE));
+        for (value, weight) in rows {
+            let (value, weight) = (value.as_chunks().0, weight.as_chunks().0);
+            self.arch.dispatch(SideBySide { value, weight, out: &mut out });
+        }
+        out
+    }
+
+    fn pull_chord<T: Real>(&self, raw: &mut [T], aim: &[T], beside: Option<&[[T; NINE]]>) -> T {
+        let raw = &mut raw.as_chunks_mut().0[..self.joints];
+        self.arch.dispatch(Chord { raw, aim, beside, least_length: T::of(self.head.least_length) })
+    }
+
+    /// `beside` are derivatives of what else there is to the loss with respect to each matrix.
+    fn pull<T: Real>(&self, raw: &mut [T], value: &[T], weight: &[T], beside: Option<&[[T; NINE]]>) -> T {
+        let columns = value.len() / self.joints;
+        let targets = value.chunks_exact(columns).zip(weight.chunks_exact(columns));
+        let (six, _) = raw.as_chunks_mut::<SIX>();
+        let mut loss = T::ZERO;
+        for (joint, (six, (value, weight))) in six.iter_mut().zip(targets).enumerate() {
+            let state = self.joint(joint, six, columns);
+            let (more, mut matrix) = state.pull(self.head.features, value, weight);
+            loss += more;
+            if let Some(beside) = beside {
+                matrix.iter_mut().zip(beside[joint]).for_each(|(sum, more)| *sum += more);
+            }
+            *six = state.frame.pull(&matrix);
+        }
+        loss
+    }
+}
+
+impl<T: Real> Joint<T> {
+    /// Loss of the joint, and its derivative with respect to the matrix.
+    #[inline(always)]
+    fn pull(&self, features: RotationFeatures, value: &[T], weight: &[T]) -> (T, [T; NINE]) {
+        let matrix = self.frame.matrix();
+        let mut loss = T::ZERO;
+        let mut derivative = match (&self.turn, features) {
+            (Some(turn), RotationFeatures::Vector { least_angle }) => {
+                let apart = difference(turn.vector(), [value[0], value[1], value[2]], T::of(least_angle));
+                turn.pull(&score(apart, weight, &mut loss))
+            }
+            _ => score(std::array::from_fn(|entry| matrix[entry] - value[entry]), weight, &mut loss),
+        };
+        if let Some(sines) = &self.sines {
+            let (value, weight) = (&value[features.width()..], &weight[features.width()..]);
+            let values = sines.values();
+            let apart: [T; SIX] = std::array::from_fn(|entry| values[entry] - value[entry]);
+            let pulled = sines.pull(&score(apart, weight, &mut loss));
+            derivative.iter_mut().zip(pulled).for_each(|(sum, more)| *sum += more);
+        }
+        (loss, derivative)
+    }
+
+    #[inline(always)]
+    fn push(&self, six: &[T; SIX], weight: &[T], out: &mut [T]) {
+        let matrix = self.frame.push(six);
+        let store = |out: &mut [T], changes: &[T], weight: &[T]| {
+            out.iter_mut().zip(changes).zip(weight).for_each(|((out, change), weight)| *out = *change * *weight);
+        };
+        let width = if let Some(turn) = &self.turn {
+            store(out, &turn.push(&matrix), weight);
+            3
+        } else {
+            store(out, &matrix, weight);
+            NINE
+        };
+        if let Some(sines) = &self.sines {
+            store(&mut out[width..], &sines.push(&matrix), &weight[width..]);
+        }
+    }
+}
+
+/// Adds squares of weighted differences to the loss; returns its derivative.
+#[inline(always)]
+fn score<T: Real, const N: usize>(apart: [T; N], weight: &[T], loss: &mut T) -> [T; N] {
+    let weight: &[T] = &weight[..N];
+    std::array::from_fn(|entry| {
+        let residual = apart[entry] * weight[entry];
+        *loss += residual * residual;
+        T::of(2.0) * residual * weight[entry]
+    })
+}
+
+/// A rotation vector minus the nearer of a target's two vectors.
+fn difference<T: Real>(vector: [T; 3], value: [T; 3], least_angle: T) -> [T; 3] {
+    let square = |v: &[T; 3]| v[0] * v[0] + v[1] * v[1] + v[2] * v[2];
+    let near: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis]);
+    let length = square(&value).square_root();
+    let length = if length > least_angle { length } else { least_angle };
+    let shorter = T::ONE - T::of(std::f64::consts::TAU) / length;
+    let far: [T; 3] = std::array::from_fn(|axis| vector[axis] - value[axis] * shorter);
+    if square(&near) <= square(&far) { near } else { far }
+}

@@ -1,0 +1,302 @@
+//! A landscape and a task as one chain of layers.
+
+pub(crate) mod chain;
+pub(crate) mod normal;
+pub(crate) mod tangents;
+
+use std::sync::Arc;
+
+use pulp::Arch;
+use thalweg_nn::Perceptron;
+use thalweg_task::{DenseForm, Target};
+
+use super::heads::comparison::{Aim, Comparison};
+use super::heads::places::Places;
+use super::kernels::buffer::Buffer;
+use super::kernels::finish::{Gate, Rectify, Store};
+use super::kernels::layer::{Layer, Ways};
+use super::kernels::product::Rows;
+use super::kernels::real::Real;
+use super::kernels::vectors::vectors;
+use normal::Linearisation;
+use tangents::Lead;
+
+/// Rows that go through all layers together. Enough that reading the weights costs little beside the
+/// arithmetic, few enough that what lies between layers stays in the cache. A guess.
+pub(super) const TILE: usize = 32;
+
+/// `L(F(theta(z)))` as plain numbers.
+#[derive(Debug)]
+pub(crate) struct Model<T> {
+    arch: Arch,
+    /// theta's layers, then those of F.
+    layers: Vec<Arc<Layer<T>>>,
+    /// How many of them are theta's.
+    theta: usize,
+    lead: Arc<Lead<T>>,
+    comparison: Comparison,
+}
+
+/// K points and what was found there: all hypotheses, or those in a row that one thread is given.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch<T> {
+    /// Which hypothesis the first row is.
+    pub(crate) first: usize,
+    /// `[K, Z]`.
+    pub(crate) z: Vec<T>,
+    /// `[K, X]`.
+    pub(crate) x: Vec<T>,
+    /// Output of the layers, `[K, raw]`.
+    pub(crate) raw: Vec<T>,
+    /// What is minimised, for each row.
+    pub(crate) loss: Vec<f64>,
+    /// Its derivative, `[K, Z]`.
+    pub(crate) gradient: Vec<T>,
+    /// Its derivative with respect to `x`, `[K, X]`.
+    pub(crate) by_x: Vec<T>,
+    /// Squared norm of each row of the derivative; infinite where that was not wanted.
+    pub(crate) slope: Vec<f64>,
+    /// For each row, where a method asks for it.
+    pub(crate) linear: Vec<Linearisation<T>>,
+}
+
+/// What one tile needs between the layers.
+#[derive(Debug)]
+pub(crate) struct Workspace<T> {
+    /// `[TILE, padded Z]`.
+    input: Buffer<T>,
+    /// Results of each layer, `[TILE, padded]`; after an evaluation, the derivatives with respect to them.
+    results: Vec<Buffer<T>>,
+    /// `[TILE, padded Z]`.
+    gradient: Buffer<T>,
+    places: Places<T>,
+}
+
+impl<T: Real> Model<T> {
+    /// Packs a task's layers behind those of theta, for [`vectors`]; none when the description does not fit together.
+    pub(crate) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+        Self::with_arch(vectors(), form, theta)
+    }
+
+    /// As [`Model::new`], for given vectors.
+    pub(crate) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+        let decoder = Layer::pack(arch, form.layers, Ways::Both);
+        let comparison = Comparison::new(arch, form.head, decoder.last()?.outputs())?;
+        if !fit(&decoder) {
+            return None;
+        }
+        let lead = Arc::new(Lead::new(arch, &decoder));
+        Self { arch, layers: decoder, theta: 0, lead, comparison }.with_theta(theta)
+    }
+
+    /// Puts another theta, or none, before the layers of F.
+    pub(crate) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
+        let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Ways::Both));
+        let count = layers.len();
+        layers.extend(self.layers[self.theta..].iter().cloned());
+        let (arch, lead, comparison) = (self.arch, Arc::clone(&self.lead), self.comparison.clone());
+        fit(&layers).then_some(Self { arch, layers, theta: count, lead, comparison })
+    }
+
+    /// The processor's vectors.
+    pub(crate) fn arch(&self) -> Arch {
+        self.arch
+    }
+
+    /// Dimension `Z`.
+    pub(crate) fn dim(&self) -> usize {
+        self.layers[0].inputs()
+    }
+
+    /// Dimension `X`.
+    pub(crate) fn latent(&self) -> usize {
+        self.layers[self.theta].inputs()
+    }
+
+    /// Width of a row of F's output.
+    pub(crate) fn width(&self) -> usize {
+        self.comparison.width()
+    }
+
+    /// Whether `z` is mapped by a perceptron.
+    pub(crate) fn has_theta(&self) -> bool {
+        self.theta > 0
+    }
+
+    /// How many layers theta has.
+    pub(super) fn theta(&self) -> usize {
+        self.theta
+    }
+
+    /// The layers of theta.
+    pub(super) fn encoder(&self) -> &[Arc<Layer<T>>] {
+        &self.layers[..self.theta]
+    }
+
+    /// The layers of F.
+    pub(super) fn decoder(&self) -> &[Arc<Layer<T>>] {
+        &self.layers[self.theta..]
+    }
+
+    pub(super) fn lead(&self) -> &Lead<T> {
+        &self.lead
+    }
+
+    pub(super) fn comparison(&self) -> &Comparison {
+        &self.comparison
+    }
+
+    /// Width of a row of the layers' output.
+    pub(super) fn raw(&self) -> usize {
+        self.layers.last().map_or(0, |layer| layer.outputs())
+    }
+
+    /// Takes over a target; none when it has not the form that the task described.
+    pub(crate) fn aim(&self, target: &Target) -> Option<Aim<T>> {
+        self.comparison.aim(target)
+    }
+
+    /// Allocates K points, from hypothesis `first` on.
+    pub(crate) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
+        let zeros = |width: usize| vec![T::ZERO; rows * width];
+        let (z, x, raw) = (zeros(self.dim()), zeros(self.latent()), zeros(self.raw()));
+        let (loss, slope) = (vec![0.0; rows], vec![0.0; rows]);
+        Batch { first, gradient: z.clone(), by_x: x.clone(), z, x, raw, loss, slope, linear: Vec::new() }
+    }
+
+    /// Allocates what evaluations need.
+    pub(crate) fn workspace(&self) -> Workspace<T> {
+        let zeros = |width: usize| Buffer::zeros(TILE * width);
+        let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
+        let width = self.layers[0].padded_inputs();
+        Workspace { input: zeros(width), results, gradient: zeros(width), places: self.comparison.space(TILE) }
+    }
+
+    /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
+    pub(crate) fn evaluate(&self, aim: &Aim<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
+        let rows = batch.loss.len();
+        batch.linear.iter_mut().for_each(Linearisation::spoil);
+        for first in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - first);
+            self.forward(&batch.z[first * self.dim()..], count, work);
+            self.score(aim, batch, work, first, count);
+            self.reverse(aim, batch, work, first, count);
+        }
+    }
+
+    /// Sends `count` rows of `z` through all layers.
+    pub(crate) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
+        let (dim, stride) = (self.dim(), work.input.len() / TILE);
+        for (mine, z) in work.input.chunks_exact_mut(stride).zip(z.chunks_exact(dim)).take(count) {
+            mine[..dim].copy_from_slice(z);
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            let (before, after) = work.results.split_at_mut(index);
+            let data = before.last().unwrap_or(&work.input);
+            let rows = Rows { data, stride: data.len() / TILE, count };
+            let finish = Rectify { bias: &layer.bias, slope: layer.slope };
+            layer.forward(self.arch, rows, &mut after[0], finish);
+        }
+    }
+
+    /// Reads `x`, raw output and loss of a tile; leaves the loss's derivative in place of the output.
+    pub(super) fn score(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        first: usize,
+        count: usize,
+    ) {
+        let (latent, width) = (self.latent(), self.raw());
+        let raw = &work.results[self.layers.len() - 1];
+        self.comparison.place((raw, raw.len() / TILE, count), aim, batch.first + first, &mut work.places);
+        for place in 0..count {
+            let (row, hypothesis) = (first + place, batch.first + first + place);
+            let x = &mut batch.x[row * latent..][..latent];
+            x.copy_from_slice(match self.theta.checked_sub(1) {
+                Some(last) => &work.row(last, place)[..latent],
+                None => &batch.z[row * latent..][..latent],
+            });
+            let last = &mut work.results[self.layers.len() - 1];
+            let stride = last.len() / TILE;
+            let raw = &mut last[place * stride..][..stride];
+            batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
+            let loss = self.comparison.pull(raw, aim, hypothesis, (&work.places, place));
+            batch.loss[row] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
+        }
+    }
+
+    /// Sends a tile's derivatives back through all layers.
+    fn reverse(&self, aim: &Aim<T>, batch: &mut Batch<T>, work: &mut Workspace<T>, first: usize, count: usize) {
+        for (index, layer) in self.layers.iter().enumerate().rev() {
+            let (before, after) = work.results.split_at_mut(index);
+            let rows = Rows { data: &after[0], stride: after[0].len() / TILE, count };
+            let out: &mut [T] = before.last_mut().unwrap_or(&mut work.gradient);
+            match index.checked_sub(1).map(|index| self.layers[index].slope).filter(|slope| *slope != T::ONE) {
+                Some(slope) => layer.backward(self.arch, rows, out, Gate { slope }),
+                None => layer.backward(self.arch, rows, out, Store),
+            }
+            if index == self.theta {
+                let (latent, stride) = (self.latent(), out.len() / TILE);
+                for (row, out) in out.chunks_exact_mut(stride).take(count).enumerate() {
+                    self.add_pull(aim, batch, &mut out[..latent], first + row);
+                }
+            }
+        }
+        let (dim, stride) = (self.dim(), work.gradient.len() / TILE);
+        for (row, gradient) in work.gradient.chunks_exact(stride).take(count).enumerate() {
+            batch.gradient[(first + row) * dim..][..dim].copy_from_slice(&gradient[..dim]);
+            batch.slope[first + row] = squares(&gradient[..dim]).wide();
+        }
+    }
+
+    /// Adds the pull's derivative to that with respect to `x`, `[X]`, of a row, and keeps the sum.
+    pub(super) fn add_pull(&self, aim: &Aim<T>, batch: &mut Batch<T>, by_x: &mut [T], row: usize) {
+        let latent = self.latent();
+        let (span, hypothesis) = (row * latent..(row + 1) * latent, batch.first + row);
+        if let Some(pull) = aim.pull() {
+            let twice = T::of(2.0) * pull.weight(hypothesis);
+            let away = |(entry, x): (usize, &T)| *x - pull.centre(hypothesis, latent, entry);
+            let away = batch.x[span.clone()].iter().enumerate().map(away);
+            by_x.iter_mut().zip(away).for_each(|(by_x, away)| *by_x += twice * away);
+        }
+        batch.by_x[span].copy_from_slice(by_x);
+    }
+
+    /// Applies the head to rows of raw output, `[K, raw]`: F's output, `[K, width]`.
+    pub(crate) fn outputs(&self, raw: &[T]) -> Vec<T> {
+        let mut outputs = vec![T::ZERO; raw.len() / self.raw() * self.width()];
+        let rows = raw.chunks_exact(self.raw()).zip(outputs.chunks_exact_mut(self.width()));
+        rows.for_each(|(raw, output)| self.comparison.apply(raw, output));
+        outputs
+    }
+}
+
+/// Whether each layer takes what the one before it gives.
+fn fit<T: Real>(layers: &[Arc<Layer<T>>]) -> bool {
+    layers.windows(2).all(|pair| pair[0].outputs() == pair[1].inputs())
+}
+
+impl<T: Real> Workspace<T> {
+    /// Result of a layer, for a row of the tile.
+    pub(super) fn row(&self, layer: usize, row: usize) -> &[T] {
+        let stride = self.results[layer].len() / TILE;
+        &self.results[layer][row * stride..][..stride]
+    }
+
+    /// Output of the last layer, or what has come in its place.
+    pub(super) fn last(&self, row: usize) -> &[T] {
+        self.row(self.results.len() - 1, row)
+    }
+}
+
+/// Sums squares, sixteen at a time, which is what registers hold.
+pub(super) fn squares<T: Real>(values: &[T]) -> T {
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut sums = [T::ZERO; 16];
+    for chunk in chunks {
+        sums.iter_mut().zip(chunk).for_each(|(sum, value)| *sum += *value * *value);
+    }
+    sums.into_iter().sum::<T>() + rest.iter().map(|value| *value * *value).sum()
+}

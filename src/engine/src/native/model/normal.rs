@@ -1,0 +1,393 @@
+//! Damped normal equations, hypothesis by hypothesis.
+
+use pulp::{Simd, WithSimd};
+
+use super::tangents::Tangents;
+use crate::native::heads::comparison::{Aim, Derivative};
+use crate::native::heads::places::Places;
+use crate::native::kernels::buffer::Buffer;
+use crate::native::kernels::finish::{GateBy, Store};
+use crate::native::kernels::panels::Panels;
+use crate::native::kernels::product::{Product, Rows};
+use crate::native::kernels::real::Real;
+use crate::native::kernels::spread::{Left, Spread};
+use crate::native::model::{Batch, Model, TILE, Workspace, squares};
+
+/// The residuals of one hypothesis as a linear function of `z`, ready to be solved for a step.
+///
+/// With `A = dr/dx`, `[M, X]`, the prior's residuals among its rows, and `B = dx/dz`, `[X, Z]`, the
+/// damped step is `d = -(B'A'A B + c I)^-1 B'A'r`. It equals `-B'u` with `(A'A B B' + c I) u = A'r`,
+/// for `(B'C B + c I) B' = B'(C B B' + c I)`: a system of X equations, not Z, whose matrix keeps full rank.
+/// It is set up and solved in double precision, which costs little beside the derivatives.
+#[derive(Clone, Debug)]
+pub(crate) struct Linearisation<T> {
+    /// `A'A B B'`, `[X, X]`; without theta `A'A`.
+    matrix: Vec<f64>,
+    /// `|A B|^2`.
+    trace: f64,
+    /// B, `[X, Z]`; empty without theta.
+    by_z: Vec<T>,
+    /// Whether it belongs to the point beside it.
+    is_fresh: bool,
+}
+
+impl<T: Copy> Linearisation<T> {
+    /// Marks it as belonging to another point.
+    pub(crate) fn spoil(&mut self) {
+        self.is_fresh = false;
+    }
+
+    /// Takes over another one, without allocating.
+    pub(crate) fn take(&mut self, other: &Self) {
+        self.is_fresh = other.is_fresh;
+        if other.is_fresh {
+            self.matrix.copy_from_slice(&other.matrix);
+            self.by_z.copy_from_slice(&other.by_z);
+            self.trace = other.trace;
+        }
+    }
+}
+
+/// What linearising and solving need.
+#[derive(Debug)]
+pub(crate) struct NormalSpace<T> {
+    tangents: Tangents<T>,
+    /// What the head makes of tangents, row by row.
+    derivatives: Vec<Derivative<T>>,
+    joints: Places<T>,
+    /// A, `[M, X]`, without the prior's rows.
+    residuals: Panels<f64>,
+    /// Where rows of its panels and those below lie.
+    places: Vec<usize>,
+    /// `A'A`, `B B'` and their product, `[X, X]`.
+    inner: Panels<f64>,
+    outer: Panels<f64>,
+    product: Panels<f64>,
+    /// `[padded X]`.
+    by_x: Buffer<T>,
+    turned: Turned<T>,
+    /// `[X, X]` and `[X]`, overwritten by solving.
+    system: Vec<f64>,
+    right: Vec<f64>,
+}
+
+/// Cotangents on their way back through theta, `[X, padded]`, and what becomes of them.
+#[derive(Debug)]
+struct Turned<T> {
+    from: Buffer<T>,
+    to: Buffer<T>,
+    /// `B'`, `[Z, X]`.
+    by_z: Panels<f64>,
+}
+
+/// Sums up what the head makes of tangents, `[raw, X]`: residuals' derivatives, as many rows of `[M, X]` as the last
+/// one counts.
+struct Compose<'a, T> {
+    derivatives: &'a [Derivative<T>],
+    tangents: &'a Panels<T>,
+    out: &'a mut Panels<f64>,
+}
+
+impl<T: Real> WithSimd for Compose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { derivatives, tangents, out } = self;
+        let (width, stride, from) = (out.width(), out.stride(), tangents.width());
+        for (panel, out) in out.data_mut().chunks_exact_mut(stride).enumerate() {
+            let column = panel * width;
+            let Some(tangents) = tangents.panels().nth(column / from) else { break };
+            let mut filled = 0;
+            for derivative in derivatives {
+                let out = &mut out[derivative.row * width..][..width];
+                if derivative.row == filled {
+                    out.fill(0.0);
+                    filled += 1;
+                }
+                let rows = tangents.chunks_exact(from).skip(derivative.first).take(derivative.count);
+                for (row, factor) in rows.zip(derivative.by_raw) {
+                    let (row, factor) = (&row[column % from..][..width], factor.wide());
+                    out.iter_mut().zip(row).for_each(|(out, value)| *out += factor * value.wide());
+                }
+            }
+        }
+    }
+}
+
+impl<T: Real> Model<T> {
+    /// Allocates K points with their linearisations, from hypothesis `first` on.
+    pub(crate) fn linear_batch(&self, first: usize, rows: usize) -> Batch<T> {
+        let latent = self.latent();
+        let by_z = vec![T::ZERO; if self.has_theta() { latent * self.dim() } else { 0 }];
+        let linear = Linearisation { matrix: vec![0.0; latent * latent], trace: 0.0, by_z, is_fresh: false };
+        let linear = vec![linear; rows];
+        Batch { linear, ..self.batch(first, rows) }
+    }
+
+    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` residuals needs.
+    pub(crate) fn normal_space(&self, residuals: usize, rows: usize, hypotheses: usize) -> NormalSpace<T> {
+        let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
+        let square = || Panels::zeros(arch, latent, latent);
+        let (residuals, by_z) = (Panels::zeros(arch, residuals, latent), Panels::zeros(arch, dim, latent));
+        let most = residuals.inputs().max(dim).max(latent);
+        let tangents = Tangents::new(arch, self.decoder(), rows, hypotheses);
+        let layers = self.encoder().iter();
+        let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
+        let zeros = || Buffer::zeros(latent * width);
+        NormalSpace {
+            by_x: Buffer::zeros(tangents.last(self.lead()).padded()),
+            tangents,
+            derivatives: Vec::with_capacity(self.comparison().most_derivatives(residuals.inputs())),
+            joints: self.comparison().space(1),
+            places: (0..most).map(|row| Left::place(&residuals, false, row)).collect(),
+            residuals,
+            inner: square(),
+            outer: square(),
+            product: square(),
+            turned: Turned { from: zeros(), to: zeros(), by_z },
+            system: vec![0.0; latent * latent],
+            right: vec![0.0; latent],
+        }
+    }
+
+    /// Evaluates losses at `batch.z`; where a row is `wanted`, told its loss, the derivatives, too.
+    ///
+    /// The slope of the others is infinite.
+    pub(crate) fn evaluate_linear(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        space: &mut NormalSpace<T>,
+        wanted: impl Fn(usize, f64) -> bool,
+    ) {
+        batch.slope.fill(f64::INFINITY);
+        batch.linear.iter_mut().for_each(Linearisation::spoil);
+        for first in (0..batch.loss.len()).step_by(TILE) {
+            self.visit(aim, batch, work, space, first, &wanted);
+        }
+    }
+
+    /// Linearises at points that were evaluated without.
+    pub(crate) fn linearise(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        space: &mut NormalSpace<T>,
+    ) {
+        for first in (0..batch.loss.len()).step_by(TILE) {
+            let tile = &batch.linear[first..batch.loss.len().min(first + TILE)];
+            let stale: [bool; TILE] = std::array::from_fn(|place| tile.get(place).is_some_and(|row| !row.is_fresh));
+            if stale.contains(&true) {
+                self.visit(aim, batch, work, space, first, &|row, _| stale[row - first]);
+            }
+        }
+    }
+
+    /// Evaluates losses of a tile, and linearises where that is wanted.
+    fn visit(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        space: &mut NormalSpace<T>,
+        first: usize,
+        wanted: &impl Fn(usize, f64) -> bool,
+    ) {
+        let count = TILE.min(batch.loss.len() - first);
+        self.forward(&batch.z[first * self.dim()..], count, work);
+        self.score(aim, batch, work, first, count);
+        for row in first..first + count {
+            if wanted(row, batch.loss[row]) {
+                self.differentiate(aim, batch, work, space, (row, row - first));
+            }
+        }
+    }
+
+    /// Finds the derivatives of row `row`, in place `place` of the tile that went forward last.
+    fn differentiate(
+        &self,
+        aim: &Aim<T>,
+        batch: &mut Batch<T>,
+        work: &Workspace<T>,
+        space: &mut NormalSpace<T>,
+        (row, place): (usize, usize),
+    ) {
+        let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
+        self.find_tangents((row, place), work, &mut space.tangents);
+        let NormalSpace { tangents, derivatives, joints, residuals, by_x, .. } = &mut *space;
+        let tangents = tangents.last(self.lead());
+        let by_raw = work.last(place);
+        let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
+        arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
+        let hypothesis = batch.first + row;
+        self.comparison().derive(&batch.raw[row * self.raw()..], aim, hypothesis, joints, derivatives);
+        arch.dispatch(Compose { derivatives, tangents, out: residuals });
+        self.add_pull(aim, batch, &mut by_x[..latent], row);
+        if self.has_theta() {
+            self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
+        }
+        space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(hypothesis).wide()), &mut batch.linear[row]);
+        let gradient = &mut batch.gradient[row * dim..][..dim];
+        if self.has_theta() {
+            gradient.fill(T::ZERO);
+            for (by_x, by_z) in space.by_x.iter().zip(batch.linear[row].by_z.chunks_exact(dim)) {
+                gradient.iter_mut().zip(by_z).for_each(|(sum, by_z)| *sum += *by_x * *by_z);
+            }
+        } else {
+            gradient.copy_from_slice(&space.by_x[..latent]);
+        }
+        batch.slope[row] = squares(gradient).wide();
+    }
+
+    /// Differentiates `x` with respect to `z`: `[X, Z]` in `out`; only with a theta.
+    ///
+    /// Reverse mode: one cotangent for each entry of `x`.
+    fn turn(&self, place: usize, work: &Workspace<T>, turned: &mut Turned<T>, out: &mut [T]) {
+        let (latent, dim, last) = (self.latent(), self.dim(), self.theta() - 1);
+        let layers = self.encoder();
+        let mut stride = layers[last].padded_inputs();
+        for (output, out) in turned.from.chunks_exact_mut(stride).take(latent).enumerate() {
+            let inputs = layers[last].inputs();
+            out[inputs..].fill(T::ZERO);
+            out[..inputs].iter_mut().enumerate().for_each(|(input, out)| *out = layers[last].at(input, output));
+            if last > 0 {
+                gate(out, work.row(last - 1, place), layers[last - 1].slope);
+            }
+        }
+        for (index, layer) in layers[..last].iter().enumerate().rev() {
+            let rows = Rows { data: &turned.from, stride, count: latent };
+            match index.checked_sub(1) {
+                Some(before) => {
+                    let finish = GateBy { result: work.row(before, place), slope: layers[before].slope };
+                    layer.backward(self.arch(), rows, &mut turned.to, finish);
+                }
+                None => layer.backward(self.arch(), rows, &mut turned.to, Store),
+            }
+            stride = layer.padded_inputs();
+            std::mem::swap(&mut turned.from, &mut turned.to);
+        }
+        let rows = turned.from.chunks_exact(stride).zip(out.chunks_exact_mut(dim));
+        rows.for_each(|(from, out)| out.copy_from_slice(&from[..dim]));
+    }
+}
+
+/// Multiplies by the rectifier's derivative, told from its result.
+fn gate<T: Real>(row: &mut [T], result: &[T], slope: T) {
+    for (value, result) in row.iter_mut().zip(result) {
+        *value = if *result > T::ZERO { *value } else { *value * slope };
+    }
+}
+
+impl<T: Real> NormalSpace<T> {
+    /// Makes what follows independent of what came before.
+    pub(crate) fn forget(&mut self) {
+        self.tangents.forget();
+    }
+
+    /// Number M of residuals that it is for.
+    pub(crate) fn residuals(&self) -> usize {
+        self.residuals.inputs()
+    }
+
+    /// Sets up the equations from A and B; `prior` is the weight of the pull on `x`.
+    fn assemble(&mut self, model: &Model<T>, prior: f64, linear: &mut Linearisation<T>) {
+        let (latent, arch) = (model.latent(), model.arch());
+        let rows = self.derivatives.last().map_or(0, |derivative| derivative.row + 1);
+        let left = Left { panels: &self.residuals, is_turned: false, inputs: &self.places[..rows] };
+        let (right, out) = (&self.residuals, &mut self.inner);
+        arch.dispatch(Spread { left, right, out, finish: Store });
+        (0..latent).for_each(|entry| *self.inner.at_mut(entry, entry) += prior);
+        let mut from = &self.inner;
+        if model.has_theta() {
+            let by_z = &mut self.turned.by_z;
+            by_z.fill(|z, x| linear.by_z[x * model.dim() + z].wide());
+            let left = Left { panels: by_z, is_turned: false, inputs: &self.places[..model.dim()] };
+            arch.dispatch(Spread { left, right: by_z, out: &mut self.outer, finish: Store });
+            // Both are symmetric.
+            let left = Left { panels: &self.inner, is_turned: false, inputs: &self.places[..latent] };
+            let (right, out) = (&self.outer, &mut self.product);
+            arch.dispatch(Spread { left, right, out, finish: Store });
+            from = &self.product;
+        }
+        from.unpack(&mut linear.matrix);
+        linear.trace = (0..latent).map(|entry| from.at(entry, entry)).sum();
+        linear.is_fresh = true;
+    }
+
+    /// Solves for the step from the loss's derivative with respect to `x`, `[X]`; adds it to `z`, `[Z]`.
+    ///
+    /// `damping` is in units of `|J|^2 / rank`. No step is added where the equations cannot be solved.
+    pub(crate) fn step(&mut self, linear: &Linearisation<T>, by_x: &[T], damping: f64, rank: usize, z: &mut [T]) {
+        let latent = by_x.len();
+        self.system.copy_from_slice(&linear.matrix);
+        let shift = damping * linear.trace / rank as f64;
+        self.system.iter_mut().step_by(latent + 1).for_each(|entry| *entry += shift);
+        // Half the derivative of a sum of squares is A'r.
+        self.right.iter_mut().zip(by_x).for_each(|(right, by_x)| *right = 0.5 * by_x.wide());
+        if !solve(&mut self.system, &mut self.right) {
+            return;
+        }
+        if linear.by_z.is_empty() {
+            z.iter_mut().zip(&self.right).for_each(|(z, step)| *z += T::of(-step));
+            return;
+        }
+        for (factor, row) in self.right.iter().zip(linear.by_z.chunks_exact(z.len())) {
+            let factor = T::of(-factor);
+            z.iter_mut().zip(row).for_each(|(z, entry)| *z += factor * *entry);
+        }
+    }
+}
+
+/// Solves `matrix w = right` in place, by elimination with row pivots; tells whether it could.
+fn solve(matrix: &mut [f64], right: &mut [f64]) -> bool {
+    let size = right.len();
+    for column in 0..size {
+        let greatest = |best: usize, row: usize| {
+            if matrix[row * size + column].abs() > matrix[best * size + column].abs() { row } else { best }
+        };
+        let pivot = (column + 1..size).fold(column, greatest);
+        let (above, below) = matrix.split_at_mut((column + 1) * size);
+        let lead = &mut above[column * size..];
+        if pivot != column {
+            lead.swap_with_slice(&mut below[(pivot - column - 1) * size..][..size]);
+            right.swap(column, pivot);
+        }
+        if lead[column] == 0.0 {
+            return false;
+        }
+        for (row, below) in below.chunks_exact_mut(size).enumerate() {
+            let factor = below[column] / lead[column];
+            below[column..].iter_mut().zip(&lead[column..]).for_each(|(entry, lead)| *entry -= factor * lead);
+            right[column + 1 + row] -= factor * right[column];
+        }
+    }
+    for row in (0..size).rev() {
+        let known: f64 = (row + 1..size).map(|column| matrix[row * size + column] * right[column]).sum();
+        right[row] = (right[row] - known) / matrix[row * size + row];
+    }
+    right.iter().all(|entry| entry.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn solves_what_needs_pivots() {
+        let mut matrix = [0.0, 2.0, 1.0, 1.0, 1.0, 0.0, 4.0, -1.0, 3.0];
+        let expected = [1.0, -2.0, 0.5];
+        let mut right: Vec<f64> =
+            matrix.chunks(3).map(|row| row.iter().zip(&expected).map(|(a, w)| a * w).sum()).collect();
+        assert!(solve(&mut matrix, &mut right));
+        assert!(right.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() < 1e-14), "{right:?}");
+    }
+
+    #[test]
+    fn refuses_what_has_no_solution() {
+        assert!(!solve(&mut [1.0, 2.0, 2.0, 4.0], &mut [1.0, 1.0]));
+        assert!(!solve(&mut [f64::NAN, 0.0, 0.0, 1.0], &mut [1.0, 1.0]));
+    }
+}

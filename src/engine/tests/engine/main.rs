@@ -1,0 +1,86 @@
+//! The engine and the landscapes, against tasks whose answers are known.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod adam;
+mod backends;
+mod budget;
+mod contract;
+mod doubles;
+mod landscape;
+mod levenberg_marquardt;
+mod memory;
+mod numerics;
+mod observers;
+mod rows;
+mod start;
+
+use std::sync::Once;
+
+use tch::Tensor;
+use thalweg_engine::landscape::Landscape;
+use thalweg_engine::{AdamConfig, Engine, EngineConfig, Event, LmConfig, Observer, Optimizer, Solution, pin_threads};
+use thalweg_task::Task;
+
+/// One thread for all tests: bits are compared, and idle threads would spin.
+fn setup() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| pin_threads(1));
+    tch::set_num_threads(1);
+}
+
+fn adam(rate: f64) -> Optimizer {
+    Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() })
+}
+
+fn levenberg_marquardt() -> Optimizer {
+    Optimizer::LevenbergMarquardt(LmConfig::default())
+}
+
+fn config(hypotheses: usize, optimizer: Optimizer) -> EngineConfig {
+    EngineConfig { hypotheses, optimizer, fresh: 0, ..EngineConfig::default() }
+}
+
+/// An engine that descends in the task's own latent.
+fn engine(task: impl Task + 'static, config: EngineConfig) -> Engine {
+    setup();
+    let landscape = Landscape::identity(task.spec().latent);
+    Engine::new(Box::new(task), landscape, config).expect("task, landscape and options fit")
+}
+
+/// Notes where each step led.
+#[derive(Default)]
+struct Path(Vec<Vec<f64>>);
+
+impl Observer for Path {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::Step { z, .. } = event {
+            self.0.push(values(z));
+        }
+    }
+}
+
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.reshape([-1])).expect("a flat tensor of numbers")
+}
+
+fn row(tensor: &Tensor, row: i64) -> Vec<f64> {
+    values(&tensor.get(row))
+}
+
+fn bits(tensor: &Tensor) -> Vec<u64> {
+    values(tensor).into_iter().map(f64::to_bits).collect()
+}
+
+fn assert_close(got: &[f64], expected: &[f64], tolerance: f64) {
+    assert_eq!(got.len(), expected.len());
+    for (got, expected) in got.iter().zip(expected) {
+        assert!((got - expected).abs() <= tolerance, "got {got}, expected {expected} within {tolerance}");
+    }
+}
+
+fn assert_finite(solution: &Solution) {
+    for tensor in [&solution.z, &solution.x, &solution.y_hat] {
+        assert!(values(tensor).iter().all(|value| value.is_finite()), "{tensor:?} is not finite");
+    }
+    assert!(solution.loss.iter().all(|loss| loss.is_finite()), "{:?}", solution.loss);
+}

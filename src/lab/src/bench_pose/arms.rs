@@ -1,0 +1,226 @@
+//! The table of methods.
+
+use serde::Serialize;
+use thalweg_engine::{AdamConfig, EngineConfig, LmConfig, Optimizer};
+
+/// How a method gets from what was seen to a whole pose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Method {
+    /// The mean of the training poses.
+    MeanPose,
+    /// The training poses nearest on what was seen.
+    Nearest,
+    /// The normal distribution of training poses, given what was seen.
+    Gaussian,
+    /// The starting point alone.
+    Start,
+    /// Adam.
+    Adam,
+    /// Levenberg-Marquardt.
+    LevenbergMarquardt,
+    /// L-BFGS, from a library.
+    Lbfgs,
+}
+
+/// Where a method descends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Ground {
+    /// The latent of F itself, X.
+    Latent,
+    /// An untrained landscape.
+    Random,
+    /// A landscape trained without coordinate descent and buffer.
+    Online,
+    /// A landscape trained as in the paper.
+    Paper,
+    /// A landscape trained for partial observations.
+    Partial,
+}
+
+/// Where a descent begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Begin {
+    /// Points drawn from the standard normal distribution.
+    Drawn,
+    /// What the encoder that was trained with F says; whole observations only.
+    Encoder,
+    /// What an amortised start proposes, one code for each hypothesis.
+    Amortised,
+}
+
+/// One method.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Arm {
+    /// Short name, in files.
+    pub(super) key: &'static str,
+    /// Name for people.
+    pub(super) name: &'static str,
+    pub(super) method: Method,
+    pub(super) ground: Ground,
+    pub(super) begin: Begin,
+    /// Whether a prior of x is part of what is minimised: the pull of the start, or the standard normal.
+    pub(super) prior: bool,
+    /// Starts of one hypothesis; the one with the least loss is kept.
+    pub(super) starts: usize,
+}
+
+const fn arm(key: &'static str, name: &'static str, method: Method, ground: Ground) -> Arm {
+    Arm { key, name, method, ground, begin: Begin::Drawn, prior: false, starts: 1 }
+}
+
+impl Arm {
+    const fn with_prior(self) -> Self {
+        Self { prior: true, ..self }
+    }
+
+    const fn with_starts(self, starts: usize) -> Self {
+        Self { starts, ..self }
+    }
+
+    /// With the pull of the start, which is no pull where everything is seen.
+    const fn starting_amortised(self) -> Self {
+        Self { begin: Begin::Amortised, prior: true, ..self }
+    }
+
+    const fn starting_encoded(self) -> Self {
+        Self { begin: Begin::Encoder, ..self }
+    }
+}
+
+/// Key of the method that the paper's claims are measured against.
+pub(super) const BASELINE: &str = "x_adam";
+/// Key of the method that node and demo use.
+pub(super) const DEFAULT: &str = "start_x_lm";
+
+/// All methods, rivals first. To add one, add a line.
+pub(super) const ARMS: [Arm; 23] = [
+    arm("mean_pose", "mean pose", Method::MeanPose, Ground::Latent),
+    arm("nearest", "nearest training pose", Method::Nearest, Ground::Latent),
+    arm("gaussian", "conditional Gaussian", Method::Gaussian, Ground::Latent),
+    arm("encoder", "encoder of F", Method::Start, Ground::Latent).starting_encoded(),
+    arm("encoder_x_adam", "encoder of F, Adam in X", Method::Adam, Ground::Latent).starting_encoded(),
+    arm("encoder_x_lm", "encoder of F, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_encoded(),
+    arm(BASELINE, "Adam in X", Method::Adam, Ground::Latent),
+    arm("x_adam_prior", "Adam in X + prior", Method::Adam, Ground::Latent).with_prior(),
+    arm("x_lbfgs", "L-BFGS in X", Method::Lbfgs, Ground::Latent),
+    arm("x_lm", "LM in X", Method::LevenbergMarquardt, Ground::Latent),
+    arm("x_lm_8", "LM in X, 8 starts", Method::LevenbergMarquardt, Ground::Latent).with_starts(8),
+    arm("x_lm_prior", "LM in X + prior", Method::LevenbergMarquardt, Ground::Latent).with_prior(),
+    arm("theta_random", "random theta", Method::Adam, Ground::Random),
+    arm("theta_online", "theta, online", Method::Adam, Ground::Online),
+    arm("theta_paper", "theta as in the paper", Method::Adam, Ground::Paper),
+    arm("theta", "theta for partial observations", Method::Adam, Ground::Partial),
+    arm("theta_prior", "theta + prior", Method::Adam, Ground::Partial).with_prior(),
+    arm("theta_lm", "theta, LM in Z", Method::LevenbergMarquardt, Ground::Partial),
+    arm("theta_lm_prior", "theta, LM in Z + prior", Method::LevenbergMarquardt, Ground::Partial).with_prior(),
+    arm("theta_paper_lm", "theta as in the paper, LM in Z", Method::LevenbergMarquardt, Ground::Paper),
+    arm("amortised", "amortised network", Method::Start, Ground::Latent).starting_amortised(),
+    arm("start_x_adam", "amortised start, Adam in X", Method::Adam, Ground::Latent).starting_amortised(),
+    arm(DEFAULT, "amortised start, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_amortised(),
+];
+
+/// Reads the key of a method.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    let keys = || ARMS.iter().map(|arm| arm.key);
+    let is_known = keys().any(|key| key == text);
+    if is_known {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("expected one of {}", keys().collect::<Vec<_>>().join(", ")))
+    }
+}
+
+/// Joins the keys of methods that take turns: the name of what was measured together.
+pub(super) fn together<'a>(arms: impl IntoIterator<Item = &'a Arm>) -> String {
+    arms.into_iter().map(|arm| arm.key).collect::<Vec<_>>().join("+")
+}
+
+impl Arm {
+    /// Whether it descends, through the engine.
+    pub(super) fn is_engine(&self) -> bool {
+        matches!(self.method, Method::Adam | Method::LevenbergMarquardt | Method::Start)
+    }
+
+    /// Whether it answers without any training pose or landscape being looked up: a descent or a start.
+    pub(super) fn is_inversion(&self) -> bool {
+        self.is_engine() || self.method == Method::Lbfgs
+    }
+
+    /// Whether it belongs to the comparison of losses, whole observations: an inversion without prior.
+    pub(super) fn is_curve(&self) -> bool {
+        self.is_inversion() && (!self.prior || self.begin == Begin::Amortised)
+    }
+
+    /// Whether it can complete what is hidden.
+    pub(super) fn is_completion(&self) -> bool {
+        self.begin != Begin::Encoder
+    }
+
+    /// Whether it is one of those that are compared on streams: X against our landscape.
+    pub(super) fn is_stream(&self) -> bool {
+        let is_descent = matches!(self.method, Method::Adam | Method::LevenbergMarquardt) && self.starts == 1;
+        is_descent && self.begin != Begin::Encoder && matches!(self.ground, Ground::Latent | Ground::Partial)
+    }
+
+    /// Whether it descends on a trained landscape, or from a trained start: ours.
+    pub(super) fn is_ours(&self) -> bool {
+        let is_refined = self.begin != Begin::Drawn && self.method != Method::Start;
+        is_refined || matches!(self.ground, Ground::Online | Ground::Paper | Ground::Partial)
+    }
+
+    /// Whether a learning rate is to be chosen.
+    pub(super) fn has_rate(&self) -> bool {
+        self.method == Method::Adam
+    }
+
+    /// Steps after which it may be ended, ascending; only zero where there are none.
+    pub(super) fn checkpoints(&self, last: u32) -> Vec<u32> {
+        let all: &[u32] = match self.method {
+            Method::Adam | Method::Lbfgs => &[2, 5, 10, 20, 50, 100, 200],
+            Method::LevenbergMarquardt => &[1, 2, 3, 5, 10, 20],
+            Method::MeanPose | Method::Nearest | Method::Gaussian | Method::Start => &[0],
+        };
+        all.iter().copied().filter(|step| *step <= last).collect()
+    }
+
+    /// Steps of its curve. Levenberg-Marquardt has converged after 50, and each costs several of Adam's.
+    pub(super) fn curve_steps(&self, last: u32) -> u32 {
+        match self.method {
+            Method::LevenbergMarquardt => last.min(50),
+            Method::Start => 0,
+            _ => last,
+        }
+    }
+
+    /// The engine's options with a weight of the method's prior.
+    pub(super) fn pulled(&self, weight: f64) -> EngineConfig {
+        let (prior_weight, start_weight) = if self.begin == Begin::Amortised { (0.0, weight) } else { (weight, 0.0) };
+        EngineConfig { prior_weight, start_weight, ..EngineConfig::default() }
+    }
+
+    /// The engine's optimizer.
+    pub(super) fn optimizer(&self, rate: f64) -> Optimizer {
+        match self.method {
+            Method::LevenbergMarquardt => Optimizer::LevenbergMarquardt(LmConfig::default()),
+            _ => Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_tell_methods_apart_and_the_baseline_is_one() {
+        for (index, one) in ARMS.iter().enumerate() {
+            assert!(ARMS[..index].iter().all(|other| other.key != one.key && other.name != one.name), "{}", one.key);
+        }
+        assert_eq!(key(BASELINE), Ok(BASELINE.to_owned()));
+        assert!(key("y_adam").is_err_and(|text| text.contains("x_adam, x_adam_prior")));
+        assert!(ARMS.iter().any(|arm| arm.key == BASELINE && arm.is_curve() && !arm.is_ours()));
+    }
+}

@@ -1,0 +1,64 @@
+//! Evaluation, benches and demonstrations: what the program `thalweg-lab` does.
+
+mod bench_gan;
+mod bench_node;
+mod bench_pose;
+mod demo;
+mod demo_images;
+#[cfg(feature = "ros")]
+mod demo_retrain;
+pub mod eval;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Evaluation, benches and demonstrations of thalweg.
+///
+/// Exit codes are those of `thalweg`.
+#[derive(Parser)]
+#[command(version, about, verbatim_doc_comment)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show missing joints of a moving body being completed
+    Demo(demo::DemoArguments),
+    /// Repair damaged images of faces, eight ways each
+    DemoImages(demo_images::DemoImagesArguments),
+    /// Show a running node getting better from what it has recorded
+    #[cfg(feature = "ros")]
+    DemoRetrain(demo_retrain::DemoRetrainArguments),
+    /// Measure methods against each other on held-out data
+    #[command(subcommand)]
+    Bench(bench_pose::Bench),
+    /// Measure the ROS 2 node: round trips, age of data, memory
+    BenchNode(bench_node::BenchNodeArguments),
+    /// Send joints back as they come; bench-node starts it
+    #[cfg(feature = "ros")]
+    #[command(hide = true)]
+    RosEcho,
+}
+
+/// Runs the program: reads the command line, and ends as its exit codes say.
+#[must_use]
+pub fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    thalweg_cli::failure::guarded(|| run(&command).map(|()| ExitCode::SUCCESS))
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::DemoImages(arguments) => demo_images::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
+        Command::Bench(bench) => bench_pose::run(bench),
+        Command::BenchNode(arguments) => bench_node::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::RosEcho => bench_node::echo(),
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `thalweg-lab`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    thalweg_lab::main()
+}

@@ -1,0 +1,44 @@
+//! Why weights cannot be used.
+
+use std::path::PathBuf;
+
+/// Why weights cannot be read, written or put together.
+#[derive(Debug, thiserror::Error)]
+pub enum NnError {
+    /// A tensor has another shape than was expected.
+    #[error("{what}: expected shape {expected}, got {got:?}")]
+    Shape {
+        /// The tensor, in words.
+        what: &'static str,
+        /// The expected shape, with words where it is free.
+        expected: String,
+        /// The shape that came.
+        got: Vec<i64>,
+    },
+    /// A weights file is missing or cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A weights file is damaged, or is not what was asked for.
+    #[error("{}: {reason}", path.display())]
+    Weights {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong: expected and got.
+        reason: String,
+    },
+    /// libtorch refused an operation.
+    #[error("libtorch: {0}")]
+    Torch(#[from] tch::TchError),
+}
+
+impl NnError {
+    /// Builds a [`NnError::Shape`] from the tensor that came.
+    pub fn shape(what: &'static str, expected: impl Into<String>, got: &tch::Tensor) -> Self {
+        Self::Shape { what, expected: expected.into(), got: got.size() }
+    }
+}

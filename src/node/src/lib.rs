@@ -1,0 +1,13 @@
+//! What a node is, without ROS.
+//!
+//! ```text
+//! messages ──> intake: judge, merge, count ──[wake]──> solver: thread `engine`, newest observation ──> Sink
+//! parameters: one table ──> Settings                   lifecycle, diagnostics: states, levels, counts
+//! ```
+
+pub mod diagnostics;
+pub mod intake;
+pub mod lifecycle;
+pub mod parameters;
+pub mod solver;
+pub mod watch;

@@ -1,0 +1,420 @@
+//! The one table of parameters.
+
+use thalweg_task::ParameterValue::{Bool, Double, Integer};
+use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
+
+use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse};
+use crate::parameters::{Durability, History, ImageTransport, Method, Reliability, Word};
+use Change::{AnyTime, ReadOnly, Unconfigured};
+use thalweg::Registry;
+
+/// Devices that can be asked for.
+const DEVICES: [&str; 4] = ["cpu", "cuda", "cuda:N", "auto"];
+
+/// Everything that can be set: the node's parameters, those of all tasks, and the quality of
+/// service of each input.
+///
+/// `input_topics`: fully resolved names, as `/left/joint_states`.
+#[must_use]
+pub fn full_table(registry: &Registry, input_topics: &[String]) -> Vec<ParameterSpec> {
+    let tasks = registry.entries().iter().flat_map(task_table);
+    let inputs = input_topics.iter().flat_map(|topic| qos_table(topic));
+    node_table(registry).into_iter().chain(tasks).chain(inputs).collect()
+}
+
+/// The node's own parameters.
+#[must_use]
+pub fn node_table(registry: &Registry) -> Vec<ParameterSpec> {
+    [start(registry), search(), budget(), input(), images(), output(), recording(), service()].concat()
+}
+
+/// The parameters of one task, below its name.
+#[must_use]
+pub fn task_table(entry: &Entry) -> Vec<ParameterSpec> {
+    let below = |spec: ParameterSpec| ParameterSpec { name: format!("{}.{}", entry.name, spec.name).into(), ..spec };
+    (entry.parameters)().into_iter().map(below).collect()
+}
+
+/// The quality of service of one input, under the names that rclcpp has for its overrides.
+#[must_use]
+pub fn qos_table(topic: &str) -> Vec<ParameterSpec> {
+    let name = |policy: &str| format!("qos_overrides.{topic}.subscription.{policy}");
+    let choice = |policy: &str, default: &str, range: ParameterRange, description: &'static str| ParameterSpec {
+        name: name(policy).into(),
+        ..row("", text(default), ("", range), ReadOnly, description)
+    };
+    let depth = "How many messages are kept until they are taken; the newest is solved.";
+    vec![
+        choice(
+            "reliability",
+            Reliability::BestEffort.word(),
+            Reliability::range(),
+            "Whether lost messages are sent again.",
+        ),
+        ParameterSpec { name: name("depth").into(), ..row("", Integer(5), ("", integer(1, 1000)), ReadOnly, depth) },
+        choice("history", History::KeepLast.word(), History::range(), "Whether only the newest messages are kept."),
+        choice(
+            "durability",
+            Durability::Volatile.word(),
+            Durability::range(),
+            "Whether a message from before the start is wanted.",
+        ),
+    ]
+}
+
+fn row(
+    name: &'static str,
+    default: ParameterValue,
+    (unit, range): (&'static str, ParameterRange),
+    change: Change,
+    description: &'static str,
+) -> ParameterSpec {
+    ParameterSpec { name: name.into(), default, unit, range, change, description: description.into() }
+}
+
+fn text(value: &str) -> ParameterValue {
+    ParameterValue::String(value.to_owned())
+}
+
+fn integer(from: i64, to: i64) -> ParameterRange {
+    ParameterRange::Integer { from, to }
+}
+
+fn double(from: f64, to: f64) -> ParameterRange {
+    ParameterRange::Double { from, to }
+}
+
+/// No unit, no range.
+const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
+
+/// Greatest random seed: beyond 2^53 JSON readers lose digits.
+const SEED: i64 = 1 << 53;
+
+/// Pull towards the start's proposals: chosen on validation poses, see docs/evaluation.md.
+const START_WEIGHT: f64 = 1.0;
+
+const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
+                          observed.";
+
+/// What is loaded, and how the node starts.
+fn start(registry: &Registry) -> Vec<ParameterSpec> {
+    let devices = ("", ParameterRange::Choice(DEVICES.to_vec()));
+    vec![
+        row(
+            "task",
+            text("body_pose"),
+            ("", ParameterRange::Choice(registry.entries().iter().map(|entry| entry.name).collect())),
+            Unconfigured,
+            "Task that is solved.",
+        ),
+        row(
+            "models",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Folder of the weights. Empty: models in the share folder of the installed package, else ./models.",
+        ),
+        row(
+            "theta",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Path of the landscape's weights, or identity. Empty: what TASK_start.safetensors in the folder of the \
+             weights was made for; without it TASK_theta.safetensors there, else identity.",
+        ),
+        row(
+            "start.file",
+            text(""),
+            ANY,
+            Unconfigured,
+            "Path of the amortised start's weights, or none. Empty: TASK_start.safetensors in the folder of the \
+             weights when it is there and made for the landscape, else none.",
+        ),
+        row("start.weight", Double(START_WEIGHT), ("", double(0.0, 1000.0)), Unconfigured, START_PULL),
+        row(
+            "device",
+            text("cpu"),
+            devices,
+            Unconfigured,
+            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu.",
+        ),
+        row(
+            "threads",
+            Integer(1),
+            ("", integer(1, 64)),
+            Unconfigured,
+            "Threads that hypotheses are split over where the engine runs natively, and of one tensor operation elsewhere.",
+        ),
+        row(
+            "random_seed",
+            Integer(0),
+            ("", integer(-1, SEED)),
+            Unconfigured,
+            "Seed of all random numbers. -1: from the time of the start.",
+        ),
+        row("autostart", Bool(true), ANY, ReadOnly, "Whether the node configures and activates itself at the start."),
+    ]
+}
+
+/// How the engine searches.
+fn search() -> Vec<ParameterSpec> {
+    let kinds = ("", Method::range());
+    let fresh = "How many hypotheses are drawn anew for each observation, in place of the worst. Below hypotheses.";
+    let prior = "Weight of the standard normal prior of the latent, where there is no start: more keeps solutions usual, less \
+         fits what is seen.";
+    vec![
+        row("hypotheses", Integer(8), ("", integer(1, 256)), AnyTime, "Number of hypotheses solved at once."),
+        row(
+            "warm_start.enabled",
+            Bool(true),
+            ANY,
+            Unconfigured,
+            "Whether an observation starts from the last one's best points.",
+        ),
+        row("warm_start.fresh", Integer(2), ("", integer(0, 255)), AnyTime, fresh),
+        row(
+            "optimizer.kind",
+            text("auto"),
+            kinds,
+            Unconfigured,
+            "Method of descent. levenberg_marquardt needs a task that gives residuals; auto takes it where it runs \
+             natively, else adam.",
+        ),
+        row(
+            "optimizer.rate",
+            Double(0.2),
+            ("", double(1e-6, 10.0)),
+            Unconfigured,
+            "Step size of adam, in standard deviations of the landscape's latent.",
+        ),
+        row("optimizer.prior_weight", Double(0.03), ("", double(0.0, 1000.0)), Unconfigured, prior),
+    ]
+}
+
+/// When a solve ends; whichever limit is met first.
+fn budget() -> Vec<ParameterSpec> {
+    vec![
+        row("budget.deadline", Double(0.008), ("s", double(0.0005, 10.0)), AnyTime, "Time that one solve may take."),
+        row(
+            "budget.steps",
+            Integer(0),
+            ("", integer(0, 100_000)),
+            AnyTime,
+            "Steps that one solve may take. 0: no limit.",
+        ),
+        row(
+            "budget.tolerance",
+            Double(0.0),
+            ("", double(0.0, 1.0)),
+            AnyTime,
+            "Relative decrease of the best loss below which a solve ends early. 0.0: off.",
+        ),
+    ]
+}
+
+/// What is taken as an observation.
+fn input() -> Vec<ParameterSpec> {
+    let timeout = || ("s", double(0.01, 3600.0));
+    vec![
+        row(
+            "input.joint_timeout",
+            Double(0.5),
+            timeout(),
+            AnyTime,
+            "Age beyond which the last position of a joint counts as unobserved.",
+        ),
+        row(
+            "input.stale_timeout",
+            Double(1.0),
+            timeout(),
+            AnyTime,
+            "Silence after which an input is reported as stale.",
+        ),
+        row(
+            "input.max_joints",
+            Integer(4096),
+            ("", integer(1, 1_000_000)),
+            AnyTime,
+            "Joints in one message beyond which it is refused.",
+        ),
+        row(
+            "input.accept_zero_stamp",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether a message without a stamp is taken as of now; else it is refused.",
+        ),
+    ]
+}
+
+/// How images are read; for tasks that observe one.
+fn images() -> Vec<ParameterSpec> {
+    let transports = ("", ImageTransport::range());
+    let uses = ("", MaskUse::range());
+    vec![
+        row(
+            "input.image_transport",
+            text("both"),
+            transports,
+            Unconfigured,
+            "Whether image, image/compressed or both are read. A camera that is read by one need not make the other.",
+        ),
+        row(
+            "input.image_fit",
+            text("crop"),
+            ("", Fit::range()),
+            AnyTime,
+            "What of an image is observed: the largest part in the middle that has the task's shape, or all of it, \
+             distorted.",
+        ),
+        row(
+            "input.max_pixels",
+            Integer(MAX_PIXELS as i64),
+            ("", integer(1, 1 << 28)),
+            AnyTime,
+            "Pixels of a compressed image beyond which it is refused undecoded; each takes up to 16 bytes meanwhile.",
+        ),
+        row(
+            "input.mask",
+            text("auto"),
+            uses,
+            AnyTime,
+            "Whether an image waits for a mask of its time: as long as masks come, always, or never.",
+        ),
+        row(
+            "input.mask_marks",
+            text("observed"),
+            ("", MaskMarks::range()),
+            AnyTime,
+            "What pixels of a mask that are not zero say of the image.",
+        ),
+        row(
+            "input.sync_slop",
+            Double(0.01),
+            ("s", double(0.0, 10.0)),
+            AnyTime,
+            "Greatest difference between the stamps of an image and its mask.",
+        ),
+        row(
+            "input.alpha",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether transparent pixels are unobserved, where there is alpha.",
+        ),
+        row(
+            "input.colour_key",
+            text(""),
+            ANY,
+            AnyTime,
+            "Colour of pixels that are unobserved, as #rrggbb. Empty: none.",
+        ),
+        row(
+            "input.colour_tolerance",
+            Integer(8),
+            ("", integer(0, 255)),
+            AnyTime,
+            "Greatest difference to input.colour_key in red, green and blue, each of 255.",
+        ),
+    ]
+}
+
+/// What is published.
+fn output() -> Vec<ParameterSpec> {
+    vec![
+        row(
+            "output.rate",
+            Double(0.0),
+            ("Hz", double(0.0, 1000.0)),
+            AnyTime,
+            "Greatest rate of publications. 0.0: one for each observation.",
+        ),
+        row(
+            "output.hypotheses",
+            Bool(true),
+            ANY,
+            AnyTime,
+            "Whether every hypothesis is published, not the best alone.",
+        ),
+        row("output.ghosts", Bool(true), ANY, AnyTime, "Whether markers are published when somebody listens."),
+        row("output.frame_id", text(""), ANY, AnyTime, "Frame of what is published. Empty: that of the observation."),
+    ]
+}
+
+/// What is recorded, and where.
+fn recording() -> Vec<ParameterSpec> {
+    vec![
+        row("record.enabled", Bool(false), ANY, AnyTime, "Whether solves are recorded while the node is active."),
+        row(
+            "record.folder",
+            text(""),
+            ANY,
+            AnyTime,
+            "Folder of recordings, for those begun from now on. Empty: thalweg in ROS_HOME, else in ~/.ros.",
+        ),
+        row(
+            "record.steps",
+            Bool(false),
+            ANY,
+            AnyTime,
+            "Whether every step of every descent is recorded, not the solution alone.",
+        ),
+        row(
+            "record.file_size",
+            Integer(256),
+            ("MB", integer(1, 65_536)),
+            AnyTime,
+            "Size at which a recording goes on in a new file.",
+        ),
+        row(
+            "record.file_duration",
+            Double(600.0),
+            ("s", double(1.0, 86_400.0)),
+            AnyTime,
+            "Time after which a recording goes on in a new file.",
+        ),
+        row(
+            "record.total_size",
+            Integer(10_000),
+            ("MB", integer(0, 100_000_000)),
+            AnyTime,
+            "Size of all recordings in the folder beyond which the oldest files are removed. 0: no limit.",
+        ),
+        row(
+            "record.queue",
+            Integer(1000),
+            ("", integer(1, 1_000_000)),
+            AnyTime,
+            "Solves that may wait for the disk; further ones are dropped and counted.",
+        ),
+    ]
+}
+
+/// What surrounds the solving.
+fn service() -> Vec<ParameterSpec> {
+    vec![
+        row(
+            "reload.path",
+            text(""),
+            ANY,
+            AnyTime,
+            "File that is watched: whenever there is a new one it is checked and becomes the landscape, until the node \
+             is configured anew. Empty: none; ~/reload_landscape then reads the file of theta again.",
+        ),
+        row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
+        row(
+            "diagnostic_updater.period",
+            Double(1.0),
+            ("s", double(0.1, 60.0)),
+            AnyTime,
+            "Time between two reports on /diagnostics.",
+        ),
+        row(
+            "diagnostic_updater.use_fqn",
+            Bool(false),
+            ANY,
+            AnyTime,
+            "Whether reports carry the node's name with its namespace.",
+        ),
+    ]
+}

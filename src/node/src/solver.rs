@@ -1,0 +1,26 @@
+//! The engine at work: one thread that solves the newest observation, again and again.
+//!
+//! ```text
+//! wake (something new) ─┐
+//! load, run, tune, .. ──┴─> thread `engine`: newest observation ─> Engine::solve ─> render ─> Sink
+//! ```
+//!
+//! Commands take effect between two solves, all of one command at once. Nothing queues: any number
+//! of wakes before a solve are one.
+
+mod handle;
+mod plan;
+mod reload;
+mod replay;
+mod settings;
+mod tally;
+mod tap;
+mod worker;
+
+pub use handle::Solver;
+pub use plan::{Assignment, SolverError, Tuning};
+pub use reload::{Trial, Watch};
+pub use replay::{Difference, ReplayError, Replayer, Verdict};
+pub use tally::{Tally, TallyReport};
+pub use tap::{Recording, setup};
+pub use worker::{Answer, Sink, Source};

@@ -1,0 +1,157 @@
+//! A new landscape for a running engine: checked where it can do no harm, swapped between two observations.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+use super::plan::SolverError;
+use thalweg::clock::ManualClock;
+use thalweg::{LoadError, Plan};
+use thalweg_engine::landscape::{Landscape, LandscapeError};
+use thalweg_engine::{AdamConfig, Budget, Engine, EngineConfig, Optimizer};
+use thalweg_task::sampled;
+
+/// Steps of the trial.
+const STEPS: u32 = 5;
+/// Rows of the trial: a landscape that works for none of them works for nobody.
+const ROWS: usize = 4;
+/// Seed of what is solved in the trial, and of where that starts.
+const SEED: u64 = 0x7472_6961;
+
+/// Checks landscapes with a task of its own, away from the engine at work.
+#[derive(Debug)]
+pub struct Trial {
+    engine: Engine,
+}
+
+impl Trial {
+    /// Loads the task of a plan a second time.
+    ///
+    /// # Errors
+    /// [`SolverError`] when it cannot be loaded.
+    pub fn new(plan: &Plan) -> Result<Self, SolverError> {
+        let task = plan.load_task()?;
+        let landscape = Landscape::identity(task.spec().latent);
+        let optimizer = Optimizer::Adam(AdamConfig::default());
+        let config =
+            EngineConfig { hypotheses: ROWS, fresh: 0, warm_start: false, optimizer, ..EngineConfig::default() };
+        Ok(Self { engine: Engine::new(task, landscape, config)? })
+    }
+
+    /// Reads a landscape, checks that it fits, and tries it.
+    ///
+    /// A file that is damaged is read a second time: somebody may just be writing it.
+    ///
+    /// # Errors
+    /// [`SolverError`], saying what was expected and what came.
+    pub fn check(&mut self, path: &Path) -> Result<Landscape, SolverError> {
+        let read = || Landscape::trained(path, self.engine.task().spec());
+        let landscape = match read() {
+            Err(LandscapeError::File(_)) => read()?,
+            other => other?,
+        };
+        let tried = landscape.shallow_clone();
+        self.engine.set_landscape(tried)?;
+        let solved = self.solve();
+        let refuse = |why: String| SolverError::Trial { path: path.to_owned(), why };
+        let (first, last) = solved.map_err(|error| refuse(error.to_string()))?;
+        if !(last.is_finite() && last < first) {
+            let text = format!("{STEPS} steps of a trial lead from a loss of {first} to {last}; expected a lower one");
+            return Err(refuse(text));
+        }
+        Ok(landscape)
+    }
+
+    /// Inverts points of the task's own prior; gives the mean loss before the first and after the last step.
+    fn solve(&mut self) -> Result<(f64, f64), SolverError> {
+        self.engine.recall(thalweg_engine::Memory::default())?;
+        let mut random = StdRng::seed_from_u64(SEED);
+        let refuse = |source| LoadError::Task { name: self.engine.task().spec().name.clone(), source };
+        let obs = sampled(self.engine.task(), ROWS, &mut random).map_err(refuse)?;
+        let mean = |loss: &[f64]| loss.iter().sum::<f64>() / loss.len() as f64;
+        let first = mean(&self.engine.solve(&obs, &Budget::of_steps(0), &ManualClock::default())?.loss);
+        self.engine.recall(thalweg_engine::Memory::default())?;
+        let last = mean(&self.engine.solve(&obs, &Budget::of_steps(STEPS), &ManualClock::default())?.loss);
+        Ok((first, last))
+    }
+}
+
+/// What tells one version of a file from another, whatever its name points to.
+type Version = (u64, u64, Option<SystemTime>);
+
+/// Watches a path for a new file: a rename, a change of a link's target, a rewrite.
+#[derive(Debug, Default)]
+pub struct Watch {
+    path: PathBuf,
+    /// What was there when it was looked at last, and what was taken last.
+    seen: Option<Version>,
+    taken: Option<Version>,
+}
+
+impl Watch {
+    /// Watches a path; what lies there now counts as taken.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let version = version(path);
+        Self { path: path.to_owned(), seen: version, taken: version }
+    }
+
+    /// The path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks at the path; says whether there is a new file that has not changed since the last look.
+    pub fn is_new(&mut self) -> bool {
+        let now = version(&self.path);
+        let is_steady = now.is_some() && now == self.seen;
+        self.seen = now;
+        let is_new = is_steady && now != self.taken;
+        if is_new {
+            self.taken = now;
+        }
+        is_new
+    }
+}
+
+/// Inode, size and time of the last change; none where there is no file.
+fn version(path: &Path) -> Option<Version> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.modified().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn w13_a_path_is_watched_and_not_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("a"), b"1").expect("there is room");
+        let mut watch = Watch::new(&at("a"));
+        assert!(!watch.is_new() && !watch.is_new(), "it was there");
+        fs::write(at("b"), b"22").expect("there is room");
+        fs::rename(at("b"), at("a")).expect("renamed");
+        assert!((!watch.is_new() && watch.is_new()) && !watch.is_new(), "once, at the second look");
+        fs::remove_file(at("a")).expect("there");
+        assert!(!watch.is_new() && !watch.is_new(), "nothing is there");
+        fs::write(at("c"), b"333").expect("there is room");
+        std::os::unix::fs::symlink(at("c"), at("a")).expect("linked");
+        assert!(!watch.is_new() && watch.is_new(), "a link counts as what it points to");
+        fs::write(at("d"), b"4444").expect("there is room");
+        std::os::unix::fs::symlink(at("d"), at("e")).expect("linked");
+        fs::rename(at("e"), at("a")).expect("renamed");
+        assert!(!watch.is_new() && watch.is_new());
+        fs::write(at("d"), b"55555").expect("there is room");
+        assert!(!watch.is_new());
+        fs::write(at("d"), b"666666").expect("there is room");
+        assert!(!watch.is_new() && watch.is_new(), "not while it still changes");
+    }
+}

@@ -1,0 +1,126 @@
+//! What the engine thread has done: since it started, and since the last report.
+
+use std::time::Duration;
+
+use thalweg_engine::Statistics;
+
+/// Counts of one stretch of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Stretch {
+    solves: u64,
+    steps: u64,
+    sum_us: f64,
+    sum_squares: f64,
+    max_us: f64,
+    overruns: u64,
+    age_max: Duration,
+}
+
+/// Notes of the engine thread, read by diagnostics.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    recent: Stretch,
+    solves: u64,
+    overruns: u64,
+    diverged: u64,
+    failures: u64,
+    last_failure: Option<String>,
+}
+
+/// The notes since the last report, and totals.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TallyReport {
+    /// Solves since the start.
+    pub solves: u64,
+    /// Solves since the last report.
+    pub recent_solves: u64,
+    /// Mean number of steps of those.
+    pub steps_mean: f64,
+    /// Mean time of those, microseconds.
+    pub mean_us: f64,
+    /// Longest time of those, microseconds.
+    pub max_us: f64,
+    /// Standard deviation of those, microseconds.
+    pub sigma_us: f64,
+    /// How many of those took longer than the deadline.
+    pub recent_overruns: u64,
+    /// Solves since the start that took longer than the deadline.
+    pub overruns: u64,
+    /// Greatest age of the newest datum when its answer was ready, of those.
+    pub age_max: Duration,
+    /// Hypotheses replaced since the start, because they were not finite.
+    pub diverged: u64,
+    /// Observations since the start that could not be solved.
+    pub failures: u64,
+    /// Why the last one since the last report could not.
+    pub last_failure: Option<String>,
+}
+
+impl Tally {
+    /// Notes a solve and how old its data were when the answer was ready.
+    pub fn solved(&mut self, statistics: Statistics, took: Duration, deadline: Option<Duration>, age: Duration) {
+        let micros = took.as_secs_f64() * 1e6;
+        let overrun = u64::from(deadline.is_some_and(|deadline| took > deadline));
+        let recent = &mut self.recent;
+        recent.solves += 1;
+        recent.steps += u64::from(statistics.steps);
+        recent.sum_us += micros;
+        recent.sum_squares += micros * micros;
+        recent.max_us = recent.max_us.max(micros);
+        recent.overruns += overrun;
+        recent.age_max = recent.age_max.max(age);
+        self.solves += 1;
+        self.overruns += overrun;
+        self.diverged += u64::from(statistics.diverged);
+    }
+
+    /// Notes an observation that could not be solved.
+    pub fn failed(&mut self, why: String) {
+        self.failures += 1;
+        self.last_failure = Some(why);
+    }
+
+    /// Tells everything, and begins a new stretch.
+    pub fn report(&mut self) -> TallyReport {
+        let recent = std::mem::take(&mut self.recent);
+        let count = recent.solves.max(1) as f64;
+        let mean_us = recent.sum_us / count;
+        TallyReport {
+            solves: self.solves,
+            recent_solves: recent.solves,
+            steps_mean: recent.steps as f64 / count,
+            mean_us,
+            max_us: recent.max_us,
+            sigma_us: (recent.sum_squares / count - mean_us * mean_us).max(0.0).sqrt(),
+            recent_overruns: recent.overruns,
+            overruns: self.overruns,
+            age_max: recent.age_max,
+            diverged: self.diverged,
+            failures: self.failures,
+            last_failure: self.last_failure.take(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_a_stretch_and_totals() {
+        let mut tally = Tally::default();
+        let steps = |steps| Statistics { steps, ..Statistics::default() };
+        let deadline = Some(Duration::from_micros(250));
+        tally.solved(steps(4), Duration::from_micros(100), deadline, Duration::from_millis(1));
+        tally.solved(steps(8), Duration::from_micros(300), deadline, Duration::from_millis(3));
+        tally.failed("no finite loss".to_owned());
+        let report = tally.report();
+        assert_eq!((report.solves, report.recent_overruns, report.failures), (2, 1, 1));
+        assert_eq!((report.mean_us, report.max_us, report.sigma_us), (200.0, 300.0, 100.0));
+        assert_eq!((report.steps_mean, report.age_max), (6.0, Duration::from_millis(3)));
+        assert_eq!(report.last_failure.as_deref(), Some("no finite loss"));
+        let quiet = tally.report();
+        assert_eq!((quiet.solves, quiet.recent_solves, quiet.overruns, quiet.failures), (2, 0, 1, 1));
+        assert_eq!(quiet.last_failure, None);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a recorder is handed of each solve.
+
+use std::mem::take;
+use std::sync::{Arc, Mutex};
+
+use super::worker::Answer;
+use crate::parameters::Store;
+use thalweg::Loaded;
+use thalweg_engine::{Cadence, Engine, Event, Memory, Observer};
+use thalweg_record::{Before, Recorder, Setup, Solve, Trace, Warm};
+use thalweg_task::Seen;
+use thalweg_task::{lock, numbers};
+
+/// Where solves are recorded, and how much of them.
+#[derive(Clone, Debug)]
+pub struct Recording {
+    /// Takes them.
+    pub recorder: Arc<Recorder>,
+    /// Whether every step is recorded, not the solution alone.
+    pub steps: bool,
+}
+
+/// What the solves of a loaded task have in common.
+///
+/// `node`: full name under which topics are recorded; `seed`: the one that was drawn, where `random_seed` is -1.
+#[must_use]
+pub fn setup(loaded: &Loaded, node: &str, store: &Store, seed: u64) -> Setup {
+    Setup {
+        node: node.to_owned(),
+        task: loaded.spec.name.clone(),
+        fingerprint: loaded.spec.fingerprint.clone(),
+        joints: loaded.spec.joints.iter().map(|joint| joint.name.clone()).collect(),
+        theta: loaded.landscape_id.clone(),
+        start: loaded.start_id.clone().unwrap_or_default(),
+        seed,
+        optimizer: loaded.optimizer.to_owned(),
+        backend: loaded.backend.name().to_owned(),
+        parameters: store.to_json().to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// Notes of the present solve, taken while the engine works.
+#[derive(Clone, Debug)]
+pub(super) struct Tap {
+    recording: Recording,
+    notes: Arc<Mutex<Solve>>,
+}
+
+/// The engine's half of a tap.
+struct Ear {
+    steps: bool,
+    notes: Arc<Mutex<Solve>>,
+}
+
+impl Tap {
+    /// Listens to an engine, in place of whoever listened before.
+    pub(super) fn new(recording: Recording, engine: &mut Engine) -> Self {
+        let notes = Arc::default();
+        let cadence = if recording.steps { Cadence::Always } else { Cadence::Ends };
+        engine.clear_observers();
+        engine.add_observer(cadence, Box::new(Ear { steps: recording.steps, notes: Arc::clone(&notes) }));
+        Self { recording, notes }
+    }
+
+    /// Hands the solve over that has just ended, with what was made of it.
+    pub(super) fn hand_over(&self, engine: &Engine, answer: &Answer) {
+        let provenance = &answer.provenance;
+        let solve = Solve {
+            stamp_nanos: provenance.stamp_nanos,
+            frame_id: provenance.frame_id.clone(),
+            received_nanos: provenance.received_nanos,
+            fresh: u32::try_from(engine.config().fresh).unwrap_or(u32::MAX),
+            joints: answer.joints.concat(),
+            points: answer.points.iter().flatten().flatten().copied().collect(),
+            image: answer.images.first().cloned(),
+            losses: answer.losses.clone(),
+            weights: answer.weights.clone(),
+            theta: answer.theta.clone(),
+            start: engine.start().map_or_else(String::new, |start| start.id().to_owned()),
+            statistics: answer.statistics,
+            stop: answer.stop,
+            took: answer.took,
+            ..take(&mut *lock(&self.notes))
+        };
+        self.recording.recorder.put(Box::new(solve));
+    }
+}
+
+impl Observer for Ear {
+    fn observe(&mut self, event: &Event<'_>) {
+        let mut notes = lock(&self.notes);
+        match event {
+            Event::Begin { obs, memory, z, loss } => {
+                let Memory { index, warm } = memory;
+                let before = warm
+                    .as_ref()
+                    .map_or(Before::Cold, |warm| Before::Warm(Warm { z: numbers(&warm.z), loss: warm.loss.clone() }));
+                let trace = self.steps.then(|| Trace { z: numbers(z), loss: loss.to_vec() });
+                *notes = Solve { index: *index, seen: Seen::of(obs), before, trace, ..Solve::default() };
+            }
+            Event::Step { z, loss, .. } => {
+                if let Some(trace) = &mut notes.trace {
+                    trace.z.extend(numbers::<f32>(z));
+                    trace.loss.extend_from_slice(loss);
+                }
+            }
+            Event::End { solution } => notes.z = numbers(&solution.z),
+        }
+    }
+}

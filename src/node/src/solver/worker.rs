@@ -1,0 +1,279 @@
+//! The engine thread: the one loop over observations of a running node.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tch::Tensor;
+use thalweg_task::{Observation, TaskError, lock, panic_line};
+
+use super::handle::Message;
+use super::plan::{Assignment, SolverError, Tuning};
+use super::tally::Tally;
+use super::tap::{Recording, Tap};
+use crate::intake::Provenance;
+use thalweg::Loaded;
+use thalweg::clock::SystemClock;
+use thalweg_engine::{Engine, EngineError, Statistics, StopReason};
+use thalweg_task::Pixels;
+use thalweg_task::numbers;
+
+/// Failures in a row after which the task is given up: ros2_control and nav2 give up at once, a
+/// single broken frame should not stop a robot. A guess.
+const STRIKES: u32 = 3;
+
+/// Where observations come from.
+pub trait Source: Send {
+    /// The newest one, or none when nothing is observed.
+    fn observation(&mut self) -> Option<(Observation, Provenance)>;
+    /// The time by which observations are stamped, nanoseconds.
+    fn now_nanos(&self) -> i64;
+}
+
+/// Where answers go. Runs on the engine thread: it should only pass them on.
+pub trait Sink: Send {
+    /// Takes an answer.
+    fn answer(&mut self, answer: Answer);
+    /// Takes notice that the task failed so often that the thread has given it up.
+    fn gave_up(&mut self, why: &str);
+}
+
+/// A solved observation, without tensors.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Which observation.
+    pub provenance: Provenance,
+    /// Joint positions `[K][J]`, best hypothesis first; empty when the task has no joints.
+    pub joints: Vec<Vec<f64>>,
+    /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
+    pub points: Vec<Vec<[f64; 3]>>,
+    /// Images `[K]`, black 0, white 1; empty when the task renders none.
+    pub images: Vec<Pixels>,
+    /// `[K]`, sums to one.
+    pub weights: Vec<f64>,
+    /// `[K]`, rising.
+    pub losses: Vec<f64>,
+    /// Identity of the landscape.
+    pub theta: String,
+    /// What it has cost.
+    pub statistics: Statistics,
+    /// Why the solve ended.
+    pub stop: Option<StopReason>,
+    /// Time that the budget ruled over.
+    pub took: Duration,
+}
+
+/// What is loaded, and how to use it.
+struct Loadout {
+    engine: Engine,
+    tuning: Tuning,
+    /// Hears what the recorder gets; none where nothing is recorded.
+    tap: Option<Tap>,
+}
+
+/// The state of the engine thread.
+pub(super) struct Worker {
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    pending: Arc<AtomicBool>,
+    tally: Arc<Mutex<Tally>>,
+    clock: SystemClock,
+    loadout: Option<Loadout>,
+    recording: Option<Recording>,
+    runs: bool,
+    strikes: u32,
+    /// Before this moment no solve is begun.
+    not_before: Option<Instant>,
+}
+
+impl Worker {
+    pub(super) fn new(
+        source: Box<dyn Source>,
+        sink: Box<dyn Sink>,
+        pending: Arc<AtomicBool>,
+        tally: Arc<Mutex<Tally>>,
+    ) -> Self {
+        let clock = SystemClock::default();
+        let (loadout, recording, runs, strikes, not_before) = (None, None, false, 0, None);
+        Self { source, sink, pending, tally, clock, loadout, recording, runs, strikes, not_before }
+    }
+
+    /// Serves messages until it is told to end.
+    pub(super) fn run(mut self, messages: &Receiver<Message>) {
+        let mut is_due = false;
+        loop {
+            match self.next(messages, is_due) {
+                Ok(Message::Wake) => is_due = true,
+                Ok(Message::Quit) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(command) => self.obey(command),
+                // Nothing else to do: the moment of the next solve has come.
+                Err(RecvTimeoutError::Timeout) => {
+                    is_due = false;
+                    // Before the solve, so that whatever arrives during it wakes us again.
+                    self.pending.store(false, Ordering::Release);
+                    self.solve();
+                }
+            }
+        }
+    }
+
+    /// Waits for a message; when a solve is due, only until it may begin.
+    fn next(&self, messages: &Receiver<Message>, is_due: bool) -> Result<Message, RecvTimeoutError> {
+        if !is_due {
+            return messages.recv().map_err(|_gone| RecvTimeoutError::Disconnected);
+        }
+        let wait = self.not_before.map_or(Duration::ZERO, |moment| moment.saturating_duration_since(Instant::now()));
+        messages.recv_timeout(wait)
+    }
+
+    /// A caller that no longer waits for its reply has seen enough.
+    fn obey(&mut self, command: Message) {
+        match command {
+            Message::Load(assignment, reply) => drop(reply.send(self.load(&assignment))),
+            Message::Unload(reply) => {
+                (self.loadout, self.runs) = (None, false);
+                reply.send(()).unwrap_or_default();
+            }
+            Message::Run(run, reply) => {
+                (self.runs, self.strikes, self.not_before) = (run, 0, None);
+                self.forget();
+                reply.send(()).unwrap_or_default();
+            }
+            Message::Tune(tuning) => self.tune(tuning),
+            Message::Forget => self.forget(),
+            Message::Swap(landscape, reply) => {
+                let swapped = self.loadout.as_mut().ok_or(SolverError::NothingLoaded);
+                let swapped = swapped.and_then(|loadout| Ok(loadout.engine.set_landscape(*landscape)?));
+                drop(reply.send(swapped));
+            }
+            Message::Record(recording, reply) => {
+                self.record(recording);
+                reply.send(()).unwrap_or_default();
+            }
+            Message::Wake | Message::Quit => {}
+        }
+    }
+
+    fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
+        (self.loadout, self.runs) = (None, false);
+        // Unwind safe: what was being built is dropped.
+        let result = catch_unwind(AssertUnwindSafe(|| assignment.plan.load()));
+        let (mut engine, loaded) =
+            result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
+        let tap = self.recording.clone().map(|recording| Tap::new(recording, &mut engine));
+        self.loadout = Some(Loadout { engine, tuning: assignment.tuning, tap });
+        Ok(loaded)
+    }
+
+    fn record(&mut self, recording: Option<Recording>) {
+        if let Some(Loadout { engine, tap, .. }) = &mut self.loadout {
+            engine.clear_observers();
+            *tap = recording.clone().map(|recording| Tap::new(recording, engine));
+        }
+        self.recording = recording;
+    }
+
+    /// Takes all or nothing; without anything loaded there is nothing to tune.
+    fn tune(&mut self, tuning: Tuning) {
+        let Some(loadout) = &mut self.loadout else {
+            return;
+        };
+        let config = loadout.engine.config();
+        if (config.hypotheses, config.fresh) != (tuning.hypotheses, tuning.fresh)
+            && let Err(error) = loadout.engine.set_population(tuning.hypotheses, tuning.fresh)
+        {
+            lock(&self.tally).failed(error.to_string());
+            return;
+        }
+        loadout.tuning = tuning;
+        self.not_before = None;
+    }
+
+    fn forget(&mut self) {
+        if let Some(loadout) = &mut self.loadout {
+            loadout.engine.reset();
+        }
+    }
+
+    fn solve(&mut self) {
+        let Some(loadout) = self.loadout.as_mut().filter(|_| self.runs) else {
+            return;
+        };
+        let Some((obs, provenance)) = self.source.observation() else {
+            return;
+        };
+        self.not_before = Some(Instant::now() + loadout.tuning.period);
+        // Unwind safe: the engine is reset when a panic gets past its own guards.
+        let result = catch_unwind(AssertUnwindSafe(|| solve(loadout, &obs, provenance, &self.clock)));
+        match result {
+            Ok(Ok(answer)) => {
+                let age = self.source.now_nanos().saturating_sub(answer.provenance.received_nanos);
+                let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+                let deadline = loadout.tuning.budget.deadline;
+                self.strikes = 0;
+                lock(&self.tally).solved(answer.statistics, answer.took, deadline, age);
+                self.sink.answer(answer);
+            }
+            Ok(Err(error)) => self.fail(error.to_string()),
+            Err(panic) => {
+                loadout.engine.reset();
+                self.fail(panic_line(panic.as_ref()).to_owned());
+            }
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        tracing::debug!("not solved: {why}");
+        self.strikes += 1;
+        if self.strikes == STRIKES {
+            self.runs = false;
+            self.sink.gave_up(&why);
+        }
+        lock(&self.tally).failed(why);
+    }
+}
+
+fn solve(
+    loadout: &mut Loadout,
+    obs: &Observation,
+    provenance: Provenance,
+    clock: &SystemClock,
+) -> Result<Answer, EngineError> {
+    let _no_grad = tch::no_grad_guard();
+    let Loadout { engine, tuning, tap } = loadout;
+    let begin = Instant::now();
+    let solution = engine.solve(obs, &tuning.budget, clock)?;
+    let (weights, losses) = (solution.weights(), solution.loss.clone());
+    let (theta, statistics, stop) = (solution.landscape.clone(), solution.statistics, solution.stop);
+    let took = begin.elapsed();
+    let y_hat = solution.y_hat.shallow_clone();
+    let rendered = engine.task().render(&y_hat)?;
+    let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
+    let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
+    let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
+    let images = rendered.image.as_ref().map_or_else(Vec::new, images);
+    let answer = Answer { provenance, joints, points, images, weights, losses, theta, statistics, stop, took };
+    if let Some(tap) = tap {
+        tap.hand_over(engine, &answer);
+    }
+    Ok(answer)
+}
+
+/// The images of a tensor `[K, C, H, W]`.
+fn images(tensor: &Tensor) -> Vec<Pixels> {
+    let [_, channels, height, width] = tensor.size().try_into().unwrap_or([0; 4]).map(|size: i64| size as u32);
+    let size = (channels as usize * height as usize * width as usize).max(1);
+    let data: Vec<f32> = numbers(tensor);
+    data.chunks_exact(size).map(|data| Pixels { channels, height, width, data: data.to_vec() }).collect()
+}
+
+/// The rows of a tensor `[K, ..]`, each flat.
+fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>, TaskError> {
+    let count = tensor.size().first().copied().unwrap_or(0).max(1);
+    let flat = tensor.f_to_kind(tch::Kind::Double)?.f_contiguous()?.f_view([-1])?;
+    let flat: Vec<f64> = Vec::try_from(&flat)?;
+    let width = (flat.len() / usize::try_from(count).unwrap_or(1)).max(1);
+    Ok(flat.chunks(width).map(<[f64]>::to_vec).collect())
+}

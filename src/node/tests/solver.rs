@@ -1,0 +1,291 @@
+//! The engine thread: newest observation, changes between two solves, trouble as a report.
+#![allow(clippy::unwrap_used)]
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tch::Tensor;
+use thalweg::clock::ManualClock;
+use thalweg::{LandscapeSource, Plan, Registry, StartSource};
+use thalweg_engine::landscape::{Landscape, LandscapeShape};
+use thalweg_engine::{Budget, Engine, EngineConfig, Memory};
+use thalweg_nn::weights;
+use thalweg_node::intake::Provenance;
+use thalweg_node::solver::{Answer, Assignment, Sink, Solver, Source, Trial, Tuning};
+use thalweg_task::{LoadOptions, Observation};
+
+/// Longest wait for what must happen; nothing is measured by it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the source shows: angles of the arm, or an image that the arm cannot read.
+#[derive(Clone)]
+enum Scene {
+    Angles([f32; 3]),
+    Image,
+    Nothing,
+}
+
+struct Shown(Arc<Mutex<(Scene, i64)>>);
+
+impl Source for Shown {
+    fn observation(&mut self) -> Option<(Observation, Provenance)> {
+        let (scene, stamp_nanos) = self.0.lock().unwrap().clone();
+        let mut obs = match scene {
+            Scene::Angles(angles) => Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3])),
+            Scene::Image => Observation::of_image(&Tensor::from_slice(&[1.0f32]).view([1, 1, 1, 1])),
+            Scene::Nothing => return None,
+        };
+        obs.stamp_nanos = stamp_nanos;
+        let observed_joints = vec![true; 3];
+        Some((obs, Provenance { stamp_nanos, observed_joints, ..Provenance::default() }))
+    }
+
+    fn now_nanos(&self) -> i64 {
+        0
+    }
+}
+
+struct Heard {
+    answers: Sender<Answer>,
+    gave_up: Sender<String>,
+}
+
+impl Sink for Heard {
+    fn answer(&mut self, answer: Answer) {
+        self.answers.send(answer).unwrap();
+    }
+
+    fn gave_up(&mut self, why: &str) {
+        self.gave_up.send(why.to_owned()).unwrap();
+    }
+}
+
+struct Bench {
+    solver: Solver,
+    scene: Arc<Mutex<(Scene, i64)>>,
+    answers: Receiver<Answer>,
+    gave_up: Receiver<String>,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let scene = Arc::new(Mutex::new((Scene::Nothing, 0)));
+        let ((heard, answers), (given_up, gave_up)) = (channel(), channel());
+        let sink = Heard { answers: heard, gave_up: given_up };
+        let solver = Solver::start(Box::new(Shown(Arc::clone(&scene))), Box::new(sink)).unwrap();
+        Self { solver, scene, answers, gave_up }
+    }
+
+    fn show(&self, scene: Scene, stamp: i64) {
+        *self.scene.lock().unwrap() = (scene, stamp);
+        self.solver.wake();
+    }
+
+    fn next(&self) -> Answer {
+        self.answers.recv_timeout(PATIENCE).expect("an answer")
+    }
+}
+
+fn plan() -> Plan {
+    let engine = EngineConfig { hypotheses: 4, fresh: 1, ..EngineConfig::default() };
+    Plan {
+        landscape: LandscapeSource::Identity,
+        start: StartSource::None,
+        engine,
+        automatic_optimizer: false,
+        ..Plan::of(Registry::shipped(), "planar_arm")
+    }
+}
+
+fn assignment() -> Assignment {
+    Assignment { plan: plan(), tuning: tuning(4, 5) }
+}
+
+fn tuning(hypotheses: usize, steps: u32) -> Tuning {
+    Tuning { hypotheses, fresh: 1, budget: Budget::of_steps(steps), period: Duration::ZERO }
+}
+
+#[test]
+fn solves_the_newest_observation_and_ranks() {
+    let bench = Bench::new();
+    let loaded = bench.solver.load(assignment()).expect("planar_arm needs no weights");
+    assert_eq!((loaded.landscape_id.as_str(), loaded.spec.name.as_str()), ("identity", "planar_arm"));
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 7);
+    let answer = bench.next();
+    assert_eq!((answer.provenance.stamp_nanos, answer.joints.len(), answer.points[0].len()), (7, 4, 3));
+    assert!(answer.losses.is_sorted(), "{:?}", answer.losses);
+    assert!((answer.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    assert_eq!(answer.statistics.steps, 5);
+    let report = bench.solver.report();
+    assert_eq!((report.solves, report.failures), (1, 0));
+}
+
+#[test]
+fn any_number_of_wakes_is_one_solve_and_none_is_lost() {
+    let bench = Bench::new();
+    bench.solver.load(assignment()).unwrap();
+    bench.solver.run(true).unwrap();
+    for stamp in 1..=1000 {
+        bench.show(Scene::Angles([0.1, 0.2, 0.3]), stamp);
+    }
+    let mut stamps = vec![bench.next().provenance.stamp_nanos];
+    while *stamps.last().unwrap() < 1000 {
+        stamps.push(bench.next().provenance.stamp_nanos);
+    }
+    assert!(stamps.is_sorted(), "{stamps:?}");
+    assert!(stamps.len() < 1000, "observations queued");
+}
+
+#[test]
+fn q7_changes_take_effect_between_two_solves_all_at_once() {
+    let bench = Bench::new();
+    bench.solver.load(assignment()).unwrap();
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
+    assert_eq!((bench.next().joints.len(), 5), (4, 5));
+    bench.solver.tune(tuning(6, 9));
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    let answer = bench.next();
+    assert_eq!((answer.joints.len(), answer.weights.len(), answer.statistics.steps), (6, 6, 9));
+    // One of one would be fresh: refused as a whole, the number of steps included.
+    bench.solver.tune(tuning(1, 1));
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 3);
+    let answer = bench.next();
+    assert_eq!((answer.joints.len(), answer.statistics.steps), (6, 9));
+    assert!(bench.solver.report().last_failure.unwrap().contains("fresh"));
+}
+
+#[test]
+fn nothing_is_handed_out_while_it_rests() {
+    let bench = Bench::new();
+    bench.solver.load(assignment()).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
+    bench.solver.run(false).unwrap();
+    // The thread replies before the wake comes to nothing, which the next command would overtake.
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(bench.answers.try_recv().is_err());
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().provenance.stamp_nanos, 2);
+    bench.solver.run(false).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 3);
+    // Answered after whatever came before it.
+    bench.solver.unload().unwrap();
+    assert!(bench.answers.try_recv().is_err());
+    assert!(bench.solver.quit());
+}
+
+#[test]
+fn a_task_that_keeps_failing_is_given_up_and_can_be_run_again() {
+    let bench = Bench::new();
+    bench.solver.load(assignment()).unwrap();
+    bench.solver.run(true).unwrap();
+    while bench.gave_up.try_recv().is_err() {
+        bench.show(Scene::Image, 1);
+    }
+    let failures = bench.solver.report().failures;
+    assert!(failures >= 3, "{failures}");
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().provenance.stamp_nanos, 2);
+}
+
+#[test]
+fn what_cannot_be_loaded_is_refused_and_the_thread_lives() {
+    let bench = Bench::new();
+    let wrong = |change: fn(&mut Plan)| {
+        let mut plan = plan();
+        change(&mut plan);
+        bench.solver.load(Assignment { plan, ..assignment() }).expect_err("refused").to_string()
+    };
+    assert!(wrong(|plan| plan.task = "planar_harm".to_owned()).contains("planar_arm"));
+    assert!(wrong(|plan| plan.landscape = LandscapeSource::File("no/theta.safetensors".into())).contains("no/theta"));
+    assert!(wrong(|plan| plan.engine.hypotheses = 1).contains("fresh"));
+    bench.solver.load(assignment()).expect("the thread lives");
+    assert!(!bench.solver.has_ended());
+}
+
+fn landscape(seed: u64) -> Landscape {
+    let shape = LandscapeShape { z: 5, x: 3, hidden: 8 };
+    Landscape::random(&shape, seed, tch::Kind::Float, tch::Device::Cpu).unwrap()
+}
+
+/// An engine as the plan describes it, on one landscape.
+fn alone(landscape: Landscape) -> Engine {
+    let task = thalweg::Registry::shipped().load("planar_arm", &LoadOptions::default()).unwrap();
+    Engine::new(task, landscape, plan().engine).unwrap()
+}
+
+/// W11: whatever is swapped when, an answer is what one landscape alone gives, from a cold start.
+#[test]
+fn w11_a_thousand_swaps_leave_every_answer_with_one_landscape() {
+    let bench = Bench::new();
+    bench.solver.load(Assignment { tuning: tuning(4, 2), ..assignment() }).unwrap();
+    bench.solver.run(true).unwrap();
+    let mut engines = [1, 2].map(|seed| alone(landscape(seed)));
+    for index in 0..1000u64 {
+        let engine = &mut engines[(index % 2) as usize];
+        bench.solver.swap(engine.landscape().shallow_clone()).unwrap();
+        let angles = [0.3, -0.2, 0.001 * index as f32];
+        bench.show(Scene::Angles(angles), index as i64);
+        let answer = bench.next();
+        engine.recall(Memory { index, warm: None }).unwrap();
+        let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3]));
+        let solution = engine.solve(&obs, &Budget::of_steps(2), &ManualClock::default()).unwrap();
+        assert_eq!((answer.theta.as_str(), &answer.losses), (solution.landscape.as_str(), &solution.loss), "{index}");
+    }
+    assert_ne!(engines[0].landscape().id(), engines[1].landscape().id());
+    bench.solver.unload().unwrap();
+    let refused = bench.solver.swap(landscape(1)).expect_err("nothing is loaded");
+    assert!(refused.to_string().contains("nothing is loaded"), "{refused}");
+}
+
+/// What becomes of a named tensor of a file; none when it is left out.
+type Change<'a> = dyn Fn(usize, &str, &Tensor) -> Option<(String, Tensor)> + 'a;
+
+/// W5, W6, W8, W9: a landscape that does not fit or does not work is refused by its trial.
+#[test]
+fn w8_a_trial_refuses_what_does_not_fit_or_does_not_work() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("theta.safetensors");
+    let mut trial = Trial::new(&plan()).unwrap();
+    let spec = thalweg::Registry::shipped().load("planar_arm", &LoadOptions::default()).unwrap().spec().clone();
+    let good = landscape(1);
+    good.save(&path, &spec, &[]).unwrap();
+    let named = good.perceptron().unwrap().named("theta");
+    assert_eq!(trial.check(&path).unwrap().id(), weights::fingerprint(&named));
+    let metadata = [
+        ("format", "thalweg-landscape".to_owned()),
+        ("version", "1".to_owned()),
+        ("task", spec.name.clone()),
+        ("fingerprint", spec.fingerprint.clone()),
+        ("z", "5".to_owned()),
+        ("x", "3".to_owned()),
+        ("hidden", "8".to_owned()),
+    ];
+    let mut refused = |change: &Change<'_>, text: &str| {
+        let tensors = named.iter().enumerate().filter_map(|(index, (name, tensor))| change(index, name, tensor));
+        weights::save(&path, &tensors.collect::<Vec<_>>(), &metadata).unwrap();
+        let error = trial.check(&path).expect_err(text).to_string();
+        assert!(error.contains(text), "{error}");
+    };
+    let same = |name: &str, tensor: &Tensor| Some((name.to_owned(), tensor.shallow_clone()));
+    let last = named.len() - 2;
+    refused(&|index, name, tensor| if index == 0 { None } else { same(name, tensor) }, "lacks tensors: theta.0.weight");
+    refused(
+        &|index, name, tensor| if index == 1 { same(name, &tensor.narrow(0, 0, 1)) } else { same(name, tensor) },
+        "theta.0.bias: expected shape [8], got [1]",
+    );
+    refused(&|_, name, tensor| same(name, &(tensor / 0.0)), "not finite");
+    refused(&|_, name, tensor| same(name, &tensor.zeros_like()), "theta.0.weight: all its values are zero");
+    // Nothing of z reaches x: the weights are not zero, and no step helps.
+    let dead =
+        |index, name: &str, tensor: &Tensor| same(name, &(if index == last { tensor * 1e-30 } else { tensor.copy() }));
+    refused(&dead, "expected a lower one");
+    weights::save(&path, &named, &metadata.clone().map(|(key, value)| (key, value.replace("planar_arm", "body_pose"))))
+        .unwrap();
+    let error = trial.check(&path).expect_err("of another task").to_string();
+    assert!(error.contains("trained for task body_pose, expected task planar_arm"), "{error}");
+}

@@ -1,0 +1,286 @@
+//! Solves as messages, and back.
+
+use std::time::Duration;
+
+use super::cdr::{Decoder, Encoder};
+use super::solve::{Before, Setup, Solve, Trace, Warm};
+use thalweg_engine::{Statistics, StopReason};
+use thalweg_task::{Pixels, Seen};
+
+const SECOND: i64 = 1_000_000_000;
+/// sensor_msgs/PointField.FLOAT32.
+const FLOAT32: u8 = 7;
+/// Bytes of a point.
+const POINT: u32 = 12;
+/// Bytes of a number.
+const NUMBER: u32 = 4;
+
+/// A joint state, as any bag holds it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JointReading {
+    /// Seconds of the stamp.
+    pub sec: i32,
+    /// Nanoseconds of the stamp.
+    pub nanosec: u32,
+    /// Frame.
+    pub frame_id: String,
+    /// Names of the joints.
+    pub names: Vec<String>,
+    /// Positions, radians or metres.
+    pub positions: Vec<f64>,
+    /// Whether there are velocities or efforts.
+    pub has_other_fields: bool,
+}
+
+fn header(encoder: &mut Encoder, solve: &Solve) {
+    time(encoder, solve.stamp_nanos);
+    encoder.text(&solve.frame_id);
+}
+
+/// A stamp; what does not fit is cut to what does.
+fn time(encoder: &mut Encoder, nanos: i64) {
+    let seconds = nanos.div_euclid(SECOND);
+    encoder.i32(i32::try_from(seconds).unwrap_or(if seconds < 0 { i32::MIN } else { i32::MAX }));
+    encoder.u32(u32::try_from(nanos.rem_euclid(SECOND)).unwrap_or(0));
+}
+
+fn read_time(decoder: &mut Decoder<'_>) -> Option<i64> {
+    Some(i64::from(decoder.i32()?) * SECOND + i64::from(decoder.u32()?))
+}
+
+fn joint_state<'a>(solve: &Solve, joints: impl Iterator<Item = (&'a str, f64)>) -> Vec<u8> {
+    let (names, positions): (Vec<&str>, Vec<f64>) = joints.unzip();
+    let mut encoder = Encoder::new();
+    header(&mut encoder, solve);
+    encoder.length(names.len());
+    names.iter().for_each(|name| encoder.text(name));
+    encoder.f64s(&positions);
+    encoder.f64s(&[]);
+    encoder.f64s(&[]);
+    encoder.finish()
+}
+
+/// The joints that were seen, sensor_msgs/JointState.
+pub(super) fn observed_joints(solve: &Solve, setup: &Setup) -> Vec<u8> {
+    let joints = setup.joints.iter().map(String::as_str).zip(solve.seen.joints.iter().copied());
+    joint_state(solve, joints.filter(|(_, position)| !position.is_nan()))
+}
+
+/// All joints of the best hypothesis, sensor_msgs/JointState.
+pub(super) fn reconstruction(solve: &Solve, setup: &Setup) -> Vec<u8> {
+    joint_state(solve, setup.joints.iter().map(String::as_str).zip(solve.joints.iter().copied()))
+}
+
+/// Reads a sensor_msgs/JointState.
+pub(super) fn read_joint_state(bytes: &[u8]) -> Option<JointReading> {
+    let mut decoder = Decoder::new(bytes)?;
+    let (sec, nanosec, frame_id) = (decoder.i32()?, decoder.u32()?, decoder.text()?);
+    let (names, positions) = (decoder.texts()?, decoder.f64s()?);
+    let has_other_fields = !(decoder.f64s()?.is_empty() && decoder.f64s()?.is_empty());
+    Some(JointReading { sec, nanosec, frame_id, names, positions, has_other_fields })
+}
+
+/// Puts joints that were seen into their places.
+pub(super) fn seen_joints(reading: &JointReading, setup: &Setup) -> Vec<f64> {
+    let place = |name: &String| setup.joints.iter().position(|joint| joint == name);
+    let mut joints = vec![f64::NAN; setup.joints.len()];
+    for (name, position) in reading.names.iter().zip(&reading.positions) {
+        if let Some(place) = place(name) {
+            joints[place] = *position;
+        }
+    }
+    joints
+}
+
+/// The points that were seen, sensor_msgs/PointCloud2; NaN is unobserved.
+pub(super) fn observed_points(solve: &Solve) -> Vec<u8> {
+    let (points, mut encoder) = (&solve.seen.points, Encoder::new());
+    let count = u32::try_from(points.len()).unwrap_or(u32::MAX);
+    header(&mut encoder, solve);
+    encoder.u32(1);
+    encoder.u32(count);
+    encoder.length(3);
+    for (place, name) in (0..).zip(["x", "y", "z"]) {
+        encoder.text(name);
+        encoder.u32(place * NUMBER);
+        encoder.u8(FLOAT32);
+        encoder.u32(1);
+    }
+    encoder.u8(0);
+    encoder.u32(POINT);
+    encoder.u32(count.saturating_mul(POINT));
+    encoder.bytes(&flat(points.as_flattened()));
+    encoder.u8(u8::from(points.as_flattened().iter().all(|value| value.is_finite())));
+    encoder.finish()
+}
+
+/// Reads points as [`observed_points`] wrote them.
+pub(super) fn read_points(bytes: &[u8]) -> Option<Vec<[f32; 3]>> {
+    let mut decoder = Decoder::new(bytes)?;
+    read_time(&mut decoder)?;
+    decoder.text()?;
+    decoder.u32()?;
+    decoder.u32()?;
+    for _ in 0..decoder.length()?.min(3) {
+        decoder.text()?;
+        decoder.u32()?;
+        decoder.u8()?;
+        decoder.u32()?;
+    }
+    decoder.u8()?;
+    decoder.u32()?;
+    decoder.u32()?;
+    Some(numbers(decoder.bytes()?).as_chunks().0.to_vec())
+}
+
+/// The image that was seen, sensor_msgs/Image of 32-bit floats; NaN is unobserved.
+pub(super) fn observed_image(solve: &Solve, image: &Pixels) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    header(&mut encoder, solve);
+    encoder.u32(image.height);
+    encoder.u32(image.width);
+    encoder.text(&format!("32FC{}", image.channels));
+    encoder.u8(0);
+    encoder.u32(image.width.saturating_mul(image.channels).saturating_mul(NUMBER));
+    encoder.bytes(&flat(&interleaved(image, true)));
+    encoder.finish()
+}
+
+/// The image of the best hypothesis, sensor_msgs/Image, as it is published.
+pub(super) fn found_image(solve: &Solve, image: &Pixels) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    header(&mut encoder, solve);
+    encoder.u32(image.height);
+    encoder.u32(image.width);
+    encoder.text(image.encoding());
+    encoder.u8(0);
+    encoder.u32(image.width.saturating_mul(image.channels));
+    encoder.bytes(&image.to_bytes());
+    encoder.finish()
+}
+
+/// Reads an image as [`observed_image`] wrote it.
+pub(super) fn read_image(bytes: &[u8]) -> Option<Pixels> {
+    let mut decoder = Decoder::new(bytes)?;
+    read_time(&mut decoder)?;
+    decoder.text()?;
+    let (height, width) = (decoder.u32()?, decoder.u32()?);
+    let channels: u32 = decoder.text()?.strip_prefix("32FC")?.parse().ok()?;
+    decoder.u8()?;
+    decoder.u32()?;
+    let data = numbers(decoder.bytes()?);
+    let expected = u64::from(height).checked_mul(u64::from(width))?.checked_mul(u64::from(channels))?;
+    let is_whole = expected == data.len() as u64;
+    let image = is_whole.then_some(Pixels { channels, height, width, data })?;
+    let data = interleaved(&image, false);
+    Some(Pixels { data, ..image })
+}
+
+/// From `[C, H, W]` to `[H, W, C]`, or back.
+fn interleaved(image: &Pixels, forth: bool) -> Vec<f32> {
+    let (channels, pixels) = (image.channels as usize, image.height as usize * image.width as usize);
+    let (rows, columns) = if forth { (pixels, channels) } else { (channels, pixels) };
+    let place = |row: usize, column: usize| column * rows + row;
+    (0..rows).flat_map(|row| (0..columns).map(move |column| image.data[place(row, column)])).collect()
+}
+
+fn flat(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn numbers(bytes: &[u8]) -> Vec<f32> {
+    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+}
+
+/// What was found, thalweg/Solve.
+pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    header(&mut encoder, solve);
+    encoder.u64(solve.index);
+    time(&mut encoder, solve.received_nanos);
+    let Statistics { steps, evaluations, diverged } = solve.statistics;
+    let hypotheses = u32::try_from(solve.losses.len()).unwrap_or(u32::MAX);
+    [hypotheses, solve.fresh, steps, evaluations, diverged].into_iter().for_each(|value| encoder.u32(value));
+    time(&mut encoder, i64::try_from(solve.took.as_nanos()).unwrap_or(i64::MAX));
+    encoder.text(&solve.theta);
+    encoder.text(&solve.start);
+    encoder.text(solve.stop.map_or("", StopReason::name));
+    let (name, warm) = match before {
+        Before::Cold => ("cold", None),
+        Before::Chained => ("chained", None),
+        Before::Warm(warm) => ("warm", Some(warm)),
+    };
+    encoder.text(name);
+    encoder.f32s(warm.map_or(&[], |warm| &warm.z));
+    encoder.f64s(warm.map_or(&[], |warm| &warm.loss));
+    encoder.f32s(&solve.z);
+    [&solve.losses, &solve.weights, &solve.joints, &solve.points].into_iter().for_each(|values| encoder.f64s(values));
+    encoder.finish()
+}
+
+/// Reads what [`solve`] wrote.
+pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
+    let mut decoder = Decoder::new(bytes)?;
+    let decoder = &mut decoder;
+    let (stamp_nanos, frame_id) = (read_time(decoder)?, decoder.text()?);
+    let (index, received_nanos) = (decoder.u64()?, read_time(decoder)?);
+    let (hypotheses, fresh) = (decoder.length()?, decoder.u32()?);
+    let statistics = Statistics { steps: decoder.u32()?, evaluations: decoder.u32()?, diverged: decoder.u32()? };
+    let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
+    let (theta, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
+    let before = decoder.text()?;
+    let warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()? };
+    let before = match before.as_str() {
+        "cold" => Before::Cold,
+        "chained" => Before::Chained,
+        "warm" => Before::Warm(warm),
+        _ => return None,
+    };
+    let z = decoder.f32s()?;
+    let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
+    let (joints, points, seen) = (decoder.f64s()?, decoder.f64s()?, Seen::default());
+    let rows = [z.len(), weights.len(), joints.len(), points.len()];
+    let is_whole = losses.len() == hypotheses && rows.iter().all(|length| length.is_multiple_of(hypotheses.max(1)));
+    is_whole.then_some(Solve {
+        index,
+        stamp_nanos,
+        frame_id,
+        received_nanos,
+        seen,
+        before,
+        fresh,
+        z,
+        joints,
+        points,
+        image: None,
+        losses,
+        weights,
+        theta,
+        start,
+        statistics,
+        stop,
+        took,
+        trace: None,
+    })
+}
+
+/// The steps of a solve, thalweg/Descent.
+pub(super) fn descent(solve: &Solve, trace: &Trace) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.u64(solve.index);
+    let hypotheses = solve.losses.len();
+    encoder.length(trace.loss.len() / hypotheses.max(1));
+    encoder.length(hypotheses);
+    encoder.f32s(&trace.z);
+    encoder.f64s(&trace.loss);
+    encoder.finish()
+}
+
+/// Reads what [`descent`] wrote: the number of the solve, and its steps.
+pub(super) fn read_descent(bytes: &[u8]) -> Option<(u64, Trace)> {
+    let mut decoder = Decoder::new(bytes)?;
+    let (index, points, hypotheses) = (decoder.u64()?, decoder.length()?, decoder.length()?);
+    let trace = Trace { z: decoder.f32s()?, loss: decoder.f64s()? };
+    let is_whole = points.checked_mul(hypotheses) == Some(trace.loss.len());
+    (is_whole && trace.z.len().is_multiple_of(trace.loss.len().max(1))).then_some((index, trace))
+}

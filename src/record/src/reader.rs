@@ -1,0 +1,188 @@
+//! Reads recordings, whole or damaged.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::damage::Damage;
+use super::error::RecordError;
+use super::message::{self, JointReading};
+use super::scan::{Item, Scan, Topic};
+use super::schema::Kind;
+use super::segment::sequence;
+use super::setup::METADATA;
+use super::solve::{Setup, Solve, Trace};
+use thalweg_task::Seen;
+
+/// Reads the solves of one file, one after the other.
+pub struct Reader {
+    scan: Scan,
+    setup: Setup,
+    /// Parts of the next solve, and its sequence number.
+    seen: Seen,
+    trace: Option<(u64, Trace)>,
+    sequence: u32,
+    /// Messages of each topic, so far.
+    topics: BTreeMap<String, u64>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("path", &self.scan.path()).field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// Opens a file and reads what its solves have in common.
+    ///
+    /// # Errors
+    /// [`RecordError`] when it cannot be read, is no MCAP, or none of ours.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        let mut scan = Scan::open(path)?;
+        let refuse = |why: &str| RecordError::NoSetup { path: path.to_owned(), why: why.to_owned() };
+        let setup = loop {
+            match scan.next()? {
+                Some(Item::Metadata(metadata)) if metadata.name == METADATA => {
+                    break Setup::from_map(&metadata.metadata, path)?;
+                }
+                Some(Item::Metadata(_)) => {}
+                Some(Item::Message(..)) | None => return Err(refuse("is missing")),
+            }
+        };
+        Ok(Self { scan, setup, seen: Seen::default(), trace: None, sequence: 0, topics: BTreeMap::new() })
+    }
+
+    /// What all solves have in common.
+    #[must_use]
+    pub fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    /// What was lost, up to where has been read.
+    #[must_use]
+    pub fn damage(&self) -> Damage {
+        self.scan.damage()
+    }
+
+    /// Messages of each topic, up to where has been read.
+    #[must_use]
+    pub fn topics(&self) -> &BTreeMap<String, u64> {
+        &self.topics
+    }
+
+    /// The solves that are whole, in their order.
+    ///
+    /// What does not decode, or holds a number that is not finite, is passed over and counted in
+    /// [`Reader::damage`].
+    pub fn solves(&mut self) -> impl Iterator<Item = Result<Solve, RecordError>> + '_ {
+        std::iter::from_fn(|| self.next_solve().transpose())
+    }
+
+    fn next_solve(&mut self) -> Result<Option<Solve>, RecordError> {
+        while let Some(item) = self.scan.next()? {
+            let Item::Message(topic, header, bytes) = item else { continue };
+            *self.topics.entry(topic.name.clone()).or_default() += 1;
+            if header.sequence != self.sequence {
+                (self.seen, self.trace, self.sequence) = (Seen::default(), None, header.sequence);
+            }
+            match self.take(&topic, &bytes) {
+                Some(Some(solve)) if !is_finite(&solve) => self.scan.count_not_finite(),
+                Some(Some(solve)) => return Ok(Some(solve)),
+                Some(None) => {}
+                None => self.scan.count_bad_message(),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes one message: a part, or the solve that it completes. None when it does not decode.
+    fn take(&mut self, topic: &Topic, bytes: &[u8]) -> Option<Option<Solve>> {
+        let Some(part) = topic.name.strip_prefix(self.setup.node.as_str()) else { return Some(None) };
+        match (part, topic.kind.as_str()) {
+            ("/observation/joint_states", kind) if kind == Kind::JointState.name() => {
+                self.seen.joints = message::seen_joints(&message::read_joint_state(bytes)?, &self.setup);
+            }
+            ("/observation/points", kind) if kind == Kind::PointCloud2.name() => {
+                self.seen.points = message::read_points(bytes)?;
+            }
+            ("/observation/image", kind) if kind == Kind::Image.name() => {
+                self.seen.image = Some(message::read_image(bytes)?);
+            }
+            ("/descent", kind) if kind == Kind::Descent.name() => self.trace = Some(message::read_descent(bytes)?),
+            ("/solve", kind) if kind == Kind::Solve.name() => return self.complete(bytes).map(Some),
+            _ => {}
+        }
+        Some(None)
+    }
+
+    fn complete(&mut self, bytes: &[u8]) -> Option<Solve> {
+        let solve = message::read_solve(bytes)?;
+        if sequence(solve.index) != self.sequence {
+            return None;
+        }
+        let trace = self.trace.take().filter(|(index, _)| *index == solve.index).map(|(_, trace)| trace);
+        Some(Solve { seen: std::mem::take(&mut self.seen), trace, ..solve })
+    }
+}
+
+/// Whether nothing that is learnt from is NaN or infinite; unobserved values are NaN by design.
+fn is_finite(solve: &Solve) -> bool {
+    let doubles = [&solve.losses, &solve.weights, &solve.joints, &solve.points];
+    let trace = solve.trace.as_ref();
+    solve.z.iter().all(|value| value.is_finite())
+        && doubles.into_iter().flatten().all(|value| value.is_finite())
+        && trace.is_none_or(|trace| trace.z.iter().all(|z| z.is_finite()) && trace.loss.iter().all(|l| l.is_finite()))
+}
+
+/// Reads the joint states of any bag, ours or another's.
+///
+/// Gives topic, time at which it was logged (nanoseconds) and message; messages that do not decode are counted.
+pub struct JointStates {
+    scan: Scan,
+}
+
+impl std::fmt::Debug for JointStates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JointStates").field("path", &self.scan.path()).finish_non_exhaustive()
+    }
+}
+
+impl JointStates {
+    /// Opens a bag.
+    ///
+    /// # Errors
+    /// [`RecordError`] when it cannot be read or is no MCAP.
+    pub fn open(path: &Path) -> Result<Self, RecordError> {
+        Ok(Self { scan: Scan::open(path)? })
+    }
+
+    /// What was lost, up to where has been read.
+    #[must_use]
+    pub fn damage(&self) -> Damage {
+        self.scan.damage()
+    }
+}
+
+impl Iterator for JointStates {
+    type Item = Result<(String, i64, JointReading), RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (topic, header, bytes) = match self.scan.next() {
+                Err(error) => return Some(Err(error)),
+                Ok(None) => return None,
+                Ok(Some(Item::Metadata(_))) => continue,
+                Ok(Some(Item::Message(topic, header, bytes))) => (topic, header, bytes),
+            };
+            if topic.kind != Kind::JointState.name() || topic.encoding != "cdr" {
+                continue;
+            }
+            match message::read_joint_state(&bytes) {
+                Some(reading) => {
+                    let time = i64::try_from(header.log_time).unwrap_or(i64::MAX);
+                    return Some(Ok((topic.name.clone(), time, reading)));
+                }
+                None => self.scan.count_bad_message(),
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One solved observation, as it is recorded: plain numbers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use thalweg_engine::{Statistics, StopReason};
+use thalweg_task::{Pixels, Seen};
+
+/// One solved observation: what was seen, what was found, and what is needed to find it again.
+///
+/// Tensors are flat, in row-major order; the engine's numbers are `f32` in a running node.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Solve {
+    /// Which observation of the engine, from 1: its random numbers come from the seed and this.
+    pub index: u64,
+    /// Stamp of the observation, nanoseconds.
+    pub stamp_nanos: i64,
+    /// Frame of the observation; empty when it named none.
+    pub frame_id: String,
+    /// When the newest part of the observation was received, nanoseconds on the node's clock.
+    pub received_nanos: i64,
+    /// What was seen.
+    pub seen: Seen,
+    /// Where the engine came from.
+    pub before: Before,
+    /// How many hypotheses were drawn anew, of those that did not go on.
+    pub fresh: u32,
+    /// `[K, Z]`, best hypothesis first.
+    pub z: Vec<f32>,
+    /// Joint positions `[K, J]`, radians or metres; empty when the task has no joints.
+    pub joints: Vec<f64>,
+    /// Points `[K, P, 3]`, metres in the task's frame; empty when the task has no points.
+    pub points: Vec<f64>,
+    /// The image of the best hypothesis, where the task renders one; written for whoever looks, not read back.
+    pub image: Option<Pixels>,
+    /// `[K]`, what was minimised, the prior included; rising.
+    pub losses: Vec<f64>,
+    /// `[K]`, sums to one.
+    pub weights: Vec<f64>,
+    /// Identity of the landscape.
+    pub theta: String,
+    /// Identity of the amortised start; empty when there was none.
+    pub start: String,
+    /// What it has cost.
+    pub statistics: Statistics,
+    /// Why it ended.
+    pub stop: Option<StopReason>,
+    /// Time that the budget ruled over.
+    pub took: Duration,
+    /// Every step, where that was asked for.
+    pub trace: Option<Trace>,
+}
+
+/// Where the engine came from when it took an observation.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Before {
+    /// From nothing: the first observation, or the first after all were forgotten.
+    #[default]
+    Cold,
+    /// From the end of the solve recorded just before this one.
+    Chained,
+    /// From the end of a solve that is not recorded.
+    Warm(Warm),
+}
+
+/// Where rows ended at the last observation, in the engine's own order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Warm {
+    /// `[K, Z]`, the K of then.
+    pub z: Vec<f32>,
+    /// `[K]`.
+    pub loss: Vec<f64>,
+}
+
+/// The points of a descent `z_0 .. z_T`, in the order of rows that all steps keep.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// `[T + 1, K, Z]`.
+    pub z: Vec<f32>,
+    /// `[T + 1, K]`, loss of each row at that point.
+    pub loss: Vec<f64>,
+}
+
+/// What all solves of a recording have in common; it is the metadata of each file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Setup {
+    /// Full name of the node; its topics lie below it.
+    pub node: String,
+    /// Name of the task.
+    pub task: String,
+    /// Fingerprint of the task's forward model.
+    pub fingerprint: String,
+    /// Names of the task's joints, in their order.
+    pub joints: Vec<String>,
+    /// Identity of the landscape at the beginning; each solve names its own.
+    pub theta: String,
+    /// Identity of the amortised start at the beginning; empty when there was none.
+    pub start: String,
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Method of descent, by its name.
+    pub optimizer: String,
+    /// What evaluated and stepped: fused or tch.
+    pub backend: String,
+    /// The node's parameters, resolved, as a JSON object.
+    pub parameters: String,
+    /// Version of this program.
+    pub version: String,
+}

@@ -1,0 +1,290 @@
+//! Answers on their way out: a thread of its own, so that no reader ever holds up the solver.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::thread::{Builder, JoinHandle};
+use thalweg_task::lock;
+
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::sensor_msgs::msg::JointState;
+use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout};
+use r2r::visualization_msgs::msg::MarkerArray;
+use r2r::{Node, Publisher, QosProfile};
+use thalweg_task::TaskSpec;
+
+use super::ghosts::markers;
+use super::pictures::PicturePublishers;
+use super::time::stamp;
+use thalweg_engine::{Statistics, StopReason};
+use thalweg_node::parameters::OutputSettings;
+use thalweg_node::solver::Answer;
+
+/// QoS of answers: reliable, the last ten kept, as consumers of JointState expect.
+const QOS: QosProfile = QosProfile::default();
+
+/// The publishers of a configured node, and what they publish of.
+#[derive(Debug)]
+pub(crate) struct Publishers {
+    joint_names: Vec<String>,
+    spec: TaskSpec,
+    reconstruction: Publisher<JointState>,
+    hypotheses: Vec<Publisher<JointState>>,
+    /// Where the task renders images.
+    pictures: Option<PicturePublishers>,
+    ghosts: Publisher<MarkerArray>,
+    weights: Publisher<Float32MultiArray>,
+    losses: Publisher<Float32MultiArray>,
+    statistics: Publisher<DiagnosticArray>,
+    /// Ghosts drawn last.
+    drawn: usize,
+}
+
+impl Publishers {
+    /// Advertises everything.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize) -> r2r::Result<Self> {
+        let mut publishers = Self {
+            joint_names: spec.joints.iter().map(|joint| joint.name.clone()).collect(),
+            spec: spec.clone(),
+            reconstruction: node.create_publisher("~/reconstruction", QOS)?,
+            hypotheses: Vec::new(),
+            pictures: spec.image.map(|_| PicturePublishers::create(node, QOS)).transpose()?,
+            ghosts: node.create_publisher("~/ghosts", QOS)?,
+            weights: node.create_publisher("~/weights", QOS)?,
+            losses: node.create_publisher("~/losses", QOS)?,
+            statistics: node.create_publisher("~/statistics", QOS)?,
+            drawn: 0,
+        };
+        publishers.resize(node, hypotheses)?;
+        Ok(publishers)
+    }
+
+    /// Advertises as many hypotheses as there are now.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub(crate) fn resize(&mut self, node: &mut Node, hypotheses: usize) -> r2r::Result<()> {
+        while self.hypotheses.len() > hypotheses {
+            if let Some(publisher) = self.hypotheses.pop() {
+                node.destroy_publisher(publisher);
+            }
+        }
+        for rank in self.hypotheses.len()..hypotheses {
+            let topic = format!("~/hypotheses/h{rank}/joint_states");
+            self.hypotheses.push(node.create_publisher(&topic, QOS)?);
+        }
+        self.pictures.as_mut().map_or(Ok(()), |pictures| pictures.resize(node, hypotheses, &QOS))
+    }
+
+    /// Takes everything from the graph.
+    pub(crate) fn destroy(self, node: &mut Node) {
+        node.destroy_publisher(self.reconstruction);
+        node.destroy_publisher(self.ghosts);
+        node.destroy_publisher(self.weights);
+        node.destroy_publisher(self.losses);
+        node.destroy_publisher(self.statistics);
+        for publisher in self.hypotheses {
+            node.destroy_publisher(publisher);
+        }
+        if let Some(pictures) = self.pictures {
+            pictures.destroy(node);
+        }
+    }
+
+    /// Publishes an answer; what nobody listens to is not even built.
+    ///
+    /// # Errors
+    /// What rcl says to the first message that could not go out; the others were tried.
+    fn publish(&mut self, answer: &Answer, settings: &OutputSettings) -> r2r::Result<()> {
+        let header = self.header(answer, settings);
+        let mut result = Ok(());
+        if let Some(best) = answer.joints.first() {
+            result = self.reconstruction.publish(&self.joint_state(&header, best));
+        }
+        if settings.hypotheses {
+            for (publisher, joints) in self.hypotheses.iter().zip(&answer.joints) {
+                if is_heard(publisher) {
+                    result = result.and(publisher.publish(&self.joint_state(&header, joints)));
+                }
+            }
+        }
+        if let Some(pictures) = &self.pictures {
+            result = result.and(pictures.publish(answer, &header, settings.hypotheses));
+        }
+        for (publisher, values) in [(&self.weights, &answer.weights), (&self.losses, &answer.losses)] {
+            if is_heard(publisher) {
+                result = result.and(publisher.publish(&per_hypothesis(values)));
+            }
+        }
+        if is_heard(&self.statistics) {
+            result = result.and(self.statistics.publish(&statistics(answer, &header)));
+        }
+        result.and(self.publish_ghosts(answer, &header, settings))
+    }
+
+    fn publish_ghosts(&mut self, answer: &Answer, header: &Header, settings: &OutputSettings) -> r2r::Result<()> {
+        let Some(skeleton) = self.spec.skeleton.as_ref().filter(|_| settings.ghosts && is_heard(&self.ghosts)) else {
+            return Ok(());
+        };
+        // Points lie in the task's frame, whatever frame the observation was given in.
+        let mut header = header.clone();
+        if settings.frame_id.is_empty() {
+            header.frame_id.clone_from(&skeleton.frame);
+        }
+        let clear = self.drawn > answer.points.len();
+        self.drawn = answer.points.len();
+        self.ghosts.publish(&markers(answer, skeleton, &header, clear))
+    }
+
+    fn header(&self, answer: &Answer, settings: &OutputSettings) -> Header {
+        let own = &settings.frame_id;
+        let frame_id = if own.is_empty() { &answer.provenance.frame_id } else { own };
+        Header { stamp: stamp(answer.provenance.stamp_nanos), frame_id: frame_id.replace('\0', "") }
+    }
+
+    fn joint_state(&self, header: &Header, position: &[f64]) -> JointState {
+        JointState {
+            header: header.clone(),
+            name: self.joint_names.clone(),
+            position: position.to_vec(),
+            ..JointState::default()
+        }
+    }
+}
+
+/// What a solve has cost, and which landscape it was made on; stamped as its reconstruction.
+fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
+    let Statistics { steps, evaluations, diverged } = answer.statistics;
+    let values = [
+        ("theta", answer.theta.clone()),
+        ("stop", answer.stop.map_or("", StopReason::name).to_owned()),
+        ("steps", steps.to_string()),
+        ("evaluations", evaluations.to_string()),
+        ("diverged", diverged.to_string()),
+        ("hypotheses", answer.losses.len().to_string()),
+        ("loss", answer.losses.first().map_or_else(String::new, ToString::to_string)),
+        ("took_ms", format!("{:.3}", answer.took.as_secs_f64() * 1e3)),
+    ];
+    let values = values.into_iter().map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect();
+    let status = DiagnosticStatus { name: "solve".to_owned(), values, ..DiagnosticStatus::default() };
+    DiagnosticArray { header: header.clone(), status: vec![status] }
+}
+
+/// Whether anybody outside this process listens.
+pub(super) fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
+    publisher.get_inter_process_subscription_count().is_ok_and(|count| count > 0)
+}
+
+fn per_hypothesis(values: &[f64]) -> Float32MultiArray {
+    let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    let dim = vec![MultiArrayDimension { label: "hypothesis".to_owned(), size, stride: size }];
+    Float32MultiArray {
+        layout: MultiArrayLayout { dim, data_offset: 0 },
+        data: values.iter().map(|value| *value as f32).collect(),
+    }
+}
+
+/// What waits to be published: the newest answer only.
+#[derive(Debug, Default)]
+struct Slot {
+    answer: Option<Answer>,
+    /// Answers that were replaced before they were published.
+    replaced: u64,
+    published: u64,
+    failures: u64,
+    last_failure: Option<String>,
+    has_ended: bool,
+}
+
+/// Numbers of the publishing thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OutputReport {
+    pub(crate) published: u64,
+    pub(crate) replaced: u64,
+    pub(crate) failures: u64,
+    pub(crate) last_failure: Option<String>,
+}
+
+/// The way out, shared by the solver, the publishing thread and the lifecycle.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    slot: Mutex<Slot>,
+    bell: Condvar,
+    publishers: Mutex<Option<Publishers>>,
+    settings: Mutex<Option<OutputSettings>>,
+}
+
+impl Output {
+    /// Starts the publishing thread; it ends after [`Output::end`].
+    ///
+    /// # Errors
+    /// What the operating system says when it has no thread left.
+    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
+        let output = Arc::clone(self);
+        Builder::new().name("publish".to_owned()).spawn(move || output.serve())
+    }
+
+    pub(crate) fn end(&self) {
+        lock(&self.slot).has_ended = true;
+        self.bell.notify_all();
+    }
+
+    /// Hands in an answer; the latest wins.
+    pub(crate) fn put(&self, answer: Answer) {
+        let mut slot = lock(&self.slot);
+        slot.replaced += u64::from(slot.answer.replace(answer).is_some());
+        drop(slot);
+        self.bell.notify_one();
+    }
+
+    /// Forgets an answer that has not gone out yet.
+    pub(crate) fn clear(&self) {
+        lock(&self.slot).answer = None;
+    }
+
+    pub(crate) fn set(&self, settings: OutputSettings) {
+        *lock(&self.settings) = Some(settings);
+    }
+
+    pub(crate) fn publishers(&self) -> MutexGuard<'_, Option<Publishers>> {
+        lock(&self.publishers)
+    }
+
+    pub(crate) fn report(&self) -> OutputReport {
+        let mut slot = lock(&self.slot);
+        let Slot { published, replaced, failures, .. } = *slot;
+        OutputReport { published, replaced, failures, last_failure: slot.last_failure.take() }
+    }
+
+    fn serve(&self) {
+        while let Some(answer) = self.next() {
+            let settings = lock(&self.settings).clone();
+            let result = settings.and_then(|settings| {
+                lock(&self.publishers).as_mut().map(|publishers| publishers.publish(&answer, &settings))
+            });
+            let mut slot = lock(&self.slot);
+            match result {
+                None => {}
+                Some(Ok(())) => slot.published += 1,
+                Some(Err(error)) => {
+                    slot.failures += 1;
+                    slot.last_failure = Some(error.to_string());
+                }
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Answer> {
+        let mut slot = lock(&self.slot);
+        loop {
+            if slot.has_ended {
+                return None;
+            }
+            if let Some(answer) = slot.answer.take() {
+                return Some(answer);
+            }
+            slot = self.bell.wait(slot).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+    }
+}

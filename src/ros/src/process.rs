@@ -1,0 +1,140 @@
+//! The process around the node: exit codes, signals, panics.
+
+use std::backtrace::Backtrace;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use thalweg_task::{first_line, panic_text};
+
+use anyhow::{Context, ensure};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// As asked.
+    Done = 0,
+    /// Bad arguments, parameter file or value.
+    Usage = 2,
+    /// Cannot configure at start.
+    Configure = 3,
+    /// Internal error (`EX_SOFTWARE` of sysexits.h).
+    Internal = 70,
+    /// A panic, as Rust's own.
+    Panic = 101,
+    /// A second signal, as a shell tells SIGINT.
+    Forced = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// The signals that end a node; created before anything may wait for them.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+    /// Kept so that a file at its limit (ulimit -f) is an error of the recorder and not the end of the process.
+    _file_size: Signal,
+}
+
+/// SIGXFSZ of Linux, which tokio has no name for.
+const FILE_SIZE: i32 = 25;
+
+impl Signals {
+    /// Takes the signals from their default, which would end the process at once.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+            _file_size: signal(SignalKind::from_raw(FILE_SIZE))?,
+        })
+    }
+
+    /// Waits for the next one and names it.
+    pub(crate) async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.interrupt.recv() => "SIGINT",
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.hang_up.recv() => "SIGHUP",
+        }
+    }
+}
+
+/// Makes a panic leave its text and backtrace in a file, and one line in the log.
+///
+/// The engine thread guards itself: a panic there is a task's, and an error like any other.
+pub(crate) fn watch_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let text = panic_text(panic.payload());
+        let line = first_line(text);
+        if std::thread::current().name() == Some("engine") {
+            tracing::debug!("panic in a task: {line}");
+            return;
+        }
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        let folder = log_folder().unwrap_or_else(std::env::temp_dir);
+        let told = match keep(&folder, &format!("panic at {place}: {text}\n{}", Backtrace::force_capture())) {
+            Ok(path) => format!("; backtrace in {}", path.display()),
+            Err(error) => format!("; no backtrace: {error}"),
+        };
+        tracing::error!("panic at {place}: {line}{told}");
+    }));
+}
+
+/// Writes a report of a panic into a folder, which is made where it is missing.
+fn keep(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
+    let path = folder.join(format!("thalweg_node_{}_panic.log", std::process::id()));
+    std::fs::create_dir_all(folder)?;
+    std::fs::write(&path, report)?;
+    Ok(path)
+}
+
+/// Where ROS 2 keeps logs: `ROS_LOG_DIR`, else `log` in [`ros_home`].
+fn log_folder() -> Option<PathBuf> {
+    folder("ROS_LOG_DIR").or_else(|| ros_home().map(|home| home.join("log")))
+}
+
+/// Where ROS 2 keeps what is a user's: `ROS_HOME`, else `~/.ros`.
+pub(super) fn ros_home() -> Option<PathBuf> {
+    folder("ROS_HOME").or_else(|| folder("HOME").map(|home| home.join(".ros")))
+}
+
+fn folder(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+/// Files, sockets and pipes that a node opens, and some to spare: it has about 30 open when it is
+/// configured (Fast DDS, `/proc/PID/fd`, November 2026).
+const FILES: usize = 48;
+
+/// Checks what rcl and tokio answer with less than a sentence.
+///
+/// # Errors
+/// One sentence about what is missing, with the cure.
+pub(crate) fn check_surroundings() -> anyhow::Result<()> {
+    ensure!(log_folder().is_some(), "no logging directory: HOME is not set; set it, ROS_HOME or ROS_LOG_DIR");
+    let open: std::io::Result<Vec<_>> = (0..FILES).map(|_file| std::fs::File::open("/dev/null")).collect();
+    open.map(drop).with_context(|| format!("a node needs {FILES} open files; raise the limit (ulimit -n)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s4_a_panic_leaves_its_report_in_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = keep(&folder.path().join("log"), "panic at a.rs:1: late\n0: main").expect("written");
+        assert_eq!(std::fs::read_to_string(path).expect("there"), "panic at a.rs:1: late\n0: main");
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        assert!(keep(file.path(), "x").is_err(), "a file is no folder");
+    }
+}

@@ -1,0 +1,51 @@
+//! The contract between thalweg and a task: F, L and what they read and write.
+//!
+//! A task describes one inverse problem. It maps a latent `x` to an output `y_hat` (the forward
+//! model F) and scores that output against an [`Observation`] (the objective L). The engine
+//! descends L; it knows nothing else about the task. Tensors in, tensors out: no ROS, no clock,
+//! no file after loading.
+//!
+//! Axis letters, the same in the whole project: `K` hypotheses, `Z` latent of the landscape,
+//! `X` latent of the task, `Y` output of F, `M` residuals, `B` replay batch, and `O` the rows of
+//! an observation: one row shared by all hypotheses, or one row for each of them (`O = 1` or
+//! `O = K`). Axis 0 of everything the engine touches is `K`, and rows never interact.
+//!
+//! `plugins/planar_arm` is the example to copy; [`conformance::check`] tells whether a task keeps
+//! the contract.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod dense;
+mod error;
+mod guard;
+mod masked;
+mod models_folder;
+mod numbers;
+mod observation;
+mod parameter;
+mod pixels;
+mod reconstruction;
+mod sampled;
+mod seen;
+mod spec;
+mod task;
+
+pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
+pub use error::TaskError;
+pub use guard::{first_line, lock, panic_line, panic_text};
+pub use masked::Masked;
+pub use models_folder::models_folder;
+pub use numbers::{mean, numbers, percentile};
+pub use observation::Observation;
+pub use parameter::{Change, ParameterKind, ParameterRange, ParameterRefusal, ParameterSpec, ParameterValue};
+pub use pixels::Pixels;
+pub use reconstruction::Reconstruction;
+pub use sampled::sampled;
+pub use seen::Seen;
+pub use spec::{
+    Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec, nearest,
+};
+pub use task::{Objective, Target, Task};
+
+/// The result of a call to a task.
+pub type Result<T> = std::result::Result<T, TaskError>;

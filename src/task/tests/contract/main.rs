@@ -1,0 +1,19 @@
+//! The parts of the contract that every task and the engine share.
+
+#![allow(clippy::unwrap_used)]
+
+mod masked;
+mod observation;
+mod spec;
+
+use tch::{Kind, Tensor};
+
+/// All values of a tensor, in order.
+fn values(tensor: &Tensor) -> Vec<f64> {
+    Vec::<f64>::try_from(tensor.to_kind(Kind::Double).contiguous().view(-1)).unwrap()
+}
+
+/// A tensor of this shape from a list of values.
+fn tensor(values: &[f32], shape: &[i64]) -> Tensor {
+    Tensor::from_slice(values).view(shape)
+}

@@ -1,0 +1,77 @@
+//! Which landscape to descend on, and where to begin.
+
+use std::path::{Path, PathBuf};
+
+use thalweg_engine::landscape::Landscape;
+use thalweg_engine::start::Start;
+use thalweg_task::{TaskError, TaskSpec};
+
+use crate::plan::LoadError;
+use crate::source::{LandscapeSource, StartSource};
+
+/// A landscape and a start made for it.
+#[derive(Debug)]
+pub struct Choice {
+    /// The landscape.
+    pub landscape: Landscape,
+    /// Its file; none is the identity.
+    pub landscape_file: Option<PathBuf>,
+    /// Where hypotheses begin; none where they are drawn.
+    pub start: Option<Start>,
+    /// The start's file.
+    pub start_file: Option<PathBuf>,
+}
+
+impl Choice {
+    /// Loads what is asked for, or what lies beside the weights of the task.
+    ///
+    /// # Errors
+    /// [`LoadError::Landscape`] or [`LoadError::Start`] about a file that does not fit. A start that lies
+    /// beside the weights and was made for another landscape is left out, with a warning.
+    pub fn load(
+        models: &Path,
+        (landscape, start): (&LandscapeSource, &StartSource),
+        spec: &TaskSpec,
+    ) -> Result<Self, LoadError> {
+        let landscape_file = match landscape {
+            LandscapeSource::Identity => None,
+            LandscapeSource::File(path) => Some(path.clone()),
+            LandscapeSource::BesideModels => usual_theta(models, spec)?,
+        };
+        let landscape = match &landscape_file {
+            Some(file) => Landscape::trained(file, spec)?,
+            None => Landscape::identity(spec.latent),
+        };
+        let start_file = match start {
+            StartSource::None => None,
+            StartSource::File(path) => Some(path.clone()),
+            StartSource::BesideModels => usual_start(models, spec, &landscape)?,
+        };
+        let start = start_file.as_deref().map(|file| Start::trained(file, spec, &landscape)).transpose()?;
+        Ok(Self { landscape, landscape_file, start, start_file })
+    }
+}
+
+/// What the start beside the weights was made for; without one, the landscape beside them.
+fn usual_theta(models: &Path, spec: &TaskSpec) -> Result<Option<PathBuf>, LoadError> {
+    let made_for =
+        beside(models, spec, "start").map(|path| Start::made_for(&path, spec)).transpose().map_err(TaskError::from)?;
+    let is_identity = made_for.is_some_and(|landscape| landscape == Landscape::identity(spec.latent).id());
+    Ok(beside(models, spec, "theta").filter(|_| !is_identity))
+}
+
+fn usual_start(models: &Path, spec: &TaskSpec, landscape: &Landscape) -> Result<Option<PathBuf>, LoadError> {
+    let Some(file) = beside(models, spec, "start") else { return Ok(None) };
+    let made_for = Start::made_for(&file, spec).map_err(TaskError::from)?;
+    if made_for != landscape.id() {
+        let landscape = landscape.id();
+        tracing::warn!("no start: {} was made for landscape {made_for}, not for {landscape}", file.display());
+        return Ok(None);
+    }
+    Ok(Some(file))
+}
+
+/// The task's file of a kind in the folder of the weights, when it is there.
+fn beside(models: &Path, spec: &TaskSpec, kind: &str) -> Option<PathBuf> {
+    Some(models.join(format!("{}_{kind}.safetensors", spec.name))).filter(|path| path.exists())
+}

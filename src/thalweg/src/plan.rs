@@ -1,0 +1,161 @@
+//! What is to be loaded, and what has been.
+
+use std::path::PathBuf;
+
+use tch::Device;
+use thalweg_engine::landscape::LandscapeError;
+use thalweg_engine::{Backend, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
+use thalweg_task::{LoadOptions, Task, TaskError, TaskSpec};
+
+use crate::choice::Choice;
+use crate::registry::Registry;
+use crate::source::{DeviceChoice, LandscapeSource, StartSource};
+
+/// Everything that an engine is made of, before it is loaded.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The tasks that may be asked for.
+    pub registry: Registry,
+    /// Name of the task.
+    pub task: String,
+    /// How to load it.
+    pub options: LoadOptions,
+    /// The landscape.
+    pub landscape: LandscapeSource,
+    /// The amortised start.
+    pub start: StartSource,
+    /// How to search.
+    pub engine: EngineConfig,
+    /// Whether Levenberg-Marquardt takes the place of the engine's optimizer where it runs natively.
+    pub automatic_optimizer: bool,
+    /// Threads that libtorch may use inside one operation; the engine's own are in its options.
+    pub threads: u32,
+}
+
+/// What has been loaded.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The task.
+    pub spec: TaskSpec,
+    /// Identity of the landscape.
+    pub landscape_id: String,
+    /// identity, random or trained.
+    pub landscape_kind: &'static str,
+    /// The landscape's file.
+    pub landscape_file: Option<PathBuf>,
+    /// Identity of the amortised start; none when hypotheses are drawn.
+    pub start_id: Option<String>,
+    /// Method of descent, by its name.
+    pub optimizer: &'static str,
+    /// What evaluates and steps.
+    pub backend: Backend,
+}
+
+/// Why there is no engine.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The task cannot be loaded.
+    #[error("task {name}: {source}")]
+    Task {
+        /// Name of the task.
+        name: String,
+        /// What is wrong.
+        source: TaskError,
+    },
+    /// The landscape cannot be loaded.
+    #[error(transparent)]
+    Landscape(#[from] LandscapeError),
+    /// The amortised start cannot be loaded.
+    #[error("start {0}")]
+    Start(#[from] TaskError),
+    /// An option does not fit.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The compute device is not there.
+    #[error("device {got} is not there: this machine has {found}; expected cpu, auto or one of those")]
+    Device {
+        /// What was asked for.
+        got: String,
+        /// What there is.
+        found: String,
+    },
+}
+
+impl Plan {
+    /// Plans to load a task with everything at its default: what the node does without a parameter file.
+    #[must_use]
+    pub fn of(registry: Registry, task: &str) -> Self {
+        Self {
+            registry,
+            task: task.to_owned(),
+            options: LoadOptions::default(),
+            landscape: LandscapeSource::BesideModels,
+            start: StartSource::BesideModels,
+            engine: EngineConfig::default(),
+            automatic_optimizer: true,
+            threads: 1,
+        }
+    }
+
+    /// Finds the device that is asked for.
+    ///
+    /// # Errors
+    /// [`LoadError::Device`] when this machine has none such.
+    pub fn device(choice: DeviceChoice) -> Result<Device, LoadError> {
+        choice.resolve().ok_or_else(|| {
+            let gpus = tch::Cuda::device_count();
+            let found = if gpus == 0 { "a CPU only".to_owned() } else { format!("{gpus} CUDA device(s)") };
+            LoadError::Device { got: choice.to_string(), found }
+        })
+    }
+
+    /// Loads the task alone.
+    ///
+    /// # Errors
+    /// [`LoadError::Task`].
+    pub fn load_task(&self) -> Result<Box<dyn Task>, LoadError> {
+        let refuse = |source| LoadError::Task { name: self.task.clone(), source };
+        self.registry.load(&self.task, &self.options).map_err(refuse)
+    }
+
+    /// Loads task and landscape and joins them, and gives libtorch the plan's number of threads: another number splits
+    /// its sums at other places, and a replay must have those of the node.
+    ///
+    /// # Errors
+    /// [`LoadError`] about the first part that cannot be had.
+    pub fn load(&self) -> Result<(Engine, Loaded), LoadError> {
+        pin_threads(self.threads);
+        let task = self.load_task()?;
+        let spec = task.spec().clone();
+        let sources = (&self.landscape, &self.start);
+        let choice = Choice::load(&self.options.models, sources, &spec)?;
+        let mut loaded = Loaded {
+            landscape_id: choice.landscape.id().to_owned(),
+            landscape_kind: choice.landscape.kind_name(),
+            landscape_file: choice.landscape_file.clone(),
+            start_id: choice.start.as_ref().map(|start| start.id().to_owned()),
+            optimizer: self.engine.optimizer.name(),
+            backend: Backend::Tch,
+            spec,
+        };
+        let engine = self.join(task, choice)?;
+        (loaded.optimizer, loaded.backend) = (engine.config().optimizer.name(), engine.backend());
+        Ok((engine, loaded))
+    }
+
+    /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open.
+    ///
+    /// # Errors
+    /// [`EngineError`] about an option that does not fit.
+    pub fn join(&self, task: Box<dyn Task>, choice: Choice) -> Result<Engine, EngineError> {
+        let has_residual = task.spec().residual;
+        let mut engine = Engine::new(task, choice.landscape, self.engine.clone())?;
+        if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {
+            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
+        }
+        if let Some(start) = choice.start {
+            engine.set_start(start)?;
+        }
+        Ok(engine)
+    }
+}

@@ -1,0 +1,105 @@
+//! Where weights come from, and what computes.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use tch::Device;
+
+/// Where the landscape comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LandscapeSource {
+    /// What `TASK_start.safetensors` beside the task's weights was made for; without it
+    /// `TASK_theta.safetensors` there; else the identity.
+    BesideModels,
+    /// The identity.
+    Identity,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Where the amortised start comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StartSource {
+    /// `TASK_start.safetensors` beside the task's weights when it is there and made for the landscape.
+    BesideModels,
+    /// There is none: hypotheses are drawn.
+    None,
+    /// A file.
+    File(PathBuf),
+}
+
+/// Device that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// The CUDA device of this index.
+    Cuda(usize),
+    /// The first CUDA device when there is one, else the processor.
+    Auto,
+}
+
+impl DeviceChoice {
+    /// Chooses among what there is: `None` when a CUDA device is asked for that does not exist.
+    #[must_use]
+    pub fn resolve(self) -> Option<Device> {
+        let devices = || usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
+        match self {
+            Self::Cpu => Some(Device::Cpu),
+            Self::Cuda(index) => (index < devices()).then_some(Device::Cuda(index)),
+            Self::Auto => Some(Device::cuda_if_available()),
+        }
+    }
+}
+
+/// A word that is no device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected cpu, cuda, cuda:N or auto")]
+pub struct NoDevice;
+
+impl FromStr for DeviceChoice {
+    type Err = NoDevice;
+
+    fn from_str(text: &str) -> Result<Self, NoDevice> {
+        match (text, text.strip_prefix("cuda:")) {
+            ("cpu", _) => Ok(Self::Cpu),
+            ("auto", _) => Ok(Self::Auto),
+            ("cuda", _) => Ok(Self::Cuda(0)),
+            (_, Some(index)) => index.parse().map(Self::Cuda).map_err(|_unparsed| NoDevice),
+            _ => Err(NoDevice),
+        }
+    }
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Auto => f.write_str("auto"),
+        }
+    }
+}
+
+impl From<&str> for LandscapeSource {
+    /// Empty is what lies beside the weights, `identity` the identity, all else a path.
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::BesideModels,
+            "identity" => Self::Identity,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}
+
+impl From<&str> for StartSource {
+    /// Empty is what lies beside the weights, `none` none, all else a path.
+    fn from(text: &str) -> Self {
+        match text {
+            "" => Self::BesideModels,
+            "none" => Self::None,
+            path => Self::File(PathBuf::from(path)),
+        }
+    }
+}

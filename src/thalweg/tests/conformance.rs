@@ -1,0 +1,92 @@
+//! Every task keeps the contract: joints, points and images; the shipped weights, too.
+
+use tch::{Device, Kind, Tensor};
+use thalweg::Registry;
+use thalweg_engine::landscape::Landscape;
+use thalweg_engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
+use thalweg_task::{Entry, LoadOptions, Observation, conformance};
+use thalweg_tests::image::Blob;
+
+#[test]
+fn planar_arm() {
+    conformance::check(&thalweg_planar_arm::ENTRY.load, &LoadOptions::default()).assert_passed();
+}
+
+#[test]
+fn body_pose() {
+    for (loss, point_weight) in [("rotation", 0.0), ("axis_angle", 0.0), ("rotation", 4.0)] {
+        let mut options = LoadOptions::default();
+        options.parameters.insert("loss".to_owned(), loss.into());
+        options.parameters.insert("point_weight".to_owned(), point_weight.into());
+        conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
+    }
+}
+
+#[test]
+fn gan_inversion() {
+    if thalweg_tests::fetched::gan() {
+        conformance::check(&thalweg_gan_inversion::ENTRY.load, &LoadOptions::default()).assert_passed();
+    }
+}
+
+#[test]
+fn grey_images() {
+    conformance::check(&|options| Blob::load(1, options), &LoadOptions::default()).assert_passed();
+}
+
+#[test]
+fn colour_images() {
+    conformance::check(&|options| Blob::load(3, options), &LoadOptions::default()).assert_passed();
+}
+
+/// Follows a descent on one backend: the points and losses of each step, and what it ran on.
+fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec<f64>, Backend) {
+    const ROWS: i64 = 3;
+    let task = (entry.load)(&LoadOptions { kind: Kind::Double, ..LoadOptions::default() }).expect("a registered task");
+    let (latent, joints) = (task.spec().latent, task.spec().joints.len() as i64);
+    let wave = |size: i64, pace: f64| (Tensor::arange(size, (Kind::Double, Device::Cpu)) * pace).sin() * 0.5;
+    // Every seventh joint is hidden; some tasks see several joints as one.
+    let hidden = Tensor::arange(joints, (Kind::Int64, Device::Cpu)).remainder(7).eq(0);
+    let observation = Observation::of_joints(&wave(joints, 1.3).masked_fill(&hidden, f64::NAN).view([1, joints]));
+    let config = EngineConfig {
+        hypotheses: ROWS as usize,
+        fresh: 0,
+        optimizer: optimizer.clone(),
+        backend,
+        ..Default::default()
+    };
+    let mut engine = Engine::new(task, Landscape::identity(latent), config).expect("task and options fit");
+    engine.begin_from(&observation, &wave(ROWS * latent, 0.7).view([ROWS, latent])).expect("finite losses");
+    let mut values = Vec::new();
+    for _ in 0..4 {
+        let solution = engine.solution().expect("begun");
+        values.extend(Vec::<f64>::try_from(solution.z.flatten(0, -1)).expect("numbers"));
+        values.extend_from_slice(&solution.loss);
+        engine.refine().expect("no step fails");
+    }
+    (values, engine.backend())
+}
+
+#[test]
+fn tasks_that_describe_their_layers_are_what_they_say() {
+    pin_threads(1);
+    let mut described = 0;
+    for entry in Registry::shipped().entries().iter().filter(|entry| entry.observes.joints) {
+        let task = (entry.load)(&LoadOptions::default()).expect("a registered task");
+        if task.dense().is_none() {
+            continue;
+        }
+        described += 1;
+        let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
+        for optimizer in [Some(Optimizer::default()), task.spec().residual.then_some(damped)].into_iter().flatten() {
+            let (expected, tch) = descend(entry, BackendChoice::Tch, &optimizer);
+            let (got, fused) = descend(entry, BackendChoice::Fused, &optimizer);
+            assert_eq!((tch, fused), (Backend::Tch, Backend::Fused), "{}", entry.name);
+            for (got, expected) in got.iter().zip(&expected) {
+                let apart = (got - expected).abs() / expected.abs().max(1.0);
+                assert!(apart < 1e-6, "{}, {}: {got} and {expected}", entry.name, optimizer.name());
+            }
+        }
+    }
+    assert!(described > 0, "no registered task describes its layers");
+}

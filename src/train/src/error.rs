@@ -1,0 +1,73 @@
+//! Why a training of theta could not go on.
+
+use std::path::PathBuf;
+
+use thalweg_engine::EngineError;
+use thalweg_engine::landscape::LandscapeError;
+use thalweg_nn::NnError;
+use thalweg_task::TaskError;
+
+/// What a training refuses, and how it can fail.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// There is nothing to train on.
+    #[error("no {what} observations; expected at least one")]
+    NoObservations {
+        /// training or held-out.
+        what: &'static str,
+    },
+    /// An option lies outside its range.
+    #[error("{option}: got {got}, expected {expected}")]
+    Option {
+        /// The option, as in [`super::ThetaOptions`].
+        option: &'static str,
+        /// The value that came.
+        got: String,
+        /// What is accepted.
+        expected: String,
+    },
+    /// A checkpoint was made by another training.
+    #[error(
+        "checkpoint {}: belongs to another training, {what} was {got} there, expected {expected}; \
+         finish that one with its own options and data, or remove the file",
+        path.display()
+    )]
+    OtherTraining {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs: task, model, data, an option.
+        what: String,
+        /// What this training has.
+        expected: String,
+        /// What the checkpoint has.
+        got: String,
+    },
+    /// The loss is not finite.
+    #[error("the loss became {loss} in buffer {buffer}; lower rate_theta (it was {rate})")]
+    NotFinite {
+        /// The buffer.
+        buffer: u32,
+        /// What came.
+        loss: f64,
+        /// Learning rate at the start.
+        rate: f64,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Weights(#[from] NnError),
+    /// The task refused something.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// The engine refused something.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The landscape could not be built.
+    #[error(transparent)]
+    Landscape(#[from] LandscapeError),
+}
+
+impl TrainError {
+    pub(super) fn option(option: &'static str, got: &impl ToString, expected: impl Into<String>) -> Self {
+        Self::Option { option, got: got.to_string(), expected: expected.into() }
+    }
+}

@@ -1,0 +1,41 @@
+//! Learns a landscape theta for a task, by coordinate descent with a replay buffer, and an amortised start.
+//!
+//! Algorithm 1 of Liu et al., "Landscape Learning for Neural Network Inversion" (2023):
+//!
+//! ```text
+//! repeat `buffers` times (B in the paper)
+//!   collect   N descents z_0 .. z_T with theta fixed, by the engine itself, into a replay buffer
+//!   update    theta, z fixed, to lower L(F(theta(z_t)), y) at every point of the buffer
+//! ```
+//!
+//! Beside it, each an option: observations with gaps ([`MaskOptions`]: the descents see less than
+//! the update does, so that theta learns where the hidden parts belong), several descents for each
+//! observation of which the best bears the loss, an average of theta, a falling rate, validation
+//! with early stopping, and the ablation without coordinate descent and buffer.
+
+mod buffer;
+mod checkpoint;
+mod descents;
+mod error;
+mod logged;
+mod masks;
+mod observations;
+mod online;
+mod options;
+mod patch;
+mod preset;
+mod promotion;
+mod start;
+mod theta;
+mod validation;
+
+pub use error::TrainError;
+pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions};
+pub use masks::{Masks, Visible};
+pub use observations::{Data, PseudoTruth, Visited, hide};
+pub use options::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
+pub use patch::Patch;
+pub use preset::Preset;
+pub use promotion::{Comparison, Judged, Verdict, promote, temper};
+pub use start::{StartOptions, StartProgress, train_start};
+pub use theta::{Load, ThetaProgress, train};

@@ -1,0 +1,273 @@
+//! Learns an amortised start for a task on a landscape.
+
+use std::path::PathBuf;
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
+use serde::Serialize;
+use tch::{Kind, Tensor};
+use thalweg_nn::weights::{self, Weights};
+use thalweg_nn::{AdamW, AdamWConfig, Perceptron};
+use thalweg_task::{Kinds, Observation, Task, TaskSpec};
+
+use super::checkpoint::Bond;
+use super::observations::hide;
+use super::{Data, MaskOptions, Masks, TrainError};
+use thalweg_engine::landscape::{Landscape, SLOPE};
+use thalweg_engine::start::{Start, StartShape, features, inputs, readings};
+
+/// Added to a loss under the root, so that its slope stays finite at zero.
+const LEAST_LOSS: f64 = 1e-6;
+
+/// Steps over which the rate rises.
+const WARM_UP: f64 = 500.0;
+
+/// What a training of a start is told.
+#[derive(Clone, Debug, Serialize)]
+pub struct StartOptions {
+    /// Width of the three hidden layers.
+    pub hidden: i64,
+    /// Dimension `C` of the code.
+    pub code: i64,
+    /// Gradient steps.
+    pub steps: i32,
+    /// Observations in a step.
+    pub batch: usize,
+    /// Codes `S` tried for each observation, the zero code among them; at least 1.
+    pub samples: usize,
+    /// Weight of the best of the S codes, against the zero code's 1.
+    ///
+    /// Only the best bears the loss, so that the others may differ (multiple choice learning:
+    /// Guzman-Rivera, Batra & Kohli, 2012).
+    pub diversity: f64,
+    /// What the start does not see.
+    pub masks: MaskOptions,
+    /// Learning rate at the start; it falls to 1 % along a cosine.
+    pub rate: f64,
+    /// Weight decay of AdamW.
+    pub weight_decay: f64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Steps between two validations (and checkpoints).
+    pub validate_every: i32,
+    /// Held-out observations in a validation, spread evenly over those that there are.
+    pub validation_rows: i64,
+    /// Where to keep the state that a resumed training starts from; none is kept without.
+    #[serde(skip)]
+    pub checkpoint: Option<PathBuf>,
+}
+
+impl Default for StartOptions {
+    fn default() -> Self {
+        Self {
+            hidden: 512,
+            code: 8,
+            steps: 10_000,
+            batch: 64,
+            samples: 8,
+            diversity: 1.0,
+            masks: MaskOptions { whole: 0.15, limbs: 0.5, joints: 0.25, end_effectors: 0.1 },
+            rate: 1e-3,
+            weight_decay: 1e-2,
+            seed: 1,
+            validate_every: 250,
+            validation_rows: 512,
+            checkpoint: None,
+        }
+    }
+}
+
+/// Where a training stands.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StartProgress {
+    /// Steps done.
+    pub step: i32,
+    /// Mean root of the loss against complete training observations, what is minimised.
+    pub update: f64,
+    /// Mean root of the loss of the zero code on complete validation observations.
+    pub first: f64,
+    /// The same, of the best of S codes.
+    pub best: f64,
+}
+
+/// Trains a start and returns it with averaged weights.
+///
+/// The start sees what the masks leave; the loss compares `F(theta(z))` with the complete
+/// observation. Without held-out observations it is judged on the training ones. `report` is called after every validation; training ends early, keeping its
+/// checkpoint, when it returns false. With a checkpoint in place, training goes on from there and
+/// ends with the same bits as if it had never stopped.
+///
+/// # Errors
+/// [`TrainError`].
+pub fn train_start(
+    options: &StartOptions,
+    task: &dyn Task,
+    landscape: &Landscape,
+    data: &Data,
+    report: &mut dyn FnMut(&StartProgress) -> bool,
+) -> Result<Start, TrainError> {
+    let spec = task.spec();
+    let data = data.on(spec);
+    let held_out = data.held_out.as_ref().unwrap_or(&data.training);
+    for (what, obs) in [("training", &data.training), ("held-out", held_out)] {
+        if obs.rows() == 0 {
+            return Err(TrainError::NoObservations { what });
+        }
+    }
+    let validation = held_out.select_rows(&spread(held_out.rows(), options.validation_rows, spec.device));
+    let shape = shape(options, spec, &data.training, landscape.dim());
+    let bond = Bond::new("start", options, spec, &data, landscape);
+    let observations = [&data.training, &validation];
+    let mut training = Training::start(options, (task, landscape), observations, bond, shape)?;
+    while training.optimizer.steps() < options.steps {
+        let update = training.step()?;
+        let done = training.optimizer.steps();
+        if done % options.validate_every == 0 || done == options.steps {
+            let progress = training.validate(update)?;
+            if !update.is_finite() {
+                return Err(TrainError::NotFinite { buffer: done as u32, loss: update, rate: options.rate });
+            }
+            training.keep()?;
+            if !report(&progress) {
+                break;
+            }
+        }
+    }
+    Ok(Start::new(network(&training.optimizer.averaged())?, shape)?)
+}
+
+/// Reads no kind that the observations lack, where there is a choice.
+fn shape(options: &StartOptions, spec: &TaskSpec, training: &Observation, z: i64) -> StartShape {
+    let has = |name: &str| training.fields().any(|(kind, _)| kind == name);
+    let has_all = |reads: &Kinds| (!reads.joints || has("joints")) && (!reads.points || has("points"));
+    let reads = readings(spec).find(has_all).unwrap_or_else(|| spec.observes());
+    StartShape { reads, inputs: inputs(spec, reads), code: options.code, hidden: options.hidden, z }
+}
+
+/// Everything that survives a step.
+struct Training<'a> {
+    options: &'a StartOptions,
+    task: &'a dyn Task,
+    landscape: &'a Landscape,
+    /// To train on and to judge on.
+    observations: [&'a Observation; 2],
+    masks: Masks,
+    bond: Bond,
+    network: Perceptron,
+    reads: Kinds,
+    optimizer: AdamW,
+}
+
+impl<'a> Training<'a> {
+    fn start(
+        options: &'a StartOptions,
+        (task, landscape): (&'a dyn Task, &'a Landscape),
+        observations: [&'a Observation; 2],
+        bond: Bond,
+        shape: StartShape,
+    ) -> Result<Self, TrainError> {
+        let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
+        let mut optimizer = AdamW::new(untrained(shape, options.seed, task.spec()), config);
+        if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
+            let file = Weights::open(path, task.spec().kind, task.spec().device)?;
+            bond.check(&file)?;
+            optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
+        }
+        let network = network(optimizer.parameters())?;
+        let masks = Masks::new(&options.masks, task.spec());
+        let reads = shape.reads;
+        Ok(Self { options, task, landscape, observations, masks, bond, network, reads, optimizer })
+    }
+
+    /// Descends once on random observations; returns the loss.
+    fn step(&mut self) -> Result<f64, TrainError> {
+        let options = self.options;
+        // Seeded by the step, so that a resumed training draws what an unbroken one would have.
+        let mut random =
+            StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(self.optimizer.steps() as u64));
+        let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.observations[0].rows())).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
+        let complete = self.observations[0].select_rows(&rows);
+        let losses = self.losses(&self.network, &complete, &mut random)?;
+        let first = losses.select(1, 0).mean(Kind::Float);
+        let best = losses.min_dim(1, false).0.mean(Kind::Float);
+        let loss = (first + best * options.diversity) / (1.0 + options.diversity);
+        self.optimizer.descend(&loss, self.rate());
+        Ok(loss.double_value(&[]))
+    }
+
+    /// Roots of the losses of S codes for each observation, `[O, S]`; the first code is zero.
+    fn losses(&self, network: &Perceptron, complete: &Observation, random: &mut StdRng) -> Result<Tensor, TrainError> {
+        let (spec, samples) = (self.task.spec(), self.options.samples.max(1) as i64);
+        let rows = complete.rows();
+        let seen = hide(complete, &self.masks, random);
+        let each =
+            Tensor::arange(rows, (Kind::Int64, spec.device)).repeat_interleave_self_int(samples, None, rows * samples);
+        let input =
+            Tensor::cat(&[features(&seen, spec, self.reads).index_select(0, &each), self.codes(rows, random)], 1);
+        let y_hat = self.task.forward(&self.landscape.map(&network.forward(&input)))?;
+        let target = self.task.encode(&complete.select_rows(&each))?;
+        let loss = self.task.objective(&y_hat, &target)?.loss;
+        Ok((loss + LEAST_LOSS).sqrt().view([rows, samples]))
+    }
+
+    /// Draws codes `[O * S, C]`, zero for the first of each observation.
+    fn codes(&self, rows: i64, random: &mut StdRng) -> Tensor {
+        let (spec, samples, dim) = (self.task.spec(), self.options.samples.max(1) as i64, self.options.code);
+        let drawn: Vec<f32> = (0..rows * samples * dim).map(|_| random.sample(StandardNormal)).collect();
+        let codes = Tensor::from_slice(&drawn).view([rows, samples, dim]);
+        let first = Tensor::arange(samples, (Kind::Int64, tch::Device::Cpu)).eq(0).view([1, -1, 1]);
+        codes.masked_fill(&first, 0.0).view([-1, dim]).to_kind(spec.kind).to_device(spec.device)
+    }
+
+    /// Judges the averaged weights on the validation observations, always with the same gaps and codes.
+    fn validate(&self, update: f64) -> Result<StartProgress, TrainError> {
+        let _no_grad = tch::no_grad_guard();
+        let averaged = network(&self.optimizer.averaged())?;
+        let mut random = StdRng::seed_from_u64(self.options.seed);
+        let losses = self.losses(&averaged, self.observations[1], &mut random)?;
+        let first = losses.select(1, 0).mean(Kind::Double).double_value(&[]);
+        let best = losses.min_dim(1, false).0.mean(Kind::Double).double_value(&[]);
+        Ok(StartProgress { step: self.optimizer.steps(), update, first, best })
+    }
+
+    fn rate(&self) -> f64 {
+        let step = f64::from(self.optimizer.steps());
+        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step / f64::from(self.options.steps.max(1))).cos());
+        self.options.rate * ((step + 1.0) / WARM_UP).min(1.0) * (0.01 + 0.99 * cosine)
+    }
+
+    fn keep(&self) -> thalweg_nn::Result<()> {
+        let Some(path) = &self.options.checkpoint else { return Ok(()) };
+        let mut metadata = self.bond.metadata();
+        metadata.push(("updates", self.optimizer.steps().to_string()));
+        weights::save(path, &self.optimizer.named("optimizer"), &metadata)
+    }
+}
+
+fn network(parameters: &[Tensor]) -> thalweg_nn::Result<Perceptron> {
+    let layers = parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
+    Perceptron::new(layers, SLOPE)
+}
+
+/// Draws layers as PyTorch's Linear does; leaves that collect gradients.
+fn untrained(shape: StartShape, seed: u64, spec: &TaskSpec) -> Vec<Tensor> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut draw = |size: &[i64], bound: f64| {
+        let values: Vec<f64> = (0..size.iter().product::<i64>()).map(|_| random.random_range(-bound..bound)).collect();
+        let tensor = Tensor::from_slice(&values).view(size).to_kind(spec.kind).to_device(spec.device);
+        tensor.set_requires_grad(true)
+    };
+    let layer = |width: &[i64]| {
+        let bound = (width[0] as f64).sqrt().recip();
+        [draw(&[width[1], width[0]], bound), draw(&[width[1]], bound)]
+    };
+    shape.widths().windows(2).flat_map(layer).collect()
+}
+
+/// Spreads `count` rows evenly over `rows`, an index.
+fn spread(rows: i64, count: i64, device: tch::Device) -> Tensor {
+    let count = count.clamp(1, rows);
+    (Tensor::arange(count, (Kind::Int64, device)) * rows).divide_scalar_mode(count, "floor")
+}

@@ -1,0 +1,122 @@
+//! What is drawn in space: the body, its other possibilities, the points, the floor.
+
+mod body;
+mod floor;
+
+use kiss3d::glamx::{Quat, Vec3};
+use kiss3d::light::Light;
+use kiss3d::scene::SceneNode3d;
+use kiss3d::window::Window;
+use nalgebra::Isometry3;
+use thalweg_node::watch::Sight;
+
+use crate::body::Model;
+use crate::palette::{self, linear};
+use body::Figures;
+use floor::Floor;
+
+/// Side of a drawn point, pixels at scale one. A guess, by eye.
+const POINT: f32 = 3.0;
+
+/// A model in space, and how it is lit.
+pub struct Scene {
+    root: SceneNode3d,
+    figures: Option<Figures>,
+    floor: Floor,
+}
+
+impl Scene {
+    /// Sets the scene up; without a model there is the floor only.
+    #[must_use]
+    pub fn new(model: Option<Model>) -> Self {
+        let mut root = SceneNode3d::empty();
+        light(&mut root);
+        let floor = Floor::new(&mut root);
+        let figures = model.map(|model| Figures::new(&mut root, model));
+        Self { root, figures, floor }
+    }
+
+    /// Shows an answer; `chosen` is the hypothesis that is drawn as the body.
+    pub fn show(&mut self, sight: &Sight, chosen: usize) {
+        if let Some(figures) = &mut self.figures {
+            figures.show(sight, chosen);
+            self.floor.settle(figures.lowest());
+        }
+    }
+
+    /// Draws what lasts for one picture only: the points that were seen.
+    pub fn draw_points(&self, window: &mut Window, sight: &Sight, scale: f32) {
+        let colour = linear(palette::POINTS, 1.0);
+        for &[x, y, z] in sight.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
+            window.draw_point(Vec3::new(x, y, z), colour, POINT * scale);
+        }
+    }
+
+    /// The names of the axes and where they end.
+    #[must_use]
+    pub fn axes(&self) -> [(&'static str, Vec3); 3] {
+        self.floor.axes()
+    }
+
+    /// How many other hypotheses are drawn at most.
+    #[must_use]
+    pub fn most_ghosts() -> usize {
+        body::MOST_GHOSTS
+    }
+
+    /// Why what is drawn is not what is meant.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.figures.as_ref().and_then(Figures::trouble)
+    }
+
+    /// The body, where there is one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model> {
+        self.figures.as_ref().map(Figures::model)
+    }
+
+    /// The middle of the body at rest and its size, metres.
+    #[must_use]
+    pub fn extent(&self) -> (Vec3, f32) {
+        self.model().map_or((Vec3::ZERO, 2.0), body::extent)
+    }
+
+    /// What kiss3d draws.
+    pub fn root_mut(&mut self) -> &mut SceneNode3d {
+        &mut self.root
+    }
+}
+
+/// A key light from the front and above with shadows, and a weak one from the other side.
+fn light(root: &mut SceneNode3d) {
+    root.add_light(Light::directional(Vec3::new(-0.55, -0.35, -1.0)).with_intensity(2.0));
+    let fill = Light::directional(Vec3::new(0.2, 0.9, -0.25)).with_intensity(0.55);
+    root.add_light(fill.with_casts_shadows(false));
+}
+
+/// Sets how the whole picture looks.
+pub fn prepare(window: &mut Window) {
+    use kiss3d::light::Fog;
+    use kiss3d::post_processing::Tonemap;
+    let paper = linear(palette::PAPER, 1.0);
+    window.set_background_color(paper);
+    window.set_ambient(0.42);
+    // Colours are those of the palette, whatever their brightness.
+    window.set_tonemap(Tonemap::None);
+    window.set_fog(Fog::linear(paper, 4.5, 9.0));
+    window.set_shadow_resolution(1024);
+    window.set_shadow_softness(1.0);
+    window.set_shadow_distance(8.0);
+    window.set_transmission_enabled(false);
+}
+
+fn vector(isometry: &Isometry3<f64>) -> Vec3 {
+    let [x, y, z]: [f64; 3] = isometry.translation.vector.into();
+    Vec3::new(x as f32, y as f32, z as f32)
+}
+
+fn rotation(isometry: &Isometry3<f64>) -> Quat {
+    let [i, j, k, w]: [f64; 4] = isometry.rotation.coords.into();
+    Quat::from_xyzw(i as f32, j as f32, k as f32, w as f32)
+}

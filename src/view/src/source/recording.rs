@@ -1,0 +1,104 @@
+//! Answers of a recording, as a node solved them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use thalweg_node::watch::{MOST_POINTS, Sight};
+use thalweg_record::{Reader, Setup, Solve, recordings};
+
+use super::Timed;
+use super::painter::Painter;
+
+/// The files of a recording, one after the other.
+pub struct Recording {
+    files: std::vec::IntoIter<PathBuf>,
+    reader: Option<Reader>,
+    names: Arc<[String]>,
+    painter: Option<Painter>,
+    /// When the first answer was received, nanoseconds.
+    begin: Option<i64>,
+}
+
+impl Recording {
+    /// Opens a file, or all files of a folder, oldest first.
+    ///
+    /// # Errors
+    /// When there is none, or the first cannot be read.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let files = if path.is_dir() { recordings(path)? } else { vec![path.to_owned()] };
+        anyhow::ensure!(!files.is_empty(), "{}: no recording in this folder", path.display());
+        let mut recording =
+            Self { files: files.into_iter(), reader: None, names: Arc::from([]), painter: None, begin: None };
+        recording.next_file()?.context("there is a first file")?;
+        Ok(recording)
+    }
+
+    /// What the answers have in common.
+    #[must_use]
+    pub fn setup(&self) -> Option<&Setup> {
+        self.reader.as_ref().map(Reader::setup)
+    }
+
+    fn next_file(&mut self) -> anyhow::Result<Option<()>> {
+        let Some(path) = self.files.next() else { return Ok(None) };
+        let reader = Reader::open(&path)?;
+        self.names = reader.setup().joints.clone().into();
+        self.reader = Some(reader);
+        Ok(Some(()))
+    }
+
+    fn next_solve(&mut self) -> anyhow::Result<Option<Solve>> {
+        while let Some(reader) = &mut self.reader {
+            if let Some(solve) = reader.solves().next() {
+                return Ok(Some(solve?));
+            }
+            self.reader = None;
+            self.next_file()?;
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Recording {
+    type Item = anyhow::Result<Timed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.begin.is_none() {
+            self.painter = self.setup().and_then(Painter::of);
+        }
+        let solve = match self.next_solve() {
+            Ok(solve) => solve?,
+            Err(error) => return Some(Err(error)),
+        };
+        let begin = *self.begin.get_or_insert(solve.received_nanos);
+        let at = u64::try_from(solve.received_nanos.saturating_sub(begin)).unwrap_or(0);
+        let images = self.painter.as_mut().map_or_else(Vec::new, |painter| painter.paint(&solve));
+        Some(Ok((Duration::from_nanos(at), Arc::new(Sight { images, ..sight(solve, &self.names) }))))
+    }
+}
+
+fn sight(solve: Solve, names: &Arc<[String]>) -> Sight {
+    let hypotheses = solve.losses.len();
+    let width = (solve.joints.len() / hypotheses.max(1)).max(1);
+    let known = solve.seen.points.iter().filter(|point| point.iter().all(|value| value.is_finite()));
+    let step = known.clone().count().div_ceil(MOST_POINTS).max(1);
+    Sight {
+        stamp_nanos: solve.stamp_nanos,
+        names: Arc::clone(names),
+        joints: solve.joints.chunks(width).map(<[f64]>::to_vec).collect(),
+        observed: solve.seen.joints.iter().map(|position| !position.is_nan()).collect(),
+        hypotheses,
+        weights: solve.weights,
+        losses: solve.losses,
+        points: known.step_by(step).copied().collect(),
+        image: solve.seen.image.map(Arc::new),
+        images: Vec::new(),
+        steps: solve.statistics.steps,
+        took: solve.took,
+        latency: None,
+        theta: solve.theta,
+        refusals: 0,
+    }
+}
