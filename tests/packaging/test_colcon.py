@@ -59,11 +59,11 @@ class Colcon(unittest.TestCase):
 
     def test_share_holds_what_the_node_and_its_launch_files_read(self):
         share = self.prefix / 'share/thalweg'
-        for folder in ('urdf', 'models', 'assets'):
+        for folder in ('urdf', 'models', 'assets', 'rviz'):
             installed = {path.relative_to(share / folder) for path in (share / folder).rglob('*') if path.is_file()}
             self.assertEqual(installed, tracked(folder, '*'), folder)
         launch = {path.name for path in (share / 'launch').iterdir()}
-        self.assertEqual(launch, {f'thalweg.launch.{kind}' for kind in ('py', 'xml', 'yaml')})
+        self.assertEqual(launch, {'demo.launch.py', *(f'thalweg.launch.{kind}' for kind in ('py', 'xml', 'yaml'))})
         config = {path.relative_to(share / 'config') for path in (share / 'config').iterdir()}
         self.assertEqual(config, tracked('launch/config', '*.yaml'))
         self.assertTrue((share / 'package.xml').is_file())
@@ -72,11 +72,11 @@ class Colcon(unittest.TestCase):
         # ros2 run takes every executable file in lib/PACKAGE.
         folder = self.prefix / 'lib/thalweg'
         programs = {path.name for path in folder.iterdir() if os.access(path, os.X_OK)}
-        self.assertEqual(programs, {'thalweg', 'thalweg_node', 'thalweg_view'})
+        self.assertEqual(programs, {'thalweg', 'thalweg_node', 'thalweg_play', 'thalweg_view'})
 
     def test_installed_programs_run_without_library_path(self):
         version = re.search(r'^version = "(.*)"', (ROOT / 'Cargo.toml').read_text(), re.MULTILINE)[1]
-        for program in ('thalweg', 'thalweg_node', 'thalweg_view'):
+        for program in ('thalweg', 'thalweg_node', 'thalweg_play', 'thalweg_view'):
             self.assertIn(version, self.sourced(f'{self.prefix}/lib/thalweg/{program} --version'), program)
 
     def test_the_standards_own_reader_takes_the_manifest(self):

@@ -79,8 +79,14 @@ class PackageXml(unittest.TestCase):
         self.assertFalse(set(listed.split(';')) - set(texts('depend')))
 
     def test_packages_of_the_launch_files_are_dependencies(self):
-        started = set(re.findall(r'\bpkg="(\w+)"', (ROOT / 'launch/thalweg.launch.xml').read_text()))
-        self.assertFalse(started - set(texts('exec_depend', 'name')))
+        text = ''.join(path.read_text() for path in sorted((ROOT / 'launch').glob('*.launch.py')))
+        started = set(re.findall(r"\bstart\(\s*'(\w+)'", text))
+        imported = set(re.findall(r'^from (launch\w*|ament_\w+)', text, re.MULTILINE))
+        self.assertIn('robot_state_publisher', started, 'the search finds nothing')
+        self.assertIn('launch_ros', imported, 'the search finds nothing')
+        # A robot without a screen need not have RViz.
+        wanted = started - {'rviz2'} | imported | {'python3-yaml'}
+        self.assertFalse(wanted - set(texts('exec_depend', 'name')))
 
 
 if __name__ == '__main__':

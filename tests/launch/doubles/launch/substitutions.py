@@ -1,53 +1,50 @@
 """Text that is worked out when the launch runs."""
 
-import shlex
-import subprocess
+
+class Substitution:
+    """Is worked out to a text."""
+
+    def perform(self, context):
+        raise NotImplementedError
 
 
-def perform(context, value):
-    """Works out a text, a substitution, or a sequence of them."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return ''.join(perform(context, part) for part in value)
-    return value.perform(context)
+class TextSubstitution(Substitution):
+    """Is a text already."""
+
+    def __init__(self, *, text):
+        if not isinstance(text, str):
+            raise TypeError(f'TextSubstitution expects str, got {type(text)}')
+        self.text = text
+
+    def perform(self, context):
+        return self.text
 
 
-class LaunchConfiguration:
+class LaunchConfiguration(Substitution):
     """Gives an argument's value."""
 
-    def __init__(self, name):
-        self.name = name
+    def __init__(self, variable_name):
+        self.variable_name = normalize(variable_name)
 
     def perform(self, context):
-        return context.configurations[perform(context, self.name)]
+        name = perform(context, self.variable_name)
+        if name not in context.launch_configurations:
+            raise RuntimeError(f"launch configuration '{name}' does not exist")
+        return context.launch_configurations[name]
 
 
-class EqualsSubstitution:
-    """Compares two texts."""
-
-    def __init__(self, left, right):
-        self.left, self.right = left, right
-
-    def perform(self, context):
-        return 'true' if perform(context, self.left) == perform(context, self.right) else 'false'
-
-
-class PythonExpression:
-    """Evaluates Python."""
-
-    def __init__(self, expression):
-        self.expression = expression
-
-    def perform(self, context):
-        return str(eval(perform(context, self.expression), {'__builtins__': {}}))
+def normalize(value):
+    """Makes a list of substitutions of a text, a substitution, or a sequence of both; nothing else is one."""
+    if isinstance(value, (str, Substitution)):
+        value = [value]
+    if not isinstance(value, (list, tuple)):
+        raise TypeError(f'expected text or substitutions, got {value!r} of {type(value)}')
+    for part in value:
+        if not isinstance(part, (str, Substitution)):
+            raise TypeError(f"expected 'str' or 'launch.Substitution', got {part!r} of {type(part)}")
+    return [TextSubstitution(text=part) if isinstance(part, str) else part for part in value]
 
 
-class Command:
-    """Gives what a command prints."""
-
-    def __init__(self, command):
-        self.command = command
-
-    def perform(self, context):
-        return subprocess.check_output(shlex.split(perform(context, self.command)), text=True)
+def perform(context, substitutions):
+    """Works out a list of substitutions, one text after the other."""
+    return ''.join(part.perform(context) for part in substitutions)

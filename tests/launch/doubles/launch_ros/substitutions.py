@@ -1,14 +1,14 @@
 """Text that comes from the ament index."""
 
-from launch.substitutions import perform
+from ament_index_python.packages import get_package_share_directory
+from launch.substitutions import Substitution, normalize, perform
 
 
-class FindPackageShare:
+class FindPackageShare(Substitution):
     """Gives the share folder of a package."""
 
     def __init__(self, package):
-        self.package = package
+        self.package = normalize(package)
 
     def perform(self, context):
-        package = perform(context, self.package)
-        return f'{context.prefixes[package]}/share/{package}'
+        return get_package_share_directory(perform(context, self.package))
