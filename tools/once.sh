@@ -8,6 +8,6 @@ features() { tools/cargo.sh tree --locked --prefix none --edges "$1" --format '{
 
 differ=$(comm -23 <(features normal,build) <(features normal,build,dev))
 [ -z "$differ" ] && exit
-echo "once: tests want other features of these; give them to tests/Cargo.toml, too:" >&2
+echo "once: tests want other features of these; say so in Cargo.toml:" >&2
 printf '%s\n' "$differ" >&2
 exit 1
