@@ -8,7 +8,7 @@ flags := --release --locked
 lab := $(run) target/release/thalweg-lab
 
 # What `make test` does, in this order; .ci/run takes the time of each.
-stages := setup gan graphics lint deny doc test-rust test-python test-ros
+stages := setup gan graphics lint deny doc msrv test-rust test-python test-ros
 
 .PHONY: help demo demo-retrain demo-images programs view view-snapshot graphics check test stages $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
@@ -91,6 +91,9 @@ lint: ## format check and clippy, warnings refused
 
 deny: ## licences, sources and advisories of what is built in
 	$(run) tools/deny.sh
+
+msrv: ## compile with the oldest Rust that will do
+	$(run) tools/msrv.sh
 
 doc: ## the documentation of all crates, warnings refused
 	RUSTDOCFLAGS="-D warnings" $(cargo) doc $(flags) --no-deps
