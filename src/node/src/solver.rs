@@ -23,4 +23,4 @@ pub use reload::{Trial, Watch};
 pub use replay::{Difference, ReplayError, Replayer, Verdict};
 pub use tally::{Tally, TallyReport};
 pub use tap::{Recording, setup};
-pub use worker::{Answer, Sink, Source};
+pub use worker::{Sink, Source};

@@ -6,7 +6,7 @@ use r2r::std_msgs::msg::{ColorRGBA, Header};
 use r2r::visualization_msgs::msg::{Marker, MarkerArray};
 use thalweg_task::SkeletonSpec;
 
-use thalweg_node::solver::Answer;
+use thalweg_engine::Answer;
 
 /// Colour of what was observed: blue of Okabe and Ito's palette, told apart by all eyes.
 const OBSERVED: [f32; 3] = [0.0, 0.447, 0.698];
@@ -27,12 +27,19 @@ const JOINT: f64 = 0.035;
 const LIFETIME: i32 = 1;
 
 /// Draws all hypotheses; `clear` first removes whatever was drawn before.
-pub(crate) fn markers(answer: &Answer, skeleton: &SkeletonSpec, header: &Header, clear: bool) -> MarkerArray {
+///
+/// `observed`: `[J]`, whether a joint was observed.
+pub(crate) fn markers(
+    answer: &Answer,
+    observed: &[bool],
+    (skeleton, header): (&SkeletonSpec, &Header),
+    clear: bool,
+) -> MarkerArray {
     let wipe = Marker { header: header.clone(), action: Marker::DELETEALL as i32, ..Marker::default() };
     let best = answer.weights.first().copied().unwrap_or(1.0).max(f64::MIN_POSITIVE);
     let ghosts = answer.points.iter().zip(&answer.weights).enumerate().flat_map(|(rank, (points, weight))| {
         let alpha = ((weight / best) as f32).clamp(FAINTEST, 1.0);
-        let ghost = Ghost { rank, alpha, points, observed: &answer.provenance.observed_joints, skeleton };
+        let ghost = Ghost { rank, alpha, points, observed, skeleton };
         [ghost.bones(header), ghost.joints(header)]
     });
     MarkerArray { markers: clear.then_some(wipe).into_iter().chain(ghosts).collect() }
@@ -103,15 +110,12 @@ fn point([x, y, z]: [f64; 3]) -> Point {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use thalweg_node::intake::Provenance;
     use thalweg_task::Bone;
 
     fn answer() -> Answer {
-        let observed_joints = vec![true, false];
         Answer {
             points: vec![vec![[0.0, 0.0, 1.0], [0.0, 0.0, 2.0]]; 2],
             weights: vec![0.99, 0.01],
-            provenance: Provenance { observed_joints, ..Provenance::default() },
             ..Answer::default()
         }
     }
@@ -127,7 +131,7 @@ mod tests {
 
     #[test]
     fn observed_and_completed_parts_differ_in_colour_and_weights_in_alpha() {
-        let drawn = markers(&answer(), &skeleton(), &Header::default(), true).markers;
+        let drawn = markers(&answer(), &[true, false], (&skeleton(), &Header::default()), true).markers;
         assert_eq!(drawn.len(), 5, "one wipe, bones and joints of two hypotheses");
         assert_eq!(drawn[0].action, 3);
         let bones = &drawn[1];

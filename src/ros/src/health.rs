@@ -238,7 +238,7 @@ impl Health {
             status.worsen(Level::Warn, refusal);
         }
         let (refused, changes) = {
-            let store = lock(&self.core.store());
+            let store = lock(self.core.store());
             (store.refusals(), store.changes())
         };
         status.with("Refused", refused).with("Changes", changes)

@@ -14,9 +14,9 @@ use thalweg_task::TaskSpec;
 use super::ghosts::markers;
 use super::pictures::PicturePublishers;
 use super::time::stamp;
-use thalweg_engine::{Statistics, StopReason};
+use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::OutputSettings;
-use thalweg_node::solver::Answer;
 
 /// QoS of answers: reliable, the last ten kept, as consumers of JointState expect.
 const QOS: QosProfile = QosProfile::default();
@@ -96,8 +96,9 @@ impl Publishers {
     ///
     /// # Errors
     /// What rcl says to the first message that could not go out; the others were tried.
-    fn publish(&mut self, answer: &Answer, settings: &OutputSettings) -> r2r::Result<()> {
-        let header = self.header(answer, settings);
+    fn publish(&mut self, solved: &(Answer, Provenance), settings: &OutputSettings) -> r2r::Result<()> {
+        let (answer, provenance) = solved;
+        let header = header(provenance, settings);
         let mut result = Ok(());
         if let Some(best) = answer.joints.first() {
             result = self.reconstruction.publish(&self.joint_state(&header, best));
@@ -120,10 +121,15 @@ impl Publishers {
         if is_heard(&self.statistics) {
             result = result.and(self.statistics.publish(&statistics(answer, &header)));
         }
-        result.and(self.publish_ghosts(answer, &header, settings))
+        result.and(self.publish_ghosts(solved, &header, settings))
     }
 
-    fn publish_ghosts(&mut self, answer: &Answer, header: &Header, settings: &OutputSettings) -> r2r::Result<()> {
+    fn publish_ghosts(
+        &mut self,
+        (answer, provenance): &(Answer, Provenance),
+        header: &Header,
+        settings: &OutputSettings,
+    ) -> r2r::Result<()> {
         let Some(skeleton) = self.spec.skeleton.as_ref().filter(|_| settings.ghosts && is_heard(&self.ghosts)) else {
             return Ok(());
         };
@@ -134,13 +140,7 @@ impl Publishers {
         }
         let clear = self.drawn > answer.points.len();
         self.drawn = answer.points.len();
-        self.ghosts.publish(&markers(answer, skeleton, &header, clear))
-    }
-
-    fn header(&self, answer: &Answer, settings: &OutputSettings) -> Header {
-        let own = &settings.frame_id;
-        let frame_id = if own.is_empty() { &answer.provenance.frame_id } else { own };
-        Header { stamp: stamp(answer.provenance.stamp_nanos), frame_id: frame_id.replace('\0', "") }
+        self.ghosts.publish(&markers(answer, &provenance.observed_joints, (skeleton, &header), clear))
     }
 
     fn joint_state(&self, header: &Header, position: &[f64]) -> JointState {
@@ -153,11 +153,17 @@ impl Publishers {
     }
 }
 
+fn header(provenance: &Provenance, settings: &OutputSettings) -> Header {
+    let own = &settings.frame_id;
+    let frame_id = if own.is_empty() { &provenance.frame_id } else { own };
+    Header { stamp: stamp(provenance.stamp_nanos), frame_id: frame_id.replace('\0', "") }
+}
+
 /// What a solve has cost, and which landscape it was made on; stamped as its reconstruction.
 fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
     let Statistics { steps, evaluations, diverged } = answer.statistics;
     let values = [
-        ("theta", answer.theta.clone()),
+        ("theta", answer.landscape.clone()),
         ("stop", answer.stop.map_or("", StopReason::name).to_owned()),
         ("steps", steps.to_string()),
         ("evaluations", evaluations.to_string()),
@@ -188,7 +194,7 @@ fn per_hypothesis(values: &[f64]) -> Float32MultiArray {
 /// What waits to be published: the newest answer only.
 #[derive(Debug, Default)]
 struct Slot {
-    answer: Option<Answer>,
+    answer: Option<(Answer, Provenance)>,
     /// Answers that were replaced before they were published.
     replaced: u64,
     published: u64,
@@ -231,9 +237,9 @@ impl Output {
     }
 
     /// Hands in an answer; the latest wins.
-    pub(crate) fn put(&self, answer: Answer) {
+    pub(crate) fn put(&self, answer: Answer, provenance: Provenance) {
         let mut slot = lock(&self.slot);
-        slot.replaced += u64::from(slot.answer.replace(answer).is_some());
+        slot.replaced += u64::from(slot.answer.replace((answer, provenance)).is_some());
         drop(slot);
         self.bell.notify_one();
     }
@@ -275,7 +281,7 @@ impl Output {
         }
     }
 
-    fn next(&self) -> Option<Answer> {
+    fn next(&self) -> Option<(Answer, Provenance)> {
         let mut slot = lock(&self.slot);
         loop {
             if slot.has_ended {

@@ -146,7 +146,7 @@ impl Peer {
 fn keep(latest: &Mutex<Option<Diagnostics>>, message: DiagnosticArray) {
     let statuses = message.status.into_iter().map(status).collect();
     let report = Diagnostics { received: Instant::now(), statuses };
-    *lock(&latest) = Some(report);
+    *lock(latest) = Some(report);
 }
 
 /// Looks again and again until it is so or the time is over; says whether it is so.

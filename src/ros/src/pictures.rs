@@ -1,11 +1,13 @@
 //! Images that are found, as messages: hypotheses, and where they differ.
 
+use std::sync::Arc;
+
 use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
 use r2r::{Node, Publisher, QosProfile};
 
 use super::output::is_heard;
-use thalweg_node::solver::Answer;
+use thalweg_engine::Answer;
 use thalweg_task::Pixels;
 
 /// The publishers of a task that renders images.
@@ -93,7 +95,7 @@ fn message(image: &Pixels, header: &Header, (encoding, pixel): (&str, u32), data
 /// variance of the channels. Zero where all agree, at most 0.5.
 ///
 /// `weights`: `[K]`, sums to one.
-fn uncertainty(images: &[Pixels], weights: &[f64]) -> Option<Pixels> {
+fn uncertainty(images: &[Arc<Pixels>], weights: &[f64]) -> Option<Pixels> {
     let first = images.first()?;
     let (channels, pixels) = (first.channels as usize, first.height as usize * first.width as usize);
     let mut variance = vec![0.0_f32; pixels];
@@ -107,7 +109,8 @@ fn uncertainty(images: &[Pixels], weights: &[f64]) -> Option<Pixels> {
     }
     let finite = |value: f32| if value.is_finite() { value } else { 0.0 };
     let data = variance.into_iter().map(|variance| finite((variance / channels.max(1) as f32).sqrt())).collect();
-    Some(Pixels { channels: 1, data, ..*first })
+    let Pixels { height, width, .. } = **first;
+    Some(Pixels { channels: 1, height, width, data })
 }
 
 #[cfg(test)]
@@ -132,12 +135,13 @@ mod tests {
 
     #[test]
     fn hypotheses_differ_by_their_weighted_deviation() {
-        let images = [image(&[0.0, 0.5, 0.0, 0.5, 0.0, 0.5]), image(&[1.0, 0.5, 0.0, 0.5, 0.0, 0.5])];
+        let images = [image(&[0.0, 0.5, 0.0, 0.5, 0.0, 0.5]), image(&[1.0, 0.5, 0.0, 0.5, 0.0, 0.5])].map(Arc::new);
         let found = uncertainty(&images, &[0.75, 0.25]).expect("two hypotheses");
         // One channel of three differs: sqrt(0.75 * 0.25 / 3).
         assert!((found.data[0] - 0.25).abs() < 1e-6 && found.data[1] == 0.0, "{found:?}");
         assert_eq!((found.channels, found.height, found.width), (1, 1, 2));
-        let broken = uncertainty(&[image(&[f32::NAN; 6]), image(&[f32::INFINITY; 6])], &[0.5, 0.5]).expect("two");
+        let broken =
+            uncertainty(&[image(&[f32::NAN; 6]), image(&[f32::INFINITY; 6])].map(Arc::new), &[0.5, 0.5]).expect("two");
         assert_eq!(broken.data, [0.0, 0.0], "no number but a finite one is ever published");
         assert_eq!(uncertainty(&[], &[]), None);
     }

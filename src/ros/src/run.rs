@@ -31,9 +31,10 @@ use super::tasks::Tasks;
 use super::time::RosTime;
 use super::work;
 use thalweg::Registry;
-use thalweg_node::intake::Input;
+use thalweg_engine::Answer;
+use thalweg_node::intake::{Input, Provenance};
 use thalweg_node::parameters::{Settings, Store, check_file, dump, full_table, parameter_files};
-use thalweg_node::solver::{Answer, Sink, Solver};
+use thalweg_node::solver::{Sink, Solver};
 
 /// The node's name unless it is remapped.
 pub(super) const NAME: &str = "thalweg";
@@ -137,8 +138,8 @@ struct Way {
 }
 
 impl Sink for Way {
-    fn answer(&mut self, answer: Answer) {
-        self.output.put(answer);
+    fn answer(&mut self, answer: Answer, provenance: Provenance) {
+        self.output.put(answer, provenance);
     }
 
     fn gave_up(&mut self, why: &str) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ~/reconstruction, ~/hypotheses/.., ~/statistics, ~/losses, ~/weights ─┐
-//! joint_states, points, image, /diagnostics ────────────────────────────┴─> Board ─> Sight
+//! joint_states, points, image, /diagnostics ────────────────────────────┴─> Board ─> ShownAnswer
 //! ```
 
 mod board;
@@ -20,7 +20,7 @@ use r2r::{QosProfile, WrappedTypesupport};
 
 use super::peer::{JOINT_STATES, Link};
 use board::Board;
-use thalweg_node::watch::{MOST_HYPOTHESES, Sight};
+use thalweg_node::display::{MOST_HYPOTHESES, ShownAnswer};
 
 /// The name of whoever watches, unless it is remapped.
 const NAME: &str = "thalweg_view";
@@ -36,14 +36,14 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Joins the graph and listens to a node; `take` gets each sight on a thread of its own and must not wait.
+    /// Joins the graph and listens to a node; `take` gets each shown on a thread of its own and must not wait.
     ///
     /// `target`: the node's name, relative to the namespace, or absolute. Reads the command line for what rcl reads
     /// there.
     ///
     /// # Errors
     /// What rcl says.
-    pub fn open(target: &str, take: impl FnMut(Sight) + Send + 'static) -> anyhow::Result<Self> {
+    pub fn open(target: &str, take: impl FnMut(ShownAnswer) + Send + 'static) -> anyhow::Result<Self> {
         let link = Link::join(NAME)?;
         let (wish, wishes) = channel();
         let board = Arc::new(Mutex::new(Board::new(target, Box::new(take), wish.clone())));

@@ -119,7 +119,7 @@ fn interrupt(process: u32) -> std::io::Result<()> {
 /// Keeps the last lines of a child's log, and the pipe empty.
 fn keep(log: impl Read, kept: &Mutex<VecDeque<String>>) {
     for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-        let mut kept = lock(&kept);
+        let mut kept = lock(kept);
         kept.push_back(String::from_utf8_lossy(&line).into_owned());
         if kept.len() > LINES {
             kept.pop_front();

@@ -9,7 +9,7 @@ use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus};
 use r2r::sensor_msgs::msg::{Image, JointState, PointCloud2};
 
 use super::messages::{nanos, pixels, points, refusals, value};
-use thalweg_node::watch::{MOST_HYPOTHESES, Sight};
+use thalweg_node::display::{MOST_HYPOTHESES, ShownAnswer};
 
 /// How long a joint counts as observed after its last message: the node's own default.
 const JOINT_TIMEOUT: Duration = Duration::from_millis(500);
@@ -21,10 +21,10 @@ const PLAUSIBLE: Duration = Duration::from_secs(60);
 pub(super) struct Board {
     /// The node's own name, which its diagnostics begin with.
     node: String,
-    take: Box<dyn FnMut(Sight) + Send>,
+    take: Box<dyn FnMut(ShownAnswer) + Send>,
     wish: Sender<usize>,
     /// What is being gathered; handed on when it is whole or something newer begins.
-    sight: Sight,
+    shown: ShownAnswer,
     has_statistics: bool,
     is_told: bool,
     seen: HashMap<String, Instant>,
@@ -33,15 +33,15 @@ pub(super) struct Board {
 
 impl std::fmt::Debug for Board {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Board").field("node", &self.node).field("sight", &self.sight).finish_non_exhaustive()
+        f.debug_struct("Board").field("node", &self.node).field("shown", &self.shown).finish_non_exhaustive()
     }
 }
 
 impl Board {
-    pub(super) fn new(target: &str, take: Box<dyn FnMut(Sight) + Send>, wish: Sender<usize>) -> Self {
+    pub(super) fn new(target: &str, take: Box<dyn FnMut(ShownAnswer) + Send>, wish: Sender<usize>) -> Self {
         let node = target.rsplit('/').next().unwrap_or(target).to_owned();
-        let (sight, seen, refused) = (Sight::default(), HashMap::new(), HashMap::new());
-        Self { node, take, wish, sight, has_statistics: false, is_told: true, seen, refused }
+        let (shown, seen, refused) = (ShownAnswer::default(), HashMap::new(), HashMap::new());
+        Self { node, take, wish, shown, has_statistics: false, is_told: true, seen, refused }
     }
 
     /// Joints of one hypothesis, 0 being the best.
@@ -49,14 +49,14 @@ impl Board {
         if !self.turn_to(nanos(&message.header.stamp)) {
             return;
         }
-        if *self.sight.names != *message.name {
-            self.sight.names = message.name.into();
+        if *self.shown.names != *message.name {
+            self.shown.names = message.name.into();
         }
         if rank == 0 {
-            self.sight.latency = since(self.sight.stamp_nanos);
-            self.sight.observed = self.sight.names.iter().map(|name| self.is_seen(name)).collect();
+            self.shown.latency = since(self.shown.stamp_nanos);
+            self.shown.observed = self.shown.names.iter().map(|name| self.is_seen(name)).collect();
         }
-        put(&mut self.sight.joints, rank, message.position);
+        put(&mut self.shown.answer.joints, rank, message.position);
         self.tell_if_whole();
     }
 
@@ -68,17 +68,17 @@ impl Board {
         }
         let number =
             |key| value(solve, key).and_then(|text| text.parse::<f64>().ok()).filter(|number| number.is_finite());
-        let sight = &mut self.sight;
-        sight.theta = value(solve, "theta").unwrap_or_default().to_owned();
-        sight.steps = number("steps").unwrap_or(0.0) as u32;
-        sight.took = Duration::try_from_secs_f64(number("took_ms").unwrap_or(0.0) * 1e-3).unwrap_or_default();
+        let shown = &mut self.shown;
+        shown.answer.landscape = value(solve, "theta").unwrap_or_default().to_owned();
+        shown.answer.statistics.steps = number("steps").unwrap_or(0.0) as u32;
+        shown.answer.took = Duration::try_from_secs_f64(number("took_ms").unwrap_or(0.0) * 1e-3).unwrap_or_default();
         let hypotheses = number("hypotheses").unwrap_or(1.0) as usize;
-        if hypotheses != std::mem::replace(&mut sight.hypotheses, hypotheses) {
+        if hypotheses != std::mem::replace(&mut shown.hypotheses, hypotheses) {
             // Whoever widens has ended only when nobody watches any more.
             self.wish.send(hypotheses.max(1)).unwrap_or_default();
         }
-        if sight.losses.len() != hypotheses {
-            sight.losses = number("loss").into_iter().collect();
+        if shown.answer.losses.len() != hypotheses {
+            shown.answer.losses = number("loss").into_iter().collect();
         }
         self.has_statistics = true;
         self.tell_if_whole();
@@ -86,16 +86,16 @@ impl Board {
 
     /// Losses carry no stamp; they come with the answer that is being gathered.
     pub(super) fn losses(&mut self, values: &[f32]) {
-        self.sight.losses = values.iter().map(|value| f64::from(*value)).collect();
+        self.shown.answer.losses = values.iter().map(|value| f64::from(*value)).collect();
     }
 
     pub(super) fn weights(&mut self, values: &[f32]) {
-        self.sight.weights = values.iter().map(|value| f64::from(*value)).collect();
+        self.shown.answer.weights = values.iter().map(|value| f64::from(*value)).collect();
     }
 
     pub(super) fn image_of(&mut self, rank: usize, message: &Image) {
         if let Some(image) = pixels(message) {
-            put(&mut self.sight.images, rank, Arc::new(image));
+            put(&mut self.shown.answer.images, rank, Arc::new(image));
         }
     }
 
@@ -111,13 +111,13 @@ impl Board {
 
     pub(super) fn seen_points(&mut self, message: &PointCloud2) {
         if let Some(points) = points(message) {
-            self.sight.points = points.into();
+            self.shown.points = points.into();
         }
     }
 
     pub(super) fn seen_image(&mut self, message: &Image) {
         if let Some(image) = pixels(message) {
-            self.sight.image = Some(Arc::new(image));
+            self.shown.image = Some(Arc::new(image));
         }
     }
 
@@ -133,7 +133,7 @@ impl Board {
                 self.refused.insert(status.name.clone(), count);
             }
         }
-        self.sight.refusals = self.refused.values().sum();
+        self.shown.refusals = self.refused.values().sum();
     }
 
     fn is_seen(&self, name: &str) -> bool {
@@ -142,38 +142,41 @@ impl Board {
 
     /// Turns to the answer of a stamp; says whether it is not older than what was handed on.
     fn turn_to(&mut self, stamp_nanos: i64) -> bool {
-        if stamp_nanos == self.sight.stamp_nanos {
+        if stamp_nanos == self.shown.stamp_nanos {
             return true;
         }
         // Far back is another recording, or a clock that was set: that is new, not old.
-        let back = self.sight.stamp_nanos.saturating_sub(stamp_nanos);
+        let back = self.shown.stamp_nanos.saturating_sub(stamp_nanos);
         if (1..PLAUSIBLE.as_nanos() as i64).contains(&back) && self.is_told {
             return false;
         }
         self.tell();
-        self.sight.stamp_nanos = stamp_nanos;
-        self.sight.joints.clear();
+        self.shown.stamp_nanos = stamp_nanos;
+        self.shown.answer.joints.clear();
         (self.has_statistics, self.is_told) = (false, false);
         true
     }
 
     fn tell_if_whole(&mut self) {
-        let wanted = self.sight.hypotheses.clamp(1, MOST_HYPOTHESES);
-        if self.has_statistics && self.sight.joints.len() >= wanted && self.sight.joints.iter().all(|j| !j.is_empty()) {
+        let wanted = self.shown.hypotheses.clamp(1, MOST_HYPOTHESES);
+        if self.has_statistics
+            && self.shown.answer.joints.len() >= wanted
+            && self.shown.answer.joints.iter().all(|j| !j.is_empty())
+        {
             self.tell();
         }
     }
 
     /// Hands on what there is, once; hypotheses that did not come are left out.
     fn tell(&mut self) {
-        if std::mem::replace(&mut self.is_told, true) || self.sight.joints.first().is_none_or(Vec::is_empty) {
+        if std::mem::replace(&mut self.is_told, true) || self.shown.answer.joints.first().is_none_or(Vec::is_empty) {
             return;
         }
-        let mut sight = self.sight.clone();
-        let whole = sight.joints.iter().take_while(|joints| !joints.is_empty()).count();
-        sight.joints.truncate(whole);
-        sight.hypotheses = sight.hypotheses.max(whole);
-        (self.take)(sight);
+        let mut shown = self.shown.clone();
+        let whole = shown.answer.joints.iter().take_while(|joints| !joints.is_empty()).count();
+        shown.answer.joints.truncate(whole);
+        shown.hypotheses = shown.hypotheses.max(whole);
+        (self.take)(shown);
     }
 }
 
@@ -201,10 +204,10 @@ mod tests {
     use super::*;
     use crate::time::stamp;
 
-    fn board() -> (Board, Receiver<Sight>, Receiver<usize>) {
-        let ((told, sights), (wish, wishes)) = (channel(), channel());
-        let take = move |sight| told.send(sight).expect("somebody listens");
-        (Board::new("/robot/thalweg", Box::new(take), wish), sights, wishes)
+    fn board() -> (Board, Receiver<ShownAnswer>, Receiver<usize>) {
+        let ((told, answers), (wish, wishes)) = (channel(), channel());
+        let take = move |shown| told.send(shown).expect("somebody listens");
+        (Board::new("/robot/thalweg", Box::new(take), wish), answers, wishes)
     }
 
     fn joints(nanos: i64, position: f64) -> JointState {
@@ -226,29 +229,32 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_when_it_is_whole_whatever_the_order() {
-        let (mut board, sights, wishes) = board();
+        let (mut board, answers, wishes) = board();
         board.seen_joints(&JointState { name: vec!["b".to_owned()], ..joints(1, 0.0) });
         board.hypothesis(1, joints(1, 0.2));
         board.statistics(&solve(1, 2));
         assert_eq!(wishes.try_recv(), Ok(2));
-        assert!(sights.try_recv().is_err(), "the best is missing");
+        assert!(answers.try_recv().is_err(), "the best is missing");
         board.hypothesis(0, joints(1, 0.1));
-        let sight = sights.try_recv().expect("whole");
-        assert_eq!(sight.joints, [vec![0.1; 2], vec![0.2; 2]]);
-        assert_eq!((sight.observed, sight.steps, sight.took), (vec![false, true], 7, Duration::from_micros(8500)));
+        let shown = answers.try_recv().expect("whole");
+        assert_eq!(shown.answer.joints, [vec![0.1; 2], vec![0.2; 2]]);
+        assert_eq!(
+            (shown.observed, shown.answer.statistics.steps, shown.answer.took),
+            (vec![false, true], 7, Duration::from_micros(8500))
+        );
         board.hypothesis(0, joints(0, 0.3));
-        assert!(sights.try_recv().is_err(), "it is older");
+        assert!(answers.try_recv().is_err(), "it is older");
     }
 
     #[test]
     fn what_is_not_whole_is_told_when_something_newer_comes() {
-        let (mut board, sights, _wishes) = board();
+        let (mut board, answers, _wishes) = board();
         board.statistics(&solve(1, 3));
         board.hypothesis(0, joints(1, 0.1));
         board.hypothesis(2, joints(1, 0.3));
         board.hypothesis(0, joints(2, 0.4));
-        let sight = sights.try_recv().expect("followed by another");
-        assert_eq!((sight.stamp_nanos, sight.joints, sight.hypotheses), (1, vec![vec![0.1; 2]], 3));
+        let shown = answers.try_recv().expect("followed by another");
+        assert_eq!((shown.stamp_nanos, shown.answer.joints, shown.hypotheses), (1, vec![vec![0.1; 2]], 3));
     }
 
     #[test]
@@ -264,6 +270,6 @@ mod tests {
             status("other: Input joint_states", "9"),
         ];
         board.diagnostics(&DiagnosticArray { status, ..DiagnosticArray::default() });
-        assert_eq!(board.sight.refusals, 6);
+        assert_eq!(board.shown.refusals, 6);
     }
 }

@@ -6,8 +6,8 @@ use r2r::sensor_msgs::msg::{Image, PointCloud2};
 use thalweg_task::{ImageSpec, PointsSpec};
 
 use crate::input::with_cloud;
+use thalweg_node::display::MOST_POINTS;
 use thalweg_node::intake::{ImageMessage, Stamp, decode_image, decode_points};
-use thalweg_node::watch::MOST_POINTS;
 use thalweg_task::Pixels;
 
 /// Longest side of an image that is passed on, pixels: larger ones are shown no larger.

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use thalweg_node::watch::Sight;
+use thalweg_engine::{Answer, Statistics};
+use thalweg_node::display::ShownAnswer;
 use thalweg_view::body::Model;
 
 pub(crate) fn human() -> Model {
@@ -13,7 +14,7 @@ pub(crate) fn human() -> Model {
 }
 
 /// Standing with the left arm completed; one hypothesis for each raise of that arm, radians.
-pub(crate) fn standing(raises: &[f64], weights: &[f64]) -> Sight {
+pub(crate) fn standing(raises: &[f64], weights: &[f64]) -> ShownAnswer {
     let names: Arc<[String]> = human().joints().to_vec().into();
     let hypothesis = |raise: &f64| {
         let position = |name: &String| match name.as_str() {
@@ -25,16 +26,19 @@ pub(crate) fn standing(raises: &[f64], weights: &[f64]) -> Sight {
     };
     let hidden = ["left_shoulder", "left_elbow", "left_wrist"];
     let observed = names.iter().map(|name| !hidden.iter().any(|joint| name.starts_with(joint))).collect();
-    Sight {
-        joints: raises.iter().map(hypothesis).collect(),
+    ShownAnswer {
+        answer: Answer {
+            joints: raises.iter().map(hypothesis).collect(),
+            weights: weights.to_vec(),
+            losses: vec![0.01; raises.len()],
+            landscape: "identity".to_owned(),
+            statistics: Statistics { steps: 30, ..Statistics::default() },
+            took: Duration::from_millis(8),
+            ..Answer::default()
+        },
         observed,
         hypotheses: raises.len(),
-        weights: weights.to_vec(),
-        losses: vec![0.01; raises.len()],
-        steps: 30,
-        took: Duration::from_millis(8),
-        theta: "identity".to_owned(),
         names,
-        ..Sight::default()
+        ..ShownAnswer::default()
     }
 }
