@@ -19,7 +19,7 @@ mod worker;
 
 pub use handle::Solver;
 pub use plan::{Assignment, SolverError, Tuning};
-pub use reload::{Trial, Watch};
+pub use reload::{FileWatch, Trial};
 pub use replay::{Difference, ReplayError, Replayer, Verdict};
 pub use tally::{Tally, TallyReport};
 pub use tap::{Recording, setup};

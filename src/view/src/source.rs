@@ -72,7 +72,7 @@ pub struct Stream {
     pub control: Arc<Control>,
     player: Option<JoinHandle<()>>,
     #[cfg(feature = "ros")]
-    _follower: Option<thalweg_ros::watch::Follower>,
+    _follower: Option<thalweg_ros::client::follower::Follower>,
 }
 
 /// Waits for the player: what it solves with must not end before it.
@@ -85,7 +85,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    /// Follows a node by its topics; see `thalweg_ros::watch::Follower`.
+    /// Follows a node by its topics; see `thalweg_ros::client::follower::Follower`.
     ///
     /// # Errors
     /// As there.
@@ -100,7 +100,7 @@ impl Stream {
                 sender.send_replace(Some((begin.elapsed(), Arc::new(shown))));
             }
         };
-        let follower = thalweg_ros::watch::Follower::open(target, put)?;
+        let follower = thalweg_ros::client::follower::Follower::open(target, put)?;
         Ok(Self { newest, control, player: None, _follower: Some(follower) })
     }
 

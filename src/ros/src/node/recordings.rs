@@ -7,14 +7,16 @@ use thalweg_task::lock;
 use r2r::std_srvs::srv::Trigger;
 use thalweg_task::ParameterValue;
 
-use super::core::Core;
+use super::engine_thread::ask;
+use super::executor::Executor;
+use super::parameters::Parameters;
 use super::process::ros_home;
 use super::services::{open, trigger};
+use super::state::NodeState;
 use super::tasks::Tasks;
-use super::work;
 use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::parameters::RecordSettings;
-use thalweg_node::solver::Recording;
+use thalweg_node::solver::{Recording, Solver};
 use thalweg_record::{RecordOptions, RecordReport, Recorder};
 
 /// A recording that is under way.
@@ -25,8 +27,11 @@ struct Running {
 }
 
 /// The recordings of a node, one at a time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Recordings {
+    parameters: Arc<Parameters>,
+    state: Arc<NodeState>,
+    solver: Arc<Solver>,
     /// Held from one state to the next, so that changes come one after the other.
     gate: tokio::sync::Mutex<()>,
     running: Mutex<Option<Running>>,
@@ -35,6 +40,12 @@ pub(crate) struct Recordings {
 }
 
 impl Recordings {
+    pub(crate) fn new(parameters: &Arc<Parameters>, state: &Arc<NodeState>, solver: &Arc<Solver>) -> Self {
+        let (parameters, state, solver) = (Arc::clone(parameters), Arc::clone(state), Arc::clone(solver));
+        let (gate, running, told) = (tokio::sync::Mutex::new(()), Mutex::new(None), Mutex::new(0));
+        Self { parameters, state, solver, gate, running, told }
+    }
+
     /// Begins, changes or ends a recording, so that there is one exactly while the node is active and wants one.
     ///
     /// A change of what is recorded, or where, ends the recording and begins another.
@@ -42,27 +53,27 @@ impl Recordings {
     /// # Errors
     /// That the engine thread has ended, or that there is no thread left. Trouble with files is told by
     /// diagnostics, and solving goes on.
-    pub(crate) async fn follow(&self, core: &Arc<Core>, is_active: bool) -> anyhow::Result<()> {
+    pub(crate) async fn follow(&self, is_active: bool) -> anyhow::Result<()> {
         let _gate = self.gate.lock().await;
-        let wanted = Some(core.settings()?.record).filter(|settings| is_active && settings.enabled);
+        let wanted = Some(self.parameters.settings().record.clone()).filter(|settings| is_active && settings.enabled);
         if self.running().as_ref().map(|running| &running.settings) == wanted.as_ref() {
             return Ok(());
         }
-        self.end(core).await?;
+        self.end().await?;
         match wanted {
-            Some(settings) => self.begin(core, settings).await,
+            Some(settings) => self.begin(settings).await,
             None => Ok(()),
         }
     }
 
-    async fn begin(&self, core: &Arc<Core>, settings: RecordSettings) -> anyhow::Result<()> {
-        let Some(setup) = core.recording_setup()? else { return Ok(()) };
+    async fn begin(&self, settings: RecordSettings) -> anyhow::Result<()> {
+        let Some(setup) = self.parameters.recording_setup() else { return Ok(()) };
         let recorder = Arc::new(Recorder::start(options(&settings))?);
         let begun = Arc::clone(&recorder);
         // Waits for the disk.
         tokio::task::spawn_blocking(move || begun.begin(setup)).await?;
         let recording = Recording { recorder: Arc::clone(&recorder), steps: settings.steps };
-        work::ask(core, |solver| solver.record(Some(recording))).await?;
+        ask(&self.solver, |solver| solver.record(Some(recording))).await?;
         let report = recorder.report();
         match (&report.failure, &report.file) {
             (Some(failure), _) => tracing::error!("not recording: {failure}"),
@@ -72,9 +83,9 @@ impl Recordings {
         Ok(())
     }
 
-    async fn end(&self, core: &Arc<Core>) -> anyhow::Result<()> {
+    async fn end(&self) -> anyhow::Result<()> {
         let Some(Running { recorder, .. }) = self.running().take() else { return Ok(()) };
-        work::ask(core, |solver| solver.record(None)).await?;
+        ask(&self.solver, |solver| solver.record(None)).await?;
         let report = tokio::task::spawn_blocking(move || {
             recorder.end();
             recorder.report()
@@ -134,24 +145,25 @@ impl Recordings {
 ///
 /// # Errors
 /// What rcl says, or that the ROS thread has ended.
-pub(crate) async fn serve(core: &Arc<Core>, tasks: &Tasks) -> anyhow::Result<()> {
+pub(crate) async fn serve(executor: &Executor, recordings: &Arc<Recordings>, tasks: &Tasks) -> anyhow::Result<()> {
     for (name, enable) in [("~/start_recording", true), ("~/stop_recording", false)] {
-        let (requests, host) = (open::<Trigger::Service>(core, name).await?, Arc::clone(core));
+        let (requests, host) = (open::<Trigger::Service>(executor, name).await?, Arc::clone(recordings));
         tasks.spawn(trigger(requests, move || switch(Arc::clone(&host), enable)));
     }
-    let (requests, host) = (open::<Trigger::Service>(core, "~/save_recording").await?, Arc::clone(core));
+    let (requests, host) = (open::<Trigger::Service>(executor, "~/save_recording").await?, Arc::clone(recordings));
     tasks.spawn(trigger(requests, move || {
         let host = Arc::clone(&host);
-        async move { host.recordings.save().await }
+        async move { host.save().await }
     }));
     Ok(())
 }
 
 /// Sets the parameter `record.enabled`, and says what came of it.
-async fn switch(core: Arc<Core>, enable: bool) -> Result<String, String> {
-    core.set_parameter("record.enabled", ParameterValue::Bool(enable)).map_err(|error| error.to_string())?;
-    core.recordings.follow(&core, core.is_opened()).await.map_err(|error| format!("{error:#}"))?;
-    match core.recordings.recorder().map(|recorder| recorder.report()) {
+async fn switch(recordings: Arc<Recordings>, enable: bool) -> Result<String, String> {
+    let change = ("record.enabled".to_owned(), ParameterValue::Bool(enable));
+    recordings.parameters.set(&[change]).map_err(|error| error.to_string())?;
+    recordings.follow(recordings.state.is_opened()).await.map_err(|error| format!("{error:#}"))?;
+    match recordings.recorder().map(|recorder| recorder.report()) {
         Some(RecordReport { failure: Some(failure), .. }) => Err(failure),
         Some(report) => Ok(text(report.file.as_ref())),
         None if enable => Ok("recording begins when the node is activated".to_owned()),

@@ -1,20 +1,17 @@
 //! Parameter services, after rclcpp's.
 //!
-//! What r2r offers accepts every value and publishes no events; these six services stand on a
-//! [`Store`] instead. Where a request names an undeclared parameter, the answer is rclcpp's: an
+//! What r2r offers accepts every value and publishes no events; these six services stand on
+//! [`Parameters`] instead. Where a request names an undeclared parameter, the answer is rclcpp's: an
 //! empty list from get and describe, a refusal from set.
 
-mod messages;
-
 use std::future::ready;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use thalweg_task::lock;
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, Stream, StreamExt};
 use r2r::rcl_interfaces::msg::{
-    ListParametersResult, Parameter, ParameterDescriptor, ParameterEvent, ParameterValue as Message,
-    SetParametersResult,
+    ListParametersResult, Parameter, ParameterDescriptor, ParameterValue as Message, SetParametersResult,
 };
 use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters, SetParametersAtomically,
@@ -22,24 +19,9 @@ use r2r::rcl_interfaces::srv::{
 use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 use thalweg_task::ParameterValue;
 
-use messages::{clean, code, descriptor, from_message, from_r2r, parameter, to_message};
-use thalweg_node::parameters::{ParameterError, Store};
-
-/// What the services need of the node.
-pub(crate) trait Host: Send + Sync + 'static {
-    /// The parameters.
-    fn store(&self) -> &Mutex<Store>;
-    /// Whether the lifecycle state is unconfigured.
-    fn is_unconfigured(&self) -> bool;
-    /// Follows a change; called without the lock on the store, one change after the other.
-    fn changed(&self, changes: &[(String, ParameterValue)]);
-    /// Hears of a refusal; called without the lock on the store.
-    fn refused(&self, error: &ParameterError);
-    /// The node's time.
-    fn now(&self) -> r2r::builtin_interfaces::msg::Time;
-    /// The node's name with its namespace.
-    fn full_name(&self) -> String;
-}
+use super::Parameters;
+use super::messages::{clean, code, descriptor, from_message, from_r2r, to_message};
+use thalweg_node::parameters::ParameterError;
 
 /// Collects the parameters that rcl found for this node in files and arguments.
 ///
@@ -52,56 +34,55 @@ pub(crate) fn overrides(node: &r2r::Node) -> Result<Vec<(String, ParameterValue)
 
 /// Opens the services and `/parameter_events`.
 ///
-/// Returns what tells the world of changes, and one task for each service, which answers its requests in their order, and one that
-/// announces all parameters as new once somebody listens: events are not kept for late comers, and at
-/// the start nobody has been found yet. They are best polled
-/// by the thread that spins, after each turn: r2r's queue holds ten requests and drops what comes
+/// Returns one task for each service, which answers its requests in their order, and one that announces all parameters
+/// as new once somebody listens: events are not kept for late comers, and at the start nobody has been found yet. They
+/// are best polled by the thread that spins, after each turn: r2r's queue holds ten requests and drops what comes
 /// on top, and one turn takes one request of each service. Polled elsewhere, a burst of 500
 /// requests lost 139; polled after each turn, none of 900 (probe with rclpy, 2026-11-23).
 ///
 /// # Errors
 /// When rcl refuses a service or the publisher.
-pub(crate) fn serve(
-    node: &mut r2r::Node,
-    host: Arc<dyn Host>,
-) -> r2r::Result<(Arc<Services>, Vec<BoxFuture<'static, ()>>)> {
+pub(crate) fn serve(node: &mut r2r::Node, parameters: &Arc<Parameters>) -> r2r::Result<Vec<BoxFuture<'static, ()>>> {
     let events = node.create_publisher("/parameter_events", QosProfile::parameter_events())?;
     let heard = events.wait_for_inter_process_subscribers()?;
-    let services = Arc::new(Services { host, events: Mutex::new(events) });
-    let announce = announce(heard, Arc::clone(&services));
-    let get = open::<GetParameters::Service, _>(node, "get_parameters", &services, |services, request| {
-        services.get(&request.names)
+    *lock(&parameters.events) = Some(events);
+    let announce = announce(heard, Arc::clone(parameters));
+    let get = open::<GetParameters::Service, _>(node, "get_parameters", parameters, |parameters, request| {
+        parameters.get(&request.names)
     })?;
-    let types = open::<GetParameterTypes::Service, _>(node, "get_parameter_types", &services, |services, request| {
-        services.types(&request.names)
-    })?;
-    let set = open::<SetParameters::Service, _>(node, "set_parameters", &services, |services, request| {
-        let each = request.parameters.iter().map(|parameter| services.set(std::slice::from_ref(parameter)));
+    let types =
+        open::<GetParameterTypes::Service, _>(node, "get_parameter_types", parameters, |parameters, request| {
+            parameters.types(&request.names)
+        })?;
+    let set = open::<SetParameters::Service, _>(node, "set_parameters", parameters, |parameters, request| {
+        let each = request.parameters.iter().map(|given| parameters.set_as_asked(std::slice::from_ref(given)));
         SetParameters::Response { results: each.collect() }
     })?;
     let set_all = open::<SetParametersAtomically::Service, _>(
         node,
         "set_parameters_atomically",
-        &services,
-        |services, request| SetParametersAtomically::Response { result: services.set(&request.parameters) },
+        parameters,
+        |parameters, request| SetParametersAtomically::Response {
+            result: parameters.set_as_asked(&request.parameters),
+        },
     )?;
-    let list = open::<ListParameters::Service, _>(node, "list_parameters", &services, |services, request| {
-        services.list(&request.prefixes, request.depth)
+    let list = open::<ListParameters::Service, _>(node, "list_parameters", parameters, |parameters, request| {
+        parameters.list(&request.prefixes, request.depth)
     })?;
     let describe =
-        open::<DescribeParameters::Service, _>(node, "describe_parameters", &services, |services, request| {
-            services.describe(&request.names)
+        open::<DescribeParameters::Service, _>(node, "describe_parameters", parameters, |parameters, request| {
+            parameters.describe(&request.names)
         })?;
-    Ok((services, vec![announce, get, types, set, set_all, list, describe]))
+    Ok(vec![announce, get, types, set, set_all, list, describe])
 }
 
 /// Announces all parameters when the first listener has been found.
 fn announce(
     heard: impl Future<Output = r2r::Result<()>> + Send + 'static,
-    services: Arc<Services>,
+    parameters: Arc<Parameters>,
 ) -> BoxFuture<'static, ()> {
     let then = move |outcome: r2r::Result<()>| match outcome {
-        Ok(()) => services.announce(),
+        Ok(()) => parameters.announce(),
         Err(error) => tracing::debug!(%error, "parameters are not announced"),
     };
     heard.map(then).boxed()
@@ -111,16 +92,16 @@ fn announce(
 fn open<S, A>(
     node: &mut r2r::Node,
     name: &str,
-    services: &Arc<Services>,
+    parameters: &Arc<Parameters>,
     answer: A,
 ) -> r2r::Result<BoxFuture<'static, ()>>
 where
     S: WrappedServiceTypeSupport + 'static,
-    A: Fn(&Services, &S::Request) -> S::Response + Send + 'static,
+    A: Fn(&Parameters, &S::Request) -> S::Response + Send + 'static,
 {
     let requests = node.create_service::<S>(&format!("~/{name}"), QosProfile::parameters())?;
-    let services = Arc::clone(services);
-    Ok(answer_all(requests, move |request| answer(&services, request)))
+    let parameters = Arc::clone(parameters);
+    Ok(answer_all(requests, move |request| answer(&parameters, request)))
 }
 
 /// Answers requests in their order; a client that has gone is no reason to stop.
@@ -142,24 +123,8 @@ where
     requests.for_each(one).boxed()
 }
 
-/// What the services share.
-pub(crate) struct Services {
-    host: Arc<dyn Host>,
-    /// Locked from a change to its event, so that events come in the order of changes.
-    events: Mutex<r2r::Publisher<ParameterEvent>>,
-}
-
-impl std::fmt::Debug for Services {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Services").finish_non_exhaustive()
-    }
-}
-
-impl Services {
-    fn store(&self) -> MutexGuard<'_, Store> {
-        lock(self.host.store())
-    }
-
+/// What the services answer.
+impl Parameters {
     fn get(&self, names: &[String]) -> GetParameters::Response {
         let store = self.store();
         let values: Option<Vec<Message>> = names.iter().map(|name| store.get(name).map(to_message)).collect();
@@ -190,48 +155,15 @@ impl Services {
         ListParameters::Response { result }
     }
 
-    /// Sets all of these or none, tells the node and the world.
-    fn set(&self, parameters: &[Parameter]) -> SetParametersResult {
+    /// Sets all of these or none, and says what came of it.
+    fn set_as_asked(&self, parameters: &[Parameter]) -> SetParametersResult {
         let result = read_changes(parameters).inspect_err(|_| self.store().count_refusal());
-        match result.and_then(|changes| self.assign(&changes)) {
+        match result.and_then(|changes| self.set(&changes)) {
             Ok(()) => SetParametersResult { successful: true, reason: String::new() },
             Err(error) => {
-                self.host.refused(&error);
+                self.note_refusal(&error);
                 SetParametersResult { successful: false, reason: clean(&error.to_string()) }
             }
-        }
-    }
-
-    /// Sets all of these or none, tells the node and the world.
-    ///
-    /// # Errors
-    /// As [`Store::set`].
-    pub(crate) fn assign(&self, changes: &[(String, ParameterValue)]) -> Result<(), ParameterError> {
-        let events = lock(&self.events);
-        let is_unconfigured = self.host.is_unconfigured();
-        let changed = self.store().set(changes, is_unconfigured)?;
-        if !changed.is_empty() {
-            self.host.changed(&changed);
-            let changed_parameters = changed.iter().map(|(name, value)| parameter(name, value)).collect();
-            self.publish(&events, ParameterEvent { changed_parameters, ..ParameterEvent::default() });
-        }
-        Ok(())
-    }
-
-    /// Publishes all parameters as new.
-    fn announce(&self) {
-        let events = lock(&self.events);
-        let store = self.store();
-        let all = store.names().filter_map(|name| Some(parameter(name, store.get(name)?)));
-        let event = ParameterEvent { new_parameters: all.collect(), ..ParameterEvent::default() };
-        drop(store);
-        self.publish(&events, event);
-    }
-
-    fn publish(&self, events: &r2r::Publisher<ParameterEvent>, event: ParameterEvent) {
-        let event = ParameterEvent { stamp: self.host.now(), node: clean(&self.host.full_name()), ..event };
-        if let Err(error) = events.publish(&event) {
-            tracing::debug!(%error, "a parameter event could not be published");
         }
     }
 }

@@ -1,17 +1,14 @@
 //! `/diagnostics`: gathers what the parts say of themselves, once a second and when trouble comes.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-use thalweg_task::lock;
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::std_msgs::msg::Header;
 use r2r::{Publisher, QosProfile};
 
-use super::core::Core;
 use super::graph::{self, Endpoint};
-use super::input::Topic;
-use super::parameters::Host;
+use super::inputs::Topic;
+use super::parts::Parts;
 use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::intake::clean;
 use thalweg_node::lifecycle::State;
@@ -19,26 +16,18 @@ use thalweg_node::lifecycle::State;
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
 
-/// Time between two reports when the parameters cannot be read: diagnostic_updater's default.
-const LONGEST: Duration = Duration::from_secs(1);
-
 /// Share of solves that may overrun before it is a warning: the last step before the deadline is
 /// a bet. A guess.
 const OVERRUNS: f64 = 0.1;
 
-/// Difference between what the system's clock and a monotonic one moved that is a jump.
-const CLOCK_STEP: Duration = Duration::from_secs(1);
-
 /// Time between two warnings that `/clock` is silent, as rclcpp's users know it.
 const CLOCK_WARNING: Duration = Duration::from_secs(5);
 
-/// Watches over a node.
-pub(crate) struct Health {
-    core: Arc<Core>,
+/// Reports how a node fares.
+pub(crate) struct Diagnostics {
+    node: Parts,
     publisher: Publisher<DiagnosticArray>,
     started: Instant,
-    /// System time and monotonic time at the last report.
-    clocks: (i64, Instant),
     clock_warned: Option<Instant>,
     ticks: u64,
     told: Vec<String>,
@@ -51,16 +40,15 @@ struct Neighbours {
     clock: Vec<Endpoint>,
 }
 
-impl Health {
+impl Diagnostics {
     /// Advertises `/diagnostics`.
     ///
     /// # Errors
     /// What rcl says, or that the ROS thread has ended.
-    pub(crate) async fn new(core: Arc<Core>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(node: Parts) -> anyhow::Result<Self> {
         let create = |node: &mut r2r::Node| node.create_publisher("/diagnostics", QosProfile::default());
-        let publisher = core.executor.with(create).await??;
-        let clocks = (core.time.now_nanos(), Instant::now());
-        Ok(Self { core, publisher, started: Instant::now(), clocks, clock_warned: None, ticks: 0, told: Vec::new() })
+        let publisher = node.executor.with(create).await??;
+        Ok(Self { node, publisher, started: Instant::now(), clock_warned: None, ticks: 0, told: Vec::new() })
     }
 
     /// Reports until the node ends.
@@ -70,56 +58,41 @@ impl Health {
             if let Err(error) = self.report().await {
                 tracing::debug!("diagnostics: {error:#}");
             }
-            let period = self.core.settings().map_or(LONGEST, |settings| settings.diagnostics_period);
+            let period = self.node.parameters.settings().diagnostics_period;
             tokio::time::sleep_until(begin + LEAST_PERIOD.min(period)).await;
             // Whichever comes first: the time of the next report, or trouble of a new kind.
-            drop(tokio::time::timeout_at(begin + period, self.core.alarm.notified()).await);
+            drop(tokio::time::timeout_at(begin + period, self.node.alarm.notified()).await);
         }
     }
 
     async fn report(&mut self) -> anyhow::Result<()> {
-        let neighbours = look_around(&self.core).await?;
-        self.watch_system_clock();
+        let neighbours = look_around(&self.node).await?;
+        self.node.clock.watch_system();
         let mut statuses = vec![self.lifecycle()];
-        if self.core.state() == State::Active {
+        if self.node.state.state() == State::Active {
             for (channel, publishers) in &neighbours.channels {
-                statuses.push(self.core.inputs.status(channel, publishers.len()));
+                statuses.push(self.node.inputs.status(channel, publishers.len()));
             }
         }
-        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), self.core.recordings.status()]);
+        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), self.node.recordings.status()]);
         statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
         self.tell(&statuses);
         self.publisher.publish(&self.message(statuses))?;
-        self.core.inputs.revive(&self.core, &neighbours.channels).await
-    }
-
-    /// A step of the system's clock makes all ages wrong: what was received before is forgotten (T1).
-    fn watch_system_clock(&mut self) {
-        let (system, monotonic) = self.clocks;
-        let moved = self.core.time.system_nanos().saturating_sub(system);
-        let elapsed = i64::try_from(monotonic.elapsed().as_nanos()).unwrap_or(i64::MAX);
-        self.clocks = (self.core.time.system_nanos(), Instant::now());
-        let step = moved.saturating_sub(elapsed);
-        if step.unsigned_abs() > CLOCK_STEP.as_nanos() as u64 && !self.core.time.is_simulated() {
-            tracing::warn!("the system's clock moved by {:.3} s, state reset", step as f64 * 1e-9);
-            self.core.time.note_jump();
-            self.core.inputs.clear();
-            self.core.solver.forget();
-        }
+        self.node.inputs.revive(&neighbours.channels).await
     }
 
     fn lifecycle(&self) -> Status {
-        let state = self.core.state();
+        let state = self.node.state.state();
         let mut status = Status::ok("Lifecycle", format!("Node is {state}"));
-        if let Some(error) = self.core.last_error() {
+        if let Some(error) = self.node.state.last_error() {
             status.worsen(Level::Error, error);
         }
         status.with("State", state).with("Uptime (s)", self.started.elapsed().as_secs())
     }
 
     fn optimizer(&self) -> Status {
-        let report = self.core.solver.report();
-        let hypotheses = self.core.settings().map_or(0, |settings| settings.engine.hypotheses);
+        let report = self.node.solver.report();
+        let hypotheses = self.node.parameters.settings().engine.hypotheses;
         let mut status = Status::ok("Optimizer", if report.recent_solves > 0 { "Running" } else { "Idle" });
         if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {
             status.worsen(Level::Warn, "Overrun");
@@ -141,7 +114,7 @@ impl Health {
     }
 
     fn output(&self) -> Status {
-        let report = self.core.output.report();
+        let report = self.node.outputs.report();
         let mut status = Status::ok("Output", "Alive");
         if let Some(failure) = report.last_failure {
             status.worsen(Level::Error, failure);
@@ -150,7 +123,7 @@ impl Health {
     }
 
     fn theta(&self) -> Status {
-        let report = self.core.reloads.report();
+        let report = self.node.reloads.report();
         let mut status = self.landscape().with("Reloads", report.taken).with("Reloads refused", report.refused);
         if let Some(refusal) = report.refusal {
             status.worsen(Level::Error, format!("the landscape stays, a new one was refused: {refusal}"));
@@ -159,7 +132,7 @@ impl Health {
     }
 
     fn landscape(&self) -> Status {
-        match self.core.loaded().as_ref() {
+        match self.node.state.loaded().as_ref() {
             None => Status::ok("Theta", "Not loaded"),
             Some(loaded) => {
                 let file = loaded.landscape_file.as_ref().map_or_else(String::new, |file| file.display().to_string());
@@ -182,7 +155,7 @@ impl Health {
     }
 
     fn device_name(&self) -> String {
-        let loaded = self.core.loaded();
+        let loaded = self.node.state.loaded();
         loaded.as_ref().map_or_else(
             || "none".to_owned(),
             |loaded| match loaded.spec.device {
@@ -194,9 +167,9 @@ impl Health {
 
     fn graph(&self, neighbours: &Neighbours) -> Status {
         let mut status = Status::ok("Graph", "All interfaces match");
-        let namesakes = graph::namesakes(&neighbours.rosout, &self.core.full_name);
+        let namesakes = graph::namesakes(&neighbours.rosout, &self.node.full_name);
         if namesakes > 1 {
-            status.worsen(Level::Error, format!("{namesakes} nodes are named {}", self.core.full_name));
+            status.worsen(Level::Error, format!("{namesakes} nodes are named {}", self.node.full_name));
         }
         for (channel, publishers) in &neighbours.channels {
             for mismatch in graph::mismatches(&channel.request, publishers) {
@@ -212,7 +185,7 @@ impl Health {
     }
 
     fn clock(&mut self, publishers: &[Endpoint]) -> Status {
-        let time = &self.core.time;
+        let time = &self.node.time;
         let mut status = Status::ok("Clock", if time.is_simulated() { "Simulated time" } else { "System time" });
         if time.is_simulated() {
             if !time.is_known() || time.ticks() == self.ticks {
@@ -234,13 +207,10 @@ impl Health {
 
     fn parameters(&self) -> Status {
         let mut status = Status::ok("Parameters", "Alive");
-        if let Some(refusal) = self.core.take_refusal() {
+        if let Some(refusal) = self.node.parameters.take_refusal() {
             status.worsen(Level::Warn, refusal);
         }
-        let (refused, changes) = {
-            let store = lock(self.core.store());
-            (store.refusals(), store.changes())
-        };
+        let [refused, changes] = self.node.parameters.counts();
         status.with("Refused", refused).with("Changes", changes)
     }
 
@@ -255,10 +225,10 @@ impl Health {
     }
 
     fn message(&self, statuses: Vec<Status>) -> DiagnosticArray {
-        let use_fqn = self.core.settings().is_ok_and(|settings| settings.use_fqn);
-        let node = if use_fqn { &self.core.full_name } else { &self.core.name };
+        let use_fqn = self.node.parameters.settings().use_fqn;
+        let node = if use_fqn { &self.node.full_name } else { &self.node.name };
         let hardware = self.device_name();
-        let header = Header { stamp: self.core.time.stamp(), frame_id: String::new() };
+        let header = Header { stamp: self.node.time.stamp(), frame_id: String::new() };
         let status = |status: Status| DiagnosticStatus {
             level: status.level as u8,
             name: format!("{node}: {}", status.name),
@@ -274,8 +244,8 @@ impl Health {
     }
 }
 
-async fn look_around(core: &Core) -> anyhow::Result<Neighbours> {
-    let channels = core.inputs.topics();
+async fn look_around(node: &Parts) -> anyhow::Result<Neighbours> {
+    let channels = node.inputs.topics();
     let work = move |node: &mut r2r::Node| -> r2r::Result<Neighbours> {
         let publishers = |topic: &str| graph::publishers(node, topic);
         let channels = channels
@@ -284,5 +254,5 @@ async fn look_around(core: &Core) -> anyhow::Result<Neighbours> {
             .collect::<r2r::Result<Vec<_>>>()?;
         Ok(Neighbours { channels, rosout: publishers("/rosout")?, clock: publishers("/clock")? })
     };
-    Ok(core.executor.with(work).await??)
+    Ok(node.executor.with(work).await??)
 }

@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! ~/reconstruction, ~/hypotheses/.., ~/statistics, ~/losses, ~/weights ─┐
-//! joint_states, points, image, /diagnostics ────────────────────────────┴─> Board ─> ShownAnswer
+//! joint_states, points, image, /diagnostics ────────────────────────────┴─> Assembler ─> ShownAnswer
 //! ```
 
-mod board;
+mod assembler;
 mod messages;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -19,7 +19,7 @@ use r2r::std_msgs::msg::Float32MultiArray;
 use r2r::{QosProfile, WrappedTypesupport};
 
 use super::peer::{JOINT_STATES, Link};
-use board::Board;
+use assembler::Assembler;
 use thalweg_node::display::{MOST_HYPOTHESES, ShownAnswer};
 
 /// The name of whoever watches, unless it is remapped.
@@ -46,11 +46,11 @@ impl Follower {
     pub fn open(target: &str, take: impl FnMut(ShownAnswer) + Send + 'static) -> anyhow::Result<Self> {
         let link = Link::join(NAME)?;
         let (wish, wishes) = channel();
-        let board = Arc::new(Mutex::new(Board::new(target, Box::new(take), wish.clone())));
-        listen(&link, target, &board)?;
+        let assembler = Arc::new(Mutex::new(Assembler::new(target, Box::new(take), wish.clone())));
+        listen(&link, target, &assembler)?;
         let target = target.to_owned();
         // Subscribing waits for the node's thread, which those that take messages must not.
-        let widen = move || widen(&link, &target, &board, &wishes);
+        let widen = move || widen(&link, &target, &assembler, &wishes);
         let thread = Builder::new().name("follower".to_owned()).spawn(widen)?;
         Ok(Self { wish: Some(wish), thread: Some(thread) })
     }
@@ -64,42 +64,44 @@ impl Drop for Follower {
     }
 }
 
-type Shared = Arc<Mutex<Board>>;
+type Shared = Arc<Mutex<Assembler>>;
 
-/// Hands the messages of a topic to the board.
+/// Hands the messages of a topic to the assembler.
 fn hear<M: WrappedTypesupport + Send + 'static>(
-    (link, board): (&Link, &Shared),
+    (link, assembler): (&Link, &Shared),
     topic: &str,
     qos: QosProfile,
-    put: impl Fn(&mut Board, M) + Send + 'static,
+    put: impl Fn(&mut Assembler, M) + Send + 'static,
 ) -> anyhow::Result<()> {
-    let board = Arc::clone(board);
-    link.subscribe(topic, qos, move |message| put(&mut lock(&board), message))
+    let assembler = Arc::clone(assembler);
+    link.subscribe(topic, qos, move |message| put(&mut lock(&assembler), message))
 }
 
-fn listen(link: &Link, target: &str, board: &Shared) -> anyhow::Result<()> {
-    let (to, sensor) = ((link, board), QosProfile::sensor_data);
+fn listen(link: &Link, target: &str, assembler: &Shared) -> anyhow::Result<()> {
+    let (to, sensor) = ((link, assembler), QosProfile::sensor_data);
     let own = |topic: &str| format!("{target}/{topic}");
-    hear(to, &own("reconstruction"), NEWEST, |board, message: JointState| board.hypothesis(0, message))?;
-    hear(to, &own("statistics"), NEWEST, |board, message: DiagnosticArray| board.statistics(&message))?;
-    hear(to, &own("losses"), NEWEST, |board, message: Float32MultiArray| board.losses(&message.data))?;
-    hear(to, &own("weights"), NEWEST, |board, message: Float32MultiArray| board.weights(&message.data))?;
-    hear(to, &own("reconstruction/image"), NEWEST, |board, message: Image| board.image_of(0, &message))?;
-    hear(to, JOINT_STATES, sensor(), |board, message: JointState| board.seen_joints(&message))?;
-    hear(to, "points", sensor(), |board, message: PointCloud2| board.seen_points(&message))?;
-    hear(to, "image", sensor(), |board, message: Image| board.seen_image(&message))?;
-    hear(to, "/diagnostics", QosProfile::default(), |board, message: DiagnosticArray| board.diagnostics(&message))
+    hear(to, &own("reconstruction"), NEWEST, |assembler, message: JointState| assembler.hypothesis(0, message))?;
+    hear(to, &own("statistics"), NEWEST, |assembler, message: DiagnosticArray| assembler.statistics(&message))?;
+    hear(to, &own("losses"), NEWEST, |assembler, message: Float32MultiArray| assembler.losses(&message.data))?;
+    hear(to, &own("weights"), NEWEST, |assembler, message: Float32MultiArray| assembler.weights(&message.data))?;
+    hear(to, &own("reconstruction/image"), NEWEST, |assembler, message: Image| assembler.image_of(0, &message))?;
+    hear(to, JOINT_STATES, sensor(), |assembler, message: JointState| assembler.seen_joints(&message))?;
+    hear(to, "points", sensor(), |assembler, message: PointCloud2| assembler.seen_points(&message))?;
+    hear(to, "image", sensor(), |assembler, message: Image| assembler.seen_image(&message))?;
+    hear(to, "/diagnostics", QosProfile::default(), |assembler, message: DiagnosticArray| {
+        assembler.diagnostics(&message)
+    })
 }
 
 /// Listens to further hypotheses as the node begins to solve for more.
-fn widen(link: &Link, target: &str, board: &Shared, wishes: &Receiver<usize>) {
+fn widen(link: &Link, target: &str, assembler: &Shared, wishes: &Receiver<usize>) {
     let mut heard = 1;
     while let Ok(wanted @ 1..) = wishes.recv() {
         if wanted > MOST_HYPOTHESES {
             tracing::info!("of {wanted} hypotheses {MOST_HYPOTHESES} are followed: more cannot be told apart");
         }
         while heard < wanted.min(MOST_HYPOTHESES) {
-            if let Err(error) = hypothesis(link, target, board, heard) {
+            if let Err(error) = hypothesis(link, target, assembler, heard) {
                 tracing::warn!("hypothesis {heard} is not shown: {error:#}");
             }
             heard += 1;
@@ -107,9 +109,11 @@ fn widen(link: &Link, target: &str, board: &Shared, wishes: &Receiver<usize>) {
     }
 }
 
-fn hypothesis(link: &Link, target: &str, board: &Shared, rank: usize) -> anyhow::Result<()> {
+fn hypothesis(link: &Link, target: &str, assembler: &Shared, rank: usize) -> anyhow::Result<()> {
     let topic = |kind| format!("{target}/hypotheses/h{rank}/{kind}");
-    let to = (link, board);
-    hear(to, &topic("joint_states"), NEWEST, move |board, message: JointState| board.hypothesis(rank, message))?;
-    hear(to, &topic("image"), NEWEST, move |board, message: Image| board.image_of(rank, &message))
+    let to = (link, assembler);
+    hear(to, &topic("joint_states"), NEWEST, move |assembler, message: JointState| {
+        assembler.hypothesis(rank, message)
+    })?;
+    hear(to, &topic("image"), NEWEST, move |assembler, message: Image| assembler.image_of(rank, &message))
 }

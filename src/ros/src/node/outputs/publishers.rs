@@ -1,22 +1,19 @@
-//! Answers on their way out: a thread of its own, so that no reader ever holds up the solver.
-
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::thread::{Builder, JoinHandle};
-use thalweg_task::lock;
+//! The publishers of a configured node, and the messages that answers become.
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout};
 use r2r::visualization_msgs::msg::MarkerArray;
 use r2r::{Node, Publisher, QosProfile};
-use thalweg_task::TaskSpec;
-
-use super::ghosts::markers;
-use super::pictures::PicturePublishers;
-use super::time::stamp;
 use thalweg_engine::{Answer, Statistics, StopReason};
 use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::OutputSettings;
+use thalweg_task::TaskSpec;
+
+use super::images::ImagePublishers;
+use super::is_heard;
+use super::markers::markers;
+use crate::node::time::stamp;
 
 /// QoS of answers: reliable, the last ten kept, as consumers of JointState expect.
 const QOS: QosProfile = QosProfile::default();
@@ -29,7 +26,7 @@ pub(crate) struct Publishers {
     reconstruction: Publisher<JointState>,
     hypotheses: Vec<Publisher<JointState>>,
     /// Where the task renders images.
-    pictures: Option<PicturePublishers>,
+    images: Option<ImagePublishers>,
     ghosts: Publisher<MarkerArray>,
     weights: Publisher<Float32MultiArray>,
     losses: Publisher<Float32MultiArray>,
@@ -49,7 +46,7 @@ impl Publishers {
             spec: spec.clone(),
             reconstruction: node.create_publisher("~/reconstruction", QOS)?,
             hypotheses: Vec::new(),
-            pictures: spec.image.map(|_| PicturePublishers::create(node, QOS)).transpose()?,
+            images: spec.image.map(|_| ImagePublishers::create(node, QOS)).transpose()?,
             ghosts: node.create_publisher("~/ghosts", QOS)?,
             weights: node.create_publisher("~/weights", QOS)?,
             losses: node.create_publisher("~/losses", QOS)?,
@@ -74,7 +71,7 @@ impl Publishers {
             let topic = format!("~/hypotheses/h{rank}/joint_states");
             self.hypotheses.push(node.create_publisher(&topic, QOS)?);
         }
-        self.pictures.as_mut().map_or(Ok(()), |pictures| pictures.resize(node, hypotheses, &QOS))
+        self.images.as_mut().map_or(Ok(()), |images| images.resize(node, hypotheses, &QOS))
     }
 
     /// Takes everything from the graph.
@@ -87,8 +84,8 @@ impl Publishers {
         for publisher in self.hypotheses {
             node.destroy_publisher(publisher);
         }
-        if let Some(pictures) = self.pictures {
-            pictures.destroy(node);
+        if let Some(images) = self.images {
+            images.destroy(node);
         }
     }
 
@@ -96,7 +93,7 @@ impl Publishers {
     ///
     /// # Errors
     /// What rcl says to the first message that could not go out; the others were tried.
-    fn publish(&mut self, solved: &(Answer, Provenance), settings: &OutputSettings) -> r2r::Result<()> {
+    pub(super) fn publish(&mut self, solved: &(Answer, Provenance), settings: &OutputSettings) -> r2r::Result<()> {
         let (answer, provenance) = solved;
         let header = header(provenance, settings);
         let mut result = Ok(());
@@ -110,8 +107,8 @@ impl Publishers {
                 }
             }
         }
-        if let Some(pictures) = &self.pictures {
-            result = result.and(pictures.publish(answer, &header, settings.hypotheses));
+        if let Some(images) = &self.images {
+            result = result.and(images.publish(answer, &header, settings.hypotheses));
         }
         for (publisher, values) in [(&self.weights, &answer.weights), (&self.losses, &answer.losses)] {
             if is_heard(publisher) {
@@ -177,120 +174,11 @@ fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
     DiagnosticArray { header: header.clone(), status: vec![status] }
 }
 
-/// Whether anybody outside this process listens.
-pub(super) fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
-    publisher.get_inter_process_subscription_count().is_ok_and(|count| count > 0)
-}
-
 fn per_hypothesis(values: &[f64]) -> Float32MultiArray {
     let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let dim = vec![MultiArrayDimension { label: "hypothesis".to_owned(), size, stride: size }];
     Float32MultiArray {
         layout: MultiArrayLayout { dim, data_offset: 0 },
         data: values.iter().map(|value| *value as f32).collect(),
-    }
-}
-
-/// What waits to be published: the newest answer only.
-#[derive(Debug, Default)]
-struct Slot {
-    answer: Option<(Answer, Provenance)>,
-    /// Answers that were replaced before they were published.
-    replaced: u64,
-    published: u64,
-    failures: u64,
-    last_failure: Option<String>,
-    has_ended: bool,
-}
-
-/// Numbers of the publishing thread.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct OutputReport {
-    pub(crate) published: u64,
-    pub(crate) replaced: u64,
-    pub(crate) failures: u64,
-    pub(crate) last_failure: Option<String>,
-}
-
-/// The way out, shared by the solver, the publishing thread and the lifecycle.
-#[derive(Debug, Default)]
-pub(crate) struct Output {
-    slot: Mutex<Slot>,
-    bell: Condvar,
-    publishers: Mutex<Option<Publishers>>,
-    settings: Mutex<Option<OutputSettings>>,
-}
-
-impl Output {
-    /// Starts the publishing thread; it ends after [`Output::end`].
-    ///
-    /// # Errors
-    /// What the operating system says when it has no thread left.
-    pub(crate) fn start(self: &Arc<Self>) -> std::io::Result<JoinHandle<()>> {
-        let output = Arc::clone(self);
-        Builder::new().name("publish".to_owned()).spawn(move || output.serve())
-    }
-
-    pub(crate) fn end(&self) {
-        lock(&self.slot).has_ended = true;
-        self.bell.notify_all();
-    }
-
-    /// Hands in an answer; the latest wins.
-    pub(crate) fn put(&self, answer: Answer, provenance: Provenance) {
-        let mut slot = lock(&self.slot);
-        slot.replaced += u64::from(slot.answer.replace((answer, provenance)).is_some());
-        drop(slot);
-        self.bell.notify_one();
-    }
-
-    /// Forgets an answer that has not gone out yet.
-    pub(crate) fn clear(&self) {
-        lock(&self.slot).answer = None;
-    }
-
-    pub(crate) fn set(&self, settings: OutputSettings) {
-        *lock(&self.settings) = Some(settings);
-    }
-
-    pub(crate) fn publishers(&self) -> MutexGuard<'_, Option<Publishers>> {
-        lock(&self.publishers)
-    }
-
-    pub(crate) fn report(&self) -> OutputReport {
-        let mut slot = lock(&self.slot);
-        let Slot { published, replaced, failures, .. } = *slot;
-        OutputReport { published, replaced, failures, last_failure: slot.last_failure.take() }
-    }
-
-    fn serve(&self) {
-        while let Some(answer) = self.next() {
-            let settings = lock(&self.settings).clone();
-            let result = settings.and_then(|settings| {
-                lock(&self.publishers).as_mut().map(|publishers| publishers.publish(&answer, &settings))
-            });
-            let mut slot = lock(&self.slot);
-            match result {
-                None => {}
-                Some(Ok(())) => slot.published += 1,
-                Some(Err(error)) => {
-                    slot.failures += 1;
-                    slot.last_failure = Some(error.to_string());
-                }
-            }
-        }
-    }
-
-    fn next(&self) -> Option<(Answer, Provenance)> {
-        let mut slot = lock(&self.slot);
-        loop {
-            if slot.has_ended {
-                return None;
-            }
-            if let Some(answer) = slot.answer.take() {
-                return Some(answer);
-            }
-            slot = self.bell.wait(slot).unwrap_or_else(std::sync::PoisonError::into_inner);
-        }
     }
 }

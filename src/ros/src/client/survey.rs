@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use r2r::{Node, QosProfile};
 
-use super::graph::{self, Endpoint, Request};
-use super::input::type_name;
-use super::names::Names;
 use super::peer::Link;
-use super::run::{NAME, declare, prepare};
+use crate::node::graph::{self, Endpoint, Request};
+use crate::node::inputs::type_name;
+use crate::node::names::Names;
+use crate::node::startup::{NAME, declare, prepare};
 use thalweg::Registry;
 use thalweg_node::intake::Input;
 use thalweg_node::parameters::Settings;

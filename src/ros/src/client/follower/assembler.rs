@@ -18,7 +18,7 @@ const JOINT_TIMEOUT: Duration = Duration::from_millis(500);
 const PLAUSIBLE: Duration = Duration::from_secs(60);
 
 /// Gathers messages until an answer is whole, then hands it on.
-pub(super) struct Board {
+pub(super) struct Assembler {
     /// The node's own name, which its diagnostics begin with.
     node: String,
     take: Box<dyn FnMut(ShownAnswer) + Send>,
@@ -31,13 +31,13 @@ pub(super) struct Board {
     refused: HashMap<String, u64>,
 }
 
-impl std::fmt::Debug for Board {
+impl std::fmt::Debug for Assembler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Board").field("node", &self.node).field("shown", &self.shown).finish_non_exhaustive()
+        f.debug_struct("Assembler").field("node", &self.node).field("shown", &self.shown).finish_non_exhaustive()
     }
 }
 
-impl Board {
+impl Assembler {
     pub(super) fn new(target: &str, take: Box<dyn FnMut(ShownAnswer) + Send>, wish: Sender<usize>) -> Self {
         let node = target.rsplit('/').next().unwrap_or(target).to_owned();
         let (shown, seen, refused) = (ShownAnswer::default(), HashMap::new(), HashMap::new());
@@ -202,12 +202,12 @@ mod tests {
     use r2r::std_msgs::msg::Header;
 
     use super::*;
-    use crate::time::stamp;
+    use crate::node::time::stamp;
 
-    fn board() -> (Board, Receiver<ShownAnswer>, Receiver<usize>) {
+    fn assembler() -> (Assembler, Receiver<ShownAnswer>, Receiver<usize>) {
         let ((told, answers), (wish, wishes)) = (channel(), channel());
         let take = move |shown| told.send(shown).expect("somebody listens");
-        (Board::new("/robot/thalweg", Box::new(take), wish), answers, wishes)
+        (Assembler::new("/robot/thalweg", Box::new(take), wish), answers, wishes)
     }
 
     fn joints(nanos: i64, position: f64) -> JointState {
@@ -229,37 +229,37 @@ mod tests {
 
     #[test]
     fn an_answer_is_told_when_it_is_whole_whatever_the_order() {
-        let (mut board, answers, wishes) = board();
-        board.seen_joints(&JointState { name: vec!["b".to_owned()], ..joints(1, 0.0) });
-        board.hypothesis(1, joints(1, 0.2));
-        board.statistics(&solve(1, 2));
+        let (mut assembler, answers, wishes) = assembler();
+        assembler.seen_joints(&JointState { name: vec!["b".to_owned()], ..joints(1, 0.0) });
+        assembler.hypothesis(1, joints(1, 0.2));
+        assembler.statistics(&solve(1, 2));
         assert_eq!(wishes.try_recv(), Ok(2));
         assert!(answers.try_recv().is_err(), "the best is missing");
-        board.hypothesis(0, joints(1, 0.1));
+        assembler.hypothesis(0, joints(1, 0.1));
         let shown = answers.try_recv().expect("whole");
         assert_eq!(shown.answer.joints, [vec![0.1; 2], vec![0.2; 2]]);
         assert_eq!(
             (shown.observed, shown.answer.statistics.steps, shown.answer.took),
             (vec![false, true], 7, Duration::from_micros(8500))
         );
-        board.hypothesis(0, joints(0, 0.3));
+        assembler.hypothesis(0, joints(0, 0.3));
         assert!(answers.try_recv().is_err(), "it is older");
     }
 
     #[test]
     fn what_is_not_whole_is_told_when_something_newer_comes() {
-        let (mut board, answers, _wishes) = board();
-        board.statistics(&solve(1, 3));
-        board.hypothesis(0, joints(1, 0.1));
-        board.hypothesis(2, joints(1, 0.3));
-        board.hypothesis(0, joints(2, 0.4));
+        let (mut assembler, answers, _wishes) = assembler();
+        assembler.statistics(&solve(1, 3));
+        assembler.hypothesis(0, joints(1, 0.1));
+        assembler.hypothesis(2, joints(1, 0.3));
+        assembler.hypothesis(0, joints(2, 0.4));
         let shown = answers.try_recv().expect("followed by another");
         assert_eq!((shown.stamp_nanos, shown.answer.joints, shown.hypotheses), (1, vec![vec![0.1; 2]], 3));
     }
 
     #[test]
     fn refusals_are_those_of_the_node_that_is_watched() {
-        let (mut board, ..) = board();
+        let (mut assembler, ..) = assembler();
         let status = |name: &str, count: &str| {
             let values = vec![KeyValue { key: "refused no_names".to_owned(), value: count.to_owned() }];
             DiagnosticStatus { name: name.to_owned(), values, ..DiagnosticStatus::default() }
@@ -269,7 +269,7 @@ mod tests {
             status("thalweg: Input points", "2"),
             status("other: Input joint_states", "9"),
         ];
-        board.diagnostics(&DiagnosticArray { status, ..DiagnosticArray::default() });
-        assert_eq!(board.shown.refusals, 6);
+        assembler.diagnostics(&DiagnosticArray { status, ..DiagnosticArray::default() });
+        assert_eq!(assembler.shown.refusals, 6);
     }
 }

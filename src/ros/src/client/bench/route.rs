@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::peer::{JointWriter, Received};
+use crate::client::peer::{JointWriter, Received};
 
 /// One stretch of messages.
 pub struct Turn<'a> {

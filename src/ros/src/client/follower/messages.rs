@@ -5,7 +5,7 @@ use r2r::diagnostic_msgs::msg::DiagnosticStatus;
 use r2r::sensor_msgs::msg::{Image, PointCloud2};
 use thalweg_task::{ImageSpec, PointsSpec};
 
-use crate::input::with_cloud;
+use crate::node::inputs::with_cloud;
 use thalweg_node::display::MOST_POINTS;
 use thalweg_node::intake::{ImageMessage, Stamp, decode_image, decode_points};
 use thalweg_task::Pixels;

@@ -8,7 +8,7 @@ use r2r::Publisher;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 
-use crate::time::stamp;
+use crate::node::time::stamp;
 
 /// Nanoseconds of a second.
 const SECOND: i64 = 1_000_000_000;

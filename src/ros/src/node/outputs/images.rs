@@ -6,19 +6,19 @@ use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
 use r2r::{Node, Publisher, QosProfile};
 
-use super::output::is_heard;
+use super::is_heard;
 use thalweg_engine::Answer;
 use thalweg_task::Pixels;
 
 /// The publishers of a task that renders images.
 #[derive(Debug)]
-pub(super) struct PicturePublishers {
+pub(super) struct ImagePublishers {
     reconstruction: Publisher<Image>,
     hypotheses: Vec<Publisher<Image>>,
     uncertainty: Publisher<Image>,
 }
 
-impl PicturePublishers {
+impl ImagePublishers {
     pub(super) fn create(node: &mut Node, qos: QosProfile) -> r2r::Result<Self> {
         Ok(Self {
             reconstruction: node.create_publisher("~/reconstruction/image", qos.clone())?,
@@ -56,25 +56,25 @@ impl PicturePublishers {
         let others = self.hypotheses.iter().zip(&answer.images).filter(|_| hypotheses);
         for (publisher, image) in best.chain(others) {
             if is_heard(publisher) {
-                result = result.and(publisher.publish(&picture(image, header)));
+                result = result.and(publisher.publish(&image_message(image, header)));
             }
         }
         if is_heard(&self.uncertainty)
             && let Some(image) = uncertainty(&answer.images, &answer.weights)
         {
-            result = result.and(self.uncertainty.publish(&brightness(&image, header)));
+            result = result.and(self.uncertainty.publish(&brightness_message(&image, header)));
         }
         result
     }
 }
 
 /// `rgb8`, or `mono8` where there is one channel.
-fn picture(image: &Pixels, header: &Header) -> Image {
+fn image_message(image: &Pixels, header: &Header) -> Image {
     message(image, header, (image.encoding(), image.channels), image.to_bytes())
 }
 
 /// `32FC1`, one channel.
-fn brightness(image: &Pixels, header: &Header) -> Image {
+fn brightness_message(image: &Pixels, header: &Header) -> Image {
     let data = image.data.iter().flat_map(|value| value.to_le_bytes()).collect();
     message(image, header, ("32FC1", size_of::<f32>() as u32), data)
 }
@@ -124,12 +124,12 @@ mod tests {
     #[test]
     fn channels_are_interleaved_and_clamped() {
         let header = Header { frame_id: "camera".to_owned(), ..Header::default() };
-        let message = picture(&image(&[0.0, 1.0, 0.2, 1.5, -1.0, f32::NAN]), &header);
+        let message = image_message(&image(&[0.0, 1.0, 0.2, 1.5, -1.0, f32::NAN]), &header);
         assert_eq!(message.data, [0, 51, 0, 255, 255, 0]);
         assert_eq!((message.encoding.as_str(), message.step, message.height, message.width), ("rgb8", 6, 1, 2));
         assert_eq!(message.header.frame_id, "camera");
         let gray = Pixels { channels: 1, height: 1, width: 1, data: vec![0.5] };
-        let message = picture(&gray, &header);
+        let message = image_message(&gray, &header);
         assert_eq!((message.encoding.as_str(), message.step, message.data), ("mono8", 1, vec![128]));
     }
 

@@ -1,19 +1,22 @@
 //! Drives the lifecycle: one transition at a time, each with its work and its events.
 
+mod services;
+mod transitions;
+
 use std::sync::{Arc, Mutex};
 use thalweg_task::lock;
 
 use r2r::lifecycle_msgs::msg::{State as StateMessage, Transition as TransitionMessage, TransitionEvent};
 use r2r::{Publisher, QosProfile};
 
-use super::core::Core;
-use super::work;
+pub(crate) use services::serve;
 use thalweg_node::lifecycle::{Outcome, State, Transition, TransitionError, after, asked};
+pub(crate) use transitions::Transitions;
 
 /// The lifecycle of one node.
 #[derive(Debug)]
 pub(crate) struct Controller {
-    core: Arc<Core>,
+    transitions: Arc<Transitions>,
     /// Held during a transition, so that they come one after the other.
     gate: tokio::sync::Mutex<()>,
     events: Mutex<Publisher<TransitionEvent>>,
@@ -24,10 +27,10 @@ impl Controller {
     ///
     /// # Errors
     /// What rcl says, or that the ROS thread has ended.
-    pub(crate) async fn new(core: Arc<Core>) -> anyhow::Result<Self> {
+    pub(crate) async fn new(transitions: Arc<Transitions>) -> anyhow::Result<Self> {
         let create = |node: &mut r2r::Node| node.create_publisher("~/transition_event", QosProfile::default());
-        let events = core.executor.with(create).await??;
-        Ok(Self { core, gate: tokio::sync::Mutex::new(()), events: Mutex::new(events) })
+        let events = transitions.0.executor.with(create).await??;
+        Ok(Self { transitions, gate: tokio::sync::Mutex::new(()), events: Mutex::new(events) })
     }
 
     /// Takes the transition that a client asks for, and says whether its work succeeded.
@@ -36,7 +39,7 @@ impl Controller {
     /// [`TransitionError`] when there is no such transition from here.
     pub(crate) async fn request(&self, id: u8, label: &str) -> Result<bool, TransitionError> {
         let _gate = self.gate.lock().await;
-        let transition = asked(self.core.state(), id, label)?;
+        let transition = asked(self.transitions.0.state.state(), id, label)?;
         Ok(self.take(transition).await == Outcome::Success)
     }
 
@@ -44,8 +47,8 @@ impl Controller {
     pub(crate) async fn fail(&self, why: &str) {
         let _gate = self.gate.lock().await;
         tracing::error!("{why}");
-        self.core.note_error(why);
-        if self.core.state() == State::Active {
+        self.transitions.0.state.note_error(why);
+        if self.transitions.0.state.state() == State::Active {
             // rcl_lifecycle has no way from active to error processing but through a transition.
             self.enter(State::Active, State::Deactivating, 4, "deactivate");
             if let Some(transition) = after(State::Deactivating, Outcome::Error) {
@@ -57,12 +60,12 @@ impl Controller {
 
     async fn take(&self, transition: &Transition) -> Outcome {
         self.enter(transition.from, transition.to, transition.id, transition.label);
-        let outcome = match work::of(&self.core, transition.to).await {
+        let outcome = match self.transitions.perform(transition.to).await {
             Ok(()) => Outcome::Success,
             Err(error) => {
                 let text = format!("{}: {error:#}", transition.label);
                 tracing::error!("{text}");
-                self.core.note_error(&text);
+                self.transitions.0.state.note_error(&text);
                 Outcome::Error
             }
         };
@@ -77,7 +80,7 @@ impl Controller {
 
     /// Drops everything; what cannot be dropped ends the node's life.
     async fn process_error(&self) {
-        let outcome = match work::of(&self.core, State::ErrorProcessing).await {
+        let outcome = match self.transitions.perform(State::ErrorProcessing).await {
             Ok(()) => Outcome::Success,
             Err(error) => {
                 tracing::error!("error processing: {error:#}");
@@ -90,9 +93,9 @@ impl Controller {
     }
 
     fn enter(&self, from: State, to: State, id: u8, label: &str) {
-        self.core.set_state(to);
+        self.transitions.0.state.set(to);
         let event = TransitionEvent {
-            timestamp: u64::try_from(self.core.time.now_nanos()).unwrap_or(0),
+            timestamp: u64::try_from(self.transitions.0.time.now_nanos()).unwrap_or(0),
             transition: TransitionMessage { id, label: label.to_owned() },
             start_state: state_message(from),
             goal_state: state_message(to),
@@ -105,6 +108,6 @@ impl Controller {
 }
 
 /// A state as a message.
-pub(crate) fn state_message(state: State) -> StateMessage {
+fn state_message(state: State) -> StateMessage {
     StateMessage { id: state.id(), label: state.label().to_owned() }
 }

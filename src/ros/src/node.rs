@@ -1,43 +1,51 @@
 //! From the command line to a running node, and to its end.
 
+mod arguments;
+mod clock;
+mod diagnostics;
+mod engine_thread;
+pub(crate) mod executor;
+pub(crate) mod graph;
+pub(crate) mod inputs;
+mod lifecycle;
+mod log;
+pub(crate) mod names;
+mod outputs;
+mod parameters;
+mod parts;
+mod process;
+mod recordings;
+mod reloads;
+mod services;
+pub(crate) mod startup;
+mod state;
+mod tasks;
+pub(crate) mod time;
+
 use std::io::Write;
-use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use thalweg_task::panic_line;
 
-use anyhow::Context as _;
 use r2r::rcl_interfaces::msg::Log;
-use r2r::{Context, Node, QosProfile};
-use tokio::sync::{Notify, mpsc};
-
-use super::arguments::{HELP, Request, parse};
-use super::controller::Controller;
-use super::core::{Core, Notes};
-use super::executor::Executor;
-use super::health::Health;
-use super::input::{Inputs, Newest};
-use super::log::{self, Rosout};
-use super::names::{Names, full_name};
-use super::output::Output;
-use super::parameters;
-use super::process::{Exit, Signals, check_surroundings, watch_panics};
-use super::recording::{self, Recordings};
-use super::reload::{self, Reloads};
-use super::services;
-use super::tasks::Tasks;
-use super::time::RosTime;
-use super::work;
+use r2r::{Node, QosProfile};
 use thalweg::Registry;
-use thalweg_engine::Answer;
-use thalweg_node::intake::{Input, Provenance};
-use thalweg_node::parameters::{Settings, Store, check_file, dump, full_table, parameter_files};
-use thalweg_node::solver::{Sink, Solver};
+use thalweg_node::parameters::{Store, dump};
+use tokio::sync::mpsc;
 
-/// The node's name unless it is remapped.
-pub(super) const NAME: &str = "thalweg";
+use arguments::{HELP, Request, parse};
+use diagnostics::Diagnostics;
+use executor::Executor;
+use lifecycle::{Controller, Transitions};
+use log::Rosout;
+use names::Names;
+use parts::{Origin, Parts};
+use process::{Exit, Signals, watch_panics};
+use startup::{declare, prepare};
+use state::NodeState;
+use tasks::Tasks;
+use time::RosTime;
 
 /// How often the node looks whether one of its threads has ended.
 const WATCH: Duration = Duration::from_millis(100);
@@ -105,48 +113,6 @@ fn start(registry: Registry, arguments: &[String], time: Arc<RosTime>, rosout: R
     })
 }
 
-/// Checks parameter files and makes the node; rcl's own refusals come as panics of r2r.
-pub(super) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
-    check_surroundings()?;
-    let name = full_name(arguments, NAME);
-    for file in parameter_files(arguments) {
-        check_file(&file, &name)?;
-    }
-    let context = quietly(Context::create).context("bad ROS arguments")??;
-    let node = quietly(move || Node::create(context, NAME, "")).context("bad name or namespace")?;
-    node.with_context(|| format!("cannot create node {name}: its name or a remapping is not valid"))
-}
-
-/// Turns a panic of r2r into an error; its text is rcl's.
-pub(super) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> anyhow::Result<T> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_panic| {}));
-    let result = catch_unwind(work);
-    std::panic::set_hook(hook);
-    result.map_err(|panic| anyhow::anyhow!("{}", panic_line(panic.as_ref())))
-}
-
-pub(super) fn declare(registry: &Registry, node: &Node, names: &Names) -> anyhow::Result<Store> {
-    let topics = Input::ALL.map(|input| names.of_input(input));
-    Ok(Store::declare(full_table(registry, &topics), &parameters::overrides(node)?)?)
-}
-
-/// Hands answers from the engine thread to the publishing one.
-struct Way {
-    output: Arc<Output>,
-    gave_up: mpsc::UnboundedSender<String>,
-}
-
-impl Sink for Way {
-    fn answer(&mut self, answer: Answer, provenance: Provenance) {
-        self.output.put(answer, provenance);
-    }
-
-    fn gave_up(&mut self, why: &str) {
-        drop(self.gave_up.send(why.to_owned()));
-    }
-}
-
 async fn live(
     registry: Registry,
     node: Node,
@@ -161,90 +127,84 @@ async fn live(
     let (executor, ros_thread) = Executor::start(node)?;
     serve_rosout(&executor, rosout, logger, &tasks).await?;
 
-    let inputs = Arc::new(Inputs::new(Arc::clone(&time), Arc::clone(&tasks)));
-    let output = Arc::new(Output::default());
-    let publish_thread = output.start()?;
     let (gave_up, failures) = mpsc::unbounded_channel();
-    let sink = Way { output: Arc::clone(&output), gave_up };
-    let solver = Arc::new(Solver::start(Box::new(Newest { inputs: Arc::clone(&inputs) }), Box::new(sink))?);
-    let (alarm, changed) = (Arc::new(Notify::new()), Notify::new());
-    let notes = Notes::new(store, u64::try_from(time.now_nanos()).unwrap_or(0));
-    let (recordings, reloads) = (Recordings::default(), Reloads::default());
-    let core = Core {
+    let (origin_executor, origin_tasks) = (executor.clone(), Arc::clone(&tasks));
+    let origin = Origin {
+        registry,
         name,
         full_name,
-        registry,
         names,
-        executor,
+        store,
+        executor: origin_executor,
         time,
-        inputs,
-        output,
-        solver,
-        alarm,
-        changed,
-        recordings,
-        reloads,
-        notes,
+        tasks: origin_tasks,
+        gave_up,
     };
-    let core = Arc::new(core);
-    let settings = core.settings()?;
-    core.inputs.follow_clock(&core, settings.use_sim_time).await?;
+    let parts = Parts::join(origin)?;
+    let publish_thread = parts.outputs.start()?;
+    let settings = parts.parameters.settings();
+    parts.clock.follow(settings.use_sim_time).await?;
 
-    let controller = Arc::new(Controller::new(Arc::clone(&core)).await?);
-    serve(&core, &controller, &tasks, failures).await?;
-    core.executor.spin();
-    let threads = || ros_thread.is_finished() || publish_thread.is_finished() || core.solver.has_ended();
-    let exit = wait(&core, &controller, &settings, &tasks, &mut signals, threads).await;
-    let forced = end(&core, [publish_thread, ros_thread], &mut signals).await?;
+    let transitions = Arc::new(Transitions(parts.clone()));
+    let controller = Arc::new(Controller::new(Arc::clone(&transitions)).await?);
+    serve(&parts, &controller, &tasks).await?;
+    obey(&parts, transitions, Arc::clone(&controller), &tasks, failures);
+    executor.spin();
+    let threads = || ros_thread.is_finished() || publish_thread.is_finished() || parts.solver.has_ended();
+    let exit = wait(&parts.state, &controller, settings.autostart, &tasks, &mut signals, threads).await;
+    let forced = end(parts, [publish_thread, ros_thread], &mut signals).await?;
     Ok(forced.unwrap_or(exit))
 }
 
 /// Opens services, parameters and diagnostics.
-async fn serve(
-    core: &Arc<Core>,
-    controller: &Arc<Controller>,
+async fn serve(parts: &Parts, controller: &Arc<Controller>, tasks: &Tasks) -> anyhow::Result<()> {
+    let executor = &parts.executor;
+    lifecycle::serve(executor, &parts.state, controller, tasks).await?;
+    recordings::serve(executor, &parts.recordings, tasks).await?;
+    reloads::serve(executor, &parts.reloads, tasks).await?;
+    let host = Arc::clone(&parts.parameters);
+    for task in executor.with(move |node| parameters::serve(node, &host)).await?? {
+        executor.attend(task);
+    }
+    tasks.spawn(Diagnostics::new(parts.clone()).await?.watch());
+    Ok(())
+}
+
+/// Applies parameters when they change, and gives up when the solver does.
+fn obey(
+    parts: &Parts,
+    transitions: Arc<Transitions>,
+    controller: Arc<Controller>,
     tasks: &Tasks,
     mut failures: mpsc::UnboundedReceiver<String>,
-) -> anyhow::Result<()> {
-    services::serve(core, controller, tasks).await?;
-    recording::serve(core, tasks).await?;
-    reload::serve(core, tasks).await?;
-    let host = Arc::clone(core);
-    let (changes, answers) = core.executor.with(move |node| parameters::serve(node, host)).await??;
-    core.set_services(changes);
-    for task in answers {
-        core.executor.attend(task);
-    }
-    tasks.spawn(Health::new(Arc::clone(core)).await?.watch());
-    let changing = Arc::clone(core);
+) {
+    let parameters = Arc::clone(&parts.parameters);
     tasks.spawn(async move {
         loop {
-            changing.changed.notified().await;
-            if let Err(error) = work::apply(&changing).await {
+            parameters.changed().await;
+            if let Err(error) = transitions.apply().await {
                 tracing::error!("parameters: {error:#}");
             }
         }
     });
-    let controller = Arc::clone(controller);
     tasks.spawn(async move {
         while let Some(why) = failures.recv().await {
             controller.fail(&why).await;
         }
     });
-    Ok(())
 }
 
 /// Starts by itself where that is asked for, and lives until something ends it.
 async fn wait(
-    core: &Core,
+    state: &NodeState,
     controller: &Controller,
-    settings: &Settings,
+    is_started: bool,
     tasks: &Tasks,
     signals: &mut Signals,
     thread_ended: impl Fn() -> bool,
 ) -> Exit {
     let start = async {
-        if settings.autostart && !autostart(controller).await {
+        if is_started && !autostart(controller).await {
             return;
         }
         std::future::pending::<()>().await;
@@ -264,7 +224,7 @@ async fn wait(
             Exit::Done
         }
         () = start => {
-            tracing::error!("cannot start: {}", core.last_error().unwrap_or_else(|| "see above".to_owned()));
+            tracing::error!("cannot start: {}", state.last_error().unwrap_or_else(|| "see above".to_owned()));
             Exit::Configure
         }
         () = watch => {
@@ -284,14 +244,13 @@ async fn autostart(controller: &Controller) -> bool {
 }
 
 /// Closes everything in order; says so when it had to be forced.
-async fn end(core: &Arc<Core>, threads: [JoinHandle<()>; 2], signals: &mut Signals) -> anyhow::Result<Option<Exit>> {
-    let closing = Arc::clone(core);
+async fn end(parts: Parts, threads: [JoinHandle<()>; 2], signals: &mut Signals) -> anyhow::Result<Option<Exit>> {
     let close = tokio::task::spawn_blocking(move || {
-        closing.inputs.close();
-        closing.output.end();
-        closing.executor.end();
-        closing.solver.quit();
-        closing.recordings.close();
+        parts.inputs.close();
+        parts.outputs.end();
+        parts.executor.end();
+        parts.solver.quit();
+        parts.recordings.close();
         // A thread that has panicked has said so.
         threads.into_iter().for_each(|thread| drop(thread.join()));
     });

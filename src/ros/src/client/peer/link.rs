@@ -9,8 +9,8 @@ use r2r::{Context, Node, QosProfile, WrappedTypesupport};
 use tokio::runtime::{Builder, Runtime};
 
 use super::joints::JointWriter;
-use crate::executor::Executor;
-use crate::run::quietly;
+use crate::node::executor::Executor;
+use crate::node::startup::quietly;
 
 /// The longest that tasks may take to end when the link is cut.
 const END: Duration = Duration::from_millis(100);
