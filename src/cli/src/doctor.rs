@@ -85,5 +85,5 @@ fn ros_checks() -> Vec<Finding> {
 #[cfg(feature = "ros")]
 pub(crate) fn declare_parameters() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    thalweg_ros::survey::declare_parameters(&arguments)
+    thalweg_ros::client::survey::declare_parameters(&arguments)
 }

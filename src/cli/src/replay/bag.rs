@@ -9,10 +9,10 @@ use thalweg_task::lock;
 
 use anyhow::{Context, ensure};
 use thalweg::{Loaded, Registry};
-use thalweg_engine::Budget;
+use thalweg_engine::{Answer, Budget};
 use thalweg_node::intake::{Intake, IntakeConfig, JointMessage, Provenance, Stamp};
 use thalweg_node::parameters::{Settings, Store, full_table};
-use thalweg_node::solver::{Answer, Assignment, Recording, Sink, Solver, Source, Tuning, setup};
+use thalweg_node::solver::{Assignment, Recording, Sink, Solver, Source, Tuning, setup};
 use thalweg_record::{JointReading, JointStates, RecordOptions, Recorder};
 use thalweg_task::{Observation, ParameterValue};
 
@@ -39,10 +39,10 @@ impl Source for Next {
 }
 
 /// What came of it: an answer, or why there is none.
-struct Way(Sender<Result<Answer, String>>);
+struct Answers(Sender<Result<Answer, String>>);
 
-impl Sink for Way {
-    fn answer(&mut self, answer: Answer) {
+impl Sink for Answers {
+    fn answer(&mut self, answer: Answer, _provenance: Provenance) {
         self.0.send(Ok(answer)).unwrap_or_default();
     }
 
@@ -129,7 +129,7 @@ fn settings(task: &str, arguments: &ReplayArguments) -> anyhow::Result<(Store, S
 impl Fed {
     fn load(settings: &Settings, steps: u32) -> anyhow::Result<(Self, Loaded)> {
         let (next, (answered, answers)) = (Next::default(), channel());
-        let solver = Solver::start(Box::new(next.clone()), Box::new(Way(answered)))?;
+        let solver = Solver::start(Box::new(next.clone()), Box::new(Answers(answered)))?;
         let Assignment { plan, tuning } = Assignment::of(settings, Registry::shipped())?;
         let tuning = Tuning { budget: Budget::of_steps(steps), ..tuning };
         let loaded = solver.load(Assignment { plan, tuning })?;

@@ -83,14 +83,14 @@ type Version = (u64, u64, Option<SystemTime>);
 
 /// Watches a path for a new file: a rename, a change of a link's target, a rewrite.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct FileWatch {
     path: PathBuf,
     /// What was there when it was looked at last, and what was taken last.
     seen: Option<Version>,
     taken: Option<Version>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Watches a path; what lies there now counts as taken.
     #[must_use]
     pub fn new(path: &Path) -> Self {
@@ -135,7 +135,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a"), b"1").expect("there is room");
-        let mut watch = Watch::new(&at("a"));
+        let mut watch = FileWatch::new(&at("a"));
         assert!(!watch.is_new() && !watch.is_new(), "it was there");
         fs::write(at("b"), b"22").expect("there is room");
         fs::rename(at("b"), at("a")).expect("renamed");
