@@ -100,6 +100,7 @@ pub enum TrainError {
 ///
 /// # Errors
 /// [`TrainError`].
+#[expect(clippy::disallowed_methods, reason = "training has a checkpoint; the task itself opens no file")]
 pub fn train(
     options: &TrainOptions,
     training: &PoseSet,
