@@ -219,7 +219,7 @@ fn code_of_task(error: &TaskError) -> u8 {
 
 fn code_of_nn(error: &NnError) -> u8 {
     match error {
-        NnError::Io { .. } | NnError::Weights { .. } => WEIGHTS,
+        NnError::Io { .. } | NnError::Weights { .. } | NnError::OtherTraining { .. } => WEIGHTS,
         NnError::Shape { .. } | NnError::Torch(_) => OTHER,
     }
 }

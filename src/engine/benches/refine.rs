@@ -3,6 +3,7 @@
 //! `cargo bench --bench refine`; with `-- "Adam in x 8 1"` only the rows of that descent, K and number of threads. All
 //! arms of a row take turns, and medians are printed beside the least, for other programs disturb all of them then.
 //! `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench takes times and starts its peers")]
 #![allow(missing_docs, reason = "a program")]
 
 #[path = "refine/collect.rs"]

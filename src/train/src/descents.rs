@@ -15,7 +15,7 @@ use thalweg_task::numbers;
 
 /// What descents start with: S of them towards each of G observations.
 #[derive(Debug)]
-pub(super) struct Aim {
+pub(super) struct DescentTargets {
     /// Rows of the observations, `[G]`.
     pub(super) rows: Tensor,
     /// What the descents see, `G * S` rows; those towards one observation see the same of it.
@@ -24,7 +24,7 @@ pub(super) struct Aim {
     pub(super) seed: u64,
 }
 
-impl Aim {
+impl DescentTargets {
     /// Draws observations, gaps and a seed.
     pub(super) fn draw(
         options: &CollectionOptions,
