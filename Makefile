@@ -7,7 +7,12 @@ cargo := $(run) tools/cargo.sh
 flags := --release --locked
 lab := $(run) target/release/thalweg-lab
 
-.PHONY: help demo demo-retrain programs test setup bench bench-pose bench-node fmt lint gan demo-images bench-gan view view-snapshot graphics
+# What `make test` does, in this order; .ci/run takes the time of each.
+stages := setup gan graphics lint deny doc test-rust test-python test-ros
+
+.PHONY: help demo demo-retrain demo-images programs view view-snapshot graphics check test stages $(stages) fault-table \
+  bench bench-pose bench-gan bench-node fmt
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
 help: ## what there is to make
@@ -29,7 +34,7 @@ programs: # demo and bench-node start the node as a process of its own
 view: programs ## a window with the bundled motion, arms hidden
 	$(run) target/release/thalweg_view --demo
 
-view-snapshot: programs ## the picture and the GIF of the README, without a display, into docs/
+view-snapshot: programs ## the picture and the GIF of docs/view.md, without a display, into docs/
 	THALWEG_APT=1 tools/setup_graphics.sh
 	$(run) target/release/thalweg_view --demo --steps 30 --headless --snapshot docs/view.png --at 3 --scale 2
 	$(run) target/release/thalweg_view --demo --steps 30 --headless --size 800x450 --gif docs/view.gif --at 1 --length 5
@@ -37,10 +42,25 @@ view-snapshot: programs ## the picture and the GIF of the README, without a disp
 graphics: # what tests of pictures and windows need; without it they say that they are skipped
 	@tools/setup_graphics.sh --window || [ "$$CI" != true ]
 
-test: lint gan graphics ## format, lints and all tests
+check: lint ## format, clippy and unit tests, no node and no window: before a commit
+	$(cargo) test $(flags) --lib
+
+test: $(stages) ## format, lints, documentation and all tests
+
+stages:
+	@echo $(stages)
+
+test-rust: programs # tests of the command line and the demos start programs
 	$(cargo) test $(flags)
+
+test-python:
 	$(run) tests/python.sh
+
+test-ros: programs
 	$(run) tests/ros/run.sh
+
+fault-table: gan graphics programs ## provoke every fault and write docs/faults.md, which no test does
+	$(run) tests/ros/run.sh faults --table docs/faults.md
 
 setup: ## provision compiler, libtorch, ROS 2 and crates, build nothing
 	@tools/setup.sh
@@ -66,4 +86,11 @@ fmt: ## format all code
 
 lint: ## format check and clippy, warnings refused
 	$(run) cargo fmt --all --check
+	$(run) tools/once.sh
 	$(cargo) clippy $(flags) --all-targets -- -D warnings
+
+deny: ## licences, sources and advisories of what is built in
+	$(run) tools/deny.sh
+
+doc: ## the documentation of all crates, warnings refused
+	RUSTDOCFLAGS="-D warnings" $(cargo) doc $(flags) --no-deps

@@ -20,5 +20,5 @@ export LD_LIBRARY_PATH=$host # what the compiler itself runs with
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=$CC
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C link-arg=-Wl,-rpath-link,$libraries"
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER="$EMULATOR -L /usr/aarch64-linux-gnu -E LD_LIBRARY_PATH=$libraries"
-[ $# -gt 0 ] || set -- native:: fused::
-cargo test --release --locked -p thalweg --lib --target "$TARGET" -- "$@"
+[ $# -gt 0 ] || set -- native::
+cargo test --release --locked -p thalweg-engine --lib --target "$TARGET" -- "$@"

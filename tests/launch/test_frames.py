@@ -46,9 +46,9 @@ def topics(content):
 
 
 def documented(topic):
-    """Gives the row of README's table for a topic under the name that it has by default, or None."""
+    """Gives the row of the table in docs/node.md for a topic under the name that it has by default, or None."""
     name = re.sub(r'\bh\d\b', 'hN', re.sub(r'^/?thalweg/', '~/', topic))
-    table = (ROOT / 'README.md').read_text()
+    table = (ROOT / 'docs/node.md').read_text().partition('## Topics')[2]
     rows = [line for line in table.splitlines() if line.startswith('| `')]
     names = {name.strip('/'): line for line in rows for name in re.findall(r'`([^`]+)`', line.split('|')[1])}
     return names.get(name.strip('/'))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 HEAD = """# Faults
 
-What bad input and faults do to the node, and the test that holds it to that. Written by `tests/ros/faults.py` from `tests/ros/faults.toml`; do not edit.
+What bad input and faults do to the node, and the test that holds it to that. Written by `make fault-table` from `tests/ros/faults.toml`; do not edit.
 
 Every row also asserts that the node lives, that good input works afterwards, and that no number but a finite one was ever published.
 Reactions must be on `/diagnostics` within 3 s: 1 s is the promise, the rest is the load of the machine. The times measured are in `target/faults.json`. A row that was too slow is run up to three times, and each time is told: a fault makes it slow each time, a busy machine does not.
@@ -42,7 +42,21 @@ def write_junit(path: Path, results: Sequence[Result]) -> None:
 def write_table(path: Path, results: Sequence[Result]) -> None:
     """Writes the table; it holds nothing that changes from run to run."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(HEAD + "".join(line(result) for result in results))
+    path.write_text(table(results))
+
+
+def table(results: Sequence[Result]) -> str:
+    """Gives the page."""
+    return HEAD + "".join(line(result) for result in results)
+
+
+def is_told(path: Path, results: Sequence[Result]) -> bool:
+    """Tells whether the page has these rows, whatever became of them."""
+
+    def without_outcome(text: str) -> list[str]:
+        return [line.rpartition(" | ")[0] if line.startswith("| ") else line for line in text.splitlines()]
+
+    return without_outcome(path.read_text()) == without_outcome(table(results))
 
 
 def line(result: Result) -> str:

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Runs the tests that drive the node over ROS: run.sh [unittest arguments]. THALWEG_NODE names another node.
+# run.sh faults [arguments of faults.py]: the rows of faults.toml alone.
 #
 # Needs a python3.12 with rclpy: PREFIX/bin/ros-python of the provisioned ROS (THALWEG_ROS_PREFIX), or the python3 of a
 # sourced ROS. Without one it says SKIPPED and succeeds, but fails where CI=true.
@@ -22,11 +23,14 @@ fi
 [ -n "$python" ] && has_rclpy "$python" || skip "no python3.12 with rclpy (THALWEG_ROS_PREFIX=${THALWEG_ROS_PREFIX:-})"
 
 node=${THALWEG_NODE:-$root/target/release/thalweg_node}
-[ -x "$node" ] || { echo "run.sh: no node at $node; build it: cargo build --release --features ros" >&2; exit 1; }
+[ -x "$node" ] || { echo "run.sh: no node at $node; build it: make programs" >&2; exit 1; }
 
 site=$(PYTHON=$python "$root/tools/setup_site.sh" "$here/requirements.txt")
 export PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1
+if [ "${1:-}" = faults ]; then
+  exec "$python" "$here/faults.py" "${@:2}"
+fi
 cd "$here"
 status=0
 "$python" -m unittest discover -v -s "$here" -t "$here" "$@" || status=$?

@@ -43,12 +43,13 @@ fn what_suits_a_task_is_a_parameter_and_within_its_range() {
 }
 
 #[test]
-fn the_readme_has_the_table() {
+fn the_documentation_has_the_table() {
+    const PAGE: &str = "docs/parameters.md";
     const MARKS: [&str; 2] = ["<!-- parameters -->\n", "<!-- /parameters -->"];
-    let readme = fs::read_to_string(path("README.md")).expect("there is a README");
-    let (before, rest) = readme.split_once(MARKS[0]).expect("the README has the mark <!-- parameters -->");
-    let (_, after) = rest.split_once(MARKS[1]).expect("the README has the mark <!-- /parameters -->");
-    assert_holds("README.md", &format!("{before}{}{}{}{after}", MARKS[0], markdown(&Registry::shipped()), MARKS[1]));
+    let page = fs::read_to_string(path(PAGE)).expect("there is a page");
+    let (before, rest) = page.split_once(MARKS[0]).expect("the page has the mark <!-- parameters -->");
+    let (_, after) = rest.split_once(MARKS[1]).expect("the page has the mark <!-- /parameters -->");
+    assert_holds(PAGE, &format!("{before}{}{}{}{after}", MARKS[0], markdown(&Registry::shipped()), MARKS[1]));
 }
 
 /// Reads what `dump` writes: dotted names and the text of values, in order.

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use ab_glyph::{Font as _, FontRef, PxScale, ScaleFont as _};
 use kiss3d::glamx::Vec2;
 use kiss3d::scene::SceneNode2d;
 use kiss3d::text::Font;
 use kiss3d::window::Window;
-use rusttype::{Scale, point};
 
 use crate::palette::{self, Rgb, encoded, linear};
 
 /// DejaVu Sans, as the project's other pictures have it.
 const FONT: &[u8] = include_bytes!("../../../../assets/DejaVuSans-Latin.ttf");
 
-/// Height of a line against the size of its letters: rusttype's scale is from the highest to the lowest point.
+/// Height of a line against the size of its letters: kiss3d's is from the highest to the lowest point.
 const LINE: f32 = 1.164;
 
 pub(super) struct Sheet {
@@ -22,6 +22,8 @@ pub(super) struct Sheet {
     rectangles: Vec<SceneNode2d>,
     used: usize,
     font: Option<Arc<Font>>,
+    /// The same font, to be measured.
+    measure: Option<FontRef<'static>>,
     scale: f32,
     size: (f32, f32),
 }
@@ -32,7 +34,8 @@ impl Sheet {
         let cards = root.add_group();
         // The font is part of the program: it is read, or every test fails.
         let font = Font::from_bytes(FONT).map(Arc::new);
-        Self { root, cards, rectangles: Vec::new(), used: 0, font, scale: 1.0, size: (1.0, 1.0) }
+        let measure = FontRef::try_from_slice(FONT).ok();
+        Self { root, cards, rectangles: Vec::new(), used: 0, font, measure, scale: 1.0, size: (1.0, 1.0) }
     }
 
     pub(super) fn root_mut(&mut self) -> &mut SceneNode2d {
@@ -101,10 +104,11 @@ impl Sheet {
 
     /// Width of a text, logical pixels.
     pub(super) fn width_of(&self, text: &str, size: f32) -> f32 {
-        let Some(font) = &self.font else { return 0.0 };
-        let scale = Scale::uniform(size * LINE * self.scale);
-        let glyphs = font.font().layout(text, scale, point(0.0, 0.0));
-        let ends = glyphs.map(|glyph| glyph.position().x + glyph.unpositioned().h_metrics().advance_width);
-        ends.fold(0.0, f32::max) / self.scale
+        let Some(font) = &self.measure else { return 0.0 };
+        let font = font.as_scaled(PxScale::from(size * LINE * self.scale));
+        let glyphs: Vec<_> = text.chars().map(|letter| font.glyph_id(letter)).collect();
+        let advances = glyphs.iter().map(|glyph| font.h_advance(*glyph)).sum::<f32>();
+        let kerning = glyphs.windows(2).map(|pair| font.kern(pair[0], pair[1])).sum::<f32>();
+        (advances + kerning) / self.scale
     }
 }

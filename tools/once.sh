@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Makes sure that programs and tests are built of the same crates with the same features: else most are compiled twice.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Lists crates and their features along the edges $1.
+features() { tools/cargo.sh tree --locked --prefix none --edges "$1" --format '{p} {f}' | sed 's/ (\*)$//; s/ *$//' | sort -u; }
+
+differ=$(comm -23 <(features normal,build) <(features normal,build,dev))
+[ -z "$differ" ] && exit
+echo "once: tests want other features of these; say so in Cargo.toml:" >&2
+printf '%s\n' "$differ" >&2
+exit 1
