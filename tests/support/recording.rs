@@ -9,7 +9,7 @@ use tch::Tensor;
 use thalweg::Registry;
 use thalweg::clock::ManualClock;
 use thalweg_engine::landscape::Landscape;
-use thalweg_engine::{AdamConfig, Budget, Cadence, Engine, EngineConfig, Event, Observer, Optimizer};
+use thalweg_engine::{AdamConfig, Answer, Budget, Cadence, Engine, EngineConfig, Event, Observer, Optimizer};
 use thalweg_record::{RecordOptions, Recorder, Setup, Solve, Trace, recordings};
 use thalweg_task::Seen;
 use thalweg_task::{LoadOptions, Observation};
@@ -59,8 +59,8 @@ pub fn record(folder: &Path, landscape: Landscape, count: u64) -> PathBuf {
         parameters: r#"{"optimizer.rate": 0.1}"#.to_owned(),
         ..Setup::default()
     };
-    let optimizer = Optimizer::Adam(AdamConfig::default());
-    let config = EngineConfig { hypotheses: HYPOTHESES, optimizer, ..EngineConfig::default() };
+    let optimizer = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
+    let config = EngineConfig { hypotheses: HYPOTHESES, optimizer, prior_weight: 0.0, ..EngineConfig::default() };
     let mut engine = Engine::new(task, landscape, config).unwrap();
     let trace = std::sync::Arc::new(std::sync::Mutex::new(Trace::default()));
     engine.add_observer(Cadence::Always, Box::new(Notes(std::sync::Arc::clone(&trace))));
@@ -70,24 +70,17 @@ pub fn record(folder: &Path, landscape: Landscape, count: u64) -> PathBuf {
     for index in 1..=count {
         let angles = [random.random_range(0.6..0.9), random.random_range(0.9..1.2), f32::NAN];
         let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3]));
-        let solution = engine.solve(&obs, &Budget::of_steps(STEPS), &ManualClock::default()).unwrap();
-        let y_hat = solution.y_hat.shallow_clone();
-        let mut solve = Solve {
+        let z = flat(&engine.solve(&obs, &Budget::of_steps(STEPS), &ManualClock::default()).unwrap().z);
+        let solve = Solve {
             index,
             stamp_nanos: index as i64 * 10_000_000,
             received_nanos: index as i64 * 10_000_000,
             seen: Seen::of(&obs),
-            z: flat(&solution.z),
-            losses: solution.loss.clone(),
-            weights: solution.weights(),
-            theta: solution.landscape.clone(),
-            statistics: solution.statistics,
-            stop: solution.stop,
+            z,
+            answer: Answer::of(&mut engine, Duration::ZERO).unwrap(),
             trace: Some(std::mem::take(&mut *trace.lock().unwrap())),
             ..Solve::default()
         };
-        let rendered = engine.task().render(&y_hat).unwrap();
-        solve.joints = flat(&rendered.joints.unwrap()).into_iter().map(f64::from).collect();
         recorder.put(Box::new(solve));
     }
     recorder.end();

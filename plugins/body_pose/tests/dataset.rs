@@ -1,4 +1,5 @@
 //! The importers on the real motion capture; skipped where that is not at hand.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open files")]
 
 use std::collections::BTreeSet;
 use std::f64::consts::PI;

@@ -1,4 +1,5 @@
 //! The task against its own kinematics, on the circle, and against bad weights.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open files")]
 #![allow(clippy::unwrap_used)]
 
 use std::f64::consts::PI;

@@ -1,4 +1,5 @@
 //! The shipped URDF against the kinematics, through an independent reading of the file.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open files")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,7 +1,7 @@
 //! F and L against a computation of their own: NumPy, in double precision, on the packages' original files, batch norms
 //! not folded, kernels as Flax has them; and LPIPS against its authors' own program (`official_lpips.py`).
 //! `reference.json` keeps what both gave.
-
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open files")]
 #![allow(clippy::unwrap_used)]
 
 use std::io::Write;

@@ -8,6 +8,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
+use thalweg_engine::Answer;
 use thalweg_record::{Reader, Setup, Solve};
 
 use super::describe::files;
@@ -56,21 +57,26 @@ pub(crate) fn run(arguments: &ExportArguments) -> anyhow::Result<()> {
 
 fn npz(path: &Path, solves: &[Solve]) -> anyhow::Result<()> {
     let first = &solves[0];
-    let (n, k) = (solves.len() as u64, first.losses.len() as u64);
-    let same = solves.iter().all(|solve| solve.losses.len() as u64 == k && solve.z.len() == first.z.len());
+    let (n, k) = (solves.len() as u64, first.answer.losses.len() as u64);
+    let same = solves.iter().all(|solve| solve.answer.losses.len() as u64 == k && solve.z.len() == first.z.len());
     anyhow::ensure!(same, "the number of hypotheses or latents changes: arrays need one; export files apart");
     let mut writer = NpzWriter::new(BufWriter::new(File::create(path)?));
     let (j, z) = (first.seen.joints.len() as u64, first.z.len() as u64 / k.max(1));
-    let thetas: Vec<&str> = solves.iter().map(|solve| solve.theta.as_str()).collect();
+    let thetas: Vec<&str> = solves.iter().map(|solve| solve.answer.landscape.as_str()).collect();
     array(&mut writer, "stamp_nanos", &[n], solves.iter().map(|solve| solve.stamp_nanos))?;
     array(&mut writer, "observed", &[n, j], solves.iter().flat_map(|solve| solve.seen.joints.iter().copied()))?;
-    let of_joints = |solve: &Solve| solve.joints.len() as u64 / k.max(1);
-    array(&mut writer, "joints", &[n, k, of_joints(first)], solves.iter().flat_map(|s| s.joints.iter().copied()))?;
+    let of_joints = |solve: &Solve| solve.answer.joints.first().map_or(0, Vec::len) as u64;
+    array(
+        &mut writer,
+        "joints",
+        &[n, k, of_joints(first)],
+        solves.iter().flat_map(|s| s.answer.joints.iter().flatten().copied()),
+    )?;
     array(&mut writer, "z", &[n, k, z], solves.iter().flat_map(|solve| solve.z.iter().copied()))?;
-    array(&mut writer, "losses", &[n, k], solves.iter().flat_map(|solve| solve.losses.iter().copied()))?;
-    array(&mut writer, "weights", &[n, k], solves.iter().flat_map(|solve| solve.weights.iter().copied()))?;
-    array(&mut writer, "steps", &[n], solves.iter().map(|solve| solve.statistics.steps))?;
-    array(&mut writer, "took_nanos", &[n], solves.iter().map(|solve| solve.took.as_nanos() as u64))?;
+    array(&mut writer, "losses", &[n, k], solves.iter().flat_map(|solve| solve.answer.losses.iter().copied()))?;
+    array(&mut writer, "weights", &[n, k], solves.iter().flat_map(|solve| solve.answer.weights.iter().copied()))?;
+    array(&mut writer, "steps", &[n], solves.iter().map(|solve| solve.answer.statistics.steps))?;
+    array(&mut writer, "took_nanos", &[n], solves.iter().map(|solve| solve.answer.took.as_nanos() as u64))?;
     // Identities are short texts; as bytes, padded with zeros, NumPy reads them with .view("S16").
     let width = thetas.iter().map(|id| id.len()).max().unwrap_or(0);
     let padded = thetas.iter().flat_map(|id| id.bytes().chain(std::iter::repeat_n(0, width - id.len())));
@@ -95,10 +101,11 @@ fn csv(path: &Path, setup: &Setup, solves: &[Solve]) -> anyhow::Result<()> {
     let head = ["stamp_nanos", "steps", "loss", "took_ms", "theta"].map(str::to_owned);
     writeln!(file, "{}", head.into_iter().chain(names).collect::<Vec<_>>().join(","))?;
     for solve in solves {
-        let Solve { stamp_nanos, statistics, theta, took, .. } = solve;
-        let loss = solve.losses.first().copied().unwrap_or(f64::NAN);
-        write!(file, "{stamp_nanos},{},{loss},{},{}", statistics.steps, took.as_secs_f64() * 1e3, quoted(theta))?;
-        for (position, seen) in solve.joints.iter().zip(&solve.seen.joints) {
+        let Solve { stamp_nanos, answer, .. } = solve;
+        let Answer { statistics, landscape, took, joints, .. } = answer;
+        let loss = solve.answer.losses.first().copied().unwrap_or(f64::NAN);
+        write!(file, "{stamp_nanos},{},{loss},{},{}", statistics.steps, took.as_secs_f64() * 1e3, quoted(landscape))?;
+        for (position, seen) in joints.iter().flatten().zip(&solve.seen.joints) {
             write!(file, ",{position},{}", u8::from(!seen.is_nan()))?;
         }
         writeln!(file)?;

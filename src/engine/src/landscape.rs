@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tch::{Device, Kind, Tensor};
-use thalweg_nn::NnError;
-use thalweg_nn::Perceptron;
 use thalweg_nn::weights::{self, Weights};
+use thalweg_nn::{NnError, Perceptron, initial};
 use thalweg_task::TaskSpec;
 
 /// Slope of theta's rectifiers below zero: LeakyReLU 0.2 (Liu et al., 2023, sec. 4).
@@ -160,14 +159,9 @@ impl Landscape {
     /// # Errors
     /// [`LandscapeError::Dimension`] when a width is below one.
     pub fn random(shape: &LandscapeShape, seed: u64, kind: Kind, device: Device) -> Result<Self, LandscapeError> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let layer = |width: &[i64]| {
-            let bound = (width[0] as f64).sqrt().recip();
-            let mut draw = |size: &[i64]| uniform(&mut rng, size, bound).to_kind(kind).to_device(device);
-            (draw(&[width[1], width[0]]), draw(&[width[1]]))
-        };
-        let layers = shape.check()?.widths().windows(2).map(layer).collect();
-        Self::assemble(layers, *shape, Origin::Random, Some(format!("random-{seed}")))
+        let widths = shape.check()?.widths();
+        let parameters = initial::linear(&widths, &mut StdRng::seed_from_u64(seed), (kind, device));
+        Self::assemble(&parameters, *shape, Origin::Random, Some(format!("random-{seed}")))
     }
 
     /// Takes a copy of a perceptron's weights, as the trainer has them now.
@@ -178,19 +172,11 @@ impl Landscape {
     /// [`LandscapeError::Layers`] when it has another number of layers.
     pub fn from_perceptron(perceptron: &Perceptron) -> Result<Self, LandscapeError> {
         let parameters: Vec<_> = perceptron.parameters().iter().map(|tensor| tensor.detach().copy()).collect();
-        let mut layers: Vec<(Tensor, Tensor)> = Vec::new();
-        let mut parameters = parameters.into_iter();
-        while let (Some(weight), Some(bias)) = (parameters.next(), parameters.next()) {
-            layers.push((weight, bias));
-        }
-        let [first, _, last] = layers.as_slice() else {
-            return Err(LandscapeError::Layers { got: layers.len() });
-        };
-        let [hidden, z] = first.0.size()[..] else {
-            return Err(LandscapeError::Layers { got: layers.len() });
-        };
-        let shape = LandscapeShape { z, x: last.0.size()[0], hidden };
-        Self::assemble(layers, shape, Origin::Trained, None)
+        let got = parameters.len() / 2;
+        let [first, _, _, _, last, _] = parameters.as_slice() else { return Err(LandscapeError::Layers { got }) };
+        let [hidden, z] = first.size()[..] else { return Err(LandscapeError::Layers { got }) };
+        let shape = LandscapeShape { z, x: last.size()[0], hidden };
+        Self::assemble(&parameters, shape, Origin::Trained, None)
     }
 
     /// The landscape whose weights lie between this one's and another's: this one at a share of 0, the other at 1.
@@ -207,8 +193,7 @@ impl Landscape {
         }
         let pairs = one.perceptron.parameters().into_iter().zip(two.perceptron.parameters());
         let between: Vec<Tensor> = pairs.map(|(one, two)| &one + share * (&two - &one)).collect();
-        let layers = between.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
-        Self::assemble(layers, one.shape, Origin::Trained, None)
+        Self::assemble(&between, one.shape, Origin::Trained, None)
     }
 
     /// Reads a trained landscape and checks that it was trained for this task's forward model.
@@ -237,12 +222,12 @@ impl Landscape {
     }
 
     fn assemble(
-        layers: Vec<(Tensor, Tensor)>,
+        parameters: &[Tensor],
         shape: LandscapeShape,
         origin: Origin,
         id: Option<String>,
     ) -> Result<Self, LandscapeError> {
-        let perceptron = Perceptron::new(layers, SLOPE)?;
+        let perceptron = Perceptron::from_parameters(parameters, SLOPE)?;
         let id = id.unwrap_or_else(|| weights::fingerprint(&perceptron.named(PREFIX)));
         Ok(Self { theta: Some(Theta { perceptron, shape, origin }), latent: shape.x, id })
     }
@@ -251,9 +236,8 @@ impl Landscape {
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
         let second = |theta: &Theta| {
-            let layers: Vec<Tensor> = theta.perceptron.parameters();
-            let layers = layers.chunks(2).map(|layer| (layer[0].shallow_clone(), layer[1].shallow_clone())).collect();
-            let perceptron = Perceptron::new(layers, SLOPE).expect("its layers fitted before");
+            let parameters = theta.perceptron.parameters();
+            let perceptron = Perceptron::from_parameters(&parameters, SLOPE).expect("its layers fitted before");
             Theta { perceptron, ..*theta }
         };
         Self { theta: self.theta.as_ref().map(second), latent: self.latent, id: self.id.clone() }
@@ -345,10 +329,4 @@ fn check_bond(file: &Weights, spec: &TaskSpec) -> Result<(), LandscapeError> {
         return Err(LandscapeError::OtherModel { path, task, expected: spec.fingerprint.clone(), got: model });
     }
     Ok(())
-}
-
-fn uniform(rng: &mut StdRng, size: &[i64], bound: f64) -> Tensor {
-    let count = size.iter().product::<i64>();
-    let values: Vec<f64> = (0..count).map(|_| rng.random_range(-bound..bound)).collect();
-    Tensor::from_slice(&values).view(size)
 }

@@ -17,6 +17,7 @@
 //! Decomposed after optimistix (Rader, Lyons and Kidger, 2024: pure step, explicit state, one
 //! loop); the anytime contract is that of copper-rs' `CuAnytimeTask`.
 
+mod answer;
 mod backend;
 mod budget;
 mod config;
@@ -37,6 +38,7 @@ mod solution;
 pub mod start;
 mod threads;
 
+pub use answer::Answer;
 pub use backend::{Backend, BackendChoice};
 pub use budget::{Budget, Clock};
 pub use config::EngineConfig;

@@ -21,6 +21,10 @@ mod descent;
 mod heads;
 mod kernels;
 mod model;
+#[expect(
+    clippy::disallowed_types,
+    reason = "the only threads of the engine; their clock bounds how long one waits awake, never a result"
+)]
 mod team;
 
 pub(crate) use descent::{Native, NativeDescent};

@@ -90,7 +90,7 @@ fn within(text: &str, least: f64, most: f64) -> Result<f64, String> {
 #[cfg(feature = "ros")]
 pub(crate) fn run(arguments: &BenchNodeArguments) -> anyhow::Result<()> {
     // Before anything else: the first time this starts the program anew.
-    thalweg_ros::peer::enter_domain(arguments.domain)?;
+    thalweg_ros::client::peer::enter_domain(arguments.domain)?;
     let bench = bench::Bench::start(arguments)?;
     let mut report = report::Report::new(arguments, &bench);
     thalweg_cli::console::print(&report.title())?;
@@ -118,7 +118,7 @@ pub(crate) fn run(_arguments: &BenchNodeArguments) -> anyhow::Result<()> {
 /// Sends joints back as they come: what the node is compared with, started by `bench-node`.
 #[cfg(feature = "ros")]
 pub(crate) fn echo() -> anyhow::Result<()> {
-    thalweg_ros::bench::echo()
+    thalweg_ros::client::bench::echo()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use thalweg::Registry;
 use thalweg_engine::pin_threads;
-use thalweg_ros::peer::wait_until;
+use thalweg_ros::client::peer::wait_until;
 use thalweg_task::LoadOptions;
 use thalweg_train::Preset;
 

@@ -31,6 +31,22 @@ pub enum NnError {
         /// What is wrong: expected and got.
         reason: String,
     },
+    /// A checkpoint was made by another training.
+    #[error(
+        "checkpoint {}: belongs to another training, {what} was {got} there, expected {expected}; \
+         finish that one with its own options and data, or remove the file",
+        path.display()
+    )]
+    OtherTraining {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What differs: task, model, data, an option.
+        what: String,
+        /// What this training has.
+        expected: String,
+        /// What the checkpoint has.
+        got: String,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),

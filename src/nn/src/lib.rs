@@ -4,13 +4,18 @@
 //! Knows nothing of tasks.
 
 mod adamw;
+mod checkpoint;
 mod error;
+pub mod initial;
 mod perceptron;
+mod training;
 pub mod weights;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use checkpoint::{Checkpoint, State};
 pub use error::NnError;
 pub use perceptron::Perceptron;
+pub use training::{CosineRate, Learner, Training, generator};
 
 /// The result of reading, writing or assembling weights.
 pub type Result<T> = std::result::Result<T, NnError>;

@@ -46,6 +46,20 @@ impl Perceptron {
         Ok(Self { layers, slope })
     }
 
+    /// Assembles a perceptron from weight and bias of each layer in turn, as [`Perceptron::parameters`] lists them.
+    ///
+    /// The tensors are shared, so that an optimiser that moves them moves the perceptron.
+    ///
+    /// # Errors
+    /// As [`Perceptron::new`], and [`NnError::Shape`] when the last weight lacks its bias.
+    pub fn from_parameters(parameters: &[Tensor], slope: f64) -> Result<Self> {
+        let pair = |pair: &[Tensor]| match pair {
+            [weight, bias] => Ok((weight.shallow_clone(), bias.shallow_clone())),
+            alone => Err(NnError::shape("layer bias", "one for each weight", &alone[0])),
+        };
+        Self::new(parameters.chunks(2).map(pair).collect::<Result<_>>()?, slope)
+    }
+
     /// Reads layers `{prefix}.{0, 1, ..}.weight` and `.bias` of the given widths.
     ///
     /// `widths`: input, hidden widths, output.

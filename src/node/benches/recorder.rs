@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use thalweg::{Loaded, Registry};
-use thalweg_engine::Budget;
+use thalweg_engine::{Answer, Budget};
 use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::{Settings, Store, full_table};
-use thalweg_node::solver::{Answer, Assignment, Recording, Sink, Solver, Source, Tuning, setup};
+use thalweg_node::solver::{Assignment, Recording, Sink, Solver, Source, Tuning, setup};
 use thalweg_record::{RecordOptions, Recorder};
 use thalweg_task::{LoadOptions, Observation, sampled};
 
@@ -44,10 +44,10 @@ impl Source for Next {
     }
 }
 
-struct Way(Sender<Answer>);
+struct Answers(Sender<Answer>);
 
-impl Sink for Way {
-    fn answer(&mut self, answer: Answer) {
+impl Sink for Answers {
+    fn answer(&mut self, answer: Answer, _provenance: Provenance) {
         self.0.send(answer).expect("somebody listens");
     }
 
@@ -80,7 +80,7 @@ impl Bench {
         let settings = Settings::read(&store, 0).expect("it is the whole table");
         let Assignment { plan, tuning } = Assignment::of(&settings, Registry::shipped()).expect("there is a CPU");
         let (next, (sender, answers)) = (Next::default(), channel());
-        let solver = Solver::start(Box::new(next.clone()), Box::new(Way(sender))).expect("a thread");
+        let solver = Solver::start(Box::new(next.clone()), Box::new(Answers(sender))).expect("a thread");
         let tuning = Tuning { budget: Budget::of_steps(STEPS), ..tuning };
         let loaded = solver.load(Assignment { plan, tuning }).expect("the shipped weights are there");
         solver.run(true).expect("it lives");

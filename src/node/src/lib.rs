@@ -6,8 +6,8 @@
 //! ```
 
 pub mod diagnostics;
+pub mod display;
 pub mod intake;
 pub mod lifecycle;
 pub mod parameters;
 pub mod solver;
-pub mod watch;

@@ -19,8 +19,8 @@ mod worker;
 
 pub use handle::Solver;
 pub use plan::{Assignment, SolverError, Tuning};
-pub use reload::{Trial, Watch};
+pub use reload::{FileWatch, Trial};
 pub use replay::{Difference, ReplayError, Replayer, Verdict};
 pub use tally::{Tally, TallyReport};
 pub use tap::{Recording, setup};
-pub use worker::{Answer, Sink, Source};
+pub use worker::{Sink, Source};

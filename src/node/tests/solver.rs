@@ -9,10 +9,10 @@ use tch::Tensor;
 use thalweg::clock::ManualClock;
 use thalweg::{LandscapeSource, Plan, Registry, StartSource};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
-use thalweg_engine::{Budget, Engine, EngineConfig, Memory};
+use thalweg_engine::{Answer, Budget, Engine, EngineConfig, Memory};
 use thalweg_nn::weights;
 use thalweg_node::intake::Provenance;
-use thalweg_node::solver::{Answer, Assignment, Sink, Solver, Source, Trial, Tuning};
+use thalweg_node::solver::{Assignment, Sink, Solver, Source, Trial, Tuning};
 use thalweg_task::{LoadOptions, Observation};
 
 /// Longest wait for what must happen; nothing is measured by it.
@@ -47,13 +47,13 @@ impl Source for Shown {
 }
 
 struct Heard {
-    answers: Sender<Answer>,
+    answers: Sender<(Answer, Provenance)>,
     gave_up: Sender<String>,
 }
 
 impl Sink for Heard {
-    fn answer(&mut self, answer: Answer) {
-        self.answers.send(answer).unwrap();
+    fn answer(&mut self, answer: Answer, provenance: Provenance) {
+        self.answers.send((answer, provenance)).unwrap();
     }
 
     fn gave_up(&mut self, why: &str) {
@@ -64,7 +64,7 @@ impl Sink for Heard {
 struct Bench {
     solver: Solver,
     scene: Arc<Mutex<(Scene, i64)>>,
-    answers: Receiver<Answer>,
+    answers: Receiver<(Answer, Provenance)>,
     gave_up: Receiver<String>,
 }
 
@@ -82,7 +82,7 @@ impl Bench {
         self.solver.wake();
     }
 
-    fn next(&self) -> Answer {
+    fn next(&self) -> (Answer, Provenance) {
         self.answers.recv_timeout(PATIENCE).expect("an answer")
     }
 }
@@ -113,8 +113,8 @@ fn solves_the_newest_observation_and_ranks() {
     assert_eq!((loaded.landscape_id.as_str(), loaded.spec.name.as_str()), ("identity", "planar_arm"));
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 7);
-    let answer = bench.next();
-    assert_eq!((answer.provenance.stamp_nanos, answer.joints.len(), answer.points[0].len()), (7, 4, 3));
+    let (answer, provenance) = bench.next();
+    assert_eq!((provenance.stamp_nanos, answer.joints.len(), answer.points[0].len()), (7, 4, 3));
     assert!(answer.losses.is_sorted(), "{:?}", answer.losses);
     assert!((answer.weights.iter().sum::<f64>() - 1.0).abs() < 1e-9);
     assert_eq!(answer.statistics.steps, 5);
@@ -130,9 +130,9 @@ fn any_number_of_wakes_is_one_solve_and_none_is_lost() {
     for stamp in 1..=1000 {
         bench.show(Scene::Angles([0.1, 0.2, 0.3]), stamp);
     }
-    let mut stamps = vec![bench.next().provenance.stamp_nanos];
+    let mut stamps = vec![bench.next().1.stamp_nanos];
     while *stamps.last().unwrap() < 1000 {
-        stamps.push(bench.next().provenance.stamp_nanos);
+        stamps.push(bench.next().1.stamp_nanos);
     }
     assert!(stamps.is_sorted(), "{stamps:?}");
     assert!(stamps.len() < 1000, "observations queued");
@@ -144,15 +144,15 @@ fn q7_changes_take_effect_between_two_solves_all_at_once() {
     bench.solver.load(assignment()).unwrap();
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
-    assert_eq!((bench.next().joints.len(), 5), (4, 5));
+    assert_eq!((bench.next().0.joints.len(), 5), (4, 5));
     bench.solver.tune(tuning(6, 9));
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    let answer = bench.next();
+    let (answer, _) = bench.next();
     assert_eq!((answer.joints.len(), answer.weights.len(), answer.statistics.steps), (6, 6, 9));
     // One of one would be fresh: refused as a whole, the number of steps included.
     bench.solver.tune(tuning(1, 1));
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 3);
-    let answer = bench.next();
+    let (answer, _) = bench.next();
     assert_eq!((answer.joints.len(), answer.statistics.steps), (6, 9));
     assert!(bench.solver.report().last_failure.unwrap().contains("fresh"));
 }
@@ -168,7 +168,7 @@ fn nothing_is_handed_out_while_it_rests() {
     assert!(bench.answers.try_recv().is_err());
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().provenance.stamp_nanos, 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
     bench.solver.run(false).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 3);
     // Answered after whatever came before it.
@@ -189,7 +189,7 @@ fn a_task_that_keeps_failing_is_given_up_and_can_be_run_again() {
     assert!(failures >= 3, "{failures}");
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().provenance.stamp_nanos, 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
 }
 
 #[test]
@@ -230,11 +230,15 @@ fn w11_a_thousand_swaps_leave_every_answer_with_one_landscape() {
         bench.solver.swap(engine.landscape().shallow_clone()).unwrap();
         let angles = [0.3, -0.2, 0.001 * index as f32];
         bench.show(Scene::Angles(angles), index as i64);
-        let answer = bench.next();
+        let (answer, _) = bench.next();
         engine.recall(Memory { index, warm: None }).unwrap();
         let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3]));
         let solution = engine.solve(&obs, &Budget::of_steps(2), &ManualClock::default()).unwrap();
-        assert_eq!((answer.theta.as_str(), &answer.losses), (solution.landscape.as_str(), &solution.loss), "{index}");
+        assert_eq!(
+            (answer.landscape.as_str(), &answer.losses),
+            (solution.landscape.as_str(), &solution.loss),
+            "{index}"
+        );
     }
     assert_ne!(engines[0].landscape().id(), engines[1].landscape().id());
     bench.solver.unload().unwrap();

@@ -13,9 +13,17 @@ pub struct Encoder {
     bytes: Vec<u8>,
 }
 
-impl Encoder {
-    pub fn new() -> Self {
+impl Default for Encoder {
+    fn default() -> Self {
         Self { bytes: LITTLE_ENDIAN.to_vec() }
+    }
+}
+
+impl Encoder {
+    /// Begins a message.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// Makes room for a number of this size: alignment counts from the end of the header.
@@ -24,20 +32,24 @@ impl Encoder {
         self.bytes.resize(HEADER + body.next_multiple_of(size), 0);
     }
 
+    /// A byte.
     pub fn u8(&mut self, value: u8) {
         self.bytes.push(value);
     }
 
+    /// An unsigned number of 32 bits.
     pub fn u32(&mut self, value: u32) {
         self.align(4);
         self.bytes.extend(value.to_le_bytes());
     }
 
+    /// A signed number of 32 bits.
     pub fn i32(&mut self, value: i32) {
         self.align(4);
         self.bytes.extend(value.to_le_bytes());
     }
 
+    /// An unsigned number of 64 bits.
     pub fn u64(&mut self, value: u64) {
         self.align(8);
         self.bytes.extend(value.to_le_bytes());
@@ -56,16 +68,19 @@ impl Encoder {
         self.bytes.push(0);
     }
 
+    /// A list of bytes, behind its length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.length(bytes.len());
         self.bytes.extend(bytes);
     }
 
+    /// A list of single numbers, behind its length.
     pub fn f32s(&mut self, values: &[f32]) {
         self.length(values.len());
         self.bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     }
 
+    /// A list of double numbers, behind its length.
     pub fn f64s(&mut self, values: &[f64]) {
         self.length(values.len());
         if !values.is_empty() {
@@ -74,6 +89,8 @@ impl Encoder {
         self.bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
     }
 
+    /// Ends the message.
+    #[must_use]
     pub fn finish(self) -> Vec<u8> {
         self.bytes
     }
@@ -128,22 +145,27 @@ impl<'a> Decoder<'a> {
         }))
     }
 
+    /// A byte.
     pub fn u8(&mut self) -> Option<u8> {
         self.number::<1>().map(|[byte]| byte)
     }
 
+    /// An unsigned number of 32 bits.
     pub fn u32(&mut self) -> Option<u32> {
         self.number().map(u32::from_le_bytes)
     }
 
+    /// A signed number of 32 bits.
     pub fn i32(&mut self) -> Option<i32> {
         self.number().map(i32::from_le_bytes)
     }
 
+    /// An unsigned number of 64 bits.
     pub fn u64(&mut self) -> Option<u64> {
         self.number().map(u64::from_le_bytes)
     }
 
+    /// A length.
     pub fn length(&mut self) -> Option<usize> {
         usize::try_from(self.u32()?).ok()
     }
@@ -162,16 +184,19 @@ impl<'a> Decoder<'a> {
         (0..length).map(|_| self.text()).collect()
     }
 
+    /// A list of bytes.
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.length()?;
         self.take(1, length)
     }
 
+    /// A list of single numbers.
     pub fn f32s(&mut self) -> Option<Vec<f32>> {
         let length = self.length()?;
         Some(self.numbers(length)?.map(f32::from_le_bytes).collect())
     }
 
+    /// A list of double numbers.
     pub fn f64s(&mut self) -> Option<Vec<f64>> {
         let length = self.length()?;
         Some(self.numbers(length)?.map(f64::from_le_bytes).collect())

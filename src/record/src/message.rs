@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::cdr::{Decoder, Encoder};
 use super::solve::{Before, Setup, Solve, Trace, Warm};
-use thalweg_engine::{Statistics, StopReason};
+use thalweg_engine::{Answer, Statistics, StopReason};
 use thalweg_task::{Pixels, Seen};
 
 const SECOND: i64 = 1_000_000_000;
@@ -68,7 +68,8 @@ pub(super) fn observed_joints(solve: &Solve, setup: &Setup) -> Vec<u8> {
 
 /// All joints of the best hypothesis, sensor_msgs/JointState.
 pub(super) fn reconstruction(solve: &Solve, setup: &Setup) -> Vec<u8> {
-    joint_state(solve, setup.joints.iter().map(String::as_str).zip(solve.joints.iter().copied()))
+    let best = solve.answer.joints.iter().flatten();
+    joint_state(solve, setup.joints.iter().map(String::as_str).zip(best.copied()))
 }
 
 /// Reads a sensor_msgs/JointState.
@@ -198,13 +199,14 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     header(&mut encoder, solve);
     encoder.u64(solve.index);
     time(&mut encoder, solve.received_nanos);
-    let Statistics { steps, evaluations, diverged } = solve.statistics;
-    let hypotheses = u32::try_from(solve.losses.len()).unwrap_or(u32::MAX);
+    let Answer { joints, points, weights, losses, landscape, start, statistics, stop, took, images: _ } = &solve.answer;
+    let Statistics { steps, evaluations, diverged } = *statistics;
+    let hypotheses = u32::try_from(losses.len()).unwrap_or(u32::MAX);
     [hypotheses, solve.fresh, steps, evaluations, diverged].into_iter().for_each(|value| encoder.u32(value));
-    time(&mut encoder, i64::try_from(solve.took.as_nanos()).unwrap_or(i64::MAX));
-    encoder.text(&solve.theta);
-    encoder.text(&solve.start);
-    encoder.text(solve.stop.map_or("", StopReason::name));
+    time(&mut encoder, i64::try_from(took.as_nanos()).unwrap_or(i64::MAX));
+    encoder.text(landscape);
+    encoder.text(start);
+    encoder.text(stop.map_or("", StopReason::name));
     let (name, warm) = match before {
         Before::Cold => ("cold", None),
         Before::Chained => ("chained", None),
@@ -214,7 +216,8 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     encoder.f32s(warm.map_or(&[], |warm| &warm.z));
     encoder.f64s(warm.map_or(&[], |warm| &warm.loss));
     encoder.f32s(&solve.z);
-    [&solve.losses, &solve.weights, &solve.joints, &solve.points].into_iter().for_each(|values| encoder.f64s(values));
+    let (joints, points) = (joints.concat(), points.concat().concat());
+    [losses, weights, &joints, &points].into_iter().for_each(|values| encoder.f64s(values));
     encoder.finish()
 }
 
@@ -227,7 +230,7 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let (hypotheses, fresh) = (decoder.length()?, decoder.u32()?);
     let statistics = Statistics { steps: decoder.u32()?, evaluations: decoder.u32()?, diverged: decoder.u32()? };
     let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
-    let (theta, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
+    let (landscape, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
     let before = decoder.text()?;
     let warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()? };
     let before = match before.as_str() {
@@ -238,37 +241,24 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     };
     let z = decoder.f32s()?;
     let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
-    let (joints, points, seen) = (decoder.f64s()?, decoder.f64s()?, Seen::default());
-    let rows = [z.len(), weights.len(), joints.len(), points.len()];
-    let is_whole = losses.len() == hypotheses && rows.iter().all(|length| length.is_multiple_of(hypotheses.max(1)));
-    is_whole.then_some(Solve {
-        index,
-        stamp_nanos,
-        frame_id,
-        received_nanos,
-        seen,
-        before,
-        fresh,
-        z,
-        joints,
-        points,
-        image: None,
-        losses,
-        weights,
-        theta,
-        start,
-        statistics,
-        stop,
-        took,
-        trace: None,
-    })
+    let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
+    let rows = hypotheses.max(1);
+    let is_whole = losses.len() == hypotheses
+        && [z.len(), weights.len(), joints.len()].iter().all(|length| length.is_multiple_of(rows))
+        && points.len().is_multiple_of(3 * rows);
+    let split = |values: &[f64]| values.chunks((values.len() / rows).max(1)).map(<[f64]>::to_vec).collect::<Vec<_>>();
+    let points = split(&points).iter().map(|row| row.as_chunks().0.to_vec()).collect();
+    let (joints, images) = (split(&joints), Vec::new());
+    let answer = Answer { joints, points, images, weights, losses, landscape, start, statistics, stop, took };
+    let (seen, trace) = (Seen::default(), None);
+    is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
 }
 
 /// The steps of a solve, thalweg/Descent.
 pub(super) fn descent(solve: &Solve, trace: &Trace) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.u64(solve.index);
-    let hypotheses = solve.losses.len();
+    let hypotheses = solve.answer.losses.len();
     encoder.length(trace.loss.len() / hypotheses.max(1));
     encoder.length(hypotheses);
     encoder.f32s(&trace.z);

@@ -11,6 +11,7 @@ use super::schema::Kind;
 use super::segment::sequence;
 use super::setup::METADATA;
 use super::solve::{Setup, Solve, Trace};
+use thalweg_engine::Answer;
 use thalweg_task::Seen;
 
 /// Reads the solves of one file, one after the other.
@@ -126,10 +127,11 @@ impl Reader {
 
 /// Whether nothing that is learnt from is NaN or infinite; unobserved values are NaN by design.
 fn is_finite(solve: &Solve) -> bool {
-    let doubles = [&solve.losses, &solve.weights, &solve.joints, &solve.points];
+    let Answer { losses, weights, joints, points, .. } = &solve.answer;
+    let doubles = losses.iter().chain(weights).chain(joints.iter().flatten()).chain(points.iter().flatten().flatten());
     let trace = solve.trace.as_ref();
     solve.z.iter().all(|value| value.is_finite())
-        && doubles.into_iter().flatten().all(|value| value.is_finite())
+        && doubles.into_iter().all(|value| value.is_finite())
         && trace.is_none_or(|trace| trace.z.iter().all(|z| z.is_finite()) && trace.loss.iter().all(|l| l.is_finite()))
 }
 

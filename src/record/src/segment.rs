@@ -151,11 +151,11 @@ impl Segment {
         }
         let bytes = message::solve(solve, self.before(solve));
         self.message(solve, Kind::Solve, &format!("{node}/solve"), &bytes)?;
-        if !solve.joints.is_empty() {
+        if !solve.answer.joints.is_empty() {
             let bytes = message::reconstruction(solve, setup);
             self.message(solve, Kind::JointState, &format!("{node}/reconstruction"), &bytes)?;
         }
-        if let Some(image) = &solve.image {
+        if let Some(image) = solve.answer.images.first() {
             let bytes = message::found_image(solve, image);
             self.message(solve, Kind::Image, &format!("{node}/reconstruction/image"), &bytes)?;
         }

@@ -1,11 +1,9 @@
 //! One solved observation, as it is recorded: plain numbers.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use thalweg_engine::{Statistics, StopReason};
-use thalweg_task::{Pixels, Seen};
+use thalweg_engine::Answer;
+use thalweg_task::Seen;
 
 /// One solved observation: what was seen, what was found, and what is needed to find it again.
 ///
@@ -28,26 +26,9 @@ pub struct Solve {
     pub fresh: u32,
     /// `[K, Z]`, best hypothesis first.
     pub z: Vec<f32>,
-    /// Joint positions `[K, J]`, radians or metres; empty when the task has no joints.
-    pub joints: Vec<f64>,
-    /// Points `[K, P, 3]`, metres in the task's frame; empty when the task has no points.
-    pub points: Vec<f64>,
-    /// The image of the best hypothesis, where the task renders one; written for whoever looks, not read back.
-    pub image: Option<Pixels>,
-    /// `[K]`, what was minimised, the prior included; rising.
-    pub losses: Vec<f64>,
-    /// `[K]`, sums to one.
-    pub weights: Vec<f64>,
-    /// Identity of the landscape.
-    pub theta: String,
-    /// Identity of the amortised start; empty when there was none.
-    pub start: String,
-    /// What it has cost.
-    pub statistics: Statistics,
-    /// Why it ended.
-    pub stop: Option<StopReason>,
-    /// Time that the budget ruled over.
-    pub took: Duration,
+    /// What was found, best hypothesis first. Of its images only the first is written, for whoever looks; none is
+    /// read back.
+    pub answer: Answer,
     /// Every step, where that was asked for.
     pub trace: Option<Trace>,
 }

@@ -45,7 +45,7 @@ impl Summary {
             self.start = if self.solves == 0 { seconds } else { self.start.min(seconds) };
             self.end = self.end.max(seconds);
             self.solves += 1;
-            *self.thetas.entry(solve.theta).or_default() += 1;
+            *self.thetas.entry(solve.answer.landscape).or_default() += 1;
         }
         for (topic, count) in reader.topics() {
             *self.topics.entry(topic.clone()).or_default() += count;

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 
 use super::segment::{Disk, Sync};
 use super::*;
-use thalweg_engine::{Statistics, StopReason};
+use thalweg_engine::{Answer, Statistics, StopReason};
 
 /// Longest wait for what must happen; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,17 +53,24 @@ fn solve(index: u64) -> Solve {
         before: if index == 1 { Before::Cold } else { Before::Warm(Warm { z: vec![0.5; 4], loss: vec![1.0, 2.0] }) },
         fresh: 1,
         z: (0..4).map(|place| number(place) as f32).collect(),
-        joints: (0..4).map(number).collect(),
-        points: (0..6).map(number).collect(),
-        image: None,
+        answer: answer(&number),
+        trace: None,
+    }
+}
+
+/// Two hypotheses of two joints and a point.
+fn answer(number: &dyn Fn(u64) -> f64) -> Answer {
+    Answer {
+        joints: vec![vec![number(0), number(1)], vec![number(2), number(3)]],
+        points: vec![vec![[number(0), number(1), number(2)]], vec![[number(3), number(4), number(5)]]],
+        images: Vec::new(),
         losses: vec![number(3).abs(), 2.0],
         weights: vec![0.75, 0.25],
-        theta: "identity".to_owned(),
+        landscape: "identity".to_owned(),
         start: String::new(),
         statistics: Statistics { steps: 3, evaluations: 4, diverged: 0 },
         stop: Some(StopReason::Deadline),
         took: Duration::from_micros(1234),
-        trace: None,
     }
 }
 
@@ -151,7 +158,8 @@ fn an_image_that_was_found_is_written_as_it_is_published() {
     let folder = tempfile::tempdir().expect("a folder");
     let recorder = Recorder::start(options(folder.path())).expect("a thread");
     recorder.begin(setup());
-    recorder.put(Box::new(Solve { image: Some(image), ..solve(1) }));
+    let found = solve(1);
+    recorder.put(Box::new(Solve { answer: Answer { images: vec![Arc::new(image)], ..found.answer.clone() }, ..found }));
     let (solves, damage) = read(&recorder.save().expect("there is a disk"));
     assert_eq!((solves.len(), damage), (1, Damage::default()));
     assert_same(&solves[0], &solve(1));
@@ -477,15 +485,18 @@ proptest! {
     fn messages_are_read_as_they_were_written(
         k in 1usize..5, z in 1usize..4, steps in 0usize..4,
         values in proptest::collection::vec(-1e3f64..1e3, 100), nanos in 0i64..i64::from(u32::MAX) * 1_000_000_000 / 2,
-        frame in "[a-z\u{e4}]{0,9}", theta in "[ -~]{0,20}",
+        frame in "[a-z\u{e4}]{0,9}", landscape in "[ -~]{0,20}",
     ) {
         let take = |count: usize| values.iter().cycle().take(count).copied().collect::<Vec<f64>>();
         let single = |count: usize| take(count).iter().map(|value| *value as f32).collect::<Vec<f32>>();
         let trace = Trace { z: single((steps + 1) * k * z), loss: take((steps + 1) * k) };
         let image = Pixels { channels: k as u32, height: z as u32, width: 2, data: single(k * z * 2) };
+        let joints = take(k * 2).chunks(2).map(<[f64]>::to_vec).collect();
+        let points = take(k * 3).as_chunks().0.iter().map(|point| vec![*point]).collect();
+        let found = solve(9);
+        let answer = Answer { joints, points, losses: take(k), weights: take(k), landscape, ..found.answer };
         let written = Solve {
-            stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, theta, z: single(k * z), losses: take(k), weights: take(k),
-            joints: take(k * 2), points: take(k * 3), ..solve(9)
+            stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };
         prop_assert_eq!(&message::read_solve(&message::solve(&written, &written.before)).expect("whole"),
             &Solve { seen: Seen::default(), ..written.clone() });

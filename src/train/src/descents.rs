@@ -15,7 +15,7 @@ use thalweg_task::numbers;
 
 /// What descents start with: S of them towards each of G observations.
 #[derive(Debug)]
-pub(super) struct Aim {
+pub(super) struct DescentTargets {
     /// Rows of the observations, `[G]`.
     pub(super) rows: Tensor,
     /// What the descents see, `G * S` rows; those towards one observation see the same of it.
@@ -24,7 +24,7 @@ pub(super) struct Aim {
     pub(super) seed: u64,
 }
 
-impl Aim {
+impl DescentTargets {
     /// Draws observations, gaps and a seed.
     pub(super) fn draw(
         options: &CollectionOptions,
@@ -63,6 +63,8 @@ impl Aim {
             optimizer: Optimizer::Adam(AdamConfig { rate: options.rate_z, ..AdamConfig::default() }),
             warm_start: false,
             fresh: 0,
+            // What is learned is to explain what was seen, and nothing beside it.
+            prior_weight: 0.0,
             seed: self.seed,
             // As many as the updates have; a collection is the same with any number.
             threads: usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1),

@@ -54,7 +54,7 @@ pub enum TrainError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    Weights(#[from] NnError),
+    Weights(NnError),
     /// The task refused something.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -64,6 +64,15 @@ pub enum TrainError {
     /// The landscape could not be built.
     #[error(transparent)]
     Landscape(#[from] LandscapeError),
+}
+
+impl From<NnError> for TrainError {
+    fn from(error: NnError) -> Self {
+        match error {
+            NnError::OtherTraining { path, what, expected, got } => Self::OtherTraining { path, what, expected, got },
+            error => Self::Weights(error),
+        }
+    }
 }
 
 impl TrainError {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 use thalweg_task::Observation;
 
-use super::descents::{Aim, loss_of_rows};
+use super::descents::{DescentTargets, loss_of_rows};
 use super::logged::Habits;
 use super::{CollectionOptions, Load, MaskOptions, Masks, TrainError};
 use thalweg_engine::EngineError;
@@ -185,10 +185,10 @@ fn descend(
     let Habits { rate, steps, hypotheses } = terms.habits;
     let options = CollectionOptions { rate_z: rate, best_of: hypotheses, ..CollectionOptions::default() };
     let masks = Masks::new(&terms.masks, spec);
-    let aim = Aim::at(&index, &options, &obs, &masks, &mut StdRng::seed_from_u64(SEED));
+    let targets = DescentTargets::at(&index, &options, &obs, &masks, &mut StdRng::seed_from_u64(SEED));
     let target = task.encode(&obs.select_rows(&index))?;
-    let mut engine = aim.engine(&options, task, landscape.shallow_clone())?;
-    engine.begin(&aim.seen)?;
+    let mut engine = targets.engine(&options, task, landscape.shallow_clone())?;
+    engine.begin(&targets.seen)?;
     let mut curve = Vec::new();
     for step in 0..=terms.curve.max(steps) {
         if step > 0 {

@@ -6,12 +6,12 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use serde::Serialize;
-use tch::{Kind, Tensor};
-use thalweg_nn::weights::{self, Weights};
-use thalweg_nn::{AdamW, AdamWConfig, Perceptron};
+use tch::{Device, Kind, Tensor};
+use thalweg_nn::weights::Weights;
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial};
 use thalweg_task::{Kinds, Observation, Task, TaskSpec};
 
-use super::checkpoint::Bond;
+use super::checkpoint::binding;
 use super::observations::hide;
 use super::{Data, MaskOptions, Masks, TrainError};
 use thalweg_engine::landscape::{Landscape, SLOPE};
@@ -21,7 +21,7 @@ use thalweg_engine::start::{Start, StartShape, features, inputs, readings};
 const LEAST_LOSS: f64 = 1e-6;
 
 /// Steps over which the rate rises.
-const WARM_UP: f64 = 500.0;
+const WARM_UP: u32 = 500;
 
 /// What a training of a start is told.
 #[derive(Clone, Debug, Serialize)]
@@ -117,24 +117,16 @@ pub fn train_start(
     }
     let validation = held_out.select_rows(&spread(held_out.rows(), options.validation_rows, spec.device));
     let shape = shape(options, spec, &data.training, landscape.dim());
-    let bond = Bond::new("start", options, spec, &data, landscape);
-    let observations = [&data.training, &validation];
-    let mut training = Training::start(options, (task, landscape), observations, bond, shape)?;
-    while training.optimizer.steps() < options.steps {
-        let update = training.step()?;
-        let done = training.optimizer.steps();
-        if done % options.validate_every == 0 || done == options.steps {
-            let progress = training.validate(update)?;
-            if !update.is_finite() {
-                return Err(TrainError::NotFinite { buffer: done as u32, loss: update, rate: options.rate });
-            }
-            training.keep()?;
-            if !report(&progress) {
-                break;
-            }
-        }
-    }
-    Ok(Start::new(network(&training.optimizer.averaged())?, shape)?)
+    let checkpoint = options.checkpoint.as_ref();
+    let rounds = Training {
+        seed: options.seed,
+        report_every: options.validate_every.unsigned_abs().into(),
+        checkpoint: checkpoint.map(|path| Checkpoint::new(path, binding("start", options, spec, &data, landscape))),
+    };
+    let mut learner = StartLearner::untrained(options, (task, landscape), [&data.training, &validation], shape)?;
+    rounds.resume(&mut learner)?;
+    rounds.run(&mut learner, report)?;
+    Ok(Start::new(network(&learner.optimizer.averaged())?, shape)?)
 }
 
 /// Reads no kind that the observations lack, where there is a choice.
@@ -145,56 +137,32 @@ fn shape(options: &StartOptions, spec: &TaskSpec, training: &Observation, z: i64
     StartShape { reads, inputs: inputs(spec, reads), code: options.code, hidden: options.hidden, z }
 }
 
-/// Everything that survives a step.
-struct Training<'a> {
+/// A network that learns, a step in each round.
+struct StartLearner<'a> {
     options: &'a StartOptions,
     task: &'a dyn Task,
     landscape: &'a Landscape,
     /// To train on and to judge on.
     observations: [&'a Observation; 2],
     masks: Masks,
-    bond: Bond,
     network: Perceptron,
     reads: Kinds,
     optimizer: AdamW,
 }
 
-impl<'a> Training<'a> {
-    fn start(
+impl<'a> StartLearner<'a> {
+    fn untrained(
         options: &'a StartOptions,
         (task, landscape): (&'a dyn Task, &'a Landscape),
         observations: [&'a Observation; 2],
-        bond: Bond,
         shape: StartShape,
     ) -> Result<Self, TrainError> {
+        let (spec, mut random) = (task.spec(), StdRng::seed_from_u64(options.seed));
+        let drawn = initial::linear(&shape.widths(), &mut random, (spec.kind, spec.device));
         let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
-        let mut optimizer = AdamW::new(untrained(shape, options.seed, task.spec()), config);
-        if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
-            let file = Weights::open(path, task.spec().kind, task.spec().device)?;
-            bond.check(&file)?;
-            optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
-        }
-        let network = network(optimizer.parameters())?;
-        let masks = Masks::new(&options.masks, task.spec());
-        let reads = shape.reads;
-        Ok(Self { options, task, landscape, observations, masks, bond, network, reads, optimizer })
-    }
-
-    /// Descends once on random observations; returns the loss.
-    fn step(&mut self) -> Result<f64, TrainError> {
-        let options = self.options;
-        // Seeded by the step, so that a resumed training draws what an unbroken one would have.
-        let mut random =
-            StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(self.optimizer.steps() as u64));
-        let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.observations[0].rows())).collect();
-        let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
-        let complete = self.observations[0].select_rows(&rows);
-        let losses = self.losses(&self.network, &complete, &mut random)?;
-        let first = losses.select(1, 0).mean(Kind::Float);
-        let best = losses.min_dim(1, false).0.mean(Kind::Float);
-        let loss = (first + best * options.diversity) / (1.0 + options.diversity);
-        self.optimizer.descend(&loss, self.rate());
-        Ok(loss.double_value(&[]))
+        let optimizer = AdamW::new(initial::leaves(drawn), config);
+        let (network, masks) = (network(optimizer.parameters())?, Masks::new(&options.masks, spec));
+        Ok(Self { options, task, landscape, observations, masks, network, reads: shape.reads, optimizer })
     }
 
     /// Roots of the losses of S codes for each observation, `[O, S]`; the first code is zero.
@@ -217,12 +185,48 @@ impl<'a> Training<'a> {
         let (spec, samples, dim) = (self.task.spec(), self.options.samples.max(1) as i64, self.options.code);
         let drawn: Vec<f32> = (0..rows * samples * dim).map(|_| random.sample(StandardNormal)).collect();
         let codes = Tensor::from_slice(&drawn).view([rows, samples, dim]);
-        let first = Tensor::arange(samples, (Kind::Int64, tch::Device::Cpu)).eq(0).view([1, -1, 1]);
+        let first = Tensor::arange(samples, (Kind::Int64, Device::Cpu)).eq(0).view([1, -1, 1]);
         codes.masked_fill(&first, 0.0).view([-1, dim]).to_kind(spec.kind).to_device(spec.device)
     }
 
+    fn rate(&self) -> f64 {
+        let steps = u64::try_from(self.options.steps).unwrap_or_default();
+        CosineRate { peak: self.options.rate, end: 0.01, warm_up: WARM_UP, steps }.at(self.rounds())
+    }
+}
+
+impl Learner for StartLearner<'_> {
+    type Progress = StartProgress;
+    type Error = TrainError;
+
+    fn place(&self) -> (Kind, Device) {
+        (self.task.spec().kind, self.task.spec().device)
+    }
+
+    fn rounds(&self) -> u64 {
+        self.optimizer.steps() as u64
+    }
+
+    fn is_over(&self) -> bool {
+        self.optimizer.steps() >= self.options.steps
+    }
+
+    /// Descends once on random observations.
+    fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
+        let options = self.options;
+        let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.observations[0].rows())).collect();
+        let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
+        let complete = self.observations[0].select_rows(&rows);
+        let losses = self.losses(&self.network, &complete, random)?;
+        let first = losses.select(1, 0).mean(Kind::Float);
+        let best = losses.min_dim(1, false).0.mean(Kind::Float);
+        let loss = (first + best * options.diversity) / (1.0 + options.diversity);
+        self.optimizer.descend(&loss, self.rate());
+        Ok(loss.double_value(&[]))
+    }
+
     /// Judges the averaged weights on the validation observations, always with the same gaps and codes.
-    fn validate(&self, update: f64) -> Result<StartProgress, TrainError> {
+    fn judge(&mut self, update: f64) -> Result<StartProgress, TrainError> {
         let _no_grad = tch::no_grad_guard();
         let averaged = network(&self.optimizer.averaged())?;
         let mut random = StdRng::seed_from_u64(self.options.seed);
@@ -232,42 +236,28 @@ impl<'a> Training<'a> {
         Ok(StartProgress { step: self.optimizer.steps(), update, first, best })
     }
 
-    fn rate(&self) -> f64 {
-        let step = f64::from(self.optimizer.steps());
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * step / f64::from(self.options.steps.max(1))).cos());
-        self.options.rate * ((step + 1.0) / WARM_UP).min(1.0) * (0.01 + 0.99 * cosine)
+    fn diverged(&self, loss: f64) -> TrainError {
+        TrainError::NotFinite { buffer: self.optimizer.steps() as u32, loss, rate: self.options.rate }
     }
 
-    fn keep(&self) -> thalweg_nn::Result<()> {
-        let Some(path) = &self.options.checkpoint else { return Ok(()) };
-        let mut metadata = self.bond.metadata();
-        metadata.push(("updates", self.optimizer.steps().to_string()));
-        weights::save(path, &self.optimizer.named("optimizer"), &metadata)
+    fn state(&self) -> State {
+        State {
+            tensors: self.optimizer.named("optimizer"),
+            metadata: vec![("updates", self.optimizer.steps().to_string())],
+        }
+    }
+
+    fn restore(&mut self, file: &Weights) -> Result<(), TrainError> {
+        Ok(self.optimizer.restore(file, "optimizer", file.meta("updates")?)?)
     }
 }
 
 fn network(parameters: &[Tensor]) -> thalweg_nn::Result<Perceptron> {
-    let layers = parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
-    Perceptron::new(layers, SLOPE)
-}
-
-/// Draws layers as PyTorch's Linear does; leaves that collect gradients.
-fn untrained(shape: StartShape, seed: u64, spec: &TaskSpec) -> Vec<Tensor> {
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut draw = |size: &[i64], bound: f64| {
-        let values: Vec<f64> = (0..size.iter().product::<i64>()).map(|_| random.random_range(-bound..bound)).collect();
-        let tensor = Tensor::from_slice(&values).view(size).to_kind(spec.kind).to_device(spec.device);
-        tensor.set_requires_grad(true)
-    };
-    let layer = |width: &[i64]| {
-        let bound = (width[0] as f64).sqrt().recip();
-        [draw(&[width[1], width[0]], bound), draw(&[width[1]], bound)]
-    };
-    shape.widths().windows(2).flat_map(layer).collect()
+    Perceptron::from_parameters(parameters, SLOPE)
 }
 
 /// Spreads `count` rows evenly over `rows`, an index.
-fn spread(rows: i64, count: i64, device: tch::Device) -> Tensor {
+fn spread(rows: i64, count: i64, device: Device) -> Tensor {
     let count = count.clamp(1, rows);
     (Tensor::arange(count, (Kind::Int64, device)) * rows).divide_scalar_mode(count, "floor")
 }

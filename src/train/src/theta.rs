@@ -1,22 +1,22 @@
-//! The loop over buffers.
+//! The training of a landscape, buffer by buffer.
 
 use std::collections::VecDeque;
-use std::path::Path;
 
-use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
-use tch::{Kind, Tensor};
-use thalweg_nn::weights::{self, Weights};
-use thalweg_nn::{AdamW, AdamWConfig, Perceptron};
+use tch::{Device, Kind, Tensor};
+use thalweg_nn::weights::Weights;
+use thalweg_nn::{
+    AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, generator, initial,
+};
 use thalweg_task::{Task, TaskSpec};
 
 use super::buffer::{ReplayBuffer, Trace};
-use super::checkpoint::Bond;
-use super::descents::{Aim, loss_of_best};
+use super::checkpoint::binding;
+use super::descents::{DescentTargets, loss_of_best};
 use super::online::ThroughTheta;
 use super::validation::Validation;
-use super::{Data, Masks, ThetaOptions, TrainError};
+use super::{Data, Masks, ThetaOptions, TrainError, UpdateOptions};
 use thalweg_engine::Cadence;
 use thalweg_engine::landscape::{Landscape, LandscapeError, LandscapeShape, SLOPE};
 
@@ -66,23 +66,23 @@ pub fn train(
             return Err(TrainError::NoObservations { what });
         }
     }
-    let mut training = Training::start(options, load, data)?;
-    while !options.finish && !training.is_over() {
-        let progress = training.one_buffer()?;
-        if !progress.update.is_finite() {
-            let (buffer, loss, rate) = (progress.buffer, progress.update, options.update.rate_theta);
-            return Err(TrainError::NotFinite { buffer, loss, rate });
-        }
-        training.save()?;
-        if !report(&progress) {
-            break;
-        }
-    }
-    training.result()
+    let task = load()?;
+    let initial = first_landscape(options, task.spec())?;
+    let checkpoint = options.checkpoint.as_ref();
+    let rounds = Training {
+        seed: options.seed,
+        report_every: 1,
+        checkpoint: checkpoint
+            .map(|path| Checkpoint::new(path, binding("theta", options, task.spec(), data, &initial))),
+    };
+    let mut learner = ThetaLearner::new(options, load, task, data, &initial)?;
+    rounds.resume(&mut learner)?;
+    rounds.run(&mut learner, report)?;
+    learner.result()
 }
 
-/// Everything that survives a buffer.
-struct Training<'a> {
+/// A landscape that learns, a buffer in each round.
+struct ThetaLearner<'a> {
     options: &'a ThetaOptions,
     load: &'a Load,
     task: Box<dyn Task>,
@@ -93,8 +93,9 @@ struct Training<'a> {
     /// The collections that the next update will see again, oldest first.
     kept: VecDeque<Collection>,
     validation: Option<Validation>,
-    bond: Bond,
     done: u32,
+    /// Mean loss at the first and the last point of the last descents.
+    descents: (f64, f64),
 }
 
 /// The points of one collection, and what makes them anew: a checkpoint keeps that instead.
@@ -104,59 +105,37 @@ struct Collection {
     points: ReplayBuffer,
 }
 
-impl<'a> Training<'a> {
-    fn start(options: &'a ThetaOptions, load: &'a Load, data: &Data) -> Result<Self, TrainError> {
-        let task = load()?;
-        let initial = initial(options, task.spec())?;
-        let bond = Bond::new("theta", options, task.spec(), data, &initial);
+impl<'a> ThetaLearner<'a> {
+    fn new(
+        options: &'a ThetaOptions,
+        load: &'a Load,
+        task: Box<dyn Task>,
+        data: &Data,
+        initial: &Landscape,
+    ) -> Result<Self, TrainError> {
         let (weight_decay, average) = (options.update.weight_decay, options.update.average);
         let config = AdamWConfig { weight_decay, average, ..AdamWConfig::default() };
-        let optimizer = AdamW::new(leaves(&initial), config);
+        let optimizer = AdamW::new(leaves(initial), config);
         let theta = perceptron(optimizer.parameters())?;
         let (data, masks) = (data.on(task.spec()), Masks::new(&options.masks, task.spec()));
         let validation = data.held_out.as_ref().filter(|_| options.validation.every > 0);
         let validation = validation.map(|held_out| Validation::new(options, held_out, &masks, task.as_ref()));
-        let kept = VecDeque::new();
-        let mut training = Self { options, load, task, data, masks, theta, optimizer, kept, validation, bond, done: 0 };
-        if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
-            training.resume(path)?;
-        }
-        Ok(training)
-    }
-
-    fn is_over(&self) -> bool {
-        let patience = self.options.validation.patience;
-        self.done >= self.options.buffers || self.validation.as_ref().is_some_and(|v| v.is_exhausted(patience))
-    }
-
-    /// Collects and updates, then validates where it is time.
-    fn one_buffer(&mut self) -> Result<ThetaProgress, TrainError> {
-        let (aim, mut random) = self.aim(self.done);
-        let (first, last, update) =
-            if self.options.update.online { self.online(&aim, &mut random)? } else { self.offline(&aim, &mut random)? };
-        self.done += 1;
-        let held_out = self.validate()?;
-        let best = self.validation.as_ref().and_then(Validation::best);
-        let (best, best_buffer) = (best.map(|best| best.loss), best.map(|best| best.buffer));
-        Ok(ThetaProgress { buffer: self.done, first, last, update, held_out, best, best_buffer })
+        let (kept, done, descents) = (VecDeque::new(), 0, (f64::NAN, f64::NAN));
+        Ok(Self { options, load, task, data, masks, theta, optimizer, kept, validation, done, descents })
     }
 
     /// Draws what a buffer's descents go towards; the generator then deals the points out.
-    ///
-    /// Seeded by the buffer, so that a resumed training draws what an unbroken one would have.
-    fn aim(&self, buffer: u32) -> (Aim, StdRng) {
+    fn draw(&self, random: &mut StdRng) -> DescentTargets {
         let Self { options, data, masks, task, .. } = self;
-        let mut random = StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(u64::from(buffer)));
-        let aim = Aim::draw(&options.collection, &data.training, task.spec(), masks, &mut random);
-        (aim, random)
+        DescentTargets::draw(&options.collection, &data.training, task.spec(), masks, random)
     }
 
     /// Coordinate descent: z with theta fixed, then theta with z fixed.
     ///
     /// Returns first and last mean loss of the descents, and that of the updates.
-    fn offline(&mut self, aim: &Aim, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
+    fn offline(&mut self, targets: &DescentTargets, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
         let theta = self.optimizer.parameters().iter().map(|tensor| tensor.detach().copy()).collect();
-        let (collection, losses) = self.collect(self.done, theta, aim)?;
+        let (collection, losses) = self.collect(self.done, theta, targets)?;
         self.kept.push_back(collection);
         let visited = self.visited();
         let buffer = ReplayBuffer::joined(visited.iter().chain(self.kept.iter().map(|collection| &collection.points)));
@@ -177,23 +156,28 @@ impl<'a> Training<'a> {
     }
 
     /// Descends from random points with theta as given.
-    fn collect(&self, buffer: u32, theta: Vec<Tensor>, aim: &Aim) -> Result<(Collection, Vec<f64>), TrainError> {
+    fn collect(
+        &self,
+        buffer: u32,
+        theta: Vec<Tensor>,
+        targets: &DescentTargets,
+    ) -> Result<(Collection, Vec<f64>), TrainError> {
         let options = &self.options.collection;
-        let moments = aim.descend(options, (self.load)()?, landscape(&theta)?)?;
+        let moments = targets.descend(options, (self.load)()?, landscape(&theta)?)?;
         let from = usize::from(!options.start_points && moments.z.len() > 1);
-        let points = ReplayBuffer::new(&moments.z[from..], &aim.rows, options.best_of);
+        let points = ReplayBuffer::new(&moments.z[from..], &targets.rows, options.best_of);
         Ok((Collection { buffer, theta, points }, moments.loss))
     }
 
     /// Moves z and theta by turns, step by step: the ablation.
-    fn online(&mut self, aim: &Aim, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
+    fn online(&mut self, targets: &DescentTargets, random: &mut StdRng) -> Result<(f64, f64, f64), TrainError> {
         let (options, theta) = (&self.options.collection, perceptron(self.optimizer.parameters())?);
         let z = self.optimizer.parameters()[0].size()[1];
         let task = ThroughTheta::new((self.load)()?, theta, z);
-        let mut engine = aim.engine(options, Box::new(task), Landscape::identity(z))?;
+        let mut engine = targets.engine(options, Box::new(task), Landscape::identity(z))?;
         let trace = Trace::default();
         engine.add_observer(Cadence::Always, Box::new(trace.clone()));
-        engine.begin(&aim.seen)?;
+        engine.begin(&targets.seen)?;
         let (mut losses, mut updates) = (Vec::new(), Vec::new());
         for step in 0..=options.steps {
             if step > 0 {
@@ -202,7 +186,7 @@ impl<'a> Training<'a> {
             let moments = trace.take();
             losses.extend(moments.loss);
             if step > 0 || options.start_points {
-                let points = ReplayBuffer::new(&moments.z, &aim.rows, options.best_of);
+                let points = ReplayBuffer::new(&moments.z, &targets.rows, options.best_of);
                 for _ in 0..self.options.update.epochs {
                     updates.push(self.update(&points, random)?);
                 }
@@ -232,10 +216,8 @@ impl<'a> Training<'a> {
     }
 
     fn rate(&self) -> f64 {
-        let along = f64::from(self.done) / f64::from(self.options.buffers.max(1));
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
-        let end = self.options.update.rate_end;
-        self.options.update.rate_theta * (end + (1.0 - end) * cosine)
+        let UpdateOptions { rate_theta: peak, rate_end: end, .. } = self.options.update;
+        CosineRate { peak, end, warm_up: 0, steps: u64::from(self.options.buffers) }.at(u64::from(self.done))
     }
 
     /// Measures on held-out observations every so often, and in the end.
@@ -258,42 +240,83 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn save(&self) -> thalweg_nn::Result<()> {
-        let Some(path) = &self.options.checkpoint else { return Ok(()) };
-        let mut metadata = self.bond.metadata();
+    /// The collection of an earlier buffer, made anew by the same descents.
+    fn collect_again(&self, buffer: u32, theta: Vec<Tensor>) -> Result<Collection, TrainError> {
+        let targets = self.draw(&mut generator(self.options.seed, u64::from(buffer)));
+        Ok(self.collect(buffer, theta, &targets)?.0)
+    }
+}
+
+impl Learner for ThetaLearner<'_> {
+    type Progress = ThetaProgress;
+    type Error = TrainError;
+
+    fn place(&self) -> (Kind, Device) {
+        (self.task.spec().kind, self.task.spec().device)
+    }
+
+    fn rounds(&self) -> u64 {
+        u64::from(self.done)
+    }
+
+    fn is_over(&self) -> bool {
+        let patience = self.options.validation.patience;
+        let is_exhausted = self.validation.as_ref().is_some_and(|validation| validation.is_exhausted(patience));
+        self.options.finish || self.done >= self.options.buffers || is_exhausted
+    }
+
+    /// Collects and updates.
+    fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
+        let targets = self.draw(random);
+        let (first, last, update) =
+            if self.options.update.online { self.online(&targets, random)? } else { self.offline(&targets, random)? };
+        self.done += 1;
+        self.descents = (first, last);
+        Ok(update)
+    }
+
+    /// Validates where it is time.
+    fn judge(&mut self, update: f64) -> Result<ThetaProgress, TrainError> {
+        let held_out = self.validate()?;
+        let best = self.validation.as_ref().and_then(Validation::best);
+        let (best, best_buffer) = (best.map(|best| best.loss), best.map(|best| best.buffer));
+        let (first, last) = self.descents;
+        Ok(ThetaProgress { buffer: self.done, first, last, update, held_out, best, best_buffer })
+    }
+
+    fn diverged(&self, loss: f64) -> TrainError {
+        TrainError::NotFinite { buffer: self.done, loss, rate: self.options.update.rate_theta }
+    }
+
+    fn state(&self) -> State {
         let mut tensors = self.optimizer.named("optimizer");
-        let kept: Vec<u32> = self.kept.iter().map(|collection| collection.buffer).collect();
         for Collection { buffer, theta, .. } in &self.kept {
             tensors.extend(theta.iter().enumerate().map(|(index, t)| (kept_name(*buffer, index), t.shallow_clone())));
         }
+        let mut metadata = vec![
+            ("buffers", self.done.to_string()),
+            ("updates", self.optimizer.steps().to_string()),
+            ("kept", self.kept.len().to_string()),
+        ];
         if let Some(validation) = &self.validation {
             tensors.extend(validation.named());
             metadata.extend(validation.metadata());
         }
-        metadata.extend([
-            ("buffers", self.done.to_string()),
-            ("updates", self.optimizer.steps().to_string()),
-            ("kept", kept.len().to_string()),
-        ]);
-        weights::save(path, &tensors, &metadata)
+        State { tensors, metadata }
     }
 
-    /// Takes a checkpoint up; the points of kept collections are made anew, by the same descents.
-    fn resume(&mut self, path: &Path) -> Result<(), TrainError> {
-        let spec = self.task.spec();
-        let file = Weights::open(path, spec.kind, spec.device)?;
-        self.bond.check(&file)?;
-        self.optimizer.restore(&file, "optimizer", file.meta("updates")?)?;
+    /// The points of kept collections are not in a checkpoint, for they can be made anew.
+    fn restore(&mut self, file: &Weights) -> Result<(), TrainError> {
+        self.optimizer.restore(file, "optimizer", file.meta("updates")?)?;
         self.done = file.meta("buffers")?;
         if let Some(validation) = &mut self.validation {
-            validation.restore(&file, self.optimizer.parameters())?;
+            validation.restore(file, self.optimizer.parameters())?;
         }
         let kept: u32 = file.meta("kept")?;
         for buffer in self.done.saturating_sub(kept)..self.done {
             let like = self.optimizer.parameters().iter().enumerate();
             let theta = like.map(|(index, like)| file.tensor(&kept_name(buffer, index), &like.size()));
-            let theta = theta.collect::<Result<Vec<_>, _>>()?;
-            let (collection, _) = self.collect(buffer, theta, &self.aim(buffer).0)?;
+            let collection = self.collect_again(buffer, theta.collect::<Result<Vec<_>, _>>()?)?;
             self.kept.push_back(collection);
         }
         Ok(())
@@ -313,7 +336,7 @@ fn last(losses: &[f64]) -> f64 {
 }
 
 /// The landscape that training starts from.
-fn initial(options: &ThetaOptions, spec: &TaskSpec) -> Result<Landscape, LandscapeError> {
+fn first_landscape(options: &ThetaOptions, spec: &TaskSpec) -> Result<Landscape, LandscapeError> {
     if let Some(path) = &options.start {
         return Landscape::trained(path, spec);
     }
@@ -324,12 +347,11 @@ fn initial(options: &ThetaOptions, spec: &TaskSpec) -> Result<Landscape, Landsca
 /// The weights of a landscape as leaves that collect gradients.
 fn leaves(landscape: &Landscape) -> Vec<Tensor> {
     let parameters = landscape.perceptron().map(Perceptron::parameters).unwrap_or_default();
-    parameters.iter().map(|tensor| tensor.copy().set_requires_grad(true)).collect()
+    initial::leaves(parameters.iter().map(Tensor::copy).collect())
 }
 
 fn perceptron(parameters: &[Tensor]) -> thalweg_nn::Result<Perceptron> {
-    let layers = parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
-    Perceptron::new(layers, SLOPE)
+    Perceptron::from_parameters(parameters, SLOPE)
 }
 
 fn landscape(parameters: &[Tensor]) -> Result<Landscape, TrainError> {

@@ -6,7 +6,7 @@ use tch::Tensor;
 use thalweg_nn::weights::Weights;
 use thalweg_task::{Observation, Task, TaskError};
 
-use super::descents::{Aim, loss_of_best};
+use super::descents::{DescentTargets, loss_of_best};
 use super::{Masks, ThetaOptions, TrainError};
 use thalweg::clock::ManualClock;
 use thalweg_engine::Budget;
@@ -30,7 +30,7 @@ pub(super) struct Best {
 /// Judges averages of theta on held-out observations.
 #[derive(Debug)]
 pub(super) struct Validation {
-    aim: Aim,
+    targets: DescentTargets,
     complete: Observation,
     best: Option<Best>,
     /// Validations since the best one.
@@ -43,8 +43,9 @@ impl Validation {
         let (all, rows) = (held_out.rows(), held_out.rows().min(options.validation.rows as i64));
         let index: Vec<i64> = (0..rows).map(|row| row * all / rows).collect();
         let index = Tensor::from_slice(&index).to_device(task.spec().device);
-        let aim = Aim::at(&index, &options.collection, held_out, masks, &mut StdRng::seed_from_u64(SEED));
-        Self { complete: held_out.select_rows(&index), aim, best: None, stale: 0 }
+        let targets =
+            DescentTargets::at(&index, &options.collection, held_out, masks, &mut StdRng::seed_from_u64(SEED));
+        Self { complete: held_out.select_rows(&index), targets, best: None, stale: 0 }
     }
 
     /// Descends as training does and compares the ends with the complete observations.
@@ -58,9 +59,9 @@ impl Validation {
     ) -> Result<f64, TrainError> {
         let collection = &options.collection;
         let target = task.encode(&self.complete)?;
-        let mut engine = self.aim.engine(collection, task, landscape)?;
+        let mut engine = self.targets.engine(collection, task, landscape)?;
         let budget = Budget::of_steps(collection.steps);
-        let y_hat = engine.solve(&self.aim.seen, &budget, &ManualClock::default())?.y_hat.shallow_clone();
+        let y_hat = engine.solve(&self.targets.seen, &budget, &ManualClock::default())?.y_hat.shallow_clone();
         let loss = tch::no_grad(|| loss_of_best(engine.task(), &y_hat, &target, collection.best_of))?;
         Ok(loss.double_value(&[]))
     }

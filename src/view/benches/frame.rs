@@ -10,7 +10,8 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use thalweg_node::watch::Sight;
+use thalweg_engine::Answer;
+use thalweg_node::display::ShownAnswer;
 use thalweg_view::body::{Model, Posture};
 use thalweg_view::headless::Studio;
 
@@ -23,25 +24,28 @@ fn human() -> Model {
 }
 
 /// Eight bodies that differ, and points all around them.
-fn sight(model: &Model, random: &mut StdRng) -> Sight {
+fn shown(model: &Model, random: &mut StdRng) -> ShownAnswer {
     let joints = model.joints().len();
     let pose = |random: &mut StdRng| (0..joints).map(|_| random.random_range(-0.4..0.4)).collect();
     let points = (0..POINTS).map(|_| std::array::from_fn(|_| random.random_range(-1.0..1.0))).collect();
-    Sight {
+    ShownAnswer {
         names: model.joints().to_vec().into(),
-        joints: (0..HYPOTHESES).map(|_| pose(random)).collect(),
+        answer: Answer {
+            joints: (0..HYPOTHESES).map(|_| pose(random)).collect(),
+            weights: vec![1.0 / HYPOTHESES as f64; HYPOTHESES],
+            losses: vec![0.01; HYPOTHESES],
+            ..Answer::default()
+        },
         observed: (0..joints).map(|joint| joint % 3 > 0).collect(),
         hypotheses: HYPOTHESES,
-        weights: vec![1.0 / HYPOTHESES as f64; HYPOTHESES],
-        losses: vec![0.01; HYPOTHESES],
         points,
-        ..Sight::default()
+        ..ShownAnswer::default()
     }
 }
 
 fn frame(criterion: &mut Criterion) {
     let (model, mut random) = (human(), StdRng::seed_from_u64(1));
-    let sights: Vec<_> = (0..16).map(|_| Arc::new(sight(&model, &mut random))).collect();
+    let answers: Vec<_> = (0..16).map(|_| Arc::new(shown(&model, &mut random))).collect();
     let mut studio = match Studio::open((960, 540), 1.0, Some(model)) {
         Ok(studio) => studio,
         Err(error) => return eprintln!("SKIPPED: {error:#}"),
@@ -49,8 +53,8 @@ fn frame(criterion: &mut Criterion) {
     let mut count = 0u32;
     let mut next = |studio: &mut Studio| {
         count += 1;
-        let sight = Arc::clone(&sights[count as usize % sights.len()]);
-        studio.stage_mut().show(sight, Duration::from_millis(33) * count);
+        let shown = Arc::clone(&answers[count as usize % answers.len()]);
+        studio.stage_mut().show(shown, Duration::from_millis(33) * count);
     };
     let mut group = criterion.benchmark_group("view");
     group.sample_size(20).measurement_time(Duration::from_secs(6));
@@ -83,15 +87,15 @@ fn memory(_criterion: &mut Criterion) {
 /// Draws small pictures, for the time that they take.
 fn measure_memory() {
     let (model, mut random) = (human(), StdRng::seed_from_u64(1));
-    let sights: Vec<_> = (0..16).map(|_| Arc::new(sight(&model, &mut random))).collect();
+    let answers: Vec<_> = (0..16).map(|_| Arc::new(shown(&model, &mut random))).collect();
     let Ok(mut studio) = Studio::open((320, 180), 1.0, Some(model)) else { return };
     let mut before = 0.0;
     for count in 0..WARM_UP + PICTURES {
         if count == WARM_UP {
             before = resident();
         }
-        let sight = Arc::clone(&sights[count as usize % sights.len()]);
-        studio.stage_mut().show(sight, Duration::from_millis(33) * count);
+        let shown = Arc::clone(&answers[count as usize % answers.len()]);
+        studio.stage_mut().show(shown, Duration::from_millis(33) * count);
         studio.draw();
     }
     println!("memory: {before:.0} MiB after {WARM_UP} pictures, {:+.1} MiB after {PICTURES} more", resident() - before);

@@ -105,8 +105,8 @@ pub fn shoot(
     let period = Duration::from_secs_f64(shots.rate.recip());
     let (mut film, mut due, mut count) = (None, shots.at, 0u32);
     for timed in stream {
-        let (at, sight) = timed?;
-        studio.stage.show(sight, at);
+        let (at, shown) = timed?;
+        studio.stage.show(shown, at);
         studio.stage.choose(isize::try_from(shots.chosen)? - isize::try_from(studio.stage.chosen())?);
         if at < due {
             continue;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use kiss3d::scene::SceneNode2d;
 use kiss3d::window::Window;
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 use crate::pace::Pace;
 use crate::palette;
@@ -44,7 +44,7 @@ pub struct Mode {
 #[derive(Clone, Copy)]
 pub struct Told<'a> {
     /// The answer that is shown; none before the first.
-    pub sight: Option<&'a Sight>,
+    pub shown: Option<&'a ShownAnswer>,
     /// The hypothesis that is drawn as the body.
     pub chosen: usize,
     /// How the stream flows.
@@ -110,7 +110,7 @@ fn status(sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
     if let Some(length) = mode.filming {
         lines.push(format!("recording a GIF, {:.1} s", length.as_secs_f64()));
     }
-    if told.sight.is_none() {
+    if told.shown.is_none() {
         lines.push(format!("waiting for {}", mode.source));
     } else if mode.silence > SILENCE && !mode.is_paused {
         lines.push(format!("nothing for {:.0} s", mode.silence.as_secs_f64()));

@@ -1,7 +1,7 @@
 //! Shows what a node finds: the body, its other possibilities, and how well the solver does.
 //!
 //! ```text
-//! topics, a recording, the demo ──> Sight ──[latest wins]──> Stage: Scene + Hud ──> window, or off-screen ──> PNG, GIF
+//! topics, a recording, the demo ──> ShownAnswer ──[latest wins]──> Stage: Scene + Hud ──> window, or off-screen ──> PNG, GIF
 //! ```
 //!
 //! [`body`] places any URDF, [`scene`] and [`hud`] draw with kiss3d, [`graphics`] finds a card that works.

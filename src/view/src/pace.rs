@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 /// Time over which the rate is counted.
 const RATE_WINDOW: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub struct Pace {
 
 impl Pace {
     /// Notes an answer that came at a time.
-    pub fn note(&mut self, at: Duration, sight: &Sight) {
+    pub fn note(&mut self, at: Duration, shown: &ShownAnswer) {
         if self.arrivals.back().is_some_and(|last| at < *last) {
             // A recording that begins again, or a clock that was set.
             *self = Self::default();
@@ -37,12 +37,12 @@ impl Pace {
         while self.arrivals.front().is_some_and(|first| at - *first > RATE_WINDOW) {
             self.arrivals.pop_front();
         }
-        self.has_latency = sight.latency.is_some();
-        self.latencies.push_back(sight.latency.unwrap_or(sight.took));
+        self.has_latency = shown.latency.is_some();
+        self.latencies.push_back(shown.latency.unwrap_or(shown.answer.took));
         if self.latencies.len() > LATENCIES {
             self.latencies.pop_front();
         }
-        if let Some(loss) = sight.losses.first().copied().filter(|loss| loss.is_finite()) {
+        if let Some(loss) = shown.answer.losses.first().copied().filter(|loss| loss.is_finite()) {
             self.losses.push_back((at, loss));
         }
         while self.losses.front().is_some_and(|(then, _)| at - *then > HISTORY) || self.losses.len() > POINTS {
@@ -80,10 +80,13 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use thalweg_engine::Answer;
+
     use super::*;
 
-    fn sight(millis: u64, loss: f64) -> Sight {
-        Sight { latency: Some(Duration::from_millis(millis)), losses: vec![loss], ..Sight::default() }
+    fn shown(millis: u64, loss: f64) -> ShownAnswer {
+        let answer = Answer { losses: vec![loss], ..Answer::default() };
+        ShownAnswer { latency: Some(Duration::from_millis(millis)), answer, ..ShownAnswer::default() }
     }
 
     #[test]
@@ -91,7 +94,7 @@ mod tests {
         let mut pace = Pace::default();
         assert!(pace.rate().is_none() && pace.latency(0.5).is_none());
         for index in 0..1500u64 {
-            pace.note(Duration::from_millis(10 * index), &sight(1 + index % 100, index as f64));
+            pace.note(Duration::from_millis(10 * index), &shown(1 + index % 100, index as f64));
         }
         assert!((pace.rate().expect("many") - 100.0).abs() < 1e-9);
         let of = |share| pace.latency(share).expect("many").as_millis();
@@ -103,8 +106,8 @@ mod tests {
     #[test]
     fn a_recording_that_begins_again_starts_anew() {
         let mut pace = Pace::default();
-        pace.note(Duration::from_secs(5), &sight(1, 1.0));
-        pace.note(Duration::ZERO, &sight(1, f64::NAN));
+        pace.note(Duration::from_secs(5), &shown(1, 1.0));
+        pace.note(Duration::ZERO, &shown(1, f64::NAN));
         assert_eq!((pace.losses().len(), pace.rate()), (0, None));
     }
 }

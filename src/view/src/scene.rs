@@ -8,7 +8,7 @@ use kiss3d::light::Light;
 use kiss3d::scene::SceneNode3d;
 use kiss3d::window::Window;
 use nalgebra::Isometry3;
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 use crate::body::Model;
 use crate::palette::{self, linear};
@@ -37,17 +37,17 @@ impl Scene {
     }
 
     /// Shows an answer; `chosen` is the hypothesis that is drawn as the body.
-    pub fn show(&mut self, sight: &Sight, chosen: usize) {
+    pub fn show(&mut self, shown: &ShownAnswer, chosen: usize) {
         if let Some(figures) = &mut self.figures {
-            figures.show(sight, chosen);
+            figures.show(shown, chosen);
             self.floor.settle(figures.lowest());
         }
     }
 
     /// Draws what lasts for one picture only: the points that were seen.
-    pub fn draw_points(&self, window: &mut Window, sight: &Sight, scale: f32) {
+    pub fn draw_points(&self, window: &mut Window, shown: &ShownAnswer, scale: f32) {
         let colour = linear(palette::POINTS, 1.0);
-        for &[x, y, z] in sight.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
+        for &[x, y, z] in shown.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
             window.draw_point(Vec3::new(x, y, z), colour, POINT * scale);
         }
     }

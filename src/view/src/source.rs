@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 use tokio::sync::watch::{Receiver, Sender, channel};
 
 pub use demo::{Demo, DemoOptions};
@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_secs(2);
 
 /// An answer and when it came, from the beginning of its stream.
-pub type Timed = (Duration, Arc<Sight>);
+pub type Timed = (Duration, Arc<ShownAnswer>);
 
 /// What the keys ask of a stream.
 #[derive(Debug, Default)]
@@ -72,7 +72,7 @@ pub struct Stream {
     pub control: Arc<Control>,
     player: Option<JoinHandle<()>>,
     #[cfg(feature = "ros")]
-    _follower: Option<thalweg_ros::watch::Follower>,
+    _follower: Option<thalweg_ros::client::follower::Follower>,
 }
 
 /// Waits for the player: what it solves with must not end before it.
@@ -85,7 +85,7 @@ impl Drop for Stream {
 }
 
 impl Stream {
-    /// Follows a node by its topics; see `thalweg_ros::watch::Follower`.
+    /// Follows a node by its topics; see `thalweg_ros::client::follower::Follower`.
     ///
     /// # Errors
     /// As there.
@@ -95,12 +95,12 @@ impl Stream {
         let control = Arc::new(Control::default());
         let (begin, gate) = (Instant::now(), Arc::clone(&control));
         // While paused the newest answer is left where it was; a step lets one through.
-        let put = move |sight| {
+        let put = move |shown| {
             if gate.may_go_on() {
-                sender.send_replace(Some((begin.elapsed(), Arc::new(sight))));
+                sender.send_replace(Some((begin.elapsed(), Arc::new(shown))));
             }
         };
-        let follower = thalweg_ros::watch::Follower::open(target, put)?;
+        let follower = thalweg_ros::client::follower::Follower::open(target, put)?;
         Ok(Self { newest, control, player: None, _follower: Some(follower) })
     }
 
@@ -160,7 +160,7 @@ where
     loop {
         let mut last: Option<(Duration, Instant)> = None;
         for timed in open()? {
-            let (at, sight) = timed?;
+            let (at, shown) = timed?;
             if let Some((before, then)) = last {
                 let pause = at.saturating_sub(before).min(LONGEST);
                 sleep(pause.saturating_sub(then.elapsed()));
@@ -172,7 +172,7 @@ where
                 }
             }
             last = Some((at, Instant::now()));
-            sender.send_replace(Some((at, sight)));
+            sender.send_replace(Some((at, shown)));
             if sender.is_closed() {
                 return Ok(());
             }
@@ -195,7 +195,10 @@ mod tests {
 
     fn clip(count: u64) -> impl Iterator<Item = anyhow::Result<Timed>> {
         (0..count).map(|index| {
-            Ok((Duration::from_millis(index), Arc::new(Sight { stamp_nanos: index as i64, ..Sight::default() })))
+            Ok((
+                Duration::from_millis(index),
+                Arc::new(ShownAnswer { stamp_nanos: index as i64, ..ShownAnswer::default() }),
+            ))
         })
     }
 
@@ -215,7 +218,7 @@ mod tests {
         assert!(stream.control.pause());
         // Whatever was on its way has come by then.
         sleep(Duration::from_millis(60));
-        let stands = stream.take().map_or(wait_for_step(&mut stream), |(_, sight)| sight.stamp_nanos);
+        let stands = stream.take().map_or(wait_for_step(&mut stream), |(_, shown)| shown.stamp_nanos);
         let next = wait_for_step(&mut stream);
         assert_eq!(next, (stands + 1) % 3);
         assert!(!stream.control.pause());

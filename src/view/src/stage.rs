@@ -7,7 +7,7 @@ use kiss3d::camera::{Camera2d, Camera3d, CoordinateSystem2d, FixedView2d, OrbitC
 use kiss3d::glamx::{Vec2, Vec3};
 use kiss3d::post_processing::{Fxaa, PostProcessingEffect};
 use kiss3d::window::Window;
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 use crate::body::Model;
 use crate::film::Picture;
@@ -27,7 +27,7 @@ pub struct Stage {
     /// Smooths edges where a pixel has one sample only.
     smooth: Option<Fxaa>,
     pace: Pace,
-    sight: Option<Arc<Sight>>,
+    shown: Option<Arc<ShownAnswer>>,
     chosen: usize,
     /// What the window does; shown, and set by whoever runs it.
     pub mode: Mode,
@@ -43,23 +43,23 @@ impl Stage {
         let flat = FixedView2d::new(CoordinateSystem2d::TopLeftDown, false);
         let smooth = (window.samples() == 1).then(Fxaa::new);
         let (hud, pace) = (Hud::default(), Pace::default());
-        Self { scene, hud, camera, flat, smooth, pace, sight: None, chosen: 0, mode: Mode::default() }
+        Self { scene, hud, camera, flat, smooth, pace, shown: None, chosen: 0, mode: Mode::default() }
     }
 
     /// Shows an answer that came at a time.
-    pub fn show(&mut self, sight: Arc<Sight>, at: Duration) {
-        self.pace.note(at, &sight);
-        self.chosen = self.chosen.min(sight.joints.len().max(sight.images.len()).saturating_sub(1));
-        self.scene.show(&sight, self.chosen);
-        self.sight = Some(sight);
+    pub fn show(&mut self, shown: Arc<ShownAnswer>, at: Duration) {
+        self.pace.note(at, &shown);
+        self.chosen = self.chosen.min(shown.answer.joints.len().max(shown.answer.images.len()).saturating_sub(1));
+        self.scene.show(&shown, self.chosen);
+        self.shown = Some(shown);
     }
 
     /// Takes the next hypothesis as the body, or the one before.
     pub fn choose(&mut self, step: isize) {
-        let Some(sight) = self.sight.clone() else { return };
-        let last = sight.joints.len().max(sight.images.len()).saturating_sub(1);
+        let Some(shown) = self.shown.clone() else { return };
+        let last = shown.answer.joints.len().max(shown.answer.images.len()).saturating_sub(1);
         self.chosen = self.chosen.saturating_add_signed(step).min(last);
-        self.scene.show(&sight, self.chosen);
+        self.scene.show(&shown, self.chosen);
     }
 
     /// Which hypothesis is the body.
@@ -80,12 +80,12 @@ impl Stage {
 
     /// Draws a picture; `scale` is pixels for each logical pixel. Says whether the window is still open.
     pub fn draw(&mut self, window: &mut Window, scale: f32) -> bool {
-        if let Some(sight) = &self.sight {
-            self.scene.draw_points(window, sight, scale);
+        if let Some(shown) = &self.shown {
+            self.scene.draw_points(window, shown, scale);
         }
         let (labels, trouble) = (self.labels(window), self.scene.trouble());
         let told = Told {
-            sight: self.sight.as_deref(),
+            shown: self.shown.as_deref(),
             chosen: self.chosen,
             pace: &self.pace,
             mode: &self.mode,

@@ -128,9 +128,9 @@ impl<'a> Player<'a> {
         if self.keys(window) {
             return false;
         }
-        if let Some((_, sight)) = self.stream.take() {
+        if let Some((_, shown)) = self.stream.take() {
             self.heard = Instant::now();
-            self.stage.show(sight, self.begin.elapsed());
+            self.stage.show(shown, self.begin.elapsed());
         }
         self.update_mode();
         let scale = window.scale_factor() as f32;

@@ -2,13 +2,13 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-#[path = "pictures/sights.rs"]
-mod sights;
+#[path = "pictures/answers.rs"]
+mod answers;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sights::{human, standing};
+use answers::{human, standing};
 use thalweg_view::headless::Studio;
 
 /// Pictures before memory is measured: pipelines are built and buffers grow in the first ones.
@@ -37,9 +37,9 @@ fn pictures_need_no_more_memory_the_longer_they_are_drawn() {
     let mut before = 0.0;
     for index in 0..WARM_UP + PICTURES {
         let raise = (index as f64 * 0.1).sin();
-        let mut sight = standing(&[raise, raise + 0.3, raise - 0.4], &[0.5, 0.3, 0.2]);
-        sight.points = vec![[raise as f32, 0.0, 0.0]; 500].into();
-        studio.stage_mut().show(Arc::new(sight), Duration::from_millis(33 * index));
+        let mut shown = standing(&[raise, raise + 0.3, raise - 0.4], &[0.5, 0.3, 0.2]);
+        shown.points = vec![[raise as f32, 0.0, 0.0]; 500].into();
+        studio.stage_mut().show(Arc::new(shown), Duration::from_millis(33 * index));
         studio.draw();
         if index == WARM_UP {
             before = resident();

@@ -1,14 +1,14 @@
-//! The training loop of the prior.
+//! The training of the prior.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
-use thalweg_nn::weights::{self, Weights};
-use thalweg_nn::{AdamW, AdamWConfig};
+use thalweg_nn::weights::Weights;
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, State, Training};
 use thalweg_task::TaskError;
 
 use super::{Figures, PoseSet, Vae, measure};
@@ -92,6 +92,12 @@ pub enum TrainError {
     Weights(#[from] TaskError),
 }
 
+impl From<NnError> for TrainError {
+    fn from(error: NnError) -> Self {
+        Self::Weights(error.into())
+    }
+}
+
 /// Trains a prior and returns it with averaged weights.
 ///
 /// `report` is called after every validation; training stops early, keeping its checkpoint, when
@@ -111,47 +117,108 @@ pub fn train(
             return Err(TrainError::NoPoses { what });
         }
     }
-    let device = training.rotations.device();
-    let body = Body::new(Kind::Float, device);
-    let vae = Vae::untrained(&mut StdRng::seed_from_u64(options.seed), device)?;
-    let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
-    let mut optimizer = AdamW::new(vae.parameters(), config);
-    if let Some(path) = options.checkpoint.as_deref().filter(|path| path.exists()) {
-        resume(path, options, &mut optimizer, device).map_err(TaskError::from)?;
-    }
-    while optimizer.steps() < options.steps {
-        let (loss, kl) = step(options, &vae, &body, training, &mut optimizer);
-        let done = optimizer.steps();
-        if done % options.validate_every == 0 || done == options.steps {
-            let progress = progress(&optimizer, &body, validation, &loss, &kl)?;
-            if !progress.loss.is_finite() {
-                return Err(TrainError::NotFinite { step: done, loss: progress.loss, rate: options.rate });
-            }
-            keep(options, &optimizer).map_err(TaskError::from)?;
-            if !report(&progress) {
-                break;
-            }
-        }
-    }
-    Ok(Vae::with_parameters(&optimizer.averaged())?)
+    let mut prior = Prior::untrained(options, training, validation)?;
+    let rounds = options.rounds();
+    rounds.resume(&mut prior)?;
+    rounds.run(&mut prior, report)?;
+    Ok(Vae::with_parameters(&prior.optimizer.averaged())?)
 }
 
-/// Descends once on one random batch; returns loss and divergence as scalars.
-fn step(options: &TrainOptions, vae: &Vae, body: &Body, training: &PoseSet, optimizer: &mut AdamW) -> (Tensor, Tensor) {
-    // Seeded by the step, so that a resumed training draws what an unbroken one would have.
-    let mut random =
-        StdRng::seed_from_u64(options.seed.wrapping_mul(0x9e37_79b9).wrapping_add(optimizer.steps() as u64));
-    let device = training.rotations.device();
-    let index: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..training.len())).collect();
-    let batch = training.select(&Tensor::from_slice(&index).to_device(device));
-    let (mean, log_variance) = vae.encode(&batch.sixd);
-    let noise: Vec<f32> = (0..mean.numel()).map(|_| random.sample(StandardNormal)).collect();
-    let noise = Tensor::from_slice(&noise).view_as(&mean).to_device(device);
-    let reconstructed = vae.decode(&(&mean + (&log_variance * 0.5).exp() * noise));
-    let kl = divergence(&mean, &log_variance);
-    let loss = mismatch(body, &reconstructed, &batch.rotations) + &kl * options.kl_weight;
-    optimizer.descend(&loss, rate_at(options, optimizer.steps()));
-    (loss.detach(), kl.detach())
+impl TrainOptions {
+    fn rounds(&self) -> Training {
+        let binding = vec![("format", "thalweg-body-pose-checkpoint".to_owned()), ("options", resumable(self))];
+        Training {
+            seed: self.seed,
+            report_every: self.validate_every.unsigned_abs().into(),
+            checkpoint: self.checkpoint.as_ref().map(|path| Checkpoint::new(path, binding)),
+        }
+    }
+
+    fn rate_at(&self, step: u64) -> f64 {
+        let steps = u64::try_from(self.steps).unwrap_or_default();
+        CosineRate { peak: self.rate, end: 0.01, warm_up: 500, steps }.at(step)
+    }
+}
+
+/// An autoencoder that learns, a step in each round.
+struct Prior<'a> {
+    options: &'a TrainOptions,
+    training: &'a PoseSet,
+    validation: &'a PoseSet,
+    body: Body,
+    vae: Vae,
+    optimizer: AdamW,
+    /// Divergence of the last batch, a scalar.
+    kl: Tensor,
+}
+
+impl<'a> Prior<'a> {
+    fn untrained(
+        options: &'a TrainOptions,
+        training: &'a PoseSet,
+        validation: &'a PoseSet,
+    ) -> thalweg_task::Result<Self> {
+        let device = training.rotations.device();
+        let vae = Vae::untrained(&mut StdRng::seed_from_u64(options.seed), device)?;
+        let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
+        let optimizer = AdamW::new(vae.parameters(), config);
+        let (body, kl) = (Body::new(Kind::Float, device), Tensor::zeros([], (Kind::Float, device)));
+        Ok(Self { options, training, validation, body, vae, optimizer, kl })
+    }
+}
+
+impl Learner for Prior<'_> {
+    type Progress = Progress;
+    type Error = TrainError;
+
+    fn place(&self) -> (Kind, Device) {
+        (Kind::Float, self.training.rotations.device())
+    }
+
+    fn rounds(&self) -> u64 {
+        self.optimizer.steps() as u64
+    }
+
+    fn is_over(&self) -> bool {
+        self.optimizer.steps() >= self.options.steps
+    }
+
+    /// Descends once on one random batch.
+    fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
+        let device = self.training.rotations.device();
+        let index: Vec<i64> = (0..self.options.batch).map(|_| random.random_range(0..self.training.len())).collect();
+        let batch = self.training.select(&Tensor::from_slice(&index).to_device(device));
+        let (mean, log_variance) = self.vae.encode(&batch.sixd);
+        let noise: Vec<f32> = (0..mean.numel()).map(|_| random.sample(StandardNormal)).collect();
+        let noise = Tensor::from_slice(&noise).view_as(&mean).to_device(device);
+        let reconstructed = self.vae.decode(&(&mean + (&log_variance * 0.5).exp() * noise));
+        let kl = divergence(&mean, &log_variance);
+        let loss = mismatch(&self.body, &reconstructed, &batch.rotations) + &kl * self.options.kl_weight;
+        self.optimizer.descend(&loss, self.options.rate_at(self.rounds()));
+        self.kl = kl.detach();
+        Ok(loss.double_value(&[]))
+    }
+
+    fn judge(&mut self, loss: f64) -> Result<Progress, TrainError> {
+        let averaged = Vae::with_parameters(&self.optimizer.averaged())?;
+        let validation = measure(&averaged, &self.body, self.validation);
+        Ok(Progress { step: self.optimizer.steps(), loss, kl_nats: self.kl.double_value(&[]), validation })
+    }
+
+    fn diverged(&self, loss: f64) -> TrainError {
+        TrainError::NotFinite { step: self.optimizer.steps(), loss, rate: self.options.rate }
+    }
+
+    fn state(&self) -> State {
+        State {
+            tensors: self.optimizer.named("optimizer"),
+            metadata: vec![("step", self.optimizer.steps().to_string())],
+        }
+    }
+
+    fn restore(&mut self, file: &Weights) -> Result<(), TrainError> {
+        Ok(self.optimizer.restore(file, "optimizer", file.meta("step")?)?)
+    }
 }
 
 /// Mean chord of rotations plus weighted mean distance of joints; both first powers, as measured.
@@ -167,46 +234,6 @@ fn mismatch(body: &Body, rotations: &Tensor, truth: &Tensor) -> Tensor {
 fn divergence(mean: &Tensor, log_variance: &Tensor) -> Tensor {
     let each: Tensor = (mean.square() + log_variance.exp() - log_variance - 1.0) * 0.5;
     each.sum_dim_intlist(1, false, Kind::Float).mean(Kind::Float)
-}
-
-fn rate_at(options: &TrainOptions, step: i32) -> f64 {
-    let along = f64::from(step) / f64::from(options.steps.max(1));
-    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
-    let warm_up = (f64::from(step + 1) / 500.0).min(1.0);
-    options.rate * warm_up * (0.01 + 0.99 * cosine)
-}
-
-fn progress(
-    optimizer: &AdamW,
-    body: &Body,
-    validation: &PoseSet,
-    loss: &Tensor,
-    kl: &Tensor,
-) -> Result<Progress, TaskError> {
-    let averaged = Vae::with_parameters(&optimizer.averaged())?;
-    Ok(Progress {
-        step: optimizer.steps(),
-        loss: loss.double_value(&[]),
-        kl_nats: kl.double_value(&[]),
-        validation: measure(&averaged, body, validation),
-    })
-}
-
-fn keep(options: &TrainOptions, optimizer: &AdamW) -> thalweg_nn::Result<()> {
-    let Some(path) = &options.checkpoint else { return Ok(()) };
-    let metadata = [
-        ("format", "thalweg-body-pose-checkpoint".to_owned()),
-        ("options", resumable(options)),
-        ("step", optimizer.steps().to_string()),
-    ];
-    weights::save(path, &optimizer.named("optimizer"), &metadata)
-}
-
-fn resume(path: &Path, options: &TrainOptions, optimizer: &mut AdamW, device: Device) -> thalweg_nn::Result<()> {
-    let file = Weights::open(path, Kind::Float, device)?;
-    file.expect_meta("format", "thalweg-body-pose-checkpoint")?;
-    file.expect_meta("options", &resumable(options))?;
-    optimizer.restore(&file, "optimizer", file.meta("step")?)
 }
 
 /// The options that decide the result; a checkpoint of other ones is refused.

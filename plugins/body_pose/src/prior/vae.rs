@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use rand::Rng;
-use rand::distr::Uniform;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
-use thalweg_nn::Perceptron;
 use thalweg_nn::weights::{self, Weights};
+use thalweg_nn::{Perceptron, initial};
 use thalweg_task::Result;
 
 use crate::rotation::matrix_from_6d;
@@ -46,8 +44,9 @@ impl Vae {
     /// # Errors
     /// None in practice: the widths fit each other.
     pub fn untrained(random: &mut StdRng, device: Device) -> Result<Self> {
-        let encoder = Perceptron::new(draw(&encoder_widths(), random, device), SLOPE)?;
-        let decoder = Perceptron::new(draw(&decoder_widths(), random, device), SLOPE)?;
+        let mut draw = |widths: &[i64]| initial::leaves(initial::linear_single(widths, random, device));
+        let encoder = Perceptron::from_parameters(&draw(&encoder_widths()), SLOPE)?;
+        let decoder = Perceptron::from_parameters(&draw(&decoder_widths()), SLOPE)?;
         Ok(Self { encoder, decoder })
     }
 
@@ -86,11 +85,10 @@ impl Vae {
     /// # Errors
     /// [`thalweg_task::TaskError::Shape`] when they do not fit.
     pub fn with_parameters(parameters: &[Tensor]) -> Result<Self> {
-        let pairs: Vec<_> =
-            parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();
-        let mut encoder = pairs;
-        let decoder = encoder.split_off(encoder_widths().len() - 1);
-        Ok(Self { encoder: Perceptron::new(encoder, SLOPE)?, decoder: Perceptron::new(decoder, SLOPE)? })
+        let of_encoder = (2 * (encoder_widths().len() - 1)).min(parameters.len());
+        let (encoder, decoder) = parameters.split_at(of_encoder);
+        let [encoder, decoder] = [encoder, decoder].map(|part| Perceptron::from_parameters(part, SLOPE));
+        Ok(Self { encoder: encoder?, decoder: decoder? })
     }
 
     /// Maps 6D rotations `[B, 21, 6]` to mean and log variance of x, each `[B, X]`.
@@ -108,15 +106,4 @@ impl Vae {
 /// Applies a decoder: `[B, X]` to rotations `[B, 21, 3, 3]`.
 pub(crate) fn rotations(decoder: &Perceptron, x: &Tensor) -> Tensor {
     matrix_from_6d(&decoder.forward(x).view([-1, JOINTS, 6]))
-}
-
-/// Draws layers as PyTorch's Linear does: uniform, bounded by one over the root of the fan-in.
-fn draw(widths: &[i64], random: &mut StdRng, device: Device) -> Vec<(Tensor, Tensor)> {
-    let mut tensor = |shape: &[i64], fan_in: i64| {
-        let bound = (fan_in as f32).sqrt().recip();
-        let range = Uniform::new_inclusive(-bound, bound).expect("the bound is positive and finite");
-        let values: Vec<f32> = (0..shape.iter().product()).map(|_| random.sample(range)).collect();
-        Tensor::from_slice(&values).reshape(shape).to_device(device).set_requires_grad(true)
-    };
-    widths.windows(2).map(|pair| (tensor(&[pair[1], pair[0]], pair[0]), tensor(&[pair[1]], pair[0]))).collect()
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Context;
-use thalweg_ros::survey::{Survey, survey};
+use thalweg_ros::client::survey::{Survey, survey};
 
 use super::finding::{Finding, Level};
 use super::space;

@@ -8,13 +8,13 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
 use serde::Serialize;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::pin_threads;
 use thalweg_engine::start::{ImageEncoder, Start, features};
-use thalweg_nn::weights::{self, Weights};
-use thalweg_nn::{AdamW, AdamWConfig};
+use thalweg_nn::weights::Weights;
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, State, Training};
 use thalweg_task::{LoadOptions, Observation, Task};
 use thalweg_train::{MaskOptions, Masks, hide};
 
@@ -23,7 +23,7 @@ use super::theta;
 use crate::job::Job;
 
 /// Steps between two reports, each with a checkpoint.
-const REPORT_EVERY: i32 = 50;
+const REPORT_EVERY: u64 = 50;
 /// Seed of the held-out images: the same in every training.
 const HELD_OUT_SEED: u64 = 0x6865_6c64;
 /// Images on which it is judged.
@@ -112,41 +112,35 @@ impl std::fmt::Display for Judgement {
 }
 
 /// Trains, or resumes, and writes the start.
-pub(crate) fn run(arguments: &EncoderArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &EncoderArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(1);
     let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
     let default = models.join(format!("{}_start.safetensors", arguments.task));
     let output = arguments.output.clone().unwrap_or(default);
-    let task = Registry::shipped().load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
+    let task = registry.load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
     let checkpoint = output.with_extension("checkpoint");
     theta::expect_checkpoint(arguments.finish, &checkpoint)?;
-    let mut training = Training::start(arguments, task, &checkpoint)?;
-    let mut job = Job::start("encoder", training.last().max(0) as u64, &output.with_extension("log"))?;
-    while training.step() < training.last() {
-        let update = training.descend()?;
-        let step = training.step();
-        if step % REPORT_EVERY == 0 || step == training.last() {
-            training.save(&checkpoint)?;
-            let judgement = training.judge()?;
-            let text = format!("update {update:.3}, held out: {judgement}");
-            if !job.report(step as u64, &text, &Progress { step, update, judgement }) {
-                break;
-            }
-        }
-    }
+    let mut learner = EncoderLearner::untrained(arguments, task)?;
+    let rounds = learner.training(&checkpoint)?;
+    rounds.resume(&mut learner)?;
+    let mut job = Job::start("encoder", learner.last().max(0) as u64, &output.with_extension("log"))?;
+    rounds.run(&mut learner, &mut |progress| {
+        let text = format!("update {:.3}, held out: {}", progress.update, progress.judgement);
+        job.report(progress.step as u64, &text, progress)
+    })?;
     job.finish(&checkpoint)?;
-    let (of_mean, of_deviation) = (training.mean.steps(), training.deviation.steps());
-    let figures = format!("after {of_mean} and {of_deviation} steps held out: {}", training.judge()?);
+    let (of_mean, of_deviation) = (learner.mean.steps(), learner.deviation.steps());
+    let figures = format!("after {of_mean} and {of_deviation} steps held out: {}", learner.judgement()?);
     let how =
-        [("options", serde_json::to_string(arguments)?), ("from", training.from.clone()), ("figures", figures.clone())];
-    let spec = training.task.spec();
-    Start::of_images(training.averaged()?).save(&output, spec, &Landscape::identity(spec.latent), &how)?;
+        [("options", serde_json::to_string(arguments)?), ("from", learner.from.clone()), ("figures", figures.clone())];
+    let spec = learner.task.spec();
+    Start::of_images(learner.averaged()?).save(&output, spec, &Landscape::identity(spec.latent), &how)?;
     Job::forget(&checkpoint)?;
     crate::console::print(&format!("wrote {}: {figures}\n", output.display()))
 }
 
 /// First the mean learns, by its error and by the images that are made of it; then, with that fixed, how far it is off.
-struct Training<'a> {
+struct EncoderLearner<'a> {
     arguments: &'a EncoderArguments,
     task: Box<dyn Task>,
     masks: Masks,
@@ -157,8 +151,8 @@ struct Training<'a> {
     deviation: AdamW,
 }
 
-impl<'a> Training<'a> {
-    fn start(arguments: &'a EncoderArguments, task: Box<dyn Task>, checkpoint: &Path) -> anyhow::Result<Self> {
+impl<'a> EncoderLearner<'a> {
+    fn untrained(arguments: &'a EncoderArguments, task: Box<dyn Task>) -> anyhow::Result<Self> {
         let spec = task.spec();
         let mut parameters = ImageEncoder::untrained(spec, spec.latent, arguments.seed)?;
         let deviation = parameters.split_off(parameters.len() - ImageEncoder::OF_DEVIATION);
@@ -170,17 +164,19 @@ impl<'a> Training<'a> {
             from = start.id().to_owned();
         }
         let config = AdamWConfig { average: AVERAGE, weight_decay: 1e-2, ..AdamWConfig::default() };
-        let [mut mean, mut deviation] = [parameters, deviation].map(|parameters| AdamW::new(parameters, config));
-        if checkpoint.exists() {
-            let file = Weights::open(checkpoint, spec.kind, spec.device)?;
-            file.expect_meta("options", &serde_json::to_string(arguments)?)?;
-            file.expect_meta("fingerprint", &spec.fingerprint)?;
-            file.expect_meta("from", &from)?;
-            mean.restore(&file, "mean", file.meta("mean_steps")?)?;
-            deviation.restore(&file, "deviation", file.meta("deviation_steps")?)?;
-        }
+        let [mean, deviation] = [parameters, deviation].map(|parameters| AdamW::new(parameters, config));
         let masks = Masks::new(&MASKS, spec);
         Ok(Self { arguments, task, masks, from, mean, deviation })
+    }
+
+    fn training(&self, checkpoint: &Path) -> anyhow::Result<Training> {
+        let binding = vec![
+            ("options", serde_json::to_string(self.arguments)?),
+            ("fingerprint", self.task.spec().fingerprint.clone()),
+            ("from", self.from.clone()),
+        ];
+        let checkpoint = Some(Checkpoint::new(checkpoint, binding));
+        Ok(Training { seed: self.arguments.seed, report_every: REPORT_EVERY, checkpoint })
     }
 
     /// Steps done of both kinds.
@@ -197,25 +193,6 @@ impl<'a> Training<'a> {
     fn is_mean_fixed(&self) -> bool {
         let is_told = self.arguments.finish || !self.from.is_empty();
         is_told || self.deviation.steps() > 0 || self.mean.steps() >= self.arguments.steps
-    }
-
-    /// Descends once; the seed is that of the step, so that a resumed training draws the same.
-    fn descend(&mut self) -> anyhow::Result<f64> {
-        let EncoderArguments { seed, batch, deviation_steps, .. } = *self.arguments;
-        let step = self.step();
-        let mut random = StdRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9).wrapping_add(step as u64));
-        let (x, complete) = self.draw(batch, &mut random)?;
-        let seen = hide(&complete, &self.masks, &mut random);
-        let is_for_mean = !self.is_mean_fixed();
-        let loss = if is_for_mean { self.of_mean(&x, &complete, &seen)? } else { self.of_deviation(&x, &seen)? };
-        let optimizer = if is_for_mean { &mut self.mean } else { &mut self.deviation };
-        let last = if is_for_mean { self.arguments.steps } else { deviation_steps };
-        let along = f64::from(optimizer.steps()) / f64::from(last.max(1));
-        let cosine = 0.5 * (1.0 + (std::f64::consts::PI * along).cos());
-        optimizer.descend(&loss, self.arguments.rate * (0.01 + 0.99 * cosine));
-        let loss = loss.double_value(&[]);
-        anyhow::ensure!(loss.is_finite(), "the loss is not finite after {step} steps; a smaller --rate may help");
-        Ok(loss)
     }
 
     /// Error of the mean, now and then with that of the image made of it.
@@ -266,7 +243,7 @@ impl<'a> Training<'a> {
     }
 
     /// Judges the averaged weights on held-out images, always with the same gaps.
-    fn judge(&self) -> anyhow::Result<Judgement> {
+    fn judgement(&self) -> anyhow::Result<Judgement> {
         let _no_grad = tch::no_grad_guard();
         let spec = self.task.spec();
         let averaged = self.averaged()?;
@@ -283,16 +260,58 @@ impl<'a> Training<'a> {
             calibration: mean_square((&hidden - &x) / deviation),
         })
     }
+}
 
-    fn save(&self, checkpoint: &Path) -> anyhow::Result<()> {
-        let metadata = [
-            ("options", serde_json::to_string(self.arguments)?),
-            ("fingerprint", self.task.spec().fingerprint.clone()),
-            ("from", self.from.clone()),
+impl Learner for EncoderLearner<'_> {
+    type Progress = Progress;
+    type Error = anyhow::Error;
+
+    fn place(&self) -> (Kind, Device) {
+        (self.task.spec().kind, self.task.spec().device)
+    }
+
+    fn rounds(&self) -> u64 {
+        self.step() as u64
+    }
+
+    fn is_over(&self) -> bool {
+        self.step() >= self.last()
+    }
+
+    /// Descends once, for the mean or for the deviation.
+    fn round(&mut self, random: &mut StdRng) -> anyhow::Result<f64> {
+        let EncoderArguments { batch, steps, deviation_steps, rate, .. } = *self.arguments;
+        let (x, complete) = self.draw(batch, random)?;
+        let seen = hide(&complete, &self.masks, random);
+        let is_for_mean = !self.is_mean_fixed();
+        let loss = if is_for_mean { self.of_mean(&x, &complete, &seen)? } else { self.of_deviation(&x, &seen)? };
+        let (optimizer, steps) =
+            if is_for_mean { (&mut self.mean, steps) } else { (&mut self.deviation, deviation_steps) };
+        let steps = u64::try_from(steps).unwrap_or_default();
+        let rate = CosineRate { peak: rate, end: 0.01, warm_up: 0, steps }.at(optimizer.steps() as u64);
+        optimizer.descend(&loss, rate);
+        Ok(loss.double_value(&[]))
+    }
+
+    fn judge(&mut self, update: f64) -> anyhow::Result<Progress> {
+        Ok(Progress { step: self.step(), update, judgement: self.judgement()? })
+    }
+
+    fn diverged(&self, _loss: f64) -> anyhow::Error {
+        anyhow::anyhow!("the loss is not finite after {} steps; a smaller --rate may help", self.step() - 1)
+    }
+
+    fn state(&self) -> State {
+        let metadata = vec![
             ("mean_steps", self.mean.steps().to_string()),
             ("deviation_steps", self.deviation.steps().to_string()),
         ];
-        let tensors: Vec<_> = self.mean.named("mean").into_iter().chain(self.deviation.named("deviation")).collect();
-        weights::save(checkpoint, &tensors, &metadata).with_context(|| format!("cannot write {}", checkpoint.display()))
+        let tensors = self.mean.named("mean").into_iter().chain(self.deviation.named("deviation")).collect();
+        State { tensors, metadata }
+    }
+
+    fn restore(&mut self, file: &Weights) -> anyhow::Result<()> {
+        self.mean.restore(file, "mean", file.meta("mean_steps")?)?;
+        Ok(self.deviation.restore(file, "deviation", file.meta("deviation_steps")?)?)
     }
 }

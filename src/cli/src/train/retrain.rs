@@ -24,8 +24,9 @@ const CURVE: u32 = 50;
 const ROWS: usize = 340;
 /// Most steps of a training's descents, however many the node has time for: they cost as much as all else.
 const MOST_STEPS: u32 = 20;
-/// The shipped validation set, and what is rehearsed, of body_pose.
+/// The shipped validation set of body_pose.
 pub const VALIDATION: &str = "assets/motion.safetensors";
+/// What is mixed in, of body_pose.
 pub const REHEARSAL: &str = "assets/rehearsal.safetensors";
 /// What is called so in the verdict.
 pub const RECORDED: &str = "held-out recordings";
@@ -70,6 +71,7 @@ pub struct NotPromoted {
 
 /// A retraining, its files and its data.
 pub struct Retraining<'a> {
+    /// What the command line asks for.
     pub arguments: &'a RetrainArguments,
     /// Recording, or folder of recordings.
     pub recordings: &'a Path,
@@ -77,7 +79,9 @@ pub struct Retraining<'a> {
     pub current: &'a Path,
     /// Where the new one goes when it is promoted.
     pub output: &'a Path,
+    /// Observations drawn from the task's own prior, beside the others.
     pub drawn: Option<usize>,
+    /// How theta is trained.
     pub options: ThetaOptions,
     /// Step size and steps of descents where they are given; else they are those of the node that recorded.
     pub descent: (Option<f64>, Option<u32>),
@@ -87,13 +91,16 @@ pub struct Retraining<'a> {
 #[derive(Serialize)]
 pub struct Report {
     recordings: LoggedCounts,
-    /// Identities.
+    /// Identity of the landscape of before.
     pub current: String,
+    /// Identity of the new one.
     pub new: String,
     /// Share of the way from the one to the other that was taken.
     share: f64,
+    /// Whether the new one takes the place of the other.
     pub promoted: bool,
     reason: String,
+    /// How both fare, on each set of observations.
     pub verdict: Verdict,
 }
 

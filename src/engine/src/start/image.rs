@@ -1,8 +1,9 @@
 //! A start that sees: an image, gaps marked, to what latents it may have.
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
+use thalweg_nn::initial;
 use thalweg_nn::weights::Weights;
 use thalweg_task::{ImageSpec, Kinds, Result, TaskError, TaskSpec};
 
@@ -89,18 +90,11 @@ impl ImageEncoder {
         let shapes = Self::shapes(spec, z)?;
         let drawn = shapes.len() - Self::OF_DEVIATION;
         let draw = |(index, shape): (usize, Vec<i64>)| {
-            let inputs: i64 = shape[1..].iter().product();
-            let bound = if shape.len() > 1 && index < drawn {
-                (6.0 / ((1.0 + SLOPE * SLOPE) * inputs as f64)).sqrt()
-            } else {
-                0.0
-            };
-            let count = shape.iter().product::<i64>();
-            let values: Vec<f32> = (0..count).map(|_| (bound * random.random_range(-1.0..1.0)) as f32).collect();
-            let tensor = Tensor::from_slice(&values).view(shape.as_slice());
-            tensor.to_kind(spec.kind).to_device(spec.device).set_requires_grad(true)
+            let is_weight = shape.len() > 1 && index < drawn;
+            let bound = if is_weight { initial::he_bound(&shape, SLOPE) } else { 0.0 };
+            initial::uniform(&shape, bound, &mut random, (spec.kind, spec.device))
         };
-        Ok(shapes.into_iter().enumerate().map(draw).collect())
+        Ok(initial::leaves(shapes.into_iter().enumerate().map(draw).collect()))
     }
 
     /// Mean and standard deviation, `[O, Z]` each, of the latents of images whose features are `[O, D]`; see

@@ -1,4 +1,5 @@
 //! The engine and the landscapes, against tasks whose answers are known.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests open files and wait")]
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod adam;
@@ -37,7 +38,7 @@ fn levenberg_marquardt() -> Optimizer {
 }
 
 fn config(hypotheses: usize, optimizer: Optimizer) -> EngineConfig {
-    EngineConfig { hypotheses, optimizer, fresh: 0, ..EngineConfig::default() }
+    EngineConfig { hypotheses, optimizer, fresh: 0, prior_weight: 0.0, ..EngineConfig::default() }
 }
 
 /// An engine that descends in the task's own latent.

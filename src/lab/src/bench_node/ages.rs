@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
-use thalweg_ros::peer::{Diagnostics, Peer};
+use thalweg_ros::client::peer::{Diagnostics, Peer};
 
 use super::bench::Bench;
 

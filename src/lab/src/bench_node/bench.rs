@@ -9,8 +9,8 @@ use anyhow::Context;
 use thalweg::Registry;
 use thalweg_engine::pin_threads;
 use thalweg_node::parameters::{Settings, Store, full_table};
-use thalweg_ros::bench::{ECHO_INPUT, ECHO_OUTPUT, Route, Turn};
-use thalweg_ros::peer::{JointWriter, NodeProcess, Peer, Received, wait_until};
+use thalweg_ros::client::bench::{ECHO_INPUT, ECHO_OUTPUT, Route, Turn};
+use thalweg_ros::client::peer::{JointWriter, NodeProcess, Peer, Received, wait_until};
 
 use super::BenchNodeArguments;
 use super::track::Track;

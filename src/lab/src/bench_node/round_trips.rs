@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use thalweg_ros::bench::RoundTrips;
+use thalweg_ros::client::bench::RoundTrips;
 use thalweg_task::percentile;
 
 use super::bench::Bench;

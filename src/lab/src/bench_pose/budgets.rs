@@ -230,7 +230,7 @@ impl Solver {
         };
         let z = drawn(seed, self.candidate.hypotheses as i64, engine.landscape().dim());
         let start = Instant::now();
-        *lock(&watch) = Watch { start, events: Vec::new() };
+        *lock(watch) = Watch { start, events: Vec::new() };
         match self.arm.begin {
             Begin::Amortised => engine.begin(obs)?,
             Begin::Drawn => engine.begin_from(obs, &z)?,
@@ -241,7 +241,7 @@ impl Solver {
                 break;
             }
         }
-        Ok(std::mem::take(&mut lock(&watch).events))
+        Ok(std::mem::take(&mut lock(watch).events))
     }
 
     /// Means over poses. Of the rounds of one pose, which differ by the clock alone, the median counts.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, ensure};
 use tch::Tensor;
 use thalweg_body_pose::rotations_from_angles;
-use thalweg_ros::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain};
+use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain};
 
 use super::DemoArguments;
 use super::arm::Answer;
@@ -43,7 +43,7 @@ const PARAMETERS: &str = "launch/config/body_pose.yaml";
 /// # Errors
 /// Why there is no ROS here.
 pub(super) fn connect() -> anyhow::Result<Peer> {
-    thalweg_ros::peer::find_node()?;
+    thalweg_ros::client::peer::find_node()?;
     enter_domain(None)?;
     Peer::connect("thalweg_demo")
 }

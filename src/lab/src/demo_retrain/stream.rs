@@ -9,7 +9,7 @@ use crate::eval::metrics::{PoseErrors, Visibility};
 use anyhow::{Context, ensure};
 use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::{Body, rotations_from_angles, skeleton};
-use thalweg_ros::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain, wait_until};
+use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain, wait_until};
 use thalweg_task::mean;
 
 use super::motion::frames;
@@ -61,7 +61,7 @@ impl Stretch {
 
 /// Joins a ROS graph of this demo's own; the first time, the program starts anew and does not return.
 pub(super) fn connect() -> anyhow::Result<Peer> {
-    thalweg_ros::peer::find_node()?;
+    thalweg_ros::client::peer::find_node()?;
     enter_domain(None)?;
     Peer::connect("thalweg_demo")
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod adamw;
+mod initial;
 mod perceptron;
+mod training;
 mod weights;
 
 use tch::{Kind, Tensor};

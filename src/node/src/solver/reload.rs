@@ -34,9 +34,16 @@ impl Trial {
     pub fn new(plan: &Plan) -> Result<Self, SolverError> {
         let task = plan.load_task()?;
         let landscape = Landscape::identity(task.spec().latent);
-        let optimizer = Optimizer::Adam(AdamConfig::default());
-        let config =
-            EngineConfig { hypotheses: ROWS, fresh: 0, warm_start: false, optimizer, ..EngineConfig::default() };
+        // The paper's rate, and no prior: what a landscape is worth by itself.
+        let optimizer = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
+        let config = EngineConfig {
+            hypotheses: ROWS,
+            fresh: 0,
+            warm_start: false,
+            optimizer,
+            prior_weight: 0.0,
+            ..EngineConfig::default()
+        };
         Ok(Self { engine: Engine::new(task, landscape, config)? })
     }
 
@@ -83,14 +90,14 @@ type Version = (u64, u64, Option<SystemTime>);
 
 /// Watches a path for a new file: a rename, a change of a link's target, a rewrite.
 #[derive(Debug, Default)]
-pub struct Watch {
+pub struct FileWatch {
     path: PathBuf,
     /// What was there when it was looked at last, and what was taken last.
     seen: Option<Version>,
     taken: Option<Version>,
 }
 
-impl Watch {
+impl FileWatch {
     /// Watches a path; what lies there now counts as taken.
     #[must_use]
     pub fn new(path: &Path) -> Self {
@@ -135,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let at = |name: &str| folder.path().join(name);
         fs::write(at("a"), b"1").expect("there is room");
-        let mut watch = Watch::new(&at("a"));
+        let mut watch = FileWatch::new(&at("a"));
         assert!(!watch.is_new() && !watch.is_new(), "it was there");
         fs::write(at("b"), b"22").expect("there is room");
         fs::rename(at("b"), at("a")).expect("renamed");

@@ -1,6 +1,7 @@
 //! Recorded solves, done again.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tch::{Device, Tensor};
 
@@ -10,7 +11,7 @@ use thalweg::clock::ManualClock;
 use thalweg::{LoadError, Registry};
 use thalweg_engine::landscape::{Landscape, LandscapeError};
 use thalweg_engine::start::Start;
-use thalweg_engine::{Budget, Engine, EngineError, Memory, Warm};
+use thalweg_engine::{Answer, Budget, Engine, EngineError, Memory, Warm};
 use thalweg_record::{Before, Setup, Solve};
 use thalweg_task::numbers;
 
@@ -135,20 +136,18 @@ impl Replayer {
             return Ok(Verdict::Unanchored);
         }
         let refuse = |source| ReplayError::Engine { index: solve.index, source };
-        let budget = Budget::of_steps(solve.statistics.steps);
+        let budget = Budget::of_steps(solve.answer.statistics.steps);
         let obs = solve.seen.observation(solve.stamp_nanos);
         let solution = self.engine.solve(&obs, &budget, &ManualClock::default()).map_err(refuse)?;
-        let (z, loss, y_hat) = (numbers(&solution.z), solution.loss.clone(), solution.y_hat.shallow_clone());
-        let rendered = tch::no_grad(|| self.engine.task().render(&y_hat)).map_err(|error| refuse(error.into()))?;
-        let flat = |tensor: &Option<Tensor>| tensor.as_ref().map_or_else(Vec::new, numbers::<f64>);
+        let z = doubles(&numbers::<f32>(&solution.z));
+        let repeated = Answer::of(&mut self.engine, Duration::ZERO).map_err(refuse)?;
         self.last = Some(solve.index);
-        let z: Vec<f64> = z.into_iter().map(|value: f32| f64::from(value)).collect();
-        let recorded_z: Vec<f64> = solve.z.iter().map(|value| f64::from(*value)).collect();
+        let (recorded, points) = (&solve.answer, |answer: &Answer| answer.points.concat().concat());
         let pairs = [
-            ("loss", &solve.losses, &loss),
-            ("z", &recorded_z, &z),
-            ("joints", &solve.joints, &flat(&rendered.joints)),
-            ("points", &solve.points, &flat(&rendered.points)),
+            ("loss", &recorded.losses, &repeated.losses),
+            ("z", &doubles(&solve.z), &z),
+            ("joints", &recorded.joints.concat(), &repeated.joints.concat()),
+            ("points", &points(recorded), &points(&repeated)),
         ];
         let different = pairs.into_iter().find_map(|(what, recorded, repeated)| compare(what, recorded, repeated));
         Ok(different.map_or(Verdict::Same, Verdict::Different))
@@ -158,7 +157,7 @@ impl Replayer {
     fn anchor(&mut self, solve: &Solve) -> Result<bool, ReplayError> {
         let refuse = |source| ReplayError::Engine { index: solve.index, source };
         self.use_weights(solve)?;
-        let (hypotheses, fresh) = (solve.losses.len(), solve.fresh as usize);
+        let (hypotheses, fresh) = (solve.answer.losses.len(), solve.fresh as usize);
         let config = self.engine.config();
         if (config.hypotheses, config.fresh) != (hypotheses, fresh) {
             self.engine.set_population(hypotheses, fresh).map_err(refuse)?;
@@ -184,19 +183,19 @@ impl Replayer {
     /// Takes the landscape and the start of a solve, where they are others.
     fn use_weights(&mut self, solve: &Solve) -> Result<(), ReplayError> {
         let refuse = |source| ReplayError::Engine { index: solve.index, source };
-        if self.engine.landscape().id() != solve.theta {
-            let landscape = self.landscape(&solve.theta)?;
+        if self.engine.landscape().id() != solve.answer.landscape {
+            let landscape = self.landscape(&solve.answer.landscape)?;
             self.engine.set_landscape(landscape).map_err(refuse)?;
             self.last = None;
         }
         let id = self.engine.start().map_or("", Start::id);
-        if id != solve.start && !solve.start.is_empty() {
+        if id != solve.answer.start && !solve.answer.start.is_empty() {
             let (spec, landscape) = (self.engine.task().spec(), self.engine.landscape());
             let read = |file: &PathBuf| Start::trained(file, spec, landscape).ok();
-            let start = self.files.iter().filter_map(read).find(|start| start.id() == solve.start);
+            let start = self.files.iter().filter_map(read).find(|start| start.id() == solve.answer.start);
             let files = self.files.len();
             let start =
-                start.ok_or_else(|| ReplayError::NoWeights { what: "start", id: solve.start.clone(), files })?;
+                start.ok_or_else(|| ReplayError::NoWeights { what: "start", id: solve.answer.start.clone(), files })?;
             self.engine.set_start(start).map_err(refuse)?;
             self.last = None;
         }
@@ -230,6 +229,10 @@ fn settings(registry: &Registry, setup: &Setup, models: Option<&Path>) -> Result
         models.clone_into(&mut settings.models);
     }
     Ok(settings)
+}
+
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 /// The first place where two lists differ in a bit.

@@ -3,10 +3,10 @@
 use std::mem::take;
 use std::sync::{Arc, Mutex};
 
-use super::worker::Answer;
+use crate::intake::Provenance;
 use crate::parameters::Store;
 use thalweg::Loaded;
-use thalweg_engine::{Cadence, Engine, Event, Memory, Observer};
+use thalweg_engine::{Answer, Cadence, Engine, Event, Memory, Observer};
 use thalweg_record::{Before, Recorder, Setup, Solve, Trace, Warm};
 use thalweg_task::Seen;
 use thalweg_task::{lock, numbers};
@@ -64,23 +64,15 @@ impl Tap {
     }
 
     /// Hands the solve over that has just ended, with what was made of it.
-    pub(super) fn hand_over(&self, engine: &Engine, answer: &Answer) {
-        let provenance = &answer.provenance;
+    pub(super) fn hand_over(&self, engine: &Engine, answer: &Answer, provenance: &Provenance) {
+        // Of the images only the best one is recorded.
+        let images = answer.images.iter().take(1).cloned().collect();
         let solve = Solve {
             stamp_nanos: provenance.stamp_nanos,
             frame_id: provenance.frame_id.clone(),
             received_nanos: provenance.received_nanos,
             fresh: u32::try_from(engine.config().fresh).unwrap_or(u32::MAX),
-            joints: answer.joints.concat(),
-            points: answer.points.iter().flatten().flatten().copied().collect(),
-            image: answer.images.first().cloned(),
-            losses: answer.losses.clone(),
-            weights: answer.weights.clone(),
-            theta: answer.theta.clone(),
-            start: engine.start().map_or_else(String::new, |start| start.id().to_owned()),
-            statistics: answer.statistics,
-            stop: answer.stop,
-            took: answer.took,
+            answer: Answer { images, ..answer.clone() },
             ..take(&mut *lock(&self.notes))
         };
         self.recording.recorder.put(Box::new(solve));

@@ -6,8 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tch::Tensor;
-use thalweg_task::{Observation, TaskError, lock, panic_line};
+use thalweg_task::{Observation, lock, panic_line};
 
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
@@ -16,9 +15,7 @@ use super::tap::{Recording, Tap};
 use crate::intake::Provenance;
 use thalweg::Loaded;
 use thalweg::clock::SystemClock;
-use thalweg_engine::{Engine, EngineError, Statistics, StopReason};
-use thalweg_task::Pixels;
-use thalweg_task::numbers;
+use thalweg_engine::{Answer, Engine, EngineError};
 
 /// Failures in a row after which the task is given up: ros2_control and nav2 give up at once, a
 /// single broken frame should not stop a robot. A guess.
@@ -34,35 +31,10 @@ pub trait Source: Send {
 
 /// Where answers go. Runs on the engine thread: it should only pass them on.
 pub trait Sink: Send {
-    /// Takes an answer.
-    fn answer(&mut self, answer: Answer);
+    /// Takes an answer, and of which observation it is.
+    fn answer(&mut self, answer: Answer, provenance: Provenance);
     /// Takes notice that the task failed so often that the thread has given it up.
     fn gave_up(&mut self, why: &str);
-}
-
-/// A solved observation, without tensors.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Answer {
-    /// Which observation.
-    pub provenance: Provenance,
-    /// Joint positions `[K][J]`, best hypothesis first; empty when the task has no joints.
-    pub joints: Vec<Vec<f64>>,
-    /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
-    pub points: Vec<Vec<[f64; 3]>>,
-    /// Images `[K]`, black 0, white 1; empty when the task renders none.
-    pub images: Vec<Pixels>,
-    /// `[K]`, sums to one.
-    pub weights: Vec<f64>,
-    /// `[K]`, rising.
-    pub losses: Vec<f64>,
-    /// Identity of the landscape.
-    pub theta: String,
-    /// What it has cost.
-    pub statistics: Statistics,
-    /// Why the solve ended.
-    pub stop: Option<StopReason>,
-    /// Time that the budget ruled over.
-    pub took: Duration,
 }
 
 /// What is loaded, and how to use it.
@@ -206,15 +178,15 @@ impl Worker {
         };
         self.not_before = Some(Instant::now() + loadout.tuning.period);
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let result = catch_unwind(AssertUnwindSafe(|| solve(loadout, &obs, provenance, &self.clock)));
+        let result = catch_unwind(AssertUnwindSafe(|| solve(loadout, &obs, &provenance, &self.clock)));
         match result {
             Ok(Ok(answer)) => {
-                let age = self.source.now_nanos().saturating_sub(answer.provenance.received_nanos);
+                let age = self.source.now_nanos().saturating_sub(provenance.received_nanos);
                 let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
                 let deadline = loadout.tuning.budget.deadline;
                 self.strikes = 0;
                 lock(&self.tally).solved(answer.statistics, answer.took, deadline, age);
-                self.sink.answer(answer);
+                self.sink.answer(answer, provenance);
             }
             Ok(Err(error)) => self.fail(error.to_string()),
             Err(panic) => {
@@ -238,42 +210,16 @@ impl Worker {
 fn solve(
     loadout: &mut Loadout,
     obs: &Observation,
-    provenance: Provenance,
+    provenance: &Provenance,
     clock: &SystemClock,
 ) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
     let Loadout { engine, tuning, tap } = loadout;
     let begin = Instant::now();
-    let solution = engine.solve(obs, &tuning.budget, clock)?;
-    let (weights, losses) = (solution.weights(), solution.loss.clone());
-    let (theta, statistics, stop) = (solution.landscape.clone(), solution.statistics, solution.stop);
-    let took = begin.elapsed();
-    let y_hat = solution.y_hat.shallow_clone();
-    let rendered = engine.task().render(&y_hat)?;
-    let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
-    let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
-    let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
-    let images = rendered.image.as_ref().map_or_else(Vec::new, images);
-    let answer = Answer { provenance, joints, points, images, weights, losses, theta, statistics, stop, took };
+    engine.solve(obs, &tuning.budget, clock)?;
+    let answer = Answer::of(engine, begin.elapsed())?;
     if let Some(tap) = tap {
-        tap.hand_over(engine, &answer);
+        tap.hand_over(engine, &answer, provenance);
     }
     Ok(answer)
-}
-
-/// The images of a tensor `[K, C, H, W]`.
-fn images(tensor: &Tensor) -> Vec<Pixels> {
-    let [_, channels, height, width] = tensor.size().try_into().unwrap_or([0; 4]).map(|size: i64| size as u32);
-    let size = (channels as usize * height as usize * width as usize).max(1);
-    let data: Vec<f32> = numbers(tensor);
-    data.chunks_exact(size).map(|data| Pixels { channels, height, width, data: data.to_vec() }).collect()
-}
-
-/// The rows of a tensor `[K, ..]`, each flat.
-fn rows(tensor: &Tensor) -> Result<Vec<Vec<f64>>, TaskError> {
-    let count = tensor.size().first().copied().unwrap_or(0).max(1);
-    let flat = tensor.f_to_kind(tch::Kind::Double)?.f_contiguous()?.f_view([-1])?;
-    let flat: Vec<f64> = Vec::try_from(&flat)?;
-    let width = (flat.len() / usize::try_from(count).unwrap_or(1)).max(1);
-    Ok(flat.chunks(width).map(<[f64]>::to_vec).collect())
 }

@@ -43,10 +43,10 @@ impl Entry {
         }
         Some(Self {
             seen: solve.seen.clone(),
-            points: if solve.theta == landscape { points_of(solve, dim) } else { Vec::new() },
-            steps: solve.statistics.steps,
-            hypotheses: solve.losses.len(),
-            loss: solve.losses.first().copied().unwrap_or(f64::INFINITY),
+            points: if solve.answer.landscape == landscape { points_of(solve, dim) } else { Vec::new() },
+            steps: solve.answer.statistics.steps,
+            hypotheses: solve.answer.losses.len(),
+            loss: solve.answer.losses.first().copied().unwrap_or(f64::INFINITY),
             guess: guess::settled(solve).then(|| guess::unseen(solve, spec)).flatten(),
         })
     }
@@ -56,7 +56,7 @@ impl Entry {
 fn points_of(solve: &Solve, dim: i64) -> Vec<f32> {
     let Ok(dim) = usize::try_from(dim) else { return Vec::new() };
     let all = solve.trace.as_ref().map_or(&solve.z, |Trace { z, .. }| z);
-    if dim == 0 || solve.z.len() != dim * solve.losses.len() || !all.len().is_multiple_of(dim) {
+    if dim == 0 || solve.z.len() != dim * solve.answer.losses.len() || !all.len().is_multiple_of(dim) {
         return Vec::new();
     }
     let count = all.len() / dim;

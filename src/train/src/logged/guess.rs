@@ -20,7 +20,7 @@ use thalweg_task::TaskSpec;
 
 use super::entry::Entry;
 use crate::PseudoTruth;
-use thalweg_engine::StopReason;
+use thalweg_engine::{Answer, StopReason};
 use thalweg_record::{Solve, Trace};
 use thalweg_task::Seen;
 use thalweg_task::percentile;
@@ -39,8 +39,8 @@ const LEAST: f64 = 1e-3;
 
 /// Whether a solve had gone as far as it would.
 pub(super) fn settled(solve: &Solve) -> bool {
-    let converged = matches!(solve.stop, Some(StopReason::Converged | StopReason::Tolerance));
-    converged || solve.trace.as_ref().is_some_and(|trace| has_levelled(trace, solve.losses.len()))
+    let converged = matches!(solve.answer.stop, Some(StopReason::Converged | StopReason::Tolerance));
+    converged || solve.trace.as_ref().is_some_and(|trace| has_levelled(trace, solve.answer.losses.len()))
 }
 
 fn has_levelled(trace: &Trace, hypotheses: usize) -> bool {
@@ -58,13 +58,14 @@ fn has_levelled(trace: &Trace, hypotheses: usize) -> bool {
 ///
 /// None when everything was seen.
 pub(super) fn unseen(solve: &Solve, spec: &TaskSpec) -> Option<(Seen, f64)> {
-    let weights = &solve.weights;
-    let (joints, turns) = fill(&solve.seen.joints, &solve.joints, weights, |joint, apart| {
+    let Answer { joints, points, weights, .. } = &solve.answer;
+    let (joints, points) = (joints.concat(), points.concat().concat());
+    let (joints, turns) = fill(&solve.seen.joints, &joints, weights, |joint, apart| {
         let is_angle = spec.joints.get(joint).is_none_or(|joint| joint.unit == "rad");
         if is_angle { (apart + PI).rem_euclid(2.0 * PI) - PI } else { apart }
     })?;
     let seen: Vec<f64> = solve.seen.points.as_flattened().iter().map(|value| f64::from(*value)).collect();
-    let (points, metres) = fill(&seen, &solve.points, weights, |_, apart| apart)?;
+    let (points, metres) = fill(&seen, &points, weights, |_, apart| apart)?;
     let is_guessed = joints.iter().chain(&points).any(|value| !value.is_nan());
     let points: Vec<f32> = points.into_iter().map(|value| value as f32).collect();
     let agreement = (-(turns / SPREAD).powi(2) - (metres / REACH).powi(2)).exp();
@@ -111,8 +112,6 @@ pub(super) fn of(entries: &[&Entry], spec: &TaskSpec, most: f64) -> Option<Pseud
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use thalweg_task::LoadOptions;
 
     use super::*;
@@ -122,12 +121,14 @@ mod tests {
     fn solve(apart: f64, losses: &[f64], stop: StopReason) -> Solve {
         Solve {
             seen: Seen { joints: vec![0.1, f64::NAN, 0.3], ..Seen::default() },
-            joints: vec![0.1, 0.5, 0.3, 0.1, 0.5 + apart, 0.3],
-            losses: vec![1.0, 2.0],
-            weights: vec![0.5, 0.5],
+            answer: Answer {
+                joints: vec![vec![0.1, 0.5, 0.3], vec![0.1, 0.5 + apart, 0.3]],
+                losses: vec![1.0, 2.0],
+                weights: vec![0.5, 0.5],
+                stop: Some(stop),
+                ..Answer::default()
+            },
             trace: Some(Trace { z: vec![0.0; losses.len()], loss: losses.to_vec() }),
-            stop: Some(stop),
-            took: Duration::ZERO,
             ..Solve::default()
         }
     }

@@ -73,7 +73,8 @@ fn brief(value: f64) -> String {
 mod tests {
     use std::time::Duration;
 
-    use thalweg_node::watch::Sight;
+    use thalweg_engine::Answer;
+    use thalweg_node::display::ShownAnswer;
 
     use super::*;
 
@@ -82,7 +83,8 @@ mod tests {
         let mut pace = Pace::default();
         for index in 0..1000u64 {
             let loss = if index == 500 { 9.0 } else { 1.0 };
-            pace.note(Duration::from_millis(10 * index), &Sight { losses: vec![loss], ..Sight::default() });
+            let answer = Answer { losses: vec![loss], ..Answer::default() };
+            pace.note(Duration::from_millis(10 * index), &ShownAnswer { answer, ..ShownAnswer::default() });
         }
         let columns = columns(&pace);
         assert_eq!(columns.last(), Some(&(COLUMNS - 1, 1.0)));

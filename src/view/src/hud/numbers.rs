@@ -1,7 +1,7 @@
 //! The numbers of the answer that is shown, and what the colours mean.
 
 use kiss3d::window::Window;
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 use super::sheet::Sheet;
 use super::{MARGIN, Told};
@@ -15,14 +15,14 @@ const ROW: f32 = 19.0;
 const IDENTITY: usize = 14;
 
 pub(super) fn write(sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
-    let Some(sight) = told.sight else { return };
-    let rows = rows(sight, told);
+    let Some(shown) = told.shown else { return };
+    let rows = rows(shown, told);
     let height = 40.0 + ROW * rows.len() as f32 + 6.0;
     sheet.card((MARGIN, MARGIN), (WIDTH, height));
     let (left, right) = (MARGIN + 12.0, MARGIN + WIDTH - 12.0);
-    let title = format!("Hypothesis {} of {}", told.chosen + 1, sight.hypotheses.max(1));
+    let title = format!("Hypothesis {} of {}", told.chosen + 1, shown.hypotheses.max(1));
     sheet.text(window, &title, (left, MARGIN + 10.0), 14.5, palette::INK);
-    if let Some(weight) = sight.weights.get(told.chosen) {
+    if let Some(weight) = shown.answer.weights.get(told.chosen) {
         sheet.text_to(window, &format!("{:.0} %", weight * 100.0), (right, MARGIN + 10.0), 14.5, palette::FAINT);
     }
     sheet.rectangle((left, MARGIN + 33.0), (WIDTH - 24.0, 1.0), palette::EDGE, 1.0);
@@ -33,23 +33,23 @@ pub(super) fn write(sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
     }
 }
 
-fn rows(sight: &Sight, told: &Told<'_>) -> Vec<(&'static str, String)> {
+fn rows(shown: &ShownAnswer, told: &Told<'_>) -> Vec<(&'static str, String)> {
     let pace = told.pace;
     let known = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let millis = |share| pace.latency(share).map(|time| brief(time.as_secs_f64() * 1e3));
     let times = millis(0.5).zip(millis(0.99)).map(|(half, most)| format!("{half} / {most} ms"));
-    let loss = sight.losses.get(told.chosen).or(sight.losses.first());
+    let loss = shown.answer.losses.get(told.chosen).or(shown.answer.losses.first());
     let mut rows = vec![
         ("rate", known(pace.rate().map(|rate| format!("{rate:.1} Hz")))),
         (if pace.has_latency() { "latency p50 / p99" } else { "solve p50 / p99" }, known(times)),
         ("loss", known(loss.map(|loss| significant(*loss)))),
-        ("steps", sight.steps.to_string()),
-        ("theta", shortened(&sight.theta)),
-        ("refused", sight.refusals.to_string()),
+        ("steps", shown.answer.statistics.steps.to_string()),
+        ("theta", shortened(&shown.answer.landscape)),
+        ("refused", shown.refusals.to_string()),
     ];
-    let shown = sight.joints.len().min(told.most_ghosts + 1);
-    if told.has_body && shown < sight.hypotheses {
-        rows.push(("drawn", format!("{shown} of {}", sight.hypotheses)));
+    let drawn = shown.answer.joints.len().min(told.most_ghosts + 1);
+    if told.has_body && drawn < shown.hypotheses {
+        rows.push(("drawn", format!("{drawn} of {}", shown.hypotheses)));
     }
     rows
 }
@@ -79,15 +79,15 @@ fn shortened(identity: &str) -> String {
 
 /// What the colours mean, of those that are in the picture.
 pub(super) fn legend(sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
-    let Some(sight) = told.sight else { return };
+    let Some(shown) = told.shown else { return };
     let mut entries: Vec<(&str, Rgb, f32)> = Vec::new();
     if told.has_body {
         entries.extend([("observed", palette::OBSERVED, 1.0), ("completed", palette::COMPLETED, 1.0)]);
     }
-    if told.has_body && sight.joints.len() > 1 {
+    if told.has_body && shown.answer.joints.len() > 1 {
         entries.push(("other hypotheses", palette::COMPLETED, 0.4));
     }
-    if !sight.points.is_empty() {
+    if !shown.points.is_empty() {
         entries.push(("points seen", palette::POINTS, 1.0));
     }
     if entries.is_empty() {

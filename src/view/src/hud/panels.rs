@@ -6,7 +6,7 @@ use kiss3d::glamx::Vec2;
 use kiss3d::resource::Texture;
 use kiss3d::scene::SceneNode2d;
 use kiss3d::window::Window;
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 use thalweg_task::Pixels;
 
 use super::sheet::Sheet;
@@ -52,7 +52,7 @@ impl Panels {
     }
 
     pub(super) fn write(&mut self, sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
-        let images = told.sight.map_or_else(Vec::new, |sight| list(sight, told.chosen));
+        let images = told.shown.map_or_else(Vec::new, |shown| list(shown, told.chosen));
         for (index, place) in layout(&images, sheet.size(), told.has_body).into_iter().enumerate() {
             if self.panels.len() == index {
                 self.panels.push(Panel { node: self.group.add_rectangle(1.0, 1.0), shown: None });
@@ -70,11 +70,11 @@ impl Panels {
 }
 
 /// The images with their headings: seen, chosen, others.
-fn list(sight: &Sight, chosen: usize) -> Vec<(String, &Arc<Pixels>)> {
+fn list(shown: &ShownAnswer, chosen: usize) -> Vec<(String, &Arc<Pixels>)> {
     let best = if chosen == 0 { "best".to_owned() } else { format!("hypothesis {}", chosen + 1) };
-    let seen = sight.image.iter().map(|image| ("observed".to_owned(), image));
-    let own = sight.images.get(chosen).into_iter().map(|image| (best.clone(), image));
-    let others = sight.images.iter().enumerate().filter(|(rank, _)| *rank != chosen).take(MOST);
+    let seen = shown.image.iter().map(|image| ("observed".to_owned(), image));
+    let own = shown.answer.images.get(chosen).into_iter().map(|image| (best.clone(), image));
+    let others = shown.answer.images.iter().enumerate().filter(|(rank, _)| *rank != chosen).take(MOST);
     let others = others.map(|(rank, image)| (format!("{}", rank + 1), image));
     let all = seen.chain(own).chain(others);
     all.filter(|(_, image)| image.width > 0 && image.height > 0).collect()

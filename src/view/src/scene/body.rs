@@ -3,7 +3,7 @@
 use kiss3d::color::Color;
 use kiss3d::glamx::{Mat3, Pose3, Quat, Vec3};
 use kiss3d::scene::{InstanceData3d, SceneNode3d};
-use thalweg_node::watch::Sight;
+use thalweg_node::display::ShownAnswer;
 
 use super::{rotation, vector};
 use crate::body::{Form, Model, Posture};
@@ -109,10 +109,10 @@ impl Figures {
         self.lowest
     }
 
-    pub(super) fn show(&mut self, sight: &Sight, chosen: usize) {
-        self.binding.follow(&self.model, &sight.names);
-        let colours = self.colours(&sight.observed);
-        let body = sight.joints.get(chosen);
+    pub(super) fn show(&mut self, shown: &ShownAnswer, chosen: usize) {
+        self.binding.follow(&self.model, &shown.names);
+        let colours = self.colours(&shown.observed);
+        let body = shown.answer.joints.get(chosen);
         if let Some(positions) = body {
             self.posture.place(&self.model, self.binding.positions(positions));
             self.lowest = self.posture.lowest(&self.model) as f32;
@@ -126,13 +126,13 @@ impl Figures {
                 solid.set_color(linear(colours[index], 1.0));
             }
         }
-        self.show_ghosts(sight, chosen, &colours);
+        self.show_ghosts(shown, chosen, &colours);
     }
 
-    fn show_ghosts(&mut self, sight: &Sight, chosen: usize, colours: &[Rgb]) {
+    fn show_ghosts(&mut self, shown: &ShownAnswer, chosen: usize, colours: &[Rgb]) {
         self.instances.iter_mut().for_each(Vec::clear);
-        let others = sight.joints.iter().enumerate().filter(|(rank, _)| *rank != chosen).take(MOST_GHOSTS);
-        let alphas = alphas(sight);
+        let others = shown.answer.joints.iter().enumerate().filter(|(rank, _)| *rank != chosen).take(MOST_GHOSTS);
+        let alphas = alphas(shown);
         for (rank, positions) in others {
             self.posture.place(&self.model, self.binding.positions(positions));
             for (index, shape) in self.model.shapes().iter().enumerate() {
@@ -164,10 +164,10 @@ impl Figures {
 }
 
 /// One for each hypothesis, by its weight against the best one's.
-fn alphas(sight: &Sight) -> Vec<f32> {
-    let best = sight.weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+fn alphas(shown: &ShownAnswer) -> Vec<f32> {
+    let best = shown.answer.weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
     let alpha = |weight: &f64| ((weight / best) as f32).clamp(0.0, 1.0).mul_add(ALPHA.1 - ALPHA.0, ALPHA.0);
-    sight.weights.iter().map(alpha).collect()
+    shown.answer.weights.iter().map(alpha).collect()
 }
 
 /// kiss3d's long shapes lie along y, ours along z.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 use thalweg::Registry;
 use thalweg::clock::SystemClock;
 use thalweg::motion::Motion;
-use thalweg_engine::{Budget, Engine};
+use thalweg_engine::{Answer, Budget, Engine};
+use thalweg_node::display::ShownAnswer;
 use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::Assignment;
-use thalweg_node::watch::Sight;
-use thalweg_task::{Observation, ParameterValue, TaskSpec};
+use thalweg_task::{Observation, ParameterValue, TaskSpec, numbers};
 
 use super::{Timed, shipped};
 
@@ -71,33 +71,17 @@ impl Demo {
         Ok(obs)
     }
 
-    fn solve(&mut self, at: Duration) -> anyhow::Result<Sight> {
+    fn solve(&mut self, at: Duration) -> anyhow::Result<ShownAnswer> {
         let _no_grad = tch::no_grad_guard();
         let obs = self.observe()?;
         let begin = Instant::now();
-        let solution = self.engine.solve(&obs, &self.budget, &self.clock)?;
-        let (weights, losses, steps) = (solution.weights(), solution.loss.clone(), solution.statistics.steps);
-        let (theta, y_hat) = (solution.landscape.clone(), solution.y_hat.shallow_clone());
-        let joints = self.engine.task().render(&y_hat)?.joints.context("the task has joints")?;
-        let took = begin.elapsed();
-        let joints = rows(&joints)?;
+        self.engine.solve(&obs, &self.budget, &self.clock)?;
+        let answer = Answer::of(&mut self.engine, begin.elapsed())?;
         let seen = obs.joints.as_ref().context("the task observes joints")?.with_nan();
-        let observed = rows(&seen)?.concat().iter().map(|position| !position.is_nan()).collect();
-        let (hypotheses, names) = (joints.len(), Arc::clone(&self.names));
+        let observed = numbers::<f64>(&seen).iter().map(|position| !position.is_nan()).collect();
+        let (hypotheses, names) = (answer.losses.len(), Arc::clone(&self.names));
         let stamp_nanos = i64::try_from(at.as_nanos())?;
-        Ok(Sight {
-            stamp_nanos,
-            names,
-            joints,
-            observed,
-            hypotheses,
-            weights,
-            losses,
-            steps,
-            took,
-            theta,
-            ..Sight::default()
-        })
+        Ok(ShownAnswer { stamp_nanos, names, answer, observed, hypotheses, ..ShownAnswer::default() })
     }
 }
 
@@ -109,9 +93,9 @@ impl Iterator for Demo {
             return None;
         }
         let at = Duration::from_secs_f64(self.frame as f64 / self.motion.fps);
-        let sight = self.solve(at);
+        let shown = self.solve(at);
         self.frame += 1;
-        Some(sight.map(|sight| (at, Arc::new(sight))))
+        Some(shown.map(|shown| (at, Arc::new(shown))))
     }
 }
 
@@ -121,11 +105,4 @@ fn all_but(group: &str, spec: &TaskSpec) -> anyhow::Result<Tensor> {
     let hidden = hidden.with_context(|| format!("no group of joints named {group}"))?;
     let seen: Vec<bool> = (0..spec.joints.len()).map(|joint| !hidden.joints.contains(&joint)).collect();
     Ok(Tensor::from_slice(&seen).unsqueeze(0))
-}
-
-/// The rows of a tensor `[K, ..]`, each flat.
-fn rows(tensor: &Tensor) -> anyhow::Result<Vec<Vec<f64>>> {
-    let width = usize::try_from(tensor.size().iter().skip(1).product::<i64>())?.max(1);
-    let flat: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double).contiguous().view(-1))?;
-    Ok(flat.chunks(width).map(<[f64]>::to_vec).collect())
 }

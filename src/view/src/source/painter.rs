@@ -36,10 +36,10 @@ impl Painter {
     /// Paints all hypotheses of a solve; none where it was made on another landscape.
     pub(super) fn paint(&mut self, solve: &Solve) -> Vec<Arc<Pixels>> {
         let engine = self.replayer.engine();
-        let painted = if engine.landscape().id() == solve.theta {
-            paint(engine.task(), engine.landscape(), &solve.z, solve.losses.len())
+        let painted = if engine.landscape().id() == solve.answer.landscape {
+            paint(engine.task(), engine.landscape(), &solve.z, solve.answer.losses.len())
         } else {
-            Err(anyhow::anyhow!("landscape {} is not there", solve.theta))
+            Err(anyhow::anyhow!("landscape {} is not there", solve.answer.landscape))
         };
         painted.unwrap_or_else(|error| {
             if !std::mem::replace(&mut self.is_told, true) {

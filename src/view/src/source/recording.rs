@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use thalweg_node::watch::{MOST_POINTS, Sight};
+use thalweg_node::display::{MOST_POINTS, ShownAnswer};
 use thalweg_record::{Reader, Setup, Solve, recordings};
 
 use super::Timed;
@@ -68,37 +68,29 @@ impl Iterator for Recording {
         if self.begin.is_none() {
             self.painter = self.setup().and_then(Painter::of);
         }
-        let solve = match self.next_solve() {
+        let mut solve = match self.next_solve() {
             Ok(solve) => solve?,
             Err(error) => return Some(Err(error)),
         };
         let begin = *self.begin.get_or_insert(solve.received_nanos);
         let at = u64::try_from(solve.received_nanos.saturating_sub(begin)).unwrap_or(0);
-        let images = self.painter.as_mut().map_or_else(Vec::new, |painter| painter.paint(&solve));
-        Some(Ok((Duration::from_nanos(at), Arc::new(Sight { images, ..sight(solve, &self.names) }))))
+        solve.answer.images = self.painter.as_mut().map_or_else(Vec::new, |painter| painter.paint(&solve));
+        Some(Ok((Duration::from_nanos(at), Arc::new(shown(solve, &self.names)))))
     }
 }
 
-fn sight(solve: Solve, names: &Arc<[String]>) -> Sight {
-    let hypotheses = solve.losses.len();
-    let width = (solve.joints.len() / hypotheses.max(1)).max(1);
+fn shown(solve: Solve, names: &Arc<[String]>) -> ShownAnswer {
     let known = solve.seen.points.iter().filter(|point| point.iter().all(|value| value.is_finite()));
     let step = known.clone().count().div_ceil(MOST_POINTS).max(1);
-    Sight {
+    ShownAnswer {
         stamp_nanos: solve.stamp_nanos,
         names: Arc::clone(names),
-        joints: solve.joints.chunks(width).map(<[f64]>::to_vec).collect(),
-        observed: solve.seen.joints.iter().map(|position| !position.is_nan()).collect(),
-        hypotheses,
-        weights: solve.weights,
-        losses: solve.losses,
+        hypotheses: solve.answer.losses.len(),
         points: known.step_by(step).copied().collect(),
+        answer: solve.answer,
+        observed: solve.seen.joints.iter().map(|position| !position.is_nan()).collect(),
         image: solve.seen.image.map(Arc::new),
-        images: Vec::new(),
-        steps: solve.statistics.steps,
-        took: solve.took,
         latency: None,
-        theta: solve.theta,
         refusals: 0,
     }
 }

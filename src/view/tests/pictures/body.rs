@@ -6,7 +6,7 @@ use std::time::Duration;
 use thalweg_view::film::Picture;
 use thalweg_view::palette;
 
-use crate::sights::{human, standing};
+use crate::answers::{human, standing};
 use crate::{difference, middle, of_hue, studio};
 
 const SIZE: (u32, u32) = (640, 360);
@@ -65,9 +65,9 @@ fn ghosts_show_where_hypotheses_differ_and_fade_with_their_weight() {
 #[test]
 fn points_are_drawn_and_ten_thousand_hypotheses_are_capped() {
     let Some(mut studio) = studio(SIZE, 1.0, Some(human())) else { return };
-    let mut sight = standing(&vec![-1.2; 10_000], &[]);
-    sight.points = (0..2000).map(|at| [0.6, (at % 50) as f32 * 0.02 - 0.5, (at / 50) as f32 * 0.02]).collect();
-    studio.stage_mut().show(Arc::new(sight), Duration::ZERO);
+    let mut shown = standing(&vec![-1.2; 10_000], &[]);
+    shown.points = (0..2000).map(|at| [0.6, (at % 50) as f32 * 0.02 - 0.5, (at / 50) as f32 * 0.02]).collect();
+    studio.stage_mut().show(Arc::new(shown), Duration::ZERO);
     let picture = studio.picture();
     let count = of_hue(&picture, palette::POINTS).len();
     assert!(count > 2000, "{count} pixels of points");
@@ -75,12 +75,12 @@ fn points_are_drawn_and_ten_thousand_hypotheses_are_capped() {
 
 #[test]
 fn twice_the_scale_is_the_same_picture_only_finer() {
-    let sight = Arc::new(standing(&[-1.2, -0.4, 0.3], &[0.5, 0.3, 0.2]));
+    let shown = Arc::new(standing(&[-1.2, -0.4, 0.3], &[0.5, 0.3, 0.2]));
     let Some(mut coarse) = studio(SIZE, 1.0, Some(human())) else { return };
-    coarse.stage_mut().show(Arc::clone(&sight), Duration::ZERO);
+    coarse.stage_mut().show(Arc::clone(&shown), Duration::ZERO);
     let coarse = coarse.picture();
     let Some(mut fine) = studio((2 * SIZE.0, 2 * SIZE.1), 2.0, Some(human())) else { return };
-    fine.stage_mut().show(sight, Duration::ZERO);
+    fine.stage_mut().show(shown, Duration::ZERO);
     let apart = difference(&coarse, &fine.picture().reduced(2));
     assert!(apart < 3.0, "{apart} of 255");
     // Small to nothing, and back.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg_node::watch::Sight;
+use thalweg_engine::Answer;
+use thalweg_node::display::ShownAnswer;
 use thalweg_task::Pixels;
 use thalweg_task::Reconstruction;
 use thalweg_view::palette;
@@ -32,13 +33,13 @@ fn rendered(colours: &[[f32; 3]]) -> Vec<Arc<Pixels>> {
 fn what_was_seen_stands_beside_what_was_made_of_it() {
     let Some(mut studio) = studio((960, 540), 1.0, None) else { return };
     let colours = [[0.8, 0.2, 0.2], [0.2, 0.7, 0.3], [0.2, 0.3, 0.8]];
-    let sight = Sight {
+    let shown = ShownAnswer {
         hypotheses: 3,
         image: Some(plain([0.5, 0.5, 0.1], true)),
-        images: rendered(&colours),
-        ..Sight::default()
+        answer: Answer { images: rendered(&colours), ..Answer::default() },
+        ..ShownAnswer::default()
     };
-    studio.stage_mut().show(Arc::new(sight), Duration::ZERO);
+    studio.stage_mut().show(Arc::new(shown), Duration::ZERO);
     let picture = studio.picture();
     let near = |wanted: [u8; 3]| {
         let all = (0..picture.height).flat_map(|y| (0..picture.width).map(move |x| (x, y)));

@@ -4,9 +4,9 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod answers;
 mod body;
 mod images;
-mod sights;
 
 use thalweg_view::body::Model;
 use thalweg_view::film::Picture;

@@ -1,0 +1,283 @@
+//! From the command line to a running node, and to its end.
+
+mod arguments;
+mod clock;
+mod diagnostics;
+mod engine_thread;
+pub(crate) mod executor;
+pub(crate) mod graph;
+pub(crate) mod inputs;
+mod lifecycle;
+mod log;
+pub(crate) mod names;
+mod outputs;
+mod parameters;
+mod parts;
+mod process;
+mod recordings;
+mod reloads;
+mod services;
+pub(crate) mod startup;
+mod state;
+mod tasks;
+pub(crate) mod time;
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use r2r::rcl_interfaces::msg::Log;
+use r2r::{Node, QosProfile};
+use thalweg::Registry;
+use thalweg_node::parameters::{Store, dump};
+use tokio::sync::mpsc;
+
+use arguments::{HELP, Request, parse};
+use diagnostics::Diagnostics;
+use executor::Executor;
+use lifecycle::{Controller, Transitions};
+use log::Rosout;
+use names::Names;
+use parts::{Origin, Parts};
+use process::{Exit, Signals, watch_panics};
+use startup::{declare, prepare};
+use state::NodeState;
+use tasks::Tasks;
+use time::RosTime;
+
+/// How often the node looks whether one of its threads has ended.
+const WATCH: Duration = Duration::from_millis(100);
+
+/// The longest that the end may take before it is forced: launch waits 5 s after SIGINT.
+const END: Duration = Duration::from_millis(1500);
+
+/// Runs `thalweg_node`: reads the command line, and ends as its exit codes say.
+#[must_use]
+pub fn run(registry: Registry) -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    match parse(&arguments) {
+        Ok(Request::Help) => print(HELP),
+        Ok(Request::Version) => print(&format!("thalweg_node {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Request::DumpParameters(task)) => match dump(&registry, task.as_deref().unwrap_or("body_pose")) {
+            Ok(text) => print(&text),
+            Err(error) => complain(&error.to_string()),
+        },
+        Ok(Request::Run(level)) => {
+            let time = Arc::new(RosTime::default());
+            let rosout = log::start(level, Arc::clone(&time));
+            watch_panics();
+            let exit = start(registry, &arguments, time, rosout);
+            // The node, its context and its threads are gone, or may not be waited for.
+            std::process::exit(i32::from(exit as u8))
+        }
+        Err(error) => complain(&error),
+    }
+}
+
+/// A reader that is gone has seen enough.
+fn print(text: &str) -> ExitCode {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
+}
+
+fn complain(error: &str) -> ExitCode {
+    drop(writeln!(std::io::stderr(), "thalweg_node: {error}"));
+    Exit::Usage.into()
+}
+
+fn start(registry: Registry, arguments: &[String], time: Arc<RosTime>, rosout: Rosout) -> Exit {
+    let prepared = prepare(arguments).and_then(|node| {
+        let name = node.name()?;
+        let names = Names::new(arguments, &name, &node.namespace()?);
+        let store = declare(&registry, &node, &names)?;
+        Ok((node, names, store))
+    });
+    let (node, names, store) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            return Exit::Usage;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let exit = runtime.block_on(live(registry, node, names, store, time, rosout));
+        runtime.shutdown_timeout(Duration::from_millis(100));
+        exit
+    });
+    result.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        Exit::Internal
+    })
+}
+
+async fn live(
+    registry: Registry,
+    node: Node,
+    names: Names,
+    store: Store,
+    time: Arc<RosTime>,
+    rosout: Rosout,
+) -> anyhow::Result<Exit> {
+    let mut signals = Signals::new()?;
+    let tasks = Arc::new(Tasks::default());
+    let (name, full_name, logger) = (node.name()?, node.fully_qualified_name()?, node.logger().to_owned());
+    let (executor, ros_thread) = Executor::start(node)?;
+    serve_rosout(&executor, rosout, logger, &tasks).await?;
+
+    let (gave_up, failures) = mpsc::unbounded_channel();
+    let (origin_executor, origin_tasks) = (executor.clone(), Arc::clone(&tasks));
+    let origin = Origin {
+        registry,
+        name,
+        full_name,
+        names,
+        store,
+        executor: origin_executor,
+        time,
+        tasks: origin_tasks,
+        gave_up,
+    };
+    let parts = Parts::join(origin)?;
+    let publish_thread = parts.outputs.start()?;
+    let settings = parts.parameters.settings();
+    parts.clock.follow(settings.use_sim_time).await?;
+
+    let transitions = Arc::new(Transitions(parts.clone()));
+    let controller = Arc::new(Controller::new(Arc::clone(&transitions)).await?);
+    serve(&parts, &controller, &tasks).await?;
+    obey(&parts, transitions, Arc::clone(&controller), &tasks, failures);
+    executor.spin();
+    let threads = || ros_thread.is_finished() || publish_thread.is_finished() || parts.solver.has_ended();
+    let exit = wait(&parts.state, &controller, settings.autostart, &tasks, &mut signals, threads).await;
+    let forced = end(parts, [publish_thread, ros_thread], &mut signals).await?;
+    Ok(forced.unwrap_or(exit))
+}
+
+/// Opens services, parameters and diagnostics.
+async fn serve(parts: &Parts, controller: &Arc<Controller>, tasks: &Tasks) -> anyhow::Result<()> {
+    let executor = &parts.executor;
+    lifecycle::serve(executor, &parts.state, controller, tasks).await?;
+    recordings::serve(executor, &parts.recordings, tasks).await?;
+    reloads::serve(executor, &parts.reloads, tasks).await?;
+    let host = Arc::clone(&parts.parameters);
+    for task in executor.with(move |node| parameters::serve(node, &host)).await?? {
+        executor.attend(task);
+    }
+    tasks.spawn(Diagnostics::new(parts.clone()).await?.watch());
+    Ok(())
+}
+
+/// Applies parameters when they change, and gives up when the solver does.
+fn obey(
+    parts: &Parts,
+    transitions: Arc<Transitions>,
+    controller: Arc<Controller>,
+    tasks: &Tasks,
+    mut failures: mpsc::UnboundedReceiver<String>,
+) {
+    let parameters = Arc::clone(&parts.parameters);
+    tasks.spawn(async move {
+        loop {
+            parameters.changed().await;
+            if let Err(error) = transitions.apply().await {
+                tracing::error!("parameters: {error:#}");
+            }
+        }
+    });
+    tasks.spawn(async move {
+        while let Some(why) = failures.recv().await {
+            controller.fail(&why).await;
+        }
+    });
+}
+
+/// Starts by itself where that is asked for, and lives until something ends it.
+async fn wait(
+    state: &NodeState,
+    controller: &Controller,
+    is_started: bool,
+    tasks: &Tasks,
+    signals: &mut Signals,
+    thread_ended: impl Fn() -> bool,
+) -> Exit {
+    let start = async {
+        if is_started && !autostart(controller).await {
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    let watch = async {
+        let mut watch = tokio::time::interval(WATCH);
+        loop {
+            watch.tick().await;
+            if tasks.has_panicked() || thread_ended() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        name = signals.next() => {
+            tracing::info!("{name}: shutting down");
+            Exit::Done
+        }
+        () = start => {
+            tracing::error!("cannot start: {}", state.last_error().unwrap_or_else(|| "see above".to_owned()));
+            Exit::Configure
+        }
+        () = watch => {
+            tracing::error!("a part of the node has panicked; ending rather than living on by half");
+            Exit::Panic
+        }
+    }
+}
+
+async fn autostart(controller: &Controller) -> bool {
+    for label in ["configure", "activate"] {
+        if !controller.request(0, label).await.unwrap_or(false) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Closes everything in order; says so when it had to be forced.
+async fn end(parts: Parts, threads: [JoinHandle<()>; 2], signals: &mut Signals) -> anyhow::Result<Option<Exit>> {
+    let close = tokio::task::spawn_blocking(move || {
+        parts.inputs.close();
+        parts.outputs.end();
+        parts.executor.end();
+        parts.solver.quit();
+        parts.recordings.close();
+        // A thread that has panicked has said so.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    });
+    tokio::select! {
+        result = close => result.map(|()| None).map_err(anyhow::Error::from),
+        () = tokio::time::sleep(END) => {
+            tracing::warn!("the engine did not end within {} ms; leaving it behind", END.as_millis());
+            Ok(None)
+        }
+        name = signals.next() => {
+            tracing::warn!("{name} again: ending at once");
+            Ok(Some(Exit::Forced))
+        }
+    }
+}
+
+/// Publishes log lines as every node of ROS 2 does (rclcpp's `rosout` quality of service).
+async fn serve_rosout(executor: &Executor, mut rosout: Rosout, logger: String, tasks: &Tasks) -> anyhow::Result<()> {
+    let qos = QosProfile::default().keep_last(1000).transient_local().lifespan(Duration::from_secs(10));
+    let publisher = executor.with(move |node| node.create_publisher::<Log>("/rosout", qos)).await??;
+    // Set once: this is the only place.
+    drop(rosout.logger.set(logger.clone()));
+    tasks.spawn(async move {
+        while let Some(line) = rosout.lines.recv().await {
+            // A line about a lost line would be lost, too.
+            drop(publisher.publish(&line.message(&logger)));
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! `/diagnostics`: gathers what the parts say of themselves, once a second and when trouble comes.
+
+use std::time::{Duration, Instant};
+
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::std_msgs::msg::Header;
+use r2r::{Publisher, QosProfile};
+
+use super::graph::{self, Endpoint};
+use super::inputs::Topic;
+use super::parts::Parts;
+use thalweg_node::diagnostics::{Level, Status};
+use thalweg_node::intake::clean;
+use thalweg_node::lifecycle::State;
+
+/// Least time between two reports, whatever happens: ten a second.
+const LEAST_PERIOD: Duration = Duration::from_millis(100);
+
+/// Share of solves that may overrun before it is a warning: the last step before the deadline is
+/// a bet. A guess.
+const OVERRUNS: f64 = 0.1;
+
+/// Time between two warnings that `/clock` is silent, as rclcpp's users know it.
+const CLOCK_WARNING: Duration = Duration::from_secs(5);
+
+/// Reports how a node fares.
+pub(crate) struct Diagnostics {
+    node: Parts,
+    publisher: Publisher<DiagnosticArray>,
+    started: Instant,
+    clock_warned: Option<Instant>,
+    ticks: u64,
+    told: Vec<String>,
+}
+
+/// What the graph says of the topics that matter.
+struct Neighbours {
+    channels: Vec<(Topic, Vec<Endpoint>)>,
+    rosout: Vec<Endpoint>,
+    clock: Vec<Endpoint>,
+}
+
+impl Diagnostics {
+    /// Advertises `/diagnostics`.
+    ///
+    /// # Errors
+    /// What rcl says, or that the ROS thread has ended.
+    pub(crate) async fn new(node: Parts) -> anyhow::Result<Self> {
+        let create = |node: &mut r2r::Node| node.create_publisher("/diagnostics", QosProfile::default());
+        let publisher = node.executor.with(create).await??;
+        Ok(Self { node, publisher, started: Instant::now(), clock_warned: None, ticks: 0, told: Vec::new() })
+    }
+
+    /// Reports until the node ends.
+    pub(crate) async fn watch(mut self) {
+        loop {
+            let begin = tokio::time::Instant::now();
+            if let Err(error) = self.report().await {
+                tracing::debug!("diagnostics: {error:#}");
+            }
+            let period = self.node.parameters.settings().diagnostics_period;
+            tokio::time::sleep_until(begin + LEAST_PERIOD.min(period)).await;
+            // Whichever comes first: the time of the next report, or trouble of a new kind.
+            drop(tokio::time::timeout_at(begin + period, self.node.alarm.notified()).await);
+        }
+    }
+
+    async fn report(&mut self) -> anyhow::Result<()> {
+        let neighbours = look_around(&self.node).await?;
+        self.node.clock.watch_system();
+        let mut statuses = vec![self.lifecycle()];
+        if self.node.state.state() == State::Active {
+            for (channel, publishers) in &neighbours.channels {
+                statuses.push(self.node.inputs.status(channel, publishers.len()));
+            }
+        }
+        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), self.node.recordings.status()]);
+        statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
+        self.tell(&statuses);
+        self.publisher.publish(&self.message(statuses))?;
+        self.node.inputs.revive(&neighbours.channels).await
+    }
+
+    fn lifecycle(&self) -> Status {
+        let state = self.node.state.state();
+        let mut status = Status::ok("Lifecycle", format!("Node is {state}"));
+        if let Some(error) = self.node.state.last_error() {
+            status.worsen(Level::Error, error);
+        }
+        status.with("State", state).with("Uptime (s)", self.started.elapsed().as_secs())
+    }
+
+    fn optimizer(&self) -> Status {
+        let report = self.node.solver.report();
+        let hypotheses = self.node.parameters.settings().engine.hypotheses;
+        let mut status = Status::ok("Optimizer", if report.recent_solves > 0 { "Running" } else { "Idle" });
+        if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {
+            status.worsen(Level::Warn, "Overrun");
+        }
+        if let Some(failure) = report.last_failure {
+            status.worsen(Level::Error, failure);
+        }
+        status
+            .with("Solves", report.solves)
+            .with("Steps mean", format!("{:.2}", report.steps_mean))
+            .with("Solve mean (us)", format!("{:.0}", report.mean_us))
+            .with("Solve max (us)", format!("{:.0}", report.max_us))
+            .with("Solve sigma (us)", format!("{:.0}", report.sigma_us))
+            .with("Overruns", report.overruns)
+            .with("Age of data max (s)", format!("{:.6}", report.age_max.as_secs_f64()))
+            .with("Diverged", report.diverged)
+            .with("Hypotheses", hypotheses)
+            .with("Failures", report.failures)
+    }
+
+    fn output(&self) -> Status {
+        let report = self.node.outputs.report();
+        let mut status = Status::ok("Output", "Alive");
+        if let Some(failure) = report.last_failure {
+            status.worsen(Level::Error, failure);
+        }
+        status.with("Published", report.published).with("Superseded", report.replaced).with("Failures", report.failures)
+    }
+
+    fn theta(&self) -> Status {
+        let report = self.node.reloads.report();
+        let mut status = self.landscape().with("Reloads", report.taken).with("Reloads refused", report.refused);
+        if let Some(refusal) = report.refusal {
+            status.worsen(Level::Error, format!("the landscape stays, a new one was refused: {refusal}"));
+        }
+        status
+    }
+
+    fn landscape(&self) -> Status {
+        match self.node.state.loaded().as_ref() {
+            None => Status::ok("Theta", "Not loaded"),
+            Some(loaded) => {
+                let file = loaded.landscape_file.as_ref().map_or_else(String::new, |file| file.display().to_string());
+                Status::ok("Theta", "Loaded")
+                    .with("Id", &loaded.landscape_id)
+                    .with("Kind", loaded.landscape_kind)
+                    .with("File", file)
+                    .with("Start", loaded.start_id.as_deref().unwrap_or("none"))
+                    .with("Optimizer", loaded.optimizer)
+                    .with("Backend", loaded.backend.name())
+                    .with("Task", &loaded.spec.name)
+                    .with("Model", &loaded.spec.fingerprint)
+            }
+        }
+    }
+
+    fn device(&self) -> Status {
+        let device = self.device_name();
+        Status::ok("Device", "Alive").with("Device", device).with("CUDA devices", tch::Cuda::device_count())
+    }
+
+    fn device_name(&self) -> String {
+        let loaded = self.node.state.loaded();
+        loaded.as_ref().map_or_else(
+            || "none".to_owned(),
+            |loaded| match loaded.spec.device {
+                tch::Device::Cuda(index) => format!("cuda:{index}"),
+                device => format!("{device:?}").to_lowercase(),
+            },
+        )
+    }
+
+    fn graph(&self, neighbours: &Neighbours) -> Status {
+        let mut status = Status::ok("Graph", "All interfaces match");
+        let namesakes = graph::namesakes(&neighbours.rosout, &self.node.full_name);
+        if namesakes > 1 {
+            status.worsen(Level::Error, format!("{namesakes} nodes are named {}", self.node.full_name));
+        }
+        for (channel, publishers) in &neighbours.channels {
+            for mismatch in graph::mismatches(&channel.request, publishers) {
+                status.worsen(Level::Warn, mismatch);
+            }
+            if channel.is_contradicted && publishers.len() > 1 {
+                let names = graph::names(publishers).join(" and ");
+                status.worsen(Level::Warn, format!("{}: {names} contradict each other", channel.request.topic));
+            }
+            status = status.with(format!("Publishers of {}", channel.request.topic), publishers.len());
+        }
+        status.with("Nodes of this name", namesakes)
+    }
+
+    fn clock(&mut self, publishers: &[Endpoint]) -> Status {
+        let time = &self.node.time;
+        let mut status = Status::ok("Clock", if time.is_simulated() { "Simulated time" } else { "System time" });
+        if time.is_simulated() {
+            if !time.is_known() || time.ticks() == self.ticks {
+                let text = "use_sim_time is set but nothing published on /clock";
+                status.worsen(Level::Warn, text);
+                if self.clock_warned.is_none_or(|warned| warned.elapsed() >= CLOCK_WARNING) {
+                    self.clock_warned = Some(Instant::now());
+                    tracing::warn!("{text}");
+                }
+            }
+            if publishers.len() > 1 {
+                let names = graph::names(publishers).join(" and ");
+                status.worsen(Level::Warn, format!("/clock has {} publishers: {names}", publishers.len()));
+            }
+        }
+        self.ticks = time.ticks();
+        status.with("Ticks", time.ticks()).with("Time jumps", time.jumps())
+    }
+
+    fn parameters(&self) -> Status {
+        let mut status = Status::ok("Parameters", "Alive");
+        if let Some(refusal) = self.node.parameters.take_refusal() {
+            status.worsen(Level::Warn, refusal);
+        }
+        let [refused, changes] = self.node.parameters.counts();
+        status.with("Refused", refused).with("Changes", changes)
+    }
+
+    /// Logs what the graph says when it changes; inputs log their own refusals as they come.
+    fn tell(&mut self, statuses: &[Status]) {
+        let bad = |status: &&Status| status.level > Level::Ok && ["Graph", "Optimizer"].contains(&status.name.as_str());
+        let told: Vec<String> = statuses.iter().filter(bad).map(|status| status.message.clone()).collect();
+        for text in told.iter().filter(|text| !self.told.contains(text)) {
+            tracing::warn!("{text}");
+        }
+        self.told = told;
+    }
+
+    fn message(&self, statuses: Vec<Status>) -> DiagnosticArray {
+        let use_fqn = self.node.parameters.settings().use_fqn;
+        let node = if use_fqn { &self.node.full_name } else { &self.node.name };
+        let hardware = self.device_name();
+        let header = Header { stamp: self.node.time.stamp(), frame_id: String::new() };
+        let status = |status: Status| DiagnosticStatus {
+            level: status.level as u8,
+            name: format!("{node}: {}", status.name),
+            message: clean(&status.message).into_owned(),
+            hardware_id: hardware.clone(),
+            values: status
+                .values
+                .into_iter()
+                .map(|(key, value)| KeyValue { key: clean(&key).into_owned(), value: clean(&value).into_owned() })
+                .collect(),
+        };
+        DiagnosticArray { header, status: statuses.into_iter().map(status).collect() }
+    }
+}
+
+async fn look_around(node: &Parts) -> anyhow::Result<Neighbours> {
+    let channels = node.inputs.topics();
+    let work = move |node: &mut r2r::Node| -> r2r::Result<Neighbours> {
+        let publishers = |topic: &str| graph::publishers(node, topic);
+        let channels = channels
+            .into_iter()
+            .map(|channel| publishers(&channel.request.topic).map(|found| (channel, found)))
+            .collect::<r2r::Result<Vec<_>>>()?;
+        Ok(Neighbours { channels, rosout: publishers("/rosout")?, clock: publishers("/clock")? })
+    };
+    Ok(node.executor.with(work).await??)
+}

@@ -1,0 +1,179 @@
+//! What was received and is not solved yet, and counts of it: the part of the input that the engine thread reads.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use thalweg_node::diagnostics::{Level, Status};
+use thalweg_node::intake::{FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, Provenance};
+use thalweg_node::parameters::InputSettings;
+use thalweg_node::solver::Source;
+use thalweg_task::{Masked, Observation, TaskSpec, lock};
+
+use crate::node::time::RosTime;
+
+/// Unknown joints that diagnostics list at most.
+const UNKNOWN_SHOWN: usize = 16;
+
+/// What was received and is not solved yet.
+#[derive(Debug)]
+pub(crate) struct InputBuffer {
+    intake: Mutex<Option<Intake>>,
+    /// Images and masks that are not decoded yet.
+    pub(super) frames: Mutex<FrameQueue>,
+    settings: Mutex<Option<InputSettings>>,
+    time: Arc<RosTime>,
+    /// Messages of each input that had been used when an observation was solved last.
+    solved: [AtomicU64; Input::ALL.len()],
+    /// Messages of each input that were followed by newer ones before they were solved.
+    superseded: [AtomicU64; Input::ALL.len()],
+    /// Images that were followed by newer ones before they were decoded.
+    skipped: [AtomicU64; Input::ALL.len()],
+    observed: AtomicUsize,
+    /// Pixels of the image that were observed, and pixels that the task reads.
+    pixels: [AtomicUsize; 2],
+}
+
+impl InputBuffer {
+    pub(crate) fn new(time: Arc<RosTime>) -> Self {
+        Self {
+            intake: Mutex::new(None),
+            frames: Mutex::default(),
+            settings: Mutex::new(None),
+            time,
+            solved: Default::default(),
+            superseded: Default::default(),
+            skipped: Default::default(),
+            observed: AtomicUsize::new(0),
+            pixels: Default::default(),
+        }
+    }
+
+    /// Prepares for a task.
+    pub(crate) fn configure(&self, spec: &TaskSpec, settings: &InputSettings) {
+        *lock(&self.intake) = Some(Intake::new(spec, config(settings)));
+        lock(&self.frames).configure(settings.pairing);
+        *lock(&self.settings) = Some(*settings);
+        for counter in self.solved.iter().chain(&self.superseded).chain(&self.skipped) {
+            counter.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Changes how input is taken, from the next message on.
+    pub(crate) fn set(&self, settings: &InputSettings) {
+        if let Some(intake) = lock(&self.intake).as_mut() {
+            intake.configure(config(settings));
+        }
+        lock(&self.frames).configure(settings.pairing);
+        *lock(&self.settings) = Some(*settings);
+    }
+
+    /// Forgets what was received.
+    pub(crate) fn clear(&self) {
+        if let Some(intake) = lock(&self.intake).as_mut() {
+            intake.clear();
+        }
+        lock(&self.frames).clear();
+    }
+
+    /// Forgets what was received, and that anything was observed.
+    pub(super) fn close(&self) {
+        self.clear();
+        self.observed.store(0, Ordering::Relaxed);
+    }
+
+    /// Does something with the intake while it is locked; none where no task is loaded.
+    pub(super) fn with_intake<T>(&self, work: impl FnOnce(&mut Intake) -> T) -> Option<T> {
+        lock(&self.intake).as_mut().map(work)
+    }
+
+    /// Counts images that were dropped for newer ones before they were decoded.
+    pub(super) fn count_skipped(&self, input: Input, count: u64) {
+        self.skipped[input as usize].fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Silence after which an input is stale.
+    pub(super) fn stale_timeout(&self) -> Duration {
+        lock(&self.settings).map_or(Duration::from_secs(1), |settings| settings.stale_timeout)
+    }
+
+    /// Whether images wait for masks.
+    pub(super) fn masks(&self) -> MaskUse {
+        lock(&self.settings).map_or(MaskUse::Auto, |settings| settings.pairing.masks)
+    }
+
+    /// Notes how much of an image, `[1, C, H, W]`, is observed.
+    fn count_pixels(&self, image: Option<&Masked>) {
+        let counts = image.map_or([0; 2], |image| {
+            let (size, observed) = (image.value().size(), image.count());
+            let channels = size.get(1).copied().unwrap_or(1).max(1);
+            [observed / channels, size.iter().product::<i64>() / channels]
+        });
+        for (noted, count) in self.pixels.iter().zip(counts) {
+            noted.store(usize::try_from(count).unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+
+    /// Adds what was used and what was refused.
+    pub(super) fn add_to(&self, input: Input, mut status: Status) -> Status {
+        let mut intake = lock(&self.intake);
+        let Some(intake) = intake.as_mut() else { return status };
+        if let Some(last) = intake.channel_mut(input).tally.since_last().last {
+            status.worsen(Level::Warn, last.text);
+        }
+        let channel = intake.channel(input);
+        let superseded = self.superseded[input as usize].load(Ordering::Relaxed);
+        let used = channel.used.saturating_sub(superseded);
+        let skipped = self.skipped[input as usize].load(Ordering::Relaxed);
+        status = status.with("Used", used).with("Superseded", superseded + skipped);
+        for (cause, count) in channel.tally.totals() {
+            status = status.with(format!("refused {cause}"), count);
+        }
+        if input == Input::Joints {
+            let unknown: Vec<_> = intake.unknown_names().take(UNKNOWN_SHOWN).collect();
+            let observed = self.observed.load(Ordering::Relaxed);
+            status = status
+                .with("Joints observed", format!("{observed} of {}", intake.joints()))
+                .with("Unknown joints", unknown.join(", "));
+        }
+        if matches!(input, Input::Image | Input::Compressed) {
+            let [observed, all] = self.pixels.each_ref().map(|count| count.load(Ordering::Relaxed));
+            status = status.with("Pixels observed", format!("{observed} of {all}"));
+        }
+        status
+    }
+}
+
+/// What the engine thread reads.
+#[derive(Debug)]
+pub(crate) struct ObservationSource(pub(crate) Arc<InputBuffer>);
+
+impl Source for ObservationSource {
+    fn observation(&mut self) -> Option<(Observation, Provenance)> {
+        let inputs = &self.0;
+        let mut intake = lock(&inputs.intake);
+        let intake = intake.as_mut()?;
+        for input in Input::ALL {
+            let used = intake.channel(input).used;
+            let solved = inputs.solved[input as usize].swap(used, Ordering::Relaxed);
+            let superseded = used.saturating_sub(solved).saturating_sub(1);
+            inputs.superseded[input as usize].fetch_add(superseded, Ordering::Relaxed);
+        }
+        let newest = intake.observation(inputs.time.now_nanos());
+        let count = |observed: &[bool]| observed.iter().filter(|observed| **observed).count();
+        let observed = newest.as_ref().map_or(0, |(_, provenance)| count(&provenance.observed_joints));
+        inputs.observed.store(observed, Ordering::Relaxed);
+        inputs.count_pixels(newest.as_ref().and_then(|(obs, _)| obs.image.as_ref()));
+        newest
+    }
+
+    fn now_nanos(&self) -> i64 {
+        self.0.time.now_nanos()
+    }
+}
+
+fn config(settings: &InputSettings) -> IntakeConfig {
+    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, .. } = *settings;
+    let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
+    IntakeConfig { joints, images, stale_timeout }
+}

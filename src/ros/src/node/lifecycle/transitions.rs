@@ -1,0 +1,123 @@
+//! What each transition of the lifecycle does, and each change of parameters.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use thalweg_node::lifecycle::State;
+use thalweg_node::solver::{Assignment, Solver, Tuning};
+
+use crate::node::engine_thread::ask;
+use crate::node::outputs::Publishers;
+use crate::node::parts::Parts;
+
+/// What transitions do to the parts of a node.
+#[derive(Debug)]
+pub(crate) struct Transitions(pub(crate) Parts);
+
+impl Transitions {
+    /// Does the work of a passing state; other states have none.
+    ///
+    /// # Errors
+    /// One sentence with its causes. Whatever was opened is closed in error processing.
+    pub(crate) async fn perform(&self, state: State) -> anyhow::Result<()> {
+        match state {
+            State::Configuring => self.configure().await,
+            State::Activating => self.activate().await,
+            State::Deactivating => self.deactivate().await,
+            State::CleaningUp => self.clean_up().await,
+            State::ShuttingDown | State::ErrorProcessing => {
+                self.deactivate().await?;
+                self.clean_up().await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Loads task and landscape, advertises the answers.
+    async fn configure(&self) -> anyhow::Result<()> {
+        let settings = self.0.parameters.settings();
+        let assignment = Assignment::of(&settings, self.0.registry.clone())?;
+        let tuning = assignment.tuning;
+        let loaded = ask(&self.0.solver, |solver| solver.load(assignment)).await?;
+        let spec = loaded.spec.clone();
+        self.0.buffer.configure(&spec, &settings.input);
+        self.0.outputs.set(settings.output.clone());
+        let create = move |node: &mut r2r::Node| Publishers::create(node, &spec, tuning.hypotheses);
+        *self.0.outputs.publishers() =
+            Some(self.0.executor.with(create).await?.context("cannot advertise the answers")?);
+        tracing::info!(
+            "configured: task {}, theta {} ({}), start {}, {} by {}, device {:?}, {} hypotheses",
+            loaded.spec.name,
+            loaded.landscape_id,
+            loaded.landscape_kind,
+            loaded.start_id.as_deref().unwrap_or("none"),
+            loaded.optimizer,
+            loaded.backend.name(),
+            loaded.spec.device,
+            tuning.hypotheses
+        );
+        if loaded.landscape_kind == "identity" && loaded.start_id.is_none() {
+            let task = &loaded.spec.name;
+            tracing::warn!(
+                "neither landscape nor start: descending in the latent of task {task}, which takes more steps"
+            );
+        }
+        *self.0.state.loaded() = Some(loaded);
+        self.0.state.clear_error();
+        Ok(())
+    }
+
+    /// Opens the input.
+    async fn activate(&self) -> anyhow::Result<()> {
+        let spec = self.0.state.loaded().as_ref().map(|loaded| loaded.spec.clone()).context("nothing is loaded")?;
+        let settings = self.0.parameters.settings();
+        self.0.inputs.open(&spec, &settings).await?;
+        self.0.recordings.follow(true).await?;
+        ask(&self.0.solver, |solver| solver.run(true)).await?;
+        let topics: Vec<_> = self.0.inputs.topics().into_iter().map(|topic| topic.request.topic).collect();
+        tracing::info!("active: listening to {}", topics.join(", "));
+        Ok(())
+    }
+
+    /// Closes the input; nothing is published afterwards.
+    async fn deactivate(&self) -> anyhow::Result<()> {
+        self.0.inputs.close();
+        ask(&self.0.solver, |solver| solver.run(false)).await?;
+        self.0.recordings.follow(false).await?;
+        self.0.outputs.clear();
+        Ok(())
+    }
+
+    /// Drops what was loaded, and takes the answers from the graph.
+    async fn clean_up(&self) -> anyhow::Result<()> {
+        ask(&self.0.solver, Solver::unload).await?;
+        let publishers = self.0.outputs.publishers().take();
+        if let Some(publishers) = publishers {
+            self.0.executor.with(move |node| publishers.destroy(node)).await?;
+        }
+        *self.0.state.loaded() = None;
+        self.0.reloads.forget();
+        Ok(())
+    }
+
+    /// Applies what may change at any time.
+    pub(crate) async fn apply(&self) -> anyhow::Result<()> {
+        let settings = self.0.parameters.settings();
+        let tuning = Tuning::of(&settings);
+        self.0.buffer.set(&settings.input);
+        self.0.outputs.set(settings.output.clone());
+        self.0.solver.tune(tuning);
+        self.0.clock.follow(settings.use_sim_time).await?;
+        self.0.recordings.follow(self.0.state.is_opened()).await?;
+        self.resize(tuning.hypotheses).await
+    }
+
+    /// Advertises as many hypotheses as there are now.
+    async fn resize(&self, hypotheses: usize) -> anyhow::Result<()> {
+        let outputs = Arc::clone(&self.0.outputs);
+        let resize = move |node: &mut r2r::Node| {
+            outputs.publishers().as_mut().map_or(Ok(()), |publishers| publishers.resize(node, hypotheses))
+        };
+        Ok(self.0.executor.with(resize).await??)
+    }
+}

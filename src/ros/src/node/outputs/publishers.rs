@@ -1,0 +1,184 @@
+//! The publishers of a configured node, and the messages that answers become.
+
+use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::sensor_msgs::msg::JointState;
+use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout};
+use r2r::visualization_msgs::msg::MarkerArray;
+use r2r::{Node, Publisher, QosProfile};
+use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_node::intake::Provenance;
+use thalweg_node::parameters::OutputSettings;
+use thalweg_task::TaskSpec;
+
+use super::images::ImagePublishers;
+use super::is_heard;
+use super::markers::markers;
+use crate::node::time::stamp;
+
+/// QoS of answers: reliable, the last ten kept, as consumers of JointState expect.
+const QOS: QosProfile = QosProfile::default();
+
+/// The publishers of a configured node, and what they publish of.
+#[derive(Debug)]
+pub(crate) struct Publishers {
+    joint_names: Vec<String>,
+    spec: TaskSpec,
+    reconstruction: Publisher<JointState>,
+    hypotheses: Vec<Publisher<JointState>>,
+    /// Where the task renders images.
+    images: Option<ImagePublishers>,
+    ghosts: Publisher<MarkerArray>,
+    weights: Publisher<Float32MultiArray>,
+    losses: Publisher<Float32MultiArray>,
+    statistics: Publisher<DiagnosticArray>,
+    /// Ghosts drawn last.
+    drawn: usize,
+}
+
+impl Publishers {
+    /// Advertises everything.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize) -> r2r::Result<Self> {
+        let mut publishers = Self {
+            joint_names: spec.joints.iter().map(|joint| joint.name.clone()).collect(),
+            spec: spec.clone(),
+            reconstruction: node.create_publisher("~/reconstruction", QOS)?,
+            hypotheses: Vec::new(),
+            images: spec.image.map(|_| ImagePublishers::create(node, QOS)).transpose()?,
+            ghosts: node.create_publisher("~/ghosts", QOS)?,
+            weights: node.create_publisher("~/weights", QOS)?,
+            losses: node.create_publisher("~/losses", QOS)?,
+            statistics: node.create_publisher("~/statistics", QOS)?,
+            drawn: 0,
+        };
+        publishers.resize(node, hypotheses)?;
+        Ok(publishers)
+    }
+
+    /// Advertises as many hypotheses as there are now.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub(crate) fn resize(&mut self, node: &mut Node, hypotheses: usize) -> r2r::Result<()> {
+        while self.hypotheses.len() > hypotheses {
+            if let Some(publisher) = self.hypotheses.pop() {
+                node.destroy_publisher(publisher);
+            }
+        }
+        for rank in self.hypotheses.len()..hypotheses {
+            let topic = format!("~/hypotheses/h{rank}/joint_states");
+            self.hypotheses.push(node.create_publisher(&topic, QOS)?);
+        }
+        self.images.as_mut().map_or(Ok(()), |images| images.resize(node, hypotheses, &QOS))
+    }
+
+    /// Takes everything from the graph.
+    pub(crate) fn destroy(self, node: &mut Node) {
+        node.destroy_publisher(self.reconstruction);
+        node.destroy_publisher(self.ghosts);
+        node.destroy_publisher(self.weights);
+        node.destroy_publisher(self.losses);
+        node.destroy_publisher(self.statistics);
+        for publisher in self.hypotheses {
+            node.destroy_publisher(publisher);
+        }
+        if let Some(images) = self.images {
+            images.destroy(node);
+        }
+    }
+
+    /// Publishes an answer; what nobody listens to is not even built.
+    ///
+    /// # Errors
+    /// What rcl says to the first message that could not go out; the others were tried.
+    pub(super) fn publish(&mut self, solved: &(Answer, Provenance), settings: &OutputSettings) -> r2r::Result<()> {
+        let (answer, provenance) = solved;
+        let header = header(provenance, settings);
+        let mut result = Ok(());
+        if let Some(best) = answer.joints.first() {
+            result = self.reconstruction.publish(&self.joint_state(&header, best));
+        }
+        if settings.hypotheses {
+            for (publisher, joints) in self.hypotheses.iter().zip(&answer.joints) {
+                if is_heard(publisher) {
+                    result = result.and(publisher.publish(&self.joint_state(&header, joints)));
+                }
+            }
+        }
+        if let Some(images) = &self.images {
+            result = result.and(images.publish(answer, &header, settings.hypotheses));
+        }
+        for (publisher, values) in [(&self.weights, &answer.weights), (&self.losses, &answer.losses)] {
+            if is_heard(publisher) {
+                result = result.and(publisher.publish(&per_hypothesis(values)));
+            }
+        }
+        if is_heard(&self.statistics) {
+            result = result.and(self.statistics.publish(&statistics(answer, &header)));
+        }
+        result.and(self.publish_ghosts(solved, &header, settings))
+    }
+
+    fn publish_ghosts(
+        &mut self,
+        (answer, provenance): &(Answer, Provenance),
+        header: &Header,
+        settings: &OutputSettings,
+    ) -> r2r::Result<()> {
+        let Some(skeleton) = self.spec.skeleton.as_ref().filter(|_| settings.ghosts && is_heard(&self.ghosts)) else {
+            return Ok(());
+        };
+        // Points lie in the task's frame, whatever frame the observation was given in.
+        let mut header = header.clone();
+        if settings.frame_id.is_empty() {
+            header.frame_id.clone_from(&skeleton.frame);
+        }
+        let clear = self.drawn > answer.points.len();
+        self.drawn = answer.points.len();
+        self.ghosts.publish(&markers(answer, &provenance.observed_joints, (skeleton, &header), clear))
+    }
+
+    fn joint_state(&self, header: &Header, position: &[f64]) -> JointState {
+        JointState {
+            header: header.clone(),
+            name: self.joint_names.clone(),
+            position: position.to_vec(),
+            ..JointState::default()
+        }
+    }
+}
+
+fn header(provenance: &Provenance, settings: &OutputSettings) -> Header {
+    let own = &settings.frame_id;
+    let frame_id = if own.is_empty() { &provenance.frame_id } else { own };
+    Header { stamp: stamp(provenance.stamp_nanos), frame_id: frame_id.replace('\0', "") }
+}
+
+/// What a solve has cost, and which landscape it was made on; stamped as its reconstruction.
+fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
+    let Statistics { steps, evaluations, diverged } = answer.statistics;
+    let values = [
+        ("theta", answer.landscape.clone()),
+        ("stop", answer.stop.map_or("", StopReason::name).to_owned()),
+        ("steps", steps.to_string()),
+        ("evaluations", evaluations.to_string()),
+        ("diverged", diverged.to_string()),
+        ("hypotheses", answer.losses.len().to_string()),
+        ("loss", answer.losses.first().map_or_else(String::new, ToString::to_string)),
+        ("took_ms", format!("{:.3}", answer.took.as_secs_f64() * 1e3)),
+    ];
+    let values = values.into_iter().map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect();
+    let status = DiagnosticStatus { name: "solve".to_owned(), values, ..DiagnosticStatus::default() };
+    DiagnosticArray { header: header.clone(), status: vec![status] }
+}
+
+fn per_hypothesis(values: &[f64]) -> Float32MultiArray {
+    let size = u32::try_from(values.len()).unwrap_or(u32::MAX);
+    let dim = vec![MultiArrayDimension { label: "hypothesis".to_owned(), size, stride: size }];
+    Float32MultiArray {
+        layout: MultiArrayLayout { dim, data_offset: 0 },
+        data: values.iter().map(|value| *value as f32).collect(),
+    }
+}

@@ -1,0 +1,47 @@
+//! From arguments to a node and its parameters.
+
+use std::panic::catch_unwind;
+
+use anyhow::Context as _;
+use r2r::{Context, Node};
+use thalweg::Registry;
+use thalweg_node::intake::Input;
+use thalweg_node::parameters::{Store, check_file, full_table, parameter_files};
+use thalweg_task::panic_line;
+
+use super::names::{Names, full_name};
+use super::parameters;
+use super::process::check_surroundings;
+
+/// The node's name unless it is remapped.
+pub(crate) const NAME: &str = "thalweg";
+
+/// Checks parameter files and makes the node; rcl's own refusals come as panics of r2r.
+pub(crate) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
+    check_surroundings()?;
+    let name = full_name(arguments, NAME);
+    for file in parameter_files(arguments) {
+        check_file(&file, &name)?;
+    }
+    let context = quietly(Context::create).context("bad ROS arguments")??;
+    let node = quietly(move || Node::create(context, NAME, "")).context("bad name or namespace")?;
+    node.with_context(|| format!("cannot create node {name}: its name or a remapping is not valid"))
+}
+
+/// Turns a panic of r2r into an error; its text is rcl's.
+pub(crate) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> anyhow::Result<T> {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_panic| {}));
+    let result = catch_unwind(work);
+    std::panic::set_hook(hook);
+    result.map_err(|panic| anyhow::anyhow!("{}", panic_line(panic.as_ref())))
+}
+
+/// Declares the parameters of a node, with the values that rcl found for it.
+///
+/// # Errors
+/// One sentence about the first value that is refused.
+pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names) -> anyhow::Result<Store> {
+    let topics = Input::ALL.map(|input| names.of_input(input));
+    Ok(Store::declare(full_table(registry, &topics), &parameters::overrides(node)?)?)
+}
