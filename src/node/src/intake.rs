@@ -12,9 +12,10 @@
 //! The good part of a message is used and the bad part refused with a reason; a message whose
 //! structure does not fit together is refused as a whole. Nothing here reads a clock: ROS time is
 //! handed in, nanoseconds, and may jump. Memory is bounded whatever comes, and no value that
-//! leaves is infinite.
+//! leaves is infinite or larger than anything can be (`bounds.rs`).
 
 mod average;
+mod bounds;
 mod channel;
 mod compressed;
 mod contradiction;
@@ -38,6 +39,7 @@ mod sources;
 mod stamp;
 mod text;
 
+pub use bounds::{BOUNDS, Bound};
 pub use channel::{Channel, Input};
 pub use compressed::CompressedMessage;
 pub use frames::{Frame, FrameQueue, MaskUse, Pair, Pairing};
