@@ -15,6 +15,7 @@
 //! leaves is infinite or larger than anything can be (`bounds.rs`).
 
 mod average;
+mod bayer;
 mod bounds;
 mod channel;
 mod compressed;
@@ -22,6 +23,7 @@ mod contradiction;
 mod encoding;
 mod findings;
 mod frames;
+mod huffman;
 mod image;
 #[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
 mod intake;
@@ -37,7 +39,9 @@ mod refusal;
 mod resize;
 mod sources;
 mod stamp;
+mod store;
 mod text;
+mod yuv;
 
 pub use bounds::{BOUNDS, Bound};
 pub use channel::{Channel, Input};
