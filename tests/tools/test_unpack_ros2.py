@@ -67,9 +67,8 @@ class Unpacking(unittest.TestCase):
             (member("thing-1.0.data/unheard/of"), "nowhere"),
         ])
         self.unpack(digest)
-        prefix = "a/b/prefix/"
-        expected = [prefix + name for name in ("bin/thing", "lib/libthing.so", "lib/python3.12/site-packages/thing/__init__.py")]
-        self.assertEqual(self.files(), expected)
+        expected = ["bin/thing", "lib/libthing.so", "lib/python3.12/site-packages/thing/__init__.py"]
+        self.assertEqual(self.files(), ["a/b/prefix/" + name for name in expected])
         self.assertEqual((self.prefix / "bin/thing").stat().st_mode & 0o7777, 0o755)
 
     def test_another_content_under_a_locked_name_is_refused(self):
