@@ -21,7 +21,7 @@ if ! "$python" -c 'import sys, yaml; sys.exit(sys.version_info < (3, 11))' 2>/de
   [ "${CI:-}" != true ] || exit 1
   exit 0
 fi
-for folder in tests/launch tests/packaging; do
+for folder in tests/launch tests/packaging tests/tools; do
   "$python" -m unittest discover --start-directory "$folder" --verbose
 done
 site=$(PYTHON=$python tools/setup_site.sh tests/recordings/requirements.txt)

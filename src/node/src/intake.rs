@@ -12,15 +12,18 @@
 //! The good part of a message is used and the bad part refused with a reason; a message whose
 //! structure does not fit together is refused as a whole. Nothing here reads a clock: ROS time is
 //! handed in, nanoseconds, and may jump. Memory is bounded whatever comes, and no value that
-//! leaves is infinite.
+//! leaves is infinite or larger than anything can be (`bounds.rs`).
 
 mod average;
+mod bayer;
+mod bounds;
 mod channel;
 mod compressed;
 mod contradiction;
 mod encoding;
 mod findings;
 mod frames;
+mod huffman;
 mod image;
 #[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
 mod intake;
@@ -36,8 +39,11 @@ mod refusal;
 mod resize;
 mod sources;
 mod stamp;
+mod store;
 mod text;
+mod yuv;
 
+pub use bounds::{BOUNDS, Bound};
 pub use channel::{Channel, Input};
 pub use compressed::CompressedMessage;
 pub use frames::{Frame, FrameQueue, MaskUse, Pair, Pairing};

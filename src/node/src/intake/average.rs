@@ -11,6 +11,7 @@ use super::encoding::{Colours, Encoding, Sample, read_f32, read_u16};
 use super::mask::{ColourKey, MaskRows};
 use super::raster::Raster;
 use super::resize::Span;
+use super::store::develop;
 
 /// Share of a target pixel that must have been seen for it to be observed.
 ///
@@ -104,6 +105,8 @@ struct Band<'a> {
     /// Share of each pixel of one row that was seen.
     shares: Vec<f32>,
     outside: Option<f32>,
+    /// One row of pixels that are not stored as they are read.
+    developed: Vec<u8>,
 }
 
 impl<'a> Band<'a> {
@@ -123,7 +126,7 @@ impl<'a> Band<'a> {
         let seen = vec![0.0; if is_partial { width * stride } else { 0 }];
         let shares = vec![1.0; if is_partial { width } else { 0 }];
         let (arch, values) = (Arch::new(), vec![0.0; width * stride]);
-        Self { sight, arch, values, seen, stride, places, weight: 0.0, shares, outside: None }
+        Self { sight, arch, values, seen, stride, places, weight: 0.0, shares, outside: None, developed: Vec::new() }
     }
 
     fn clear(&mut self) {
@@ -135,7 +138,8 @@ impl<'a> Band<'a> {
     /// Adds one row of the source.
     fn add(&mut self, row: usize, weight: f32) {
         let Sight { raster, columns, .. } = self.sight;
-        let bytes = raster.row(row, columns.start, columns.len());
+        let mut developed = std::mem::take(&mut self.developed);
+        let bytes = develop(raster, row, [columns.start, columns.len()], &mut developed);
         let is_bigendian = raster.is_bigendian;
         self.weight += weight;
         match (raster.encoding.sample, self.seen.is_empty()) {
@@ -155,6 +159,7 @@ impl<'a> Band<'a> {
                 self.outside = outside;
             }
         }
+        self.developed = developed;
     }
 
     fn add_partial<const S: usize>(&mut self, row: usize, bytes: &[u8], weight: f32, read: impl FnMut([u8; S]) -> f32) {

@@ -41,8 +41,10 @@ pub struct Channel {
     pub seen: u64,
     /// Messages of which something was used.
     pub used: u64,
+    /// Messages that were used although something was worth a word.
+    pub noticed: u64,
     /// When the last message came, nanoseconds.
     pub last_nanos: Option<i64>,
-    /// What was refused.
+    /// What was refused, and what was noticed.
     pub tally: Tally,
 }

@@ -8,9 +8,11 @@ use image::codecs::{jpeg::JpegDecoder, png::PngDecoder};
 use image::{ColorType, DynamicImage, ImageDecoder, ImageError, Limits};
 
 use super::encoding::{Encoding, GRAY_ALPHA_8, GRAY_ALPHA_16, RGB_8};
+use super::huffman::with_tables;
 use super::raster::Raster;
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
+use super::store::Store;
 use super::text::escaped;
 
 /// A `sensor_msgs/CompressedImage`, borrowed.
@@ -41,16 +43,17 @@ const SPARE: u64 = 16 << 20;
 
 /// Decodes what the message holds; allocates for at most `max_pixels`.
 ///
-/// An orientation in EXIF is followed, as a photo viewer does.
+/// An orientation in EXIF is followed, as a photo viewer does. A JPEG of a webcam may lack its Huffman tables.
 ///
 /// # Errors
-/// [`Cause::BadImage`] or [`Cause::TooManyPixels`] (I10).
+/// [`Cause::BadImage`], [`Cause::DepthImage`] or [`Cause::TooManyPixels`] (I10).
 pub(super) fn decode(message: &CompressedMessage<'_>, max_pixels: u64) -> Result<Raster<'static>, Refusal> {
     // Unwind safe: a decoder that panics has touched nothing but itself.
     let decoded = catch_unwind(AssertUnwindSafe(|| match message.data {
         data if data.starts_with(JPEG) => {
             check_jpeg(data)?;
-            within(JpegDecoder::new(Cursor::new(data)), max_pixels, "JPEG")
+            let completed = with_tables(data);
+            within(JpegDecoder::new(Cursor::new(completed.as_deref().unwrap_or(data))), max_pixels, "JPEG")
         }
         data if data.starts_with(PNG) => {
             let limits = limits(max_pixels);
@@ -96,7 +99,20 @@ fn bad(text: impl Into<String>) -> Refusal {
     Refusal::new(Cause::BadImage, text)
 }
 
+/// Bytes before the PNG of compressed depth: the format and two parameters of its quantization
+/// (compressed_depth_image_transport, `ConfigHeader`).
+const DEPTH_HEADER: usize = 12;
+
 fn no_image(data: &[u8], format: &str) -> Refusal {
+    if format.contains("compressedDepth") || data.get(DEPTH_HEADER..).is_some_and(|rest| rest.starts_with(PNG)) {
+        let text = format!(
+            "got a depth image, format '{}'; expected colour or gray, which is what the task observes: give the topic of \
+             the colour camera, or unpack depth into gray with `ros2 run image_transport republish --ros-args -p \
+             in_transport:=compressedDepth -p out_transport:=raw`",
+            escaped(format)
+        );
+        return Refusal::new(Cause::DepthImage, text);
+    }
     let first: Vec<_> = data.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let (count, first, format) = (data.len(), first.join(" "), escaped(format));
     bad(format!("got {count} B that begin with [{first}], format '{format}'; expected a JPEG or PNG"))
@@ -146,7 +162,8 @@ fn raster(image: DynamicImage) -> Raster<'static> {
     };
     let (height, width) = (image.height() as usize, image.width() as usize);
     let (step, is_bigendian) = (width * encoding.bytes(), cfg!(target_endian = "big"));
-    Raster { height, width, step, encoding, is_bigendian, data: Cow::Owned(image.into_bytes()) }
+    let data = Cow::Owned(image.into_bytes());
+    Raster { height, width, step, encoding, store: Store::Packed, is_bigendian, data }
 }
 
 /// The encoding of decoded pixels.

@@ -67,6 +67,8 @@ const ENCODINGS: [Encoding; 15] = [
 
 /// What most decoders give.
 pub(super) const RGB_8: Encoding = encoding("rgb8", Sample::U8, 3, RGB);
+/// What 16 bit mosaics become.
+pub(super) const RGB_16: Encoding = encoding("rgb16", Sample::U16, 3, RGB);
 /// What a PNG may hold besides.
 pub(super) const GRAY_ALPHA_8: Encoding = encoding("8 bit gray with alpha", Sample::U8, 2, Colours::Gray);
 /// As [`GRAY_ALPHA_8`], 16 bit.

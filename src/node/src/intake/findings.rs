@@ -8,7 +8,7 @@ use super::text::escaped;
 const EXPECTED: [(Cause, &str); 6] = [
     (Cause::NonfiniteJoint, "finite positions"),
     (Cause::Overflow, "positions that fit a 32 bit float"),
-    (Cause::Precision, "at most 10000 turns"),
+    (Cause::Precision, "at most 10000 turns, or 1000 m"),
     (Cause::DuplicateJoint, "one position for each name"),
     (Cause::OutOfLimits, "positions within the limits; used"),
     (Cause::Contradiction, "one publisher for each joint, but it flips between two positions; used"),
@@ -37,7 +37,8 @@ impl Findings {
                 let (name, position, all) =
                     (escaped(&message.names[place]), message.positions[place], message.names.len());
                 let text = format!("{count} of {all} joints, first '{name}': got {position:?}; expected {expected}");
-                refusals.push(Refusal::new(*cause, text));
+                let is_used = matches!(cause, Cause::OutOfLimits | Cause::Contradiction);
+                refusals.push(Refusal { is_used, ..Refusal::new(*cause, text) });
             }
         }
     }

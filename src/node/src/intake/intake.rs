@@ -175,6 +175,7 @@ impl Intake {
         channel.seen += 1;
         channel.used += u64::from(taken.used > 0);
         channel.last_nanos = Some(now_nanos);
+        channel.noticed += u64::from(taken.used > 0 && taken.refusals.iter().any(|refusal| refusal.is_used));
         taken.refusals.iter().for_each(|refusal| channel.tally.add(refusal));
         self.revision += u64::from(taken.used > 0);
         taken

@@ -174,7 +174,7 @@ impl JointBoard {
     fn merge(&mut self, message: &JointMessage<'_>, now: i64, taken: &mut Taken) -> Result<(), Refusal> {
         let judged = judge(message.stamp, now, self.config.accept_zero_stamp)?;
         let source = self.sources.find(message.names, &mut taken.unknown);
-        source.order.admit(&judged, now)?;
+        taken.refusals.extend(source.order.admit(&judged, now)?);
         let told = judged.is_zero && std::mem::replace(&mut self.zero_stamp_told, true);
         taken.refusals.extend(judged.notice.filter(|_| !told));
         taken.refusals.extend_from_slice(&source.standing);

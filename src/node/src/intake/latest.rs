@@ -61,7 +61,7 @@ impl Latest {
     ) -> Result<(), Refusal> {
         let judged = judge(header.stamp, header.now, header.accept_zero_stamp)?;
         let decoded = decode()?;
-        self.order.admit(&judged, header.now)?;
+        taken.refusals.extend(self.order.admit(&judged, header.now)?);
         let told = judged.is_zero && std::mem::replace(&mut self.zero_stamp_told, true);
         taken.refusals.extend(judged.notice.filter(|_| !told));
         let Some(decoded) = decoded else {

@@ -1,4 +1,4 @@
-//! Why input was refused, in words, and how often.
+//! Why input was refused, or used with a remark, in words, and how often.
 
 use std::fmt;
 
@@ -34,11 +34,12 @@ causes! {
     UnknownJoint "unknown_joint" "None of the names is a joint of the task (J5).",
     DuplicateJoint "duplicate_joint" "A name came twice with different positions (J6).",
     OutOfOrder "out_of_order" "The stamp is older than the one before it from the same source (J8).",
+    NewBeginning "new_beginning" "So many older stamps came in a row that time began anew; used (J8).",
     ZeroStamp "zero_stamp" "The stamp is zero; taken as now where that is accepted (J9).",
     FutureStamp "future_stamp" "The stamp is in the future; used up to 5 s, refused beyond (J10).",
     BadStamp "bad_stamp" "The stamp is no time: negative, or a billion nanoseconds or more (J11).",
-    OutOfLimits "out_of_limits" "A value lies outside the range it is declared for (J12).",
-    Precision "precision" "An angle is so many turns large that it has no precision left (J13).",
+    OutOfLimits "out_of_limits" "A value lies outside the range it is declared for (J12, P8).",
+    Precision "precision" "An angle is so many turns large, or a length so long, that it has no precision left (J13).",
     Overflow "overflow" "A value does not fit a 32 bit float (J14).",
     BadName "bad_name" "A name is empty, too long or has control or undecodable characters (J15).",
     TooManyJoints "too_many_joints" "The message has more joints than `input.max_joints` (J16).",
@@ -50,6 +51,7 @@ causes! {
     EmptyImage "empty_image" "An image has no rows or no columns (I4).",
     UnknownEncoding "unknown_encoding" "The encoding of an image is none of those that are read (I5).",
     WrongChannels "wrong_channels" "The task wants a number of channels that no encoding gives.",
+    DepthImage "depth_image" "Compressed depth (`compressedDepth`) came where colour is observed (I10).",
     BadImage "bad_image" "Compressed bytes are no whole JPEG or PNG, or one of a kind that is not read (I10).",
     TooManyPixels "too_many_pixels" "A compressed image has more pixels than `input.max_pixels` (I10).",
     NothingSeen "nothing_seen" "Every pixel of an image is unobserved: masked, transparent, of the key's colour or NaN.",
@@ -57,6 +59,7 @@ causes! {
     BadLayout "bad_layout" "Fields, steps and bytes of a cloud do not fit together (P1, P3, P4, P5, P9).",
     MissingField "missing_field" "A cloud lacks x, y or z (P2).",
     WrongCount "wrong_count" "A cloud has another number of points than the task names (P14).",
+    ZeroPoint "zero_point" "Several points are at exactly 0 0 0, which means not seen (P8).",
     WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
     TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
 }
@@ -74,13 +77,21 @@ pub struct Refusal {
     pub cause: Cause,
     /// What came and what was expected: "got .. expected ..", safe to log.
     pub text: String,
+    /// Whether what it speaks of was used nevertheless: then it is noticed, not refused.
+    pub is_used: bool,
 }
 
 impl Refusal {
     /// Builds a refusal.
     #[must_use]
     pub fn new(cause: Cause, text: impl Into<String>) -> Self {
-        Self { cause, text: text.into() }
+        Self { cause, text: text.into(), is_used: false }
+    }
+
+    /// Builds a remark on something that is used.
+    #[must_use]
+    pub fn notice(cause: Cause, text: impl Into<String>) -> Self {
+        Self { is_used: true, ..Self::new(cause, text) }
     }
 }
 
@@ -93,25 +104,33 @@ impl fmt::Display for Refusal {
 /// How often one cause came, and what was said last.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Count {
-    total: u64,
+    refused: u64,
+    noticed: u64,
     reported: u64,
     text: String,
 }
 
-/// What was refused since the report before.
+impl Count {
+    fn all(&self) -> u64 {
+        self.refused.saturating_add(self.noticed)
+    }
+}
+
+/// What was refused or noticed since the report before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Since {
     /// How often each cause came, in the order of [`Cause::ALL`]; causes that did not are absent.
     pub counts: Vec<(Cause, u64)>,
-    /// The refusal that came last.
+    /// The refusal or notice that came last.
     pub last: Option<Refusal>,
 }
 
-/// Counts refusals by cause; bounded, whatever comes.
+/// Counts refusals and notices by cause, each apart; bounded, whatever comes.
 #[derive(Clone, Debug)]
 pub struct Tally {
     counts: Vec<Count>,
-    last: Option<Cause>,
+    /// What came last, and whether it was used.
+    last: Option<(Cause, bool)>,
 }
 
 impl Default for Tally {
@@ -121,44 +140,58 @@ impl Default for Tally {
 }
 
 impl Tally {
-    /// Counts one refusal and remembers its text.
+    /// Counts one refusal or notice and remembers its text.
     pub fn add(&mut self, refusal: &Refusal) {
         let count = &mut self.counts[refusal.cause as usize];
-        count.total = count.total.saturating_add(1);
+        let counter = if refusal.is_used { &mut count.noticed } else { &mut count.refused };
+        *counter = counter.saturating_add(1);
         count.text.clone_from(&refusal.text);
-        self.last = Some(refusal.cause);
+        self.last = Some((refusal.cause, refusal.is_used));
     }
 
-    /// How often a cause came since the start.
+    /// How often something was refused for a cause since the start.
     #[must_use]
     pub fn total(&self, cause: Cause) -> u64 {
-        self.counts[cause as usize].total
+        self.counts[cause as usize].refused
+    }
+
+    /// How often something was used although there was this cause, since the start.
+    #[must_use]
+    pub fn noticed(&self, cause: Cause) -> u64 {
+        self.counts[cause as usize].noticed
     }
 
     /// What was said last about a cause, if it ever came.
     #[must_use]
     pub fn text(&self, cause: Cause) -> Option<&str> {
         let count = &self.counts[cause as usize];
-        (count.total > 0).then_some(count.text.as_str())
+        (count.all() > 0).then_some(count.text.as_str())
     }
 
-    /// Lists the causes that ever came and how often, in the order of [`Cause::ALL`].
+    /// Lists the causes for which something was ever refused and how often, in the order of [`Cause::ALL`].
     pub fn totals(&self) -> impl Iterator<Item = (Cause, u64)> {
-        Cause::ALL
-            .iter()
-            .zip(&self.counts)
-            .filter(|(_, count)| count.total > 0)
-            .map(|(&cause, count)| (cause, count.total))
+        let totals = Cause::ALL.iter().map(|&cause| (cause, self.total(cause)));
+        totals.filter(|(_, count)| *count > 0)
+    }
+
+    /// Lists the causes for which something was ever noticed and how often, in the order of [`Cause::ALL`].
+    pub fn notices(&self) -> impl Iterator<Item = (Cause, u64)> {
+        let notices = Cause::ALL.iter().map(|&cause| (cause, self.noticed(cause)));
+        notices.filter(|(_, count)| *count > 0)
     }
 
     /// Reports what came since the last call; totals stay.
     pub fn since_last(&mut self) -> Since {
-        let last = self.last.take().map(|cause| Refusal::new(cause, self.counts[cause as usize].text.clone()));
+        let last = self.last.take().map(|(cause, is_used)| {
+            let text = self.counts[cause as usize].text.clone();
+            Refusal { is_used, ..Refusal::new(cause, text) }
+        });
         let mut counts = Vec::new();
         for (&cause, count) in Cause::ALL.iter().zip(&mut self.counts) {
-            if count.total > count.reported {
-                counts.push((cause, count.total - count.reported));
-                count.reported = count.total;
+            let all = count.all();
+            if all > count.reported {
+                counts.push((cause, all - count.reported));
+                count.reported = all;
             }
         }
         Since { counts, last }

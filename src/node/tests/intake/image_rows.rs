@@ -79,7 +79,9 @@ fn i4_sizes_of_nothing_and_of_everything_are_refused() {
 
 #[test]
 fn i5_unknown_encodings_are_refused_with_those_that_are_known() {
-    for encoding in ["MONO8", "bayer_rggb8", "yuv422_yuy2", "", "mono8\n", "64FC1", "8UC2", "8 bit gray with alpha"] {
+    for encoding in
+        ["MONO8", "bayer_rggb", "YUYV", "yuv444", "nv24", "", "mono8\n", "64FC1", "8UC2", "8 bit gray with alpha"]
+    {
         let refusal = refused(&Picture::new(encoding, 2, 2, &[0; 4]));
         assert_eq!(refusal.cause, Cause::UnknownEncoding);
         assert!(refusal.text.contains("rgba8") && !refusal.text.contains('\n'), "{refusal}");

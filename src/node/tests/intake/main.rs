@@ -2,6 +2,8 @@
 //! named after it, and properties that hold for any input.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod beginnings;
+mod cameras;
 mod compressed_rows;
 mod frame_queue;
 mod image_rows;

@@ -43,8 +43,19 @@ prop_compose! {
 }
 
 /// Encodings and the bytes of their pixels.
-const ENCODINGS: [(&str, usize); 8] =
-    [("mono8", 1), ("mono16", 2), ("bgr8", 3), ("rgba8", 4), ("16UC1", 2), ("32FC1", 4), ("32FC3", 12), ("bayer", 1)];
+const ENCODINGS: [(&str, usize); 11] = [
+    ("mono8", 1),
+    ("mono16", 2),
+    ("bgr8", 3),
+    ("rgba8", 4),
+    ("16UC1", 2),
+    ("32FC1", 4),
+    ("32FC3", 12),
+    ("bayer", 1),
+    ("yuyv", 2),
+    ("nv12", 1),
+    ("bayer_gbrg16", 2),
+];
 
 fn pictures() -> impl Strategy<Value = Picture> {
     let sizes = (prop::sample::select(&ENCODINGS[..]), small_or_absurd(9), small_or_absurd(9), 0_usize..4);

@@ -125,9 +125,12 @@ impl InputBuffer {
         let superseded = self.superseded[input as usize].load(Ordering::Relaxed);
         let used = channel.used.saturating_sub(superseded);
         let skipped = self.skipped[input as usize].load(Ordering::Relaxed);
-        status = status.with("Used", used).with("Superseded", superseded + skipped);
+        status = status.with("Used", used).with("Superseded", superseded + skipped).with("Noticed", channel.noticed);
         for (cause, count) in channel.tally.totals() {
             status = status.with(format!("refused {cause}"), count);
+        }
+        for (cause, count) in channel.tally.notices() {
+            status = status.with(format!("noticed {cause}"), count);
         }
         if input == Input::Joints {
             let unknown: Vec<_> = intake.unknown_names().take(UNKNOWN_SHOWN).collect();
