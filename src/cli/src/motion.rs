@@ -146,3 +146,33 @@ fn bounds(range: Option<&str>, clip: &Clip) -> anyhow::Result<(usize, usize)> {
         .filter(|(first, last)| first < last && *last <= clip.poses.len())
         .with_context(|| format!("range '{range}' of {}: expected FIRST-LAST within 0-{}", clip.name, clip.poses.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use thalweg_body_pose::dataset::{DatasetError, Quality};
+
+    use super::*;
+
+    #[test]
+    fn the_list_tells_each_clip_the_totals_and_what_was_refused() {
+        let clip = Clip {
+            name: "09_01".to_owned(),
+            source: Source::CmuMore,
+            split: Split::Unseen,
+            subject: Some("09".to_owned()),
+            quality: Quality::Exact,
+            in_cmu_expmap: false,
+            fps: 30.0,
+            poses: vec![[[0.0; 3]; 21]; 45],
+            calibration: 0,
+            not_finite: 0,
+        };
+        let refused =
+            DatasetError::Bvh { name: "a.bvh".to_owned(), line: 7, reason: "expected '{', got 'x'".to_owned() };
+        let text = list(&Dataset { clips: vec![clip], refused: vec![refused] });
+        let line = text.lines().nth(1).expect("the clip").split_whitespace().collect::<Vec<_>>();
+        assert_eq!(line, ["cmu_more.npz", "09", "09_01", "1.5", "unseen", "exact", "CMU"]);
+        assert!(text.contains("total unseen: 1 clips, 45 frames, 2 s\n"), "{text}");
+        assert!(text.ends_with("total refused: 1 clips\nrefused: a.bvh, line 7: expected '{', got 'x'\n"), "{text}");
+    }
+}
