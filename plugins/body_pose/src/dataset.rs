@@ -1,17 +1,30 @@
-//! Motion capture from three sources, brought to the common body.
+//! Motion capture from several sources, brought to the common body.
 
+mod amc;
 mod arrays;
 mod asap;
 mod bvh;
 mod cmu;
+mod cmu_more;
+mod division;
 mod error;
+mod half;
+mod lines;
+mod mesh2motion;
+pub mod overlap;
+mod own;
+mod quality;
 mod react_idle;
 mod retarget;
+mod rig;
 mod split;
+mod texts;
 
 use std::path::Path;
 
+pub use division::{Assignment, Division, assign, table};
 pub use error::DatasetError;
+pub use quality::Quality;
 
 use crate::skeleton::JOINTS;
 
@@ -24,19 +37,42 @@ pub enum Source {
     Asap,
     /// Enekoassets ReActIdle, standing and waiting.
     ReactIdle,
+    /// More of CMU's motion, gathered from public copies.
+    CmuMore,
+    /// Mesh2Motion, keyframed animations.
+    Mesh2Motion,
+    /// A user's own motion, BVH or AMC.
+    Own,
 }
 
 impl Source {
-    /// All sources.
+    /// The sources that the shipped weights know, those of [`Division::First`].
     pub const ALL: [Self; 3] = [Self::Cmu, Self::Asap, Self::ReactIdle];
 
-    /// The file that holds its motions.
+    /// Every source of [`Division::Second`].
+    pub const EVERY: [Self; 5] = [Self::Cmu, Self::Asap, Self::ReactIdle, Self::CmuMore, Self::Mesh2Motion];
+
+    /// What its motion may be used for, in a word.
+    #[must_use]
+    pub fn licence(self) -> &'static str {
+        match self {
+            Self::Cmu | Self::CmuMore => "CMU",
+            Self::Asap | Self::ReactIdle => "MIT",
+            Self::Mesh2Motion => "CC0",
+            Self::Own => "own",
+        }
+    }
+
+    /// The file that holds its motions; in words where the user names it.
     #[must_use]
     pub fn file(self) -> &'static str {
         match self {
             Self::Cmu => "cmu_expmap.npz",
             Self::Asap => "asap_smpl.npz",
             Self::ReactIdle => "reactidle-bvh.zip",
+            Self::CmuMore => "cmu_more.npz",
+            Self::Mesh2Motion => "mesh2motion_cc0.npz",
+            Self::Own => "own motion",
         }
     }
 }
@@ -52,11 +88,25 @@ pub enum Split {
     Test,
     /// Figures are reported on it; kinds of motion that neither F nor theta has seen.
     OutOfDistribution,
+    /// Figures are reported on it; people whom neither F nor theta has seen ([`Division::Second`] only).
+    Unseen,
+    /// Nothing: it repeats a test clip, or is no motion ([`Division::Second`] only).
+    LeftOut,
 }
 
 impl Split {
-    /// All splits.
+    /// The splits that every division has.
     pub const ALL: [Self; 4] = [Self::Train, Self::Validation, Self::Test, Self::OutOfDistribution];
+
+    /// The splits of [`Division::Second`].
+    pub const EVERY: [Self; 6] =
+        [Self::Train, Self::Validation, Self::Test, Self::OutOfDistribution, Self::Unseen, Self::LeftOut];
+
+    /// Whether figures are reported on it.
+    #[must_use]
+    pub fn is_test(self) -> bool {
+        matches!(self, Self::Test | Self::OutOfDistribution | Self::Unseen)
+    }
 
     /// Names the split in a sentence.
     #[must_use]
@@ -66,6 +116,8 @@ impl Split {
             Self::Validation => "validation",
             Self::Test => "test",
             Self::OutOfDistribution => "out-of-distribution",
+            Self::Unseen => "unseen",
+            Self::LeftOut => "left-out",
         }
     }
 }
@@ -79,6 +131,12 @@ pub struct Clip {
     pub source: Source,
     /// What it serves for.
     pub split: Split,
+    /// Who moves, as its source numbers people; `None` where the source does not say.
+    pub subject: Option<String>,
+    /// How the motion came to be.
+    pub quality: Quality,
+    /// Whether this trial of [`Source::CmuMore`] is, or holds, a clip of [`Source::Cmu`].
+    pub in_cmu_expmap: bool,
     /// Frames a second, after thinning.
     pub fps: f64,
     /// Joint rotations relative to the parent, axis-angle of at most pi, radians.
@@ -91,7 +149,24 @@ pub struct Clip {
 
 impl Clip {
     fn empty(name: String, source: Source, fps: f64) -> Self {
-        Self { name, source, split: Split::Train, fps, poses: Vec::new(), calibration: 0, not_finite: 0 }
+        Self {
+            name,
+            source,
+            split: Split::Train,
+            subject: None,
+            quality: Quality::Recorded,
+            in_cmu_expmap: false,
+            fps,
+            poses: Vec::new(),
+            calibration: 0,
+            not_finite: 0,
+        }
+    }
+
+    /// How long it lasts.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.poses.len() as f64 / self.fps
     }
 
     /// Adds a pose, or counts a frame whose pose is not finite.
@@ -104,10 +179,12 @@ impl Clip {
 }
 
 /// All clips of all sources.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Dataset {
     /// The clips: CMU, then ASAP, then ReActIdle, each in the order of its file.
     pub clips: Vec<Clip>,
+    /// Clips that could not be read, and why: they do no harm to the others.
+    pub refused: Vec<DatasetError>,
 }
 
 impl Dataset {
@@ -118,14 +195,54 @@ impl Dataset {
     pub fn load(folder: &Path) -> Result<Self, DatasetError> {
         let mut clips = cmu::load(folder)?;
         clips.extend(asap::load(folder)?);
-        clips.extend(react_idle::load(folder)?);
-        Ok(Self { clips })
+        let (idle, refused) = react_idle::load(folder)?;
+        clips.extend(idle);
+        Ok(Self { clips, refused })
+    }
+
+    /// Reads what a division asks for: [`Division::Second`] reads `cmu_more.npz` and `mesh2motion_cc0.npz` as well.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_divided(folder: &Path, division: Division) -> Result<Self, DatasetError> {
+        match division {
+            Division::First => Self::load(folder),
+            Division::Second => {
+                let mut all = Self::load_undivided(folder)?;
+                division::apply(&mut all.clips);
+                Ok(all)
+            }
+        }
+    }
+
+    /// Reads a user's own motion: a BVH or AMC file, a folder or a zip archive of such.
+    ///
+    /// Any skeleton will do whose joints have usual names; only directions count, so that the unit does not matter.
+    /// AMC needs its ASF beside it, and is taken as 120 frames a second, which it does not say. A clip that cannot be
+    /// read is in [`Dataset::refused`]. A tenth of the clips, by the hash of their names, is for validation.
+    ///
+    /// # Errors
+    /// [`DatasetError::Io`] or [`DatasetError::Archive`] when nothing can be read at all.
+    pub fn load_own(path: &Path) -> Result<Self, DatasetError> {
+        own::load(path)
+    }
+
+    /// Reads all sources; clips of the first three keep their splits of [`Division::First`]: what [`assign`] begins with.
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_undivided(folder: &Path) -> Result<Self, DatasetError> {
+        let mut all = Self::load(folder)?;
+        all.clips.extend(cmu_more::load(folder)?);
+        all.clips.extend(mesh2motion::load(folder)?);
+        Ok(all)
     }
 
     /// The clips of one source.
     #[must_use]
     pub fn of_source(&self, source: Source) -> Self {
-        Self { clips: self.clips.iter().filter(|clip| clip.source == source).cloned().collect() }
+        let clips = self.clips.iter().filter(|clip| clip.source == source).cloned().collect();
+        Self { clips, refused: Vec::new() }
     }
 
     /// The clips of one split.

@@ -7,7 +7,7 @@ use clap::Args;
 use tch::{Device, Kind, Tensor};
 use thalweg::motion::Motion;
 use thalweg_body_pose::Body;
-use thalweg_body_pose::dataset::{Clip, Dataset, Split};
+use thalweg_body_pose::dataset::{Clip, Dataset, Division, Source, Split};
 use thalweg_body_pose::prior::{Figures, PoseSet, Vae, training_poses};
 use thalweg_body_pose::skeleton::SCALAR_JOINTS;
 use thalweg_task::LoadOptions;
@@ -31,17 +31,38 @@ pub(crate) struct MotionArguments {
     /// Where the motion goes
     #[arg(long, default_value = "assets/motion.safetensors")]
     output: PathBuf,
-    /// List the held-out clips and write nothing
+    /// List all clips, what each serves for, and totals; write nothing
     #[arg(long)]
     list: bool,
+    /// How the clips are divided: 'first' is what the shipped weights were trained on; 'second' has more sources and
+    /// people whom nothing has seen. A list takes the second where its files are there
+    #[arg(long, value_enum)]
+    division: Option<DivisionName>,
+    /// List a user's own motion too: a BVH or AMC file, a folder or a zip archive of such
+    #[arg(long, value_name = "PATH", requires = "list")]
+    own: Option<PathBuf>,
+}
+
+/// The divisions by name.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum DivisionName {
+    First,
+    Second,
 }
 
 /// Encodes the clips, one after the other, and writes their latents.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
-    let dataset = Dataset::load(&arguments.data)?;
+    let division = division(arguments);
+    let mut dataset = Dataset::load_divided(&arguments.data, division)?;
     if arguments.list {
-        dataset.clips.iter().for_each(|clip| println!("{:?} {} {}", clip.split, clip.poses.len(), clip.name));
+        if let Some(own) = &arguments.own {
+            let own = Dataset::load_own(own)?;
+            dataset.clips.extend(own.clips);
+            dataset.refused.extend(own.refused);
+        }
+        println!("division: {}", if division == Division::First { "first" } else { "second" });
+        print!("{}", list(&dataset));
         return Ok(());
     }
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
@@ -60,6 +81,41 @@ pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
     let rehearsal = arguments.rehearsal.map(|count| format!("{count} training poses"));
     motion.save(&arguments.output, task.spec(), &rehearsal.unwrap_or_else(|| arguments.clips.join(" ")))?;
     Ok(())
+}
+
+fn division(arguments: &MotionArguments) -> Division {
+    let has_all = || arguments.data.join(Source::CmuMore.file()).is_file();
+    match arguments.division {
+        Some(DivisionName::First) => Division::First,
+        Some(DivisionName::Second) => Division::Second,
+        None if arguments.list && has_all() => Division::Second,
+        None => Division::First,
+    }
+}
+
+/// A line for each clip, one for each set, one for each clip that could not be read.
+fn list(dataset: &Dataset) -> String {
+    let heads = ["source", "subject", "trial", "seconds", "set", "quality", "licence"];
+    let [source, subject, trial, seconds, set, quality, licence] = heads;
+    let mut text = format!("{source:<20} {subject:<8} {trial:<46} {seconds:>8}  {set:<20} {quality:<10} {licence}\n");
+    for clip in &dataset.clips {
+        let (subject, set) = (clip.subject.as_deref().unwrap_or("-"), clip.split.name());
+        let (source, quality, licence) = (clip.source.file(), clip.quality.name(), clip.source.licence());
+        let (name, seconds) = (&clip.name, clip.seconds());
+        text += &format!("{source:<20} {subject:<8} {name:<46} {seconds:>8.1}  {set:<20} {quality:<10} {licence}\n");
+    }
+    for split in Split::EVERY {
+        let clips: Vec<&Clip> = dataset.of_split(split).collect();
+        let frames: usize = clips.iter().map(|clip| clip.poses.len()).sum();
+        let seconds: f64 = clips.iter().map(|clip| clip.seconds()).sum();
+        text += &format!("total {}: {} clips, {frames} frames, {seconds:.0} s\n", split.name(), clips.len());
+    }
+    text += &format!("total refused: {} clips\n", dataset.refused.len());
+    dataset
+        .refused
+        .iter()
+        .for_each(|error| text += &format!("refused: {}\n", thalweg_task::first_line(&error.to_string())));
+    text
 }
 
 /// What is to be encoded: a name, and axis-angle poses, 63 numbers each.
@@ -89,4 +145,34 @@ fn bounds(range: Option<&str>, clip: &Clip) -> anyhow::Result<(usize, usize)> {
     parsed
         .filter(|(first, last)| first < last && *last <= clip.poses.len())
         .with_context(|| format!("range '{range}' of {}: expected FIRST-LAST within 0-{}", clip.name, clip.poses.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use thalweg_body_pose::dataset::{DatasetError, Quality};
+
+    use super::*;
+
+    #[test]
+    fn the_list_tells_each_clip_the_totals_and_what_was_refused() {
+        let clip = Clip {
+            name: "09_01".to_owned(),
+            source: Source::CmuMore,
+            split: Split::Unseen,
+            subject: Some("09".to_owned()),
+            quality: Quality::Exact,
+            in_cmu_expmap: false,
+            fps: 30.0,
+            poses: vec![[[0.0; 3]; 21]; 45],
+            calibration: 0,
+            not_finite: 0,
+        };
+        let refused =
+            DatasetError::Bvh { name: "a.bvh".to_owned(), line: 7, reason: "expected '{', got 'x'".to_owned() };
+        let text = list(&Dataset { clips: vec![clip], refused: vec![refused] });
+        let line = text.lines().nth(1).expect("the clip").split_whitespace().collect::<Vec<_>>();
+        assert_eq!(line, ["cmu_more.npz", "09", "09_01", "1.5", "unseen", "exact", "CMU"]);
+        assert!(text.contains("total unseen: 1 clips, 45 frames, 2 s\n"), "{text}");
+        assert!(text.ends_with("total refused: 1 clips\nrefused: a.bvh, line 7: expected '{', got 'x'\n"), "{text}");
+    }
 }

@@ -68,9 +68,9 @@ impl Arrays {
         })
     }
 
-    /// Reads the clip names.
-    pub(super) fn names(&mut self) -> Result<Vec<String>, DatasetError> {
-        Ok(self.read("names", &[None], "text")?.1)
+    /// Reads names.
+    pub(super) fn names(&mut self, array: &'static str) -> Result<Vec<String>, DatasetError> {
+        Ok(self.read(array, &[None], "text")?.1)
     }
 
     /// Refuses an index that is not below `limit`.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::arrays::Arrays;
 use super::retarget::finite_pose;
-use super::{Clip, DatasetError, Source, split};
+use super::{Clip, DatasetError, Quality, Source, split};
 use crate::kinematics::from_axis_angle;
 use crate::skeleton::JOINTS;
 
@@ -20,12 +20,13 @@ const WIDTH: usize = 3 * SMPL_JOINTS;
 /// apart, our rest pose does not, so feet come out a little closer together than SMPL has them.
 pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
     let mut arrays = Arrays::open(&folder.join(Source::Asap.file()))?;
-    let names = arrays.names()?;
+    let names = arrays.names("names")?;
     let (frames, rows) = arrays.joints("poses", 0, SMPL_JOINTS)?;
     let (_, clip_of): (_, Vec<i32>) = arrays.read("clip", &[Some(frames as u64)], "int32")?;
     let mut clips: Vec<Clip> = names.iter().map(|name| Clip::empty(short_name(name), Source::Asap, 30.0)).collect();
     for clip in &mut clips {
         clip.split = split::of_asap(&clip.name);
+        clip.quality = Quality::Estimated;
     }
     for (row, values) in rows.chunks_exact(WIDTH).enumerate() {
         let index = arrays.check_index("clip", row, clip_of[row].into(), clips.len())?;

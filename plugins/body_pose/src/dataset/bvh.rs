@@ -1,14 +1,18 @@
 //! A parser for BVH, the Biovision hierarchy format.
 
-use std::fmt::Display;
-use std::str::SplitWhitespace;
+use std::io::BufRead;
+use std::str::FromStr;
 
 use nalgebra::{UnitQuaternion, Vector3};
 
 use super::DatasetError;
+use super::lines::Lines;
 
 /// More joints than any body has: a file that asks for more is damaged.
 const JOINT_LIMIT: usize = 1024;
+
+/// More channels than a joint has: places, turns and sizes.
+const CHANNEL_LIMIT: usize = 9;
 
 /// One number in a frame: what it moves, along or about which axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,22 +45,49 @@ pub(super) struct Bvh {
     pub frames: Vec<Vec<f64>>,
 }
 
+/// Most frames of a take, ten days at 120 a second; more than that is no number of frames.
+const FRAME_LIMIT: usize = 100_000_000;
+
+/// Frames a second that a user's own motion is thinned to, about.
+const OWN_FPS: f64 = 30.0;
+
+/// Which frames of a take are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Thinning {
+    /// Every frame whose number is divisible by it.
+    Every(usize),
+    /// As many as come nearest to thirty a second.
+    ToOwnFps,
+}
+
 impl Bvh {
-    /// Parses a file's text; `name` is for error messages.
+    /// Parses a whole text; `name` is for error messages.
     ///
     /// A value that is not a number of BVH but reads as one (`nan`, `inf`) is kept: the importer
     /// counts and drops such frames.
+    #[cfg(test)]
     pub(super) fn parse(name: &str, text: &str) -> Result<Self, DatasetError> {
-        let mut lines = Lines { name, lines: text.lines().enumerate().collect(), next: 0 };
+        Self::read(name, text.as_bytes(), Thinning::Every(1))
+    }
+
+    /// Reads a text frame by frame and keeps some of the frames, so that a take may be as long as it likes.
+    pub(super) fn read(name: &str, reader: impl BufRead, thinning: Thinning) -> Result<Self, DatasetError> {
+        let mut lines = Lines::new(name, reader);
         let joints = parse_hierarchy(&mut lines)?;
-        let count: usize = lines.labelled("Frames:")?;
-        let frame_time: f64 = lines.labelled("Frame Time:")?;
+        let count: usize = labelled(&mut lines, "Frames:")?;
+        if count > FRAME_LIMIT {
+            return Err(lines.error(format!("expected at most {FRAME_LIMIT} frames, the limit, got {count}")));
+        }
+        let frame_time: f64 = labelled(&mut lines, "Frame Time:")?;
         if !(frame_time.is_finite() && frame_time > 0.0) {
             return Err(lines.error(format!("expected a positive frame time, got {frame_time}")));
         }
-        let width = joints.iter().map(|joint| joint.channels.len()).sum();
-        let frames = parse_frames(&mut lines, count, width)?;
-        Ok(Self { name: name.to_owned(), joints, frame_time, frames })
+        let stride = match thinning {
+            Thinning::Every(stride) => stride,
+            Thinning::ToOwnFps => (1.0 / (OWN_FPS * frame_time)).round().clamp(1.0, 1000.0) as usize,
+        };
+        let frames = parse_frames(&mut lines, count, &joints, stride)?;
+        Ok(Self { name: name.to_owned(), joints, frame_time: frame_time * stride as f64, frames })
     }
 
     /// Finds a joint by name.
@@ -87,121 +118,98 @@ impl Bvh {
     }
 }
 
-/// The lines of a text that are not blank, with their numbers.
-struct Lines<'a> {
-    name: &'a str,
-    lines: Vec<(usize, &'a str)>,
-    next: usize,
+/// A line of exactly this text, capitals or not.
+fn exactly<R: BufRead>(lines: &mut Lines<'_, R>, expected: &str) -> Result<(), DatasetError> {
+    let line = lines.next(expected)?;
+    if line.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(lines.unexpected(expected, &line)) }
 }
 
-impl<'a> Lines<'a> {
-    /// The next line that is not blank.
-    fn next(&mut self, expected: &str) -> Result<&'a str, DatasetError> {
-        while let Some(&(_, line)) = self.lines.get(self.next) {
-            self.next += 1;
-            if !line.trim().is_empty() {
-                return Ok(line.trim());
-            }
-        }
-        self.next += 1;
-        Err(self.error(format!("expected {expected}, got the end of the text")))
-    }
-
-    /// An error about the line that came last.
-    fn error(&self, reason: String) -> DatasetError {
-        DatasetError::Bvh { name: self.name.to_owned(), line: self.next.max(1), reason }
-    }
-
-    fn unexpected(&self, expected: impl Display, got: &str) -> DatasetError {
-        let got: String = got.chars().take(60).collect();
-        self.error(format!("expected {expected}, got '{got}'"))
-    }
-
-    /// A line of exactly this text.
-    fn exactly(&mut self, expected: &str) -> Result<(), DatasetError> {
-        match self.next(expected)? {
-            line if line == expected => Ok(()),
-            line => Err(self.unexpected(expected, line)),
-        }
-    }
-
-    /// A line that is a label and one number.
-    fn labelled<T: std::str::FromStr>(&mut self, label: &str) -> Result<T, DatasetError> {
-        let line = self.next(label)?;
-        let value = line.strip_prefix(label).and_then(|value| value.trim().parse().ok());
-        value.ok_or_else(|| self.unexpected(format!("'{label}' and a number"), line))
-    }
+/// A line that is a label and one number.
+fn labelled<T: FromStr, R: BufRead>(lines: &mut Lines<'_, R>, label: &str) -> Result<T, DatasetError> {
+    let line = lines.next(label)?;
+    let begins = line.get(..label.len()).is_some_and(|start| start.eq_ignore_ascii_case(label));
+    let value = if begins { line[label.len()..].trim().parse().ok() } else { None };
+    value.ok_or_else(|| lines.unexpected(&format!("'{label}' and a number"), &line))
 }
 
 /// Reads from `HIERARCHY` to `MOTION`.
-fn parse_hierarchy(lines: &mut Lines<'_>) -> Result<Vec<Joint>, DatasetError> {
-    lines.exactly("HIERARCHY")?;
+fn parse_hierarchy<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<Vec<Joint>, DatasetError> {
+    exactly(lines, "HIERARCHY")?;
     let mut joints: Vec<Joint> = Vec::new();
     let mut open: Vec<usize> = Vec::new();
     loop {
         let line = lines.next("a joint, '}' or MOTION")?;
-        let mut words = line.split_whitespace();
-        match words.next() {
-            Some("ROOT") if joints.is_empty() => open.push(begin_joint(lines, &mut joints, None, words)?),
-            Some("JOINT") if !open.is_empty() => {
+        let (keyword, words) = line.split_once(char::is_whitespace).unwrap_or((&line, ""));
+        match keyword.to_ascii_uppercase().as_str() {
+            "ROOT" if joints.is_empty() => open.push(begin_joint(lines, &mut joints, None, words)?),
+            "JOINT" if !open.is_empty() => {
                 let joint = begin_joint(lines, &mut joints, open.last().copied(), words)?;
                 open.push(joint);
             }
-            Some("End") if !open.is_empty() => {
+            "END" if !open.is_empty() => {
                 let parent = open[open.len() - 1];
-                joints[parent].end = Some(parse_end(lines)?);
+                joints[parent].end = Some(parse_end(lines, words.ends_with('{'))?);
             }
-            Some("}") if open.pop().is_some() => {}
-            Some("MOTION") if open.is_empty() && !joints.is_empty() => return Ok(joints),
-            _ if joints.is_empty() => return Err(lines.unexpected("ROOT", line)),
-            _ if open.is_empty() => return Err(lines.unexpected("MOTION", line)),
-            _ => return Err(lines.unexpected("JOINT, 'End Site' or '}'", line)),
+            "}" if open.pop().is_some() => {}
+            "MOTION" if open.is_empty() && !joints.is_empty() => return Ok(joints),
+            _ if joints.is_empty() => return Err(lines.unexpected("ROOT", &line)),
+            _ if open.is_empty() => return Err(lines.unexpected("MOTION", &line)),
+            _ => return Err(lines.unexpected("JOINT, 'End Site' or '}'", &line)),
         }
     }
 }
 
-fn begin_joint(
-    lines: &mut Lines<'_>,
+/// `words`: what follows ROOT or JOINT, the name, blanks and all; a brace may stand on the same line.
+fn begin_joint<R: BufRead>(
+    lines: &mut Lines<'_, R>,
     joints: &mut Vec<Joint>,
     parent: Option<usize>,
-    mut words: SplitWhitespace<'_>,
+    words: &str,
 ) -> Result<usize, DatasetError> {
-    let Some(name) = words.next() else {
+    let name = words.trim_end_matches('{').trim().to_owned();
+    if name.is_empty() {
         return Err(lines.error("expected the joint's name".to_owned()));
-    };
+    }
     if joints.len() == JOINT_LIMIT {
         return Err(lines.error(format!("expected at most {JOINT_LIMIT} joints")));
     }
-    lines.exactly("{")?;
+    if !words.ends_with('{') {
+        exactly(lines, "{")?;
+    }
     let offset = parse_offset(lines)?;
     let channels = parse_channels(lines)?;
-    joints.push(Joint { name: name.to_owned(), parent, offset, channels, end: None });
+    joints.push(Joint { name, parent, offset, channels, end: None });
     Ok(joints.len() - 1)
 }
 
-fn parse_end(lines: &mut Lines<'_>) -> Result<Vector3<f64>, DatasetError> {
-    lines.exactly("{")?;
+fn parse_end<R: BufRead>(lines: &mut Lines<'_, R>, is_open: bool) -> Result<Vector3<f64>, DatasetError> {
+    if !is_open {
+        exactly(lines, "{")?;
+    }
     let offset = parse_offset(lines)?;
-    lines.exactly("}")?;
+    exactly(lines, "}")?;
     Ok(offset)
 }
 
-fn parse_offset(lines: &mut Lines<'_>) -> Result<Vector3<f64>, DatasetError> {
+fn parse_offset<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<Vector3<f64>, DatasetError> {
     let line = lines.next("OFFSET")?;
-    let numbers = line.strip_prefix("OFFSET").map(|rest| rest.split_whitespace().map(str::parse).collect());
-    match numbers {
-        Some(Ok::<Vec<f64>, _>(numbers)) if numbers.len() == 3 => Ok(Vector3::from_column_slice(&numbers)),
-        _ => Err(lines.unexpected("OFFSET and three numbers", line)),
+    let fits = line.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("OFFSET"));
+    if !fits || line[6..].split_whitespace().count() != 3 {
+        return Err(lines.unexpected("OFFSET and three numbers", &line));
     }
+    Ok(Vector3::from_column_slice(&lines.bounded(&line[6..], 3, "OFFSET")?))
 }
 
-fn parse_channels(lines: &mut Lines<'_>) -> Result<Vec<Channel>, DatasetError> {
+fn parse_channels<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<Vec<Channel>, DatasetError> {
     let line = lines.next("CHANNELS")?;
     let words: Vec<&str> = line.split_whitespace().collect();
-    let (Some(&"CHANNELS"), Some(count)) = (words.first(), words.get(1).and_then(|word| word.parse::<usize>().ok()))
-    else {
-        return Err(lines.unexpected("CHANNELS and their number", line));
+    let count = words.get(1).and_then(|word| word.parse::<usize>().ok());
+    let Some(count) = count.filter(|_| words[0].eq_ignore_ascii_case("CHANNELS")) else {
+        return Err(lines.unexpected("CHANNELS and their number", &line));
     };
+    if count > CHANNEL_LIMIT {
+        return Err(lines.error(format!("expected at most {CHANNEL_LIMIT} channels, got {count}")));
+    }
     if words.len() - 2 != count {
         return Err(lines.error(format!("expected {count} channel names, got {}", words.len() - 2)));
     }
@@ -212,24 +220,30 @@ fn parse_channels(lines: &mut Lines<'_>) -> Result<Vec<Channel>, DatasetError> {
 }
 
 fn channel(word: &str) -> Option<Channel> {
-    let axis = |letter| "XYZ".find(letter);
-    if let Some(letter) = word.strip_suffix("position") {
-        return (letter.len() == 1).then(|| axis(letter)).flatten().map(Channel::Position);
+    let word = word.to_ascii_lowercase();
+    let axis = "xyz".find(word.chars().next()?)?;
+    match &word[1..] {
+        "position" => Some(Channel::Position(axis)),
+        "rotation" => Some(Channel::Rotation(axis)),
+        _ => None,
     }
-    let letter = word.strip_suffix("rotation")?;
-    (letter.len() == 1).then(|| axis(letter)).flatten().map(Channel::Rotation)
 }
 
-fn parse_frames(lines: &mut Lines<'_>, count: usize, width: usize) -> Result<Vec<Vec<f64>>, DatasetError> {
+/// Reads all frames and keeps every `stride`-th.
+fn parse_frames<R: BufRead>(
+    lines: &mut Lines<'_, R>,
+    count: usize,
+    joints: &[Joint],
+    stride: usize,
+) -> Result<Vec<Vec<f64>>, DatasetError> {
+    let width = joints.iter().map(|joint| joint.channels.len()).sum();
     let mut frames = Vec::new();
     for frame in 0..count {
         let line = lines.next(&format!("frame {} of {count}", frame + 1))?;
-        let values: Result<Vec<f64>, _> = line.split_whitespace().map(str::parse).collect();
-        let values = values.map_err(|error| lines.error(format!("frame {}: {error}", frame + 1)))?;
-        if values.len() != width {
-            return Err(lines.error(format!("frame {}: expected {width} values, got {}", frame + 1, values.len())));
+        let values = lines.numbers(&line, width, &format!("frame {}", frame + 1))?;
+        if frame % stride == 0 {
+            frames.push(values);
         }
-        frames.push(values);
     }
     Ok(frames)
 }
@@ -307,7 +321,9 @@ Frame Time: 0.04
             ("Frames: 2", "Frames: two", 18, "'Frames:' and a number"),
             ("Frame Time: 0.04", "Frame Time: 0", 19, "positive frame time"),
             ("0 1 0 90 0 0 0 0 0", "0 1 0 90 0 0 0 0", 20, "expected 9 values, got 8"),
-            ("0 1 0 90 0 0 0 0 0", "0 1 0 9O 0 0 0 0 0", 20, "invalid float"),
+            ("0 1 0 90 0 0 0 0 0", "0 1 0 9O 0 0 0 0 0", 20, "got '9O'"),
+            ("0 1 0 90 0 0 0 0 0", "0 1 0 90 0 0 0.400-7.5094 0 0", 20, "expected a number, got '0.400-7.5094'"),
+            ("Frames: 2", "Frames: 100000001", 18, "the limit"),
             ("JOINT knee", "JOIN knee", 7, "JOINT, 'End Site' or '}'"),
             ("HIERARCHY", "HIERARCHIE", 1, "expected HIERARCHY"),
         ];
@@ -325,6 +341,26 @@ Frame Time: 0.04
             let (_, reason) = reason(&lines[..count].join("\n"));
             assert!(reason.contains("got the end of the text"), "after {count} lines: {reason}");
         }
+    }
+
+    /// As 3ds Max, Blender and editors of Windows write it.
+    #[test]
+    fn other_ways_to_write_the_same_are_read() {
+        let text = SMALL.replace("JOINT knee\n\t{", "JOINT Bip01 L Calf {").replace("End Site\n\t\t{", "End site {");
+        let text = text.replace("Yrotation Xrotation", "YROTATION xrotation").replace('\n', "\r\n");
+        let bvh = Bvh::parse("max.bvh", &format!("\u{feff}{text}")).expect("a correct text");
+        assert_eq!(bvh.joints[1].name, "Bip01 L Calf");
+        assert_eq!(bvh.frames, small().frames);
+    }
+
+    #[test]
+    fn long_takes_are_thinned_as_they_are_read() {
+        let frame = "0 1 0 90 0 0 0 0 0\n";
+        let head = SMALL.split("Frames:").next().expect("there is one");
+        let text = format!("{head}Frames: 5000\nFrame Time: 0.008333\n{}", frame.repeat(5000));
+        let bvh = Bvh::read("long.bvh", text.as_bytes(), Thinning::ToOwnFps).expect("a correct text");
+        assert_eq!(bvh.frames.len(), 1250);
+        assert!((1.0 / bvh.frame_time - 30.0).abs() < 0.1);
     }
 
     #[test]

@@ -10,15 +10,16 @@ use nalgebra::{UnitQuaternion, Vector3};
 use super::arrays::Arrays;
 use super::retarget::{Counterpart, finite_pose, retarget};
 use super::{Clip, DatasetError, Source, split};
+use crate::skeleton::JOINTS;
 
 /// Joints of the source skeleton.
-const SEGMENTS: usize = 38;
+pub(super) const SEGMENTS: usize = 38;
 
 /// Numbers before the joints in a row: the root's place.
-const LEAD: usize = 3;
+pub(super) const LEAD: usize = 3;
 
 /// Width of a row: the root's place, then an exponential map for each joint.
-const WIDTH: usize = LEAD + 3 * SEGMENTS;
+pub(super) const WIDTH: usize = LEAD + 3 * SEGMENTS;
 
 /// Every fourth frame is taken: 120 to 30 frames a second.
 const STRIDE: usize = 4;
@@ -54,7 +55,7 @@ pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
     let skeleton = Skeleton::load(&folder.join("cmu38_skeleton.npz"))?;
     let counterparts = counterparts(&skeleton);
     let mut arrays = Arrays::open(&folder.join(Source::Cmu.file()))?;
-    let names = arrays.names()?;
+    let names = arrays.names("names")?;
     let (frames, rows) = arrays.joints("X", LEAD, SEGMENTS)?;
     let (_, clip_of): (_, Vec<i16>) = arrays.read("clip", &[Some(frames as u64)], "int16")?;
     let (_, split_of): (_, Vec<u8>) = arrays.read("split", &[Some(frames as u64)], "uint8")?;
@@ -68,12 +69,16 @@ pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
         if position[index] == CALIBRATION_FRAME {
             clip.calibration += 1;
         } else if position[index] % STRIDE == 1 {
-            let globals = skeleton.globals(values);
-            clip.push(finite_pose(&retarget(&globals[segment::PELVIS], &globals, &counterparts)));
+            clip.push(pose_of(&skeleton.globals(values), &counterparts));
         }
         position[index] += 1;
     }
     Ok(clips)
+}
+
+/// The common body's pose from the orientations of the segments.
+pub(super) fn pose_of(globals: &[UnitQuaternion<f64>], counterparts: &[Counterpart]) -> Option<[[f32; 3]; JOINTS]> {
+    finite_pose(&retarget(&globals[segment::PELVIS], globals, counterparts))
 }
 
 /// `data/cmu_mocap/test/walking/walking_1.txt` becomes `test/walking/walking_1`.
@@ -82,13 +87,13 @@ fn short_name(name: &str) -> String {
     name.strip_suffix(".txt").unwrap_or(name).to_owned()
 }
 
-struct Skeleton {
+pub(super) struct Skeleton {
     parents: Vec<Option<usize>>,
     offsets: Vec<Vector3<f64>>,
 }
 
 impl Skeleton {
-    fn load(path: &Path) -> Result<Self, DatasetError> {
+    pub(super) fn load(path: &Path) -> Result<Self, DatasetError> {
         let mut arrays = Arrays::open(path)?;
         let (_, offsets): (_, Vec<f64>) = arrays.read("offset", &[Some(SEGMENTS as u64), Some(3)], "float64")?;
         let (_, parents): (_, Vec<i64>) = arrays.read("parent", &[Some(SEGMENTS as u64)], "int64")?;
@@ -101,7 +106,7 @@ impl Skeleton {
     }
 
     /// Orientation of each segment in the file's world.
-    fn globals(&self, row: &[f32]) -> Vec<UnitQuaternion<f64>> {
+    pub(super) fn globals(&self, row: &[f32]) -> Vec<UnitQuaternion<f64>> {
         let mut globals: Vec<UnitQuaternion<f64>> = Vec::with_capacity(SEGMENTS);
         for (segment, map) in row[LEAD..].chunks_exact(3).enumerate() {
             let local = UnitQuaternion::from_scaled_axis(-Vector3::from_column_slice(map).cast::<f64>());
@@ -116,7 +121,7 @@ impl Skeleton {
 /// the line from ankle to ball, which depends on where the markers sat. The collar bones do not
 /// move in the file. Half of the forearm's twist, which the file keeps at the wrist, goes to the
 /// elbow, and with it half of [`ELBOW_TURN`].
-fn counterparts(skeleton: &Skeleton) -> Vec<Counterpart> {
+pub(super) fn counterparts(skeleton: &Skeleton) -> Vec<Counterpart> {
     let bone = |segment: usize| skeleton.offsets[segment + 1];
     let mut all = vec![
         Counterpart::plain(2, segment::LOWER_BACK),

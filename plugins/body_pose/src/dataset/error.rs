@@ -110,6 +110,14 @@ pub enum DatasetError {
         /// What came and what was expected.
         reason: String,
     },
+    /// A skeleton is not that of a person at rest.
+    #[error("{name}: {reason}")]
+    Skeleton {
+        /// The file, or its name inside the archive.
+        name: String,
+        /// What came and what was expected.
+        reason: String,
+    },
     /// A skeleton lacks a joint that the import needs.
     #[error("{name}: joint '{joint}' is missing; the skeleton has {have}")]
     MissingJoint {

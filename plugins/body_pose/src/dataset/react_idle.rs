@@ -1,64 +1,52 @@
 //! ReActIdle: people who stand and wait, as BVH files in a zip archive, 24 frames a second.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 use nalgebra::Vector3;
-use zip::ZipArchive;
 
-use super::bvh::Bvh;
+use super::bvh::{Bvh, Thinning};
 use super::retarget::{Counterpart, finite_pose, retarget, turn_to_hinge};
+use super::texts::Texts;
 use super::{Clip, DatasetError, Source, split};
 
 /// Every fourth frame is taken, 24 to 6 a second: idling changes slowly, and at the full rate it
 /// would be nearly three quarters of all frames.
 const STRIDE: usize = 4;
 
-/// Largest BVH text that is read, bytes; the largest shipped one has 5 MB.
-const SIZE_LIMIT: u64 = 64 << 20;
-
 /// Median twist of the upper arms that bends the elbow about y, radians: 45 degrees left, 43
 /// right, on frames whose elbow bends by more than 30. The file turns each arm bone by the least
 /// rotation, so its elbows bend about any axis across the arm.
 const USUAL_ARM_TWIST: f64 = 0.77;
 
-/// Reads all clips of `reactidle-bvh.zip`, in the order of their names.
-pub(super) fn load(folder: &Path) -> Result<Vec<Clip>, DatasetError> {
-    let path = folder.join(Source::ReactIdle.file());
-    let archive_error = |source| DatasetError::Archive { path: path.clone(), source };
-    let file = File::open(&path).map_err(|source| DatasetError::Io { path: path.clone(), source })?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(archive_error)?;
-    let mut names: Vec<String> =
-        archive.file_names().filter(|name| name.ends_with(".bvh")).map(str::to_owned).collect();
-    names.sort();
-    let mut clips = Vec::with_capacity(names.len());
-    for name in &names {
-        let entry = archive.by_name(name).map_err(archive_error)?;
-        let mut text = String::new();
-        entry
-            .take(SIZE_LIMIT)
-            .read_to_string(&mut text)
-            .map_err(|source| DatasetError::Io { path: path.join(name), source })?;
-        clips.push(clip_of(name, &Bvh::parse(name, &text)?)?);
+/// Reads all clips of `reactidle-bvh.zip`, in the order of their names, and what of it is unreadable.
+pub(super) fn load(folder: &Path) -> Result<(Vec<Clip>, Vec<DatasetError>), DatasetError> {
+    let mut texts = Texts::open(&folder.join(Source::ReactIdle.file()))?;
+    let (mut clips, mut refused) = (Vec::new(), Vec::new());
+    for name in texts.names("bvh") {
+        let bvh = texts.read(&name, |reader| Bvh::read(&name, reader, Thinning::Every(STRIDE)));
+        match bvh.and_then(|bvh| clip_of(&name, &bvh)) {
+            Ok(clip) => clips.push(clip),
+            Err(error) => refused.push(error),
+        }
     }
-    Ok(clips)
+    Ok((clips, refused))
 }
 
 /// `acted/001_acted.bvh` becomes `001_acted`.
 fn short_name(name: &str) -> &str {
     let name = name.rsplit('/').next().unwrap_or(name);
-    name.strip_suffix(".bvh").unwrap_or(name)
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
 /// Retargets one parsed file.
 pub(super) fn clip_of(name: &str, bvh: &Bvh) -> Result<Clip, DatasetError> {
     let counterparts = counterparts(bvh)?;
     let pelvis = bvh.index("pelvis")?;
-    let fps = 1.0 / (bvh.frame_time * STRIDE as f64);
+    let fps = 1.0 / bvh.frame_time;
     let mut clip = Clip::empty(short_name(name).to_owned(), Source::ReactIdle, (fps * 100.0).round() / 100.0);
     clip.split = split::of_react_idle(&clip.name);
-    for frame in bvh.frames.iter().step_by(STRIDE) {
+    clip.subject = Some(split::performer(&clip.name).to_owned());
+    for frame in &bvh.frames {
         let globals = bvh.globals(frame);
         let mut rotations = retarget(&globals[pelvis], &globals, &counterparts);
         turn_to_hinge(&mut rotations, 15, 17, 19, USUAL_ARM_TWIST);
@@ -124,7 +112,8 @@ mod tests {
     #[test]
     fn every_fourth_frame_is_kept_and_frames_without_numbers_are_counted() {
         let frames = ["10", "99", "99", "99", "nan", "99", "99", "99", "30"];
-        let bvh = Bvh::parse("acted/001_acted.bvh", &text(&frames)).expect("a correct text");
+        let text = text(&frames);
+        let bvh = Bvh::read("acted/001_acted.bvh", text.as_bytes(), Thinning::Every(STRIDE)).expect("a correct text");
         let clip = clip_of("acted/001_acted.bvh", &bvh).expect("a complete skeleton");
         assert_eq!((clip.name.as_str(), clip.source, clip.fps), ("001_acted", Source::ReactIdle, 6.0));
         assert_eq!((clip.poses.len(), clip.not_finite, clip.calibration), (2, 1, 0));

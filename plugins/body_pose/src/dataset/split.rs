@@ -39,8 +39,26 @@ pub(super) fn of_asap(name: &str) -> Split {
 /// to the last digit, and counts as the same person. Fourteen people are few: the word before
 /// the number was chosen so that each split gets somebody.
 pub(super) fn of_react_idle(name: &str) -> Split {
+    by_percent(&format!("person {}", performer(name)))
+}
+
+/// The number of the person in a clip of ReActIdle.
+pub(super) fn performer(name: &str) -> &str {
     let number = name.split('_').next().unwrap_or(name);
-    by_percent(&format!("person {}", if number == "003" { "002" } else { number }))
+    if number == "003" { "002" } else { number }
+}
+
+/// A user's own motion: a tenth is for validation, by the hash of the name.
+pub(super) fn of_own(name: &str) -> Split {
+    if percent(name) < VALIDATION_PERCENT { Split::Validation } else { Split::Train }
+}
+
+/// Divides by the hash of the name; a motion with and without its way (`RM`, root motion) is one.
+pub(super) fn of_mesh2motion(name: &str) -> Split {
+    match percent(name.trim_end_matches("RM").trim_end_matches([' ', '_'])) {
+        0..VALIDATION_PERCENT => Split::Validation,
+        _ => Split::Train,
+    }
 }
 
 fn by_percent(name: &str) -> Split {
@@ -53,7 +71,7 @@ fn by_percent(name: &str) -> Split {
 
 /// Hashes a name to 0..100: FNV-1a (64 bit), its bits then mixed by MurmurHash3's finaliser,
 /// because the low bits of FNV alone change little between names that differ at the end.
-fn percent(name: &str) -> u64 {
+pub(super) fn percent(name: &str) -> u64 {
     let fnv = name
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
@@ -73,7 +91,7 @@ mod tests {
                 Split::Train => counts[0] += 1,
                 Split::Validation => counts[1] += 1,
                 Split::Test => counts[2] += 1,
-                Split::OutOfDistribution => panic!("clip_{number} is no held-out motion"),
+                split => panic!("clip_{number} is no {} motion", split.name()),
             }
         }
         let near = |count: i32, wanted: i32| (count - wanted).abs() < 40;
