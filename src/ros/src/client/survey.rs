@@ -68,6 +68,6 @@ fn request(input: Input) -> Request {
 pub fn declare_parameters(arguments: &[String]) -> anyhow::Result<()> {
     let node = prepare(arguments)?;
     let names = Names::new(arguments, &node.name()?, &node.namespace()?);
-    Settings::read(&declare(&Registry::shipped(), &node, &names)?, 0)?;
+    Settings::read(&declare(&Registry::shipped(), &node, &names, arguments)?, 0)?;
     Ok(())
 }
