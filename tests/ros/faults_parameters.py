@@ -76,11 +76,10 @@ def q5_inconsistent_pair(rig: Rig) -> None:
 def q6_bad_files(rig: Rig) -> None:
     missing = Path("/nonexistent/node.yaml")
     refuses_to_start(2, str(missing), params_file=missing)
-    body = "  ros__parameters:\n    hypotheses: 3\n"
-    with_file(f"foo:\n{body}", "parameters for", "foo", "/bar", name="bar")
     with_file("thalweg:\n\tros__parameters:\n\t\thypotheses: 3\n")
     with_file("thalweg:\n  ros__parameters:\n    planar_arm.lengths: [1, two, 3.0]\n")
     with_file("thalweg:\n  ros__parameters:\n    budgets.steps: 3\n", "budgets.steps")
+    with_file("thalweg:\n  ros__parameters:\n    robot_base_frame: base\n", "robot_base_frame")
 
 
 def q7_set_while_solving(rig: Rig) -> None:

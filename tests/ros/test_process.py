@@ -121,9 +121,10 @@ class Arguments(unittest.TestCase):
         text = "thalweg:\n  ros__parameters:\n    budgets:\n      steps: 3\n"
         self.with_file(text, 2, "budgets.steps", "budget.steps")
 
-    def test_wrong_node_name_in_a_file(self) -> None:
+    def test_a_file_for_other_nodes_is_told_and_passed_over(self) -> None:
         text = "foo:\n  ros__parameters:\n    hypotheses: 3\n"
-        self.with_file(text, 2, "parameters for", "foo", "/bar", name="bar")
+        wrong = {"hypotheses": 0, "robot_base_frame": "base"}
+        self.with_file(text, 2, "parameters for", "foo", "/bar", "hypotheses must be", name="bar", parameters=wrong)
 
     def test_tabs_in_a_file(self) -> None:
         self.with_file("thalweg:\n\tros__parameters:\n\t\thypotheses: 3\n", 2)

@@ -13,14 +13,14 @@ mod plan;
 mod reload;
 mod replay;
 mod settings;
-mod tally;
-mod tap;
+mod solve_counts;
+mod solve_recorder;
 mod worker;
 
 pub use handle::Solver;
 pub use plan::{Assignment, SolverError, Tuning};
 pub use reload::{FileWatch, Trial};
 pub use replay::{Difference, ReplayError, Replayer, Verdict};
-pub use tally::{Tally, TallyReport};
-pub use tap::{Recording, setup};
+pub use solve_counts::{SolveCounts, SolveReport};
+pub use solve_recorder::{Recording, setup};
 pub use worker::{Sink, Source};

@@ -3,4 +3,5 @@
 pub mod bench;
 pub mod follower;
 pub mod peer;
+pub mod play;
 pub mod survey;

@@ -13,7 +13,7 @@ pub(crate) mod names;
 mod outputs;
 mod parameters;
 mod parts;
-mod process;
+pub(crate) mod process;
 mod recordings;
 mod reloads;
 mod services;
@@ -91,7 +91,7 @@ fn start(registry: Registry, arguments: &[String], time: Arc<RosTime>, rosout: R
     let prepared = prepare(arguments).and_then(|node| {
         let name = node.name()?;
         let names = Names::new(arguments, &name, &node.namespace()?);
-        let store = declare(&registry, &node, &names)?;
+        let store = declare(&registry, &node, &names, arguments)?;
         Ok((node, names, store))
     });
     let (node, names, store) = match prepared {

@@ -43,7 +43,8 @@ pub use reconstruction::Reconstruction;
 pub use sampled::sampled;
 pub use seen::Seen;
 pub use spec::{
-    Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec, nearest,
+    Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec,
+    edit_distance, nearest,
 };
 pub use task::{Objective, Target, Task};
 

@@ -186,7 +186,8 @@ pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> String 
 }
 
 /// Counts insertions, deletions and substitutions between two words (Levenshtein, 1966).
-fn edit_distance(a: &str, b: &str) -> usize {
+#[must_use]
+pub fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, ca) in a.chars().enumerate() {

@@ -98,6 +98,35 @@ pub fn addressed_names(text: &str) -> Vec<String> {
     names
 }
 
+/// Names of parameters that a file gives to this node by its name, not to all: those of groups, too.
+///
+/// `node`: its full name, as `/left/thalweg`. What only a parser of YAML sees through is left out.
+#[must_use]
+pub fn own_parameters(text: &str, node: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let mut above: Vec<(usize, String)> = Vec::new();
+    // Place of ros__parameters among the keys above, and whether the node is meant.
+    let mut section: Option<(usize, bool)> = None;
+    for line in text.lines() {
+        let Some((indent, key)) = key_of(line) else { continue };
+        above.retain(|(other, _)| *other < indent);
+        section = section.filter(|(place, _)| *place < above.len());
+        match section {
+            Some((place, true)) => {
+                let path = above[place + 1..].iter().map(|(_, key)| key.as_str()).chain([key.as_str()]);
+                names.push(path.collect::<Vec<_>>().join("."));
+            }
+            None if key == PARAMETERS => {
+                let name = join(&above);
+                section = Some((above.len(), addresses(&name, node) && !name.ends_with("**")));
+            }
+            _ => {}
+        }
+        above.push((indent, key));
+    }
+    names
+}
+
 /// The indent and the key of a line that has one.
 fn key_of(line: &str) -> Option<(usize, String)> {
     let content = line.trim_start();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use thalweg_task::{Change, ParameterSpec, ParameterValue};
+use thalweg_task::{Change, ParameterSpec, ParameterValue, edit_distance};
 
 use super::error::ParameterError;
 use crate::intake::{ColourKey, escaped};
@@ -38,6 +38,23 @@ impl Store {
         let staged = store.stage(overrides, |_| Ok(()))?;
         store.apply(&staged);
         Ok(store)
+    }
+
+    /// Declares parameters as [`Store::declare`] does, of overrides that are perhaps for others.
+    ///
+    /// An unknown name is passed over and returned where it is neither `ours` nor resembles a known one: files and
+    /// launch files give parameters to all nodes at once.
+    ///
+    /// # Errors
+    /// As [`Store::declare`].
+    pub fn declare_given(
+        specs: Vec<ParameterSpec>,
+        overrides: &[(String, ParameterValue)],
+        ours: impl Fn(&str) -> bool,
+    ) -> Result<(Self, Vec<String>), ParameterError> {
+        let is_for_others = |name: &str| !ours(name) && !specs.iter().any(|spec| resembles(name, &spec.name));
+        let (others, own): (Vec<_>, Vec<_>) = overrides.iter().cloned().partition(|(name, _)| is_for_others(name));
+        Ok((Self::declare(specs, &own)?, others.into_iter().map(|(name, _)| name).collect()))
     }
 
     /// The value of a parameter.
@@ -146,6 +163,15 @@ impl Store {
         }
     }
 }
+
+/// Whether a name can be meant for a known one: it is that, lies in its group, or is a slip or two away.
+fn resembles(name: &str, known: &str) -> bool {
+    let group = |name: &str| name.split_once('.').map(|(group, _)| group.to_owned());
+    name == known || (group(name).is_some() && group(name) == group(known)) || edit_distance(name, known) <= SLIPS
+}
+
+/// Edits between two words of which one may be meant for the other. A guess.
+const SLIPS: usize = 2;
 
 fn may_change(spec: &ParameterSpec, is_unconfigured: bool) -> Result<(), ParameterError> {
     match spec.change {

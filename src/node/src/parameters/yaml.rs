@@ -13,7 +13,8 @@ const INDENT: usize = 2;
 
 /// Writes a parameter file for one task: every parameter with its default and a comment.
 ///
-/// Parameters of other tasks and overrides of quality of service are left out.
+/// Parameters of other tasks and overrides of quality of service are left out, and so is `use_sim_time`: a file would
+/// overrule what a launch file says for all of its nodes.
 ///
 /// # Errors
 /// [`thalweg_task::TaskError::UnknownName`] when there is no such task, with the nearest name.
@@ -40,6 +41,7 @@ fn table_for(registry: &Registry, entry: &Entry) -> Vec<ParameterSpec> {
         specs.iter_mut().filter(|spec| spec.name == name).for_each(|spec| spec.default = value.clone());
     }
     specs.extend(task_table(entry));
+    specs.retain(|spec| spec.name != "use_sim_time");
     specs
 }
 

@@ -9,8 +9,8 @@ use thalweg_task::lock;
 use thalweg::Loaded;
 
 use super::plan::{Assignment, SolverError, Tuning};
-use super::tally::{Tally, TallyReport};
-use super::tap::Recording;
+use super::solve_counts::{SolveCounts, SolveReport};
+use super::solve_recorder::Recording;
 use super::worker::{Sink, Source, Worker};
 use thalweg_engine::landscape::Landscape;
 
@@ -41,7 +41,7 @@ pub(super) enum Message {
 pub struct Solver {
     messages: Sender<Message>,
     pending: Arc<AtomicBool>,
-    tally: Arc<Mutex<Tally>>,
+    counts: Arc<Mutex<SolveCounts>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -53,10 +53,10 @@ impl Solver {
     pub fn start(source: Box<dyn Source>, sink: Box<dyn Sink>) -> std::io::Result<Self> {
         let (messages, receiver) = channel();
         let pending = Arc::new(AtomicBool::new(false));
-        let tally = Arc::new(Mutex::new(Tally::default()));
-        let worker = Worker::new(source, sink, Arc::clone(&pending), Arc::clone(&tally));
+        let counts = Arc::new(Mutex::new(SolveCounts::default()));
+        let worker = Worker::new(source, sink, Arc::clone(&pending), Arc::clone(&counts));
         let thread = Builder::new().name("engine".to_owned()).spawn(move || worker.run(&receiver))?;
-        Ok(Self { messages, pending, tally, thread: Mutex::new(Some(thread)) })
+        Ok(Self { messages, pending, counts, thread: Mutex::new(Some(thread)) })
     }
 
     /// Says that there is something new to solve; cheap, and never blocks.
@@ -114,8 +114,8 @@ impl Solver {
     }
 
     /// What has been done since the last report.
-    pub fn report(&self) -> TallyReport {
-        lock(&self.tally).report()
+    pub fn report(&self) -> SolveReport {
+        lock(&self.counts).report()
     }
 
     /// Ends the thread and waits for it; says whether it ended without a panic.

@@ -10,8 +10,8 @@ use thalweg_task::{Observation, lock, panic_line};
 
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
-use super::tally::Tally;
-use super::tap::{Recording, Tap};
+use super::solve_counts::SolveCounts;
+use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
 use thalweg::Loaded;
 use thalweg::clock::SystemClock;
@@ -38,11 +38,11 @@ pub trait Sink: Send {
 }
 
 /// What is loaded, and how to use it.
-struct Loadout {
+struct EngineInUse {
     engine: Engine,
     tuning: Tuning,
     /// Hears what the recorder gets; none where nothing is recorded.
-    tap: Option<Tap>,
+    recorder: Option<SolveRecorder>,
 }
 
 /// The state of the engine thread.
@@ -50,9 +50,9 @@ pub(super) struct Worker {
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
     pending: Arc<AtomicBool>,
-    tally: Arc<Mutex<Tally>>,
+    counts: Arc<Mutex<SolveCounts>>,
     clock: SystemClock,
-    loadout: Option<Loadout>,
+    in_use: Option<EngineInUse>,
     recording: Option<Recording>,
     runs: bool,
     strikes: u32,
@@ -65,11 +65,11 @@ impl Worker {
         source: Box<dyn Source>,
         sink: Box<dyn Sink>,
         pending: Arc<AtomicBool>,
-        tally: Arc<Mutex<Tally>>,
+        counts: Arc<Mutex<SolveCounts>>,
     ) -> Self {
         let clock = SystemClock::default();
-        let (loadout, recording, runs, strikes, not_before) = (None, None, false, 0, None);
-        Self { source, sink, pending, tally, clock, loadout, recording, runs, strikes, not_before }
+        let (in_use, recording, runs, strikes, not_before) = (None, None, false, 0, None);
+        Self { source, sink, pending, counts, clock, in_use, recording, runs, strikes, not_before }
     }
 
     /// Serves messages until it is told to end.
@@ -105,7 +105,7 @@ impl Worker {
         match command {
             Message::Load(assignment, reply) => drop(reply.send(self.load(&assignment))),
             Message::Unload(reply) => {
-                (self.loadout, self.runs) = (None, false);
+                (self.in_use, self.runs) = (None, false);
                 reply.send(()).unwrap_or_default();
             }
             Message::Run(run, reply) => {
@@ -116,8 +116,8 @@ impl Worker {
             Message::Tune(tuning) => self.tune(tuning),
             Message::Forget => self.forget(),
             Message::Swap(landscape, reply) => {
-                let swapped = self.loadout.as_mut().ok_or(SolverError::NothingLoaded);
-                let swapped = swapped.and_then(|loadout| Ok(loadout.engine.set_landscape(*landscape)?));
+                let swapped = self.in_use.as_mut().ok_or(SolverError::NothingLoaded);
+                let swapped = swapped.and_then(|in_use| Ok(in_use.engine.set_landscape(*landscape)?));
                 drop(reply.send(swapped));
             }
             Message::Record(recording, reply) => {
@@ -129,68 +129,68 @@ impl Worker {
     }
 
     fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
-        (self.loadout, self.runs) = (None, false);
+        (self.in_use, self.runs) = (None, false);
         // Unwind safe: what was being built is dropped.
         let result = catch_unwind(AssertUnwindSafe(|| assignment.plan.load()));
         let (mut engine, loaded) =
             result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
-        let tap = self.recording.clone().map(|recording| Tap::new(recording, &mut engine));
-        self.loadout = Some(Loadout { engine, tuning: assignment.tuning, tap });
+        let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
+        self.in_use = Some(EngineInUse { engine, tuning: assignment.tuning, recorder });
         Ok(loaded)
     }
 
     fn record(&mut self, recording: Option<Recording>) {
-        if let Some(Loadout { engine, tap, .. }) = &mut self.loadout {
+        if let Some(EngineInUse { engine, recorder, .. }) = &mut self.in_use {
             engine.clear_observers();
-            *tap = recording.clone().map(|recording| Tap::new(recording, engine));
+            *recorder = recording.clone().map(|recording| SolveRecorder::new(recording, engine));
         }
         self.recording = recording;
     }
 
     /// Takes all or nothing; without anything loaded there is nothing to tune.
     fn tune(&mut self, tuning: Tuning) {
-        let Some(loadout) = &mut self.loadout else {
+        let Some(in_use) = &mut self.in_use else {
             return;
         };
-        let config = loadout.engine.config();
+        let config = in_use.engine.config();
         if (config.hypotheses, config.fresh) != (tuning.hypotheses, tuning.fresh)
-            && let Err(error) = loadout.engine.set_population(tuning.hypotheses, tuning.fresh)
+            && let Err(error) = in_use.engine.set_population(tuning.hypotheses, tuning.fresh)
         {
-            lock(&self.tally).failed(error.to_string());
+            lock(&self.counts).failed(error.to_string());
             return;
         }
-        loadout.tuning = tuning;
+        in_use.tuning = tuning;
         self.not_before = None;
     }
 
     fn forget(&mut self) {
-        if let Some(loadout) = &mut self.loadout {
-            loadout.engine.reset();
+        if let Some(in_use) = &mut self.in_use {
+            in_use.engine.reset();
         }
     }
 
     fn solve(&mut self) {
-        let Some(loadout) = self.loadout.as_mut().filter(|_| self.runs) else {
+        let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else {
             return;
         };
         let Some((obs, provenance)) = self.source.observation() else {
             return;
         };
-        self.not_before = Some(Instant::now() + loadout.tuning.period);
+        self.not_before = Some(Instant::now() + in_use.tuning.period);
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let result = catch_unwind(AssertUnwindSafe(|| solve(loadout, &obs, &provenance, &self.clock)));
+        let result = catch_unwind(AssertUnwindSafe(|| solve(in_use, &obs, &provenance, &self.clock)));
         match result {
             Ok(Ok(answer)) => {
                 let age = self.source.now_nanos().saturating_sub(provenance.received_nanos);
                 let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
-                let deadline = loadout.tuning.budget.deadline;
+                let deadline = in_use.tuning.budget.deadline;
                 self.strikes = 0;
-                lock(&self.tally).solved(answer.statistics, answer.took, deadline, age);
+                lock(&self.counts).solved(answer.statistics, answer.took, deadline, age);
                 self.sink.answer(answer, provenance);
             }
             Ok(Err(error)) => self.fail(error.to_string()),
             Err(panic) => {
-                loadout.engine.reset();
+                in_use.engine.reset();
                 self.fail(panic_line(panic.as_ref()).to_owned());
             }
         }
@@ -203,23 +203,23 @@ impl Worker {
             self.runs = false;
             self.sink.gave_up(&why);
         }
-        lock(&self.tally).failed(why);
+        lock(&self.counts).failed(why);
     }
 }
 
 fn solve(
-    loadout: &mut Loadout,
+    in_use: &mut EngineInUse,
     obs: &Observation,
     provenance: &Provenance,
     clock: &SystemClock,
 ) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
-    let Loadout { engine, tuning, tap } = loadout;
+    let EngineInUse { engine, tuning, recorder } = in_use;
     let begin = Instant::now();
     engine.solve(obs, &tuning.budget, clock)?;
     let answer = Answer::of(engine, begin.elapsed())?;
-    if let Some(tap) = tap {
-        tap.hand_over(engine, &answer, provenance);
+    if let Some(recorder) = recorder {
+        recorder.hand_over(engine, &answer, provenance);
     }
     Ok(answer)
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use thalweg_node::parameters::{addressed_names, check_file, check_text, parameter_files};
+use thalweg_node::parameters::{addressed_names, check_file, check_text, own_parameters, parameter_files};
 
 fn check(text: &str, node: &str) -> Result<(), String> {
     check_text(Path::new("a.yaml"), text, node).map_err(|error| error.to_string())
@@ -46,6 +46,15 @@ fn names_are_found_among_other_things() {
     assert_eq!(addressed_names(file), ["/a", "/ns/d", "/ns/e"]);
     assert_eq!(addressed_names(&file.replace('\n', "\r\n")), ["/a", "/ns/d", "/ns/e"]);
     assert_eq!(addressed_names(""), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_given_to_this_node_by_name() {
+    let file = "/**:\n  ros__parameters:\n    shared: 1\nthalweg:\n  ros__parameters:\n    budget:\n      steps: 3\n    \
+                a.b: 2\n/other:\n  ros__parameters:\n    theirs: 1\n";
+    assert_eq!(own_parameters(file, "/thalweg"), ["budget", "budget.steps", "a.b"]);
+    assert_eq!(own_parameters(file, "/other"), ["theirs"]);
+    assert!(own_parameters(file, "/nobody").is_empty());
 }
 
 /// What only a parser of YAML sees through is left to rcl.

@@ -76,6 +76,8 @@ fn every_row_is_in_its_file() {
         let yaml = dump(&Registry::shipped(), entry.name).expect("the task is known");
         assert_eq!(addressed_names(&yaml), ["/**"]);
         let table = node_table(&Registry::shipped()).into_iter().chain(task_table(entry));
+        // Whoever launches says it, for all nodes alike.
+        let table = table.filter(|spec| spec.name != "use_sim_time");
         let mut expected: Vec<_> = table.map(|spec| (spec.name.to_string(), spec.default.to_string())).collect();
         expected[0].1 = entry.name.to_owned();
         for (name, value) in (entry.suited)() {

@@ -68,6 +68,6 @@ fn request(input: Input) -> Request {
 pub fn declare_parameters(arguments: &[String], registry: &Registry) -> anyhow::Result<()> {
     let node = prepare(arguments)?;
     let names = Names::new(arguments, &node.name()?, &node.namespace()?);
-    Settings::read(&declare(registry, &node, &names)?, 0)?;
+    Settings::read(&declare(registry, &node, &names, arguments)?, 0)?;
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::panic::catch_unwind;
 use anyhow::Context as _;
 use r2r::{Context, Node};
 use thalweg::Registry;
-use thalweg_node::intake::Input;
-use thalweg_node::parameters::{Store, check_file, full_table, parameter_files};
+use thalweg_node::intake::{Input, escaped};
+use thalweg_node::parameters::{ParameterError, Store, check_file, full_table, own_parameters, parameter_files};
 use thalweg_task::panic_line;
 
 use super::names::{Names, full_name};
@@ -21,7 +21,11 @@ pub(crate) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
     check_surroundings()?;
     let name = full_name(arguments, NAME);
     for file in parameter_files(arguments) {
-        check_file(&file, &name)?;
+        match check_file(&file, &name) {
+            // It may be meant for the other nodes of a launch file.
+            Err(error @ ParameterError::OtherNode { .. }) => tracing::warn!("{error}"),
+            checked => checked?,
+        }
     }
     let context = quietly(Context::create).context("bad ROS arguments")??;
     let node = quietly(move || Node::create(context, NAME, "")).context("bad name or namespace")?;
@@ -39,9 +43,20 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> a
 
 /// Declares the parameters of a node, with the values that rcl found for it.
 ///
+/// What is given to all nodes and is unlike ours is told and passed over, as rclcpp passes it over.
+///
 /// # Errors
 /// One sentence about the first value that is refused.
-pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names) -> anyhow::Result<Store> {
+pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names, arguments: &[String]) -> anyhow::Result<Store> {
     let topics = Input::ALL.map(|input| names.of_input(input));
-    Ok(Store::declare(full_table(registry, &topics), &parameters::overrides(node)?)?)
+    let full_name = node.fully_qualified_name()?;
+    let texts = parameter_files(arguments).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    let ours: Vec<String> = texts.flat_map(|text| own_parameters(&text, &full_name)).collect();
+    let is_ours = |name: &str| ours.iter().any(|own| own == name);
+    let given = parameters::overrides(node)?;
+    let (store, others) = Store::declare_given(full_table(registry, &topics), &given, is_ours)?;
+    for name in others {
+        tracing::warn!("parameter '{}' is none of this node's, and is ignored", escaped(&name));
+    }
+    Ok(store)
 }

@@ -42,24 +42,24 @@ pub fn setup(loaded: &Loaded, node: &str, store: &Store, seed: u64) -> Setup {
 
 /// Notes of the present solve, taken while the engine works.
 #[derive(Clone, Debug)]
-pub(super) struct Tap {
+pub(super) struct SolveRecorder {
     recording: Recording,
     notes: Arc<Mutex<Solve>>,
 }
 
-/// The engine's half of a tap.
-struct Ear {
+/// The engine's half of a recorder of solves.
+struct SolveObserver {
     steps: bool,
     notes: Arc<Mutex<Solve>>,
 }
 
-impl Tap {
+impl SolveRecorder {
     /// Listens to an engine, in place of whoever listened before.
     pub(super) fn new(recording: Recording, engine: &mut Engine) -> Self {
         let notes = Arc::default();
         let cadence = if recording.steps { Cadence::Always } else { Cadence::Ends };
         engine.clear_observers();
-        engine.add_observer(cadence, Box::new(Ear { steps: recording.steps, notes: Arc::clone(&notes) }));
+        engine.add_observer(cadence, Box::new(SolveObserver { steps: recording.steps, notes: Arc::clone(&notes) }));
         Self { recording, notes }
     }
 
@@ -79,7 +79,7 @@ impl Tap {
     }
 }
 
-impl Observer for Ear {
+impl Observer for SolveObserver {
     fn observe(&mut self, event: &Event<'_>) {
         let mut notes = lock(&self.notes);
         match event {

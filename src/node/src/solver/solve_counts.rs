@@ -18,7 +18,7 @@ struct Stretch {
 
 /// Notes of the engine thread, read by diagnostics.
 #[derive(Clone, Debug, Default)]
-pub struct Tally {
+pub struct SolveCounts {
     recent: Stretch,
     solves: u64,
     overruns: u64,
@@ -29,7 +29,7 @@ pub struct Tally {
 
 /// The notes since the last report, and totals.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TallyReport {
+pub struct SolveReport {
     /// Solves since the start.
     pub solves: u64,
     /// Solves since the last report.
@@ -56,7 +56,7 @@ pub struct TallyReport {
     pub last_failure: Option<String>,
 }
 
-impl Tally {
+impl SolveCounts {
     /// Notes a solve and how old its data were when the answer was ready.
     pub fn solved(&mut self, statistics: Statistics, took: Duration, deadline: Option<Duration>, age: Duration) {
         let micros = took.as_secs_f64() * 1e6;
@@ -81,11 +81,11 @@ impl Tally {
     }
 
     /// Tells everything, and begins a new stretch.
-    pub fn report(&mut self) -> TallyReport {
+    pub fn report(&mut self) -> SolveReport {
         let recent = std::mem::take(&mut self.recent);
         let count = recent.solves.max(1) as f64;
         let mean_us = recent.sum_us / count;
-        TallyReport {
+        SolveReport {
             solves: self.solves,
             recent_solves: recent.solves,
             steps_mean: recent.steps as f64 / count,
@@ -108,18 +108,18 @@ mod tests {
 
     #[test]
     fn reports_a_stretch_and_totals() {
-        let mut tally = Tally::default();
+        let mut counts = SolveCounts::default();
         let steps = |steps| Statistics { steps, ..Statistics::default() };
         let deadline = Some(Duration::from_micros(250));
-        tally.solved(steps(4), Duration::from_micros(100), deadline, Duration::from_millis(1));
-        tally.solved(steps(8), Duration::from_micros(300), deadline, Duration::from_millis(3));
-        tally.failed("no finite loss".to_owned());
-        let report = tally.report();
+        counts.solved(steps(4), Duration::from_micros(100), deadline, Duration::from_millis(1));
+        counts.solved(steps(8), Duration::from_micros(300), deadline, Duration::from_millis(3));
+        counts.failed("no finite loss".to_owned());
+        let report = counts.report();
         assert_eq!((report.solves, report.recent_overruns, report.failures), (2, 1, 1));
         assert_eq!((report.mean_us, report.max_us, report.sigma_us), (200.0, 300.0, 100.0));
         assert_eq!((report.steps_mean, report.age_max), (6.0, Duration::from_millis(3)));
         assert_eq!(report.last_failure.as_deref(), Some("no finite loss"));
-        let quiet = tally.report();
+        let quiet = counts.report();
         assert_eq!((quiet.solves, quiet.recent_solves, quiet.overruns, quiet.failures), (2, 0, 1, 1));
         assert_eq!(quiet.last_failure, None);
     }
