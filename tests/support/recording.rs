@@ -59,8 +59,8 @@ pub fn record(folder: &Path, landscape: Landscape, count: u64) -> PathBuf {
         parameters: r#"{"optimizer.rate": 0.1}"#.to_owned(),
         ..Setup::default()
     };
-    let optimizer = Optimizer::Adam(AdamConfig::default());
-    let config = EngineConfig { hypotheses: HYPOTHESES, optimizer, ..EngineConfig::default() };
+    let optimizer = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
+    let config = EngineConfig { hypotheses: HYPOTHESES, optimizer, prior_weight: 0.0, ..EngineConfig::default() };
     let mut engine = Engine::new(task, landscape, config).unwrap();
     let trace = std::sync::Arc::new(std::sync::Mutex::new(Trace::default()));
     engine.add_observer(Cadence::Always, Box::new(Notes(std::sync::Arc::clone(&trace))));

@@ -27,9 +27,8 @@ pub(crate) struct CheckArguments {
 }
 
 /// Checks a task against every rule of the contract and prints the report.
-pub(crate) fn run(arguments: &CheckArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &CheckArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(1);
-    let registry = Registry::shipped();
     let entry = registry.find(&arguments.task)?;
     let options = arguments.task_options.load_options()?;
     // Weights and parameters are told apart from broken rules: they have exit codes of their own.

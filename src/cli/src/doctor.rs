@@ -11,6 +11,7 @@ mod space;
 use std::path::PathBuf;
 
 use clap::Args;
+use thalweg::{Registry, defaults};
 
 use crate::console;
 use finding::{Finding, Level};
@@ -31,7 +32,7 @@ Examples:
 #[command(after_help = HELP)]
 pub(crate) struct DoctorArguments {
     /// Task to load
-    #[arg(long, value_name = "TASK", default_value = "body_pose")]
+    #[arg(long, value_name = "TASK", default_value = defaults::TASK)]
     task: String,
     /// Folder of the weights of tasks
     #[arg(long, value_name = "DIR", default_value = "models")]
@@ -53,7 +54,7 @@ pub(crate) struct ChecksFailed {
 }
 
 /// Checks everything, telling each finding as it comes.
-pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &DoctorArguments, registry: &Registry) -> anyhow::Result<()> {
     let mut failed = Vec::new();
     let mut tell = |finding: Finding| {
         if finding.level == Level::Fail {
@@ -61,8 +62,8 @@ pub(crate) fn run(arguments: &DoctorArguments) -> anyhow::Result<()> {
         }
         console::print(&format!("{finding}\n"))
     };
-    tell(model::parameters(arguments.params_file.as_deref()))?;
-    model::task_and_landscape(arguments).into_iter().try_for_each(&mut tell)?;
+    tell(model::parameters(arguments.params_file.as_deref(), registry))?;
+    model::task_and_landscape(arguments, registry).into_iter().try_for_each(&mut tell)?;
     machine::CHECKS.iter().try_for_each(|check| tell(check()))?;
     tell(python::peers())?;
     ros_checks().into_iter().try_for_each(&mut tell)?;
@@ -83,7 +84,7 @@ fn ros_checks() -> Vec<Finding> {
 /// Declares the node's parameters from this program's arguments, as the node does, and ends: what
 /// `doctor` runs in a process of its own, for rcl reads the arguments of a process.
 #[cfg(feature = "ros")]
-pub(crate) fn declare_parameters() -> anyhow::Result<()> {
+pub(crate) fn declare_parameters(registry: &Registry) -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    thalweg_ros::survey::declare_parameters(&arguments)
+    thalweg_ros::survey::declare_parameters(&arguments, registry)
 }

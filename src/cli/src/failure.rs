@@ -180,7 +180,8 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     let nn = cause.downcast_ref::<NnError>().map(code_of_nn);
     let load = cause.downcast_ref::<LoadError>().and_then(code_of_load);
     let solver = cause.downcast_ref::<SolverError>().and_then(code_of_solver);
-    task.or(nn).or(load).or(engine).or(landscape).or(solver)
+    let library = cause.downcast_ref::<thalweg::Error>().and_then(code_of_library);
+    task.or(nn).or(load).or(engine).or(landscape).or(solver).or(library)
 }
 
 fn code_of_input(error: &InputError) -> u8 {
@@ -252,6 +253,16 @@ fn code_of_load(error: &LoadError) -> Option<u8> {
         LoadError::Start(error) => Some(code_of_task(error)),
         LoadError::Engine(error) => code_of_engine(error),
         LoadError::Device { .. } => None,
+    }
+}
+
+fn code_of_library(error: &thalweg::Error) -> Option<u8> {
+    match error {
+        thalweg::Error::Task(error) => Some(code_of_task(error)),
+        thalweg::Error::Engine(error) => code_of_engine(error),
+        thalweg::Error::Load(error) => code_of_load(error),
+        thalweg::Error::Option { .. } => Some(USAGE),
+        thalweg::Error::Value { .. } | thalweg::Error::Twice { .. } => Some(INPUT),
     }
 }
 

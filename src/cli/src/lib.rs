@@ -20,6 +20,7 @@ pub mod train;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use thalweg::Registry;
 
 /// Real-time inversion of neural networks on learned landscapes.
 ///
@@ -67,29 +68,32 @@ enum Command {
     },
 }
 
-/// Runs the program: reads the command line, and ends as its exit codes say.
+/// Runs the program for the tasks of a registry: reads the command line, and ends as its exit codes say.
+///
+/// A program of one's own is `thalweg_cli::run(Registry::shipped().with(my_task::ENTRY))`.
 #[must_use]
-pub fn main() -> ExitCode {
+#[expect(clippy::needless_pass_by_value, reason = "as thalweg_ros::run has it")]
+pub fn run(registry: Registry) -> ExitCode {
     let command = Arguments::parse().command;
-    failure::guarded(|| run(&command))
+    failure::guarded(|| obey(&command, &registry))
 }
 
 /// Runs a command; most have one way to succeed.
-fn run(command: &Command) -> anyhow::Result<ExitCode> {
+fn obey(command: &Command, registry: &Registry) -> anyhow::Result<ExitCode> {
     let done = match command {
-        Command::Tasks(arguments) => tasks::run(arguments),
-        Command::Check(arguments) => check::run(arguments),
-        Command::Solve(arguments) => solve::run(arguments),
-        Command::Train(arguments) => train::run(arguments),
+        Command::Tasks(arguments) => tasks::run(arguments, registry),
+        Command::Check(arguments) => check::run(arguments, registry),
+        Command::Solve(arguments) => solve::run(arguments, registry),
+        Command::Train(arguments) => train::run(arguments, registry),
         Command::Motion(arguments) => motion::run(arguments),
         Command::Describe(arguments) => describe::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Recover(arguments) => return recover::run(arguments),
-        Command::Replay(arguments) => replay::run(arguments),
-        Command::Params(arguments) => params::run(arguments),
-        Command::Doctor(arguments) => doctor::run(arguments),
+        Command::Replay(arguments) => replay::run(arguments, registry),
+        Command::Params(arguments) => params::run(arguments, registry),
+        Command::Doctor(arguments) => doctor::run(arguments, registry),
         #[cfg(feature = "ros")]
-        Command::RosParameters { .. } => doctor::declare_parameters(),
+        Command::RosParameters { .. } => doctor::declare_parameters(registry),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

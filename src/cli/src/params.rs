@@ -1,7 +1,7 @@
 //! `thalweg params`.
 
 use clap::Args;
-use thalweg::Registry;
+use thalweg::{Registry, defaults};
 use thalweg_node::parameters;
 
 use crate::console;
@@ -11,7 +11,7 @@ use crate::console;
 #[command(after_help = "The node takes the file with --ros-args --params-file FILE.")]
 pub(crate) struct ParamsArguments {
     /// Task that the file chooses
-    #[arg(long, value_name = "TASK", default_value = "body_pose")]
+    #[arg(long, value_name = "TASK", default_value = defaults::TASK)]
     task: String,
     /// Print the parameters of the node and of all tasks as a table in Markdown instead
     #[arg(long, conflicts_with = "task")]
@@ -19,9 +19,9 @@ pub(crate) struct ParamsArguments {
 }
 
 /// Prints a parameter file for the node: all parameters, their defaults and what they mean.
-pub(crate) fn run(arguments: &ParamsArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ParamsArguments, registry: &Registry) -> anyhow::Result<()> {
     if arguments.markdown {
-        return console::print(&parameters::markdown(&Registry::shipped()));
+        return console::print(&parameters::markdown(registry));
     }
-    console::print(&parameters::dump(&Registry::shipped(), &arguments.task)?)
+    console::print(&parameters::dump(registry, &arguments.task)?)
 }

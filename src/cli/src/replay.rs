@@ -33,9 +33,14 @@ pub(crate) struct ReplayArguments {
     /// Folder of the weights, in place of the recorded one
     #[arg(long)]
     models: Option<PathBuf>,
-    /// Further landscapes and starts that the node may have loaded; may be repeated
+    /// Weights of a landscape that the node may have loaded, beside those of the folder; may be repeated. With --task
+    /// the one to descend on, or identity, or random
     #[arg(long, value_name = "FILE")]
-    weights: Vec<PathBuf>,
+    landscape: Vec<PathBuf>,
+    /// Weights of an amortised start that the node may have loaded, in the same way; with --task the one to begin at,
+    /// or none
+    #[arg(long, value_name = "FILE")]
+    start: Vec<PathBuf>,
 }
 
 /// A solve that came out otherwise, or could not be repeated: the command fails with code 5.
@@ -63,14 +68,14 @@ struct Tally {
 }
 
 /// Repeats every solve and compares bit for bit.
-pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<()> {
     if let Some(task) = &arguments.task {
-        return bag::run(&arguments.recording, task, arguments);
+        return bag::run(&arguments.recording, task, arguments, registry);
     }
     let files = files(&arguments.recording)?;
     let mut all = Tally::default();
     for file in &files {
-        let tally = repeat(file, arguments).with_context(|| file.display().to_string())?;
+        let tally = repeat(file, arguments, registry).with_context(|| file.display().to_string())?;
         print(&format!("{}: {}\n", file.display(), tally.words()))?;
         all.add(tally);
     }
@@ -83,10 +88,10 @@ pub(crate) fn run(arguments: &ReplayArguments) -> anyhow::Result<()> {
     }
 }
 
-fn repeat(file: &Path, arguments: &ReplayArguments) -> anyhow::Result<Tally> {
+fn repeat(file: &Path, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<Tally> {
     let mut reader = Reader::open(file)?;
-    let mut replayer =
-        Replayer::new(&Registry::shipped(), reader.setup(), arguments.models.as_deref(), &arguments.weights)?;
+    let files = [arguments.landscape.as_slice(), &arguments.start].concat();
+    let mut replayer = Replayer::new(registry, reader.setup(), arguments.models.as_deref(), &files)?;
     let mut tally = Tally::default();
     for solve in reader.solves() {
         let solve = solve?;

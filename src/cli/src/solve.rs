@@ -1,7 +1,6 @@
 //! `thalweg solve`.
 
 mod answer;
-mod choice;
 mod problem;
 mod report;
 mod search;
@@ -11,9 +10,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{ArgGroup, Args};
-use thalweg::Registry;
-use thalweg_engine::pin_threads;
+use thalweg::{Builder, LandscapeSource, Loaded, Registry, StartSource, defaults};
 use thalweg_nn::weights::write_atomically;
+use thalweg_task::LoadOptions;
 
 use crate::console;
 use crate::task_options::TaskOptions;
@@ -50,7 +49,7 @@ pub(crate) struct SolveArguments {
     #[arg(long, requires = "recording", conflicts_with = "observation")]
     frame: Option<u32>,
     /// Task to invert; `thalweg tasks` lists them
-    #[arg(long, default_value = "body_pose")]
+    #[arg(long, default_value = defaults::TASK)]
     task: String,
     #[command(flatten)]
     task_options: TaskOptions,
@@ -59,12 +58,12 @@ pub(crate) struct SolveArguments {
     hide: Vec<String>,
     /// Weights of a landscape, or identity, or random [default: what DIR/TASK_start.safetensors was
     /// made for, else DIR/TASK_theta.safetensors where it exists, else identity]
-    #[arg(long, value_name = "PATH")]
-    landscape: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    landscape: Option<LandscapeSource>,
     /// Weights of an amortised start, or none [default: DIR/TASK_start.safetensors where it exists and
     /// was made for the landscape]
-    #[arg(long, value_name = "PATH")]
-    start: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    start: Option<StartSource>,
     #[command(flatten)]
     search: SearchOptions,
     /// List all joints and points of the best hypothesis, not only those that were not seen
@@ -77,22 +76,50 @@ pub(crate) struct SolveArguments {
 }
 
 /// Solves one observation and prints what was found.
-pub(crate) fn run(arguments: &SolveArguments) -> anyhow::Result<()> {
-    pin_threads(1);
-    let config = arguments.search.engine_config()?;
-    let options = arguments.task_options.load_options()?;
-    let task = Registry::shipped().load(&arguments.task, &options)?;
-    let wanted = (arguments.landscape.as_deref(), arguments.start.as_deref());
-    let (choice, words) = choice::choose(wanted, task.spec(), &options.models, config.seed)?;
-    let problem = Problem::load(arguments, task.as_ref())?;
-    let spec = task.spec().clone();
-    let answer = arguments.search.solve(task, choice, config, &problem.obs)?;
-    let report = Report { spec: &spec, problem: &problem, answer: &answer, all: arguments.all };
+pub(crate) fn run(arguments: &SolveArguments, registry: &Registry) -> anyhow::Result<()> {
+    let mut inverter = arguments.builder(registry)?.build()?;
+    let problem = Problem::load(arguments, inverter.engine().task())?;
+    let answer = search::solve(&mut inverter, &problem.obs)?;
+    let words = words(inverter.loaded(), arguments.search.seed());
+    let report = Report { spec: inverter.spec(), problem: &problem, answer: &answer, all: arguments.all };
     console::print(&report.text(&words, &arguments.search)?)?;
     if let Some(path) = &arguments.output {
-        write(path, &answer, &spec)?;
+        write(path, &answer, inverter.spec())?;
     }
     Ok(())
+}
+
+impl SolveArguments {
+    /// What is to be loaded, and how to search.
+    fn builder(&self, registry: &Registry) -> anyhow::Result<Builder> {
+        // Usage first: it is told before anything is looked for.
+        let LoadOptions { models, parameters, .. } = self.task_options.load_options()?;
+        let mut builder = self.search.tell(registry.open(&self.task)?.models(models))?;
+        for (name, value) in parameters {
+            builder = builder.parameter(&name, value);
+        }
+        if let Some(landscape) = &self.landscape {
+            builder = builder.landscape(landscape.clone());
+        }
+        Ok(match &self.start {
+            Some(start) => builder.start(start.clone()),
+            None => builder,
+        })
+    }
+}
+
+/// Says what was loaded: landscape and start.
+fn words(loaded: &Loaded, seed: u64) -> [String; 2] {
+    let landscape = match (&loaded.landscape_file, loaded.landscape_kind) {
+        (Some(path), _) => format!("trained, {} ({})", loaded.landscape_id, path.display()),
+        (None, "random") => format!("random, untrained, seed {seed}"),
+        (None, kind) => kind.to_owned(),
+    };
+    let start = match (&loaded.start_id, &loaded.start_file) {
+        (Some(start), Some(path)) => format!("{start} ({})", path.display()),
+        _ => "drawn".to_owned(),
+    };
+    [landscape, start]
 }
 
 fn write(path: &std::path::Path, answer: &Answer, spec: &thalweg_task::TaskSpec) -> anyhow::Result<()> {

@@ -33,8 +33,8 @@ impl Listed {
 }
 
 /// Lists the tasks without loading any.
-pub(crate) fn run(arguments: &TasksArguments) -> anyhow::Result<()> {
-    let listed: Vec<Listed> = Registry::shipped().entries().iter().map(Listed::new).collect();
+pub(crate) fn run(arguments: &TasksArguments, registry: &Registry) -> anyhow::Result<()> {
+    let listed: Vec<Listed> = registry.entries().iter().map(Listed::new).collect();
     if arguments.json {
         return console::print(&(serde_json::to_string_pretty(&listed)? + "\n"));
     }

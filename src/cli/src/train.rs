@@ -9,6 +9,7 @@ mod start;
 mod theta;
 
 use clap::Subcommand;
+use thalweg::Registry;
 
 /// What can be trained.
 #[derive(Subcommand)]
@@ -24,11 +25,11 @@ pub(crate) enum Train {
 }
 
 /// Runs one of the trainings.
-pub(crate) fn run(train: &Train) -> anyhow::Result<()> {
+pub(crate) fn run(train: &Train, registry: &Registry) -> anyhow::Result<()> {
     match train {
         Train::Prior(arguments) => prior::run(arguments),
-        Train::Theta(arguments) => theta::run(arguments),
-        Train::Start(arguments) => start::run(arguments),
-        Train::Encoder(arguments) => encoder::run(arguments),
+        Train::Theta(arguments) => theta::run(arguments, registry),
+        Train::Start(arguments) => start::run(arguments, registry),
+        Train::Encoder(arguments) => encoder::run(arguments, registry),
     }
 }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
-use thalweg_engine::{BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
+use thalweg_engine::{AdamConfig, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
 use thalweg_task::{LoadOptions, Observation};
 
 use machine::Machine;
@@ -84,8 +84,17 @@ impl Descent {
             Landscape::identity(task.spec().latent)
         };
         let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
-        let optimizer = if self.damped { damped } else { Optimizer::default() };
-        let config = EngineConfig { hypotheses, optimizer, fresh: 0, threads, backend, ..EngineConfig::default() };
+        let steady = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
+        let optimizer = if self.damped { damped } else { steady };
+        let config = EngineConfig {
+            hypotheses,
+            optimizer,
+            fresh: 0,
+            prior_weight: 0.0,
+            threads,
+            backend,
+            ..EngineConfig::default()
+        };
         Engine::new(task, landscape, config).expect("task, landscape and options fit")
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct GanArguments {
     models: PathBuf,
     /// The landscape
     #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_theta.safetensors")]
-    theta: PathBuf,
+    landscape: PathBuf,
     /// The encoder of images, an amortised start
     #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_start.safetensors")]
     start: PathBuf,

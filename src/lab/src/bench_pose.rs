@@ -45,7 +45,7 @@ The output folder gets results.json, results.md and pictures. results.json is wr
 the same command goes on where it was ended.
 
 Examples:
-  thalweg bench pose --data FOLDER --theta-paper FILE --theta-online FILE
+  thalweg bench pose --data FOLDER --landscape-paper FILE --landscape-online FILE
   thalweg bench pose --quick --output out/quick";
 
 /// Options of `thalweg bench pose`.
@@ -63,13 +63,13 @@ pub(crate) struct PoseArguments {
     motion: PathBuf,
     /// Landscape trained for partial observations
     #[arg(long, value_name = "FILE", default_value = "models/body_pose_theta.safetensors")]
-    theta: PathBuf,
+    landscape: PathBuf,
     /// Landscape trained as in the paper, on whole observations
     #[arg(long, value_name = "FILE")]
-    theta_paper: Option<PathBuf>,
+    landscape_paper: Option<PathBuf>,
     /// Landscape trained without coordinate descent and buffer
     #[arg(long, value_name = "FILE")]
-    theta_online: Option<PathBuf>,
+    landscape_online: Option<PathBuf>,
     /// Amortised start in the latent of F
     #[arg(long, value_name = "FILE", default_value = "models/body_pose_start.safetensors")]
     start: PathBuf,

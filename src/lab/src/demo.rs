@@ -17,9 +17,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use thalweg::Registry;
 use thalweg::motion::Motion;
-use thalweg_engine::{Budget, EngineConfig, pin_threads};
+use thalweg::{Registry, defaults};
+use thalweg_engine::{AdamConfig, Budget, EngineConfig, pin_threads};
 use thalweg_task::{LoadOptions, Task};
 
 use arm::Arm;
@@ -28,15 +28,6 @@ use pictures::Album;
 use player::{Phase, Player};
 use report::{Report, Settings, Way};
 use screen::Screen;
-
-/// Step size of Adam on theta: the shipped one was trained at it; `thalweg demo --tune` finds 0.1
-/// alike, and all others worse.
-const THETA_RATE: f64 = 0.2;
-
-/// Weight of |x|^2 / X in what theta's descent minimises: it keeps warm starts, which live through
-/// hundreds of steps, from drifting to where theta was never trained. Of 0, 0.03, 0.1 and 0.3, the
-/// one with the least hidden error on the bundled motion, 7 steps a frame (November 2026).
-const THETA_PRIOR: f64 = 0.03;
 
 /// Step size of Adam without a landscape: of .5 .1 .05 .01 .001 the one with the least hidden-joint
 /// error, as `thalweg demo --tune` prints it. It and 0.1 are near each other: 13.75 and 13.72 degrees
@@ -91,7 +82,7 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     start: Option<PathBuf>,
     /// Time for each frame and each method, milliseconds
-    #[arg(long, default_value_t = 8.0, value_parser = positive)]
+    #[arg(long, default_value_t = defaults::DEADLINE.as_secs_f64() * 1e3, value_parser = positive)]
     budget_ms: f64,
     /// Hypotheses that descend side by side
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -108,8 +99,8 @@ pub(crate) struct DemoArguments {
     /// Seed of all engines
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Step size of Adam on theta
-    #[arg(long, default_value_t = THETA_RATE, value_parser = positive)]
+    /// Step size of Adam on theta: the shipped one was trained at it; --tune finds 0.1 alike, and all others worse
+    #[arg(long, default_value_t = AdamConfig::default().rate, value_parser = positive)]
     theta_rate: f64,
     /// Step size of Adam without a landscape
     #[arg(long, default_value_t = X_RATE, value_parser = positive)]
@@ -118,7 +109,7 @@ pub(crate) struct DemoArguments {
     #[arg(long, default_value_t = X_COLD_RATE, value_parser = positive)]
     x_cold_rate: f64,
     /// Weight of |x|^2 / X in what theta's descent minimises, and in its loss
-    #[arg(long, default_value_t = THETA_PRIOR, value_parser = not_negative)]
+    #[arg(long, default_value_t = EngineConfig::default().prior_weight, value_parser = not_negative)]
     theta_prior: f64,
     /// Weight of |x|^2 / X in what x-descent and x-cold minimise, and in their loss: stronger at 0.1
     #[arg(long, default_value_t = 0.0, value_parser = not_negative)]

@@ -28,12 +28,13 @@ pub(crate) struct DemoImagesArguments {
     /// Folder of the weights of tasks
     #[arg(long, value_name = "DIR", default_value = "models")]
     models: PathBuf,
-    /// A landscape to descend on [default: what the start was made for, the latent of the generator itself]
+    /// Weights of a landscape to descend on, or identity, or random [default: what the start was made for, the latent
+    /// of the generator itself]
     #[arg(long, value_name = "FILE")]
-    theta: Option<PathBuf>,
-    /// Begin at random points, not at what the start proposes
-    #[arg(long)]
-    drawn: bool,
+    landscape: Option<LandscapeSource>,
+    /// Weights of an amortised start, or none, to begin at random points [default: the shipped one]
+    #[arg(long, value_name = "FILE")]
+    start: Option<StartSource>,
     /// Seeds of the faces, one for each kind of damage
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [28, 27, 31, 32])]
     faces: Vec<u64>,
@@ -44,7 +45,7 @@ pub(crate) struct DemoImagesArguments {
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
     /// Weight of the standard normal prior, where there is no start
-    #[arg(long, default_value_t = 0.03)]
+    #[arg(long, default_value_t = EngineConfig::default().prior_weight)]
     prior_weight: f64,
     /// Pull of hypotheses towards what the start proposes, in proportion to what is hidden
     #[arg(long, default_value_t = 0.03)]
@@ -136,9 +137,9 @@ pub(crate) fn run(arguments: &DemoImagesArguments) -> anyhow::Result<()> {
 /// The encoder of images by default, in the latent of the generator itself: the shipped landscape is quicker than that
 /// latent without a start, and its repairs are too much alike (docs/gan.md).
 fn choice(arguments: &DemoImagesArguments, task: &dyn Task) -> anyhow::Result<Choice> {
-    let theta = arguments.theta.clone().map_or(LandscapeSource::BesideModels, LandscapeSource::File);
-    let start = if arguments.drawn { StartSource::None } else { StartSource::BesideModels };
-    Ok(Choice::load(&arguments.models, (&theta, &start), task.spec())?)
+    let landscape = arguments.landscape.as_ref().unwrap_or(&LandscapeSource::BesideModels);
+    let start = arguments.start.as_ref().unwrap_or(&StartSource::BesideModels);
+    Ok(Choice::load(&arguments.models, (landscape, start), task.spec(), 0)?)
 }
 
 fn engine(arguments: &DemoImagesArguments, task: Box<dyn Task>, choice: Choice) -> anyhow::Result<Engine> {

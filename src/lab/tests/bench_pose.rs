@@ -115,7 +115,7 @@ fn everything_is_measured_written_and_not_measured_twice() {
 #[test]
 fn what_is_missing_or_unknown_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = bench(folder.path(), &["--theta-paper", "nowhere.safetensors"]);
+    let missing = bench(folder.path(), &["--landscape-paper", "nowhere.safetensors"]);
     assert_eq!(missing.status.code(), Some(4), "{}", text(&missing.stderr));
     assert!(text(&missing.stderr).contains("nowhere.safetensors"), "{}", text(&missing.stderr));
     let data = bench(folder.path(), &["--data", "nowhere"]);

@@ -82,7 +82,7 @@ fn what_was_trained_is_compared() {
         &start,
     ]);
     let sizes = "--images 2 --steps 20 --tuning 1 --completions 1 --completion-steps 2 --no-images";
-    let common = ["bench", "gan", "--theta", &theta, "--start", &start, "--output", &bench];
+    let common = ["bench", "gan", "--landscape", &theta, "--start", &start, "--output", &bench];
     let printed = thalweg(&common.into_iter().chain(sizes.split_whitespace()).collect::<Vec<_>>());
     for method in ["Adam in X", "random theta", "theta", "theta, 5 steps, then Adam in X", "encoder, then Adam in X"] {
         let rows = printed.lines().filter(|line| line.starts_with(&format!("| {method} |"))).count();

@@ -65,9 +65,9 @@ fn request(input: Input) -> Request {
 ///
 /// # Errors
 /// What the node would end with.
-pub fn declare_parameters(arguments: &[String]) -> anyhow::Result<()> {
+pub fn declare_parameters(arguments: &[String], registry: &Registry) -> anyhow::Result<()> {
     let node = prepare(arguments)?;
     let names = Names::new(arguments, &node.name()?, &node.namespace()?);
-    Settings::read(&declare(&Registry::shipped(), &node, &names)?, 0)?;
+    Settings::read(&declare(registry, &node, &names)?, 0)?;
     Ok(())
 }

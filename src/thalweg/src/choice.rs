@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use thalweg_engine::landscape::Landscape;
+use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::start::Start;
 use thalweg_task::{TaskError, TaskSpec};
 
@@ -23,7 +23,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Loads what is asked for, or what lies beside the weights of the task.
+    /// Loads what is asked for, or what lies beside the weights of the task; `seed` is that of a random landscape.
     ///
     /// # Errors
     /// [`LoadError::Landscape`] or [`LoadError::Start`] about a file that does not fit. A start that lies
@@ -32,19 +32,25 @@ impl Choice {
         models: &Path,
         (landscape, start): (&LandscapeSource, &StartSource),
         spec: &TaskSpec,
+        seed: u64,
     ) -> Result<Self, LoadError> {
         let landscape_file = match landscape {
-            LandscapeSource::Identity => None,
+            LandscapeSource::Identity | LandscapeSource::Random => None,
             LandscapeSource::File(path) => Some(path.clone()),
             LandscapeSource::BesideModels => usual_theta(models, spec)?,
         };
+        let is_random = *landscape == LandscapeSource::Random;
         let landscape = match &landscape_file {
             Some(file) => Landscape::trained(file, spec)?,
+            None if is_random => {
+                Landscape::random(&LandscapeShape::for_latent(spec.latent), seed, spec.kind, spec.device)?
+            }
             None => Landscape::identity(spec.latent),
         };
         let start_file = match start {
-            StartSource::None => None,
             StartSource::File(path) => Some(path.clone()),
+            StartSource::None => None,
+            StartSource::BesideModels if is_random => None,
             StartSource::BesideModels => usual_start(models, spec, &landscape)?,
         };
         let start = start_file.as_deref().map(|file| Start::trained(file, spec, &landscape)).transpose()?;

@@ -6,18 +6,33 @@
 //!                         solve   .. until the budget ends --> hypotheses, ranked
 //! ```
 //!
-//! [`Registry`] knows the tasks (F and L), [`Plan`] says what to load, [`motion`] keeps latents of recorded motions.
+//! [`load`] opens a task by name, [`Registry`] knows the tasks (F and L) and takes others, [`Plan`] says what to load,
+//! [`motion`] keeps latents of recorded motions. `examples/` has each of it in a page.
 
+mod builder;
 mod choice;
 pub mod clock;
+pub mod defaults;
+mod error;
+mod inverter;
 pub mod motion;
+mod observed;
 mod plan;
+mod position;
 mod registry;
+mod solved;
 mod source;
 
+pub use builder::{Builder, load};
 pub use choice::Choice;
+pub use error::Error;
+pub use inverter::Inverter;
+pub use observed::Observed;
 pub use plan::{LoadError, Loaded, Plan};
+pub use position::{BadPosition, JointRange, Position};
 pub use registry::Registry;
+pub use solved::{Hypothesis, Solved};
 pub use source::{DeviceChoice, LandscapeSource, NoDevice, StartSource};
+pub use tch;
 pub use thalweg_engine as engine;
 pub use thalweg_task as task;

@@ -45,6 +45,8 @@ pub struct Loaded {
     pub landscape_file: Option<PathBuf>,
     /// Identity of the amortised start; none when hypotheses are drawn.
     pub start_id: Option<String>,
+    /// The start's file.
+    pub start_file: Option<PathBuf>,
     /// Method of descent, by its name.
     pub optimizer: &'static str,
     /// What evaluates and steps.
@@ -128,12 +130,13 @@ impl Plan {
         let task = self.load_task()?;
         let spec = task.spec().clone();
         let sources = (&self.landscape, &self.start);
-        let choice = Choice::load(&self.options.models, sources, &spec)?;
+        let choice = Choice::load(&self.options.models, sources, &spec, self.engine.seed)?;
         let mut loaded = Loaded {
             landscape_id: choice.landscape.id().to_owned(),
             landscape_kind: choice.landscape.kind_name(),
             landscape_file: choice.landscape_file.clone(),
             start_id: choice.start.as_ref().map(|start| start.id().to_owned()),
+            start_file: choice.start_file.clone(),
             optimizer: self.engine.optimizer.name(),
             backend: Backend::Tch,
             spec,

@@ -1,7 +1,7 @@
 //! Where weights come from, and what computes.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use tch::Device;
@@ -14,6 +14,8 @@ pub enum LandscapeSource {
     BesideModels,
     /// The identity.
     Identity,
+    /// An untrained one, drawn with the engine's seed; without a start, for none was made for it.
+    Random,
     /// A file.
     File(PathBuf),
 }
@@ -83,11 +85,12 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl From<&str> for LandscapeSource {
-    /// Empty is what lies beside the weights, `identity` the identity, all else a path.
+    /// Empty is what lies beside the weights, `identity` and `random` are what they say, all else is a path.
     fn from(text: &str) -> Self {
         match text {
             "" => Self::BesideModels,
             "identity" => Self::Identity,
+            "random" => Self::Random,
             path => Self::File(PathBuf::from(path)),
         }
     }
@@ -101,5 +104,17 @@ impl From<&str> for StartSource {
             "none" => Self::None,
             path => Self::File(PathBuf::from(path)),
         }
+    }
+}
+
+impl From<&Path> for LandscapeSource {
+    fn from(path: &Path) -> Self {
+        path.to_str().map_or_else(|| Self::File(path.to_owned()), Self::from)
+    }
+}
+
+impl From<&Path> for StartSource {
+    fn from(path: &Path) -> Self {
+        path.to_str().map_or_else(|| Self::File(path.to_owned()), Self::from)
     }
 }

@@ -63,6 +63,8 @@ impl Aim {
             optimizer: Optimizer::Adam(AdamConfig { rate: options.rate_z, ..AdamConfig::default() }),
             warm_start: false,
             fresh: 0,
+            // What is learned is to explain what was seen, and nothing beside it.
+            prior_weight: 0.0,
             seed: self.seed,
             // As many as the updates have; a collection is the same with any number.
             threads: usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1),

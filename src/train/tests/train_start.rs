@@ -89,7 +89,7 @@ fn descents_from_a_trained_start_begin_lower_than_drawn_ones() {
     let begin = |start: Option<Start>| {
         let task = arm();
         let landscape = Landscape::identity(task.spec().latent);
-        let config = EngineConfig { hypotheses: 64, fresh: 0, ..EngineConfig::default() };
+        let config = EngineConfig { hypotheses: 64, fresh: 0, prior_weight: 0.0, ..EngineConfig::default() };
         let mut engine = Engine::new(task, landscape, config).unwrap();
         start.map_or(Ok(()), |start| engine.set_start(start)).unwrap();
         engine.begin(&arms(64, 3)).unwrap();

@@ -16,8 +16,8 @@ const PARAMETERS: &str = "parameters";
 const NODE: &str = "/thalweg";
 
 /// Whether the table holds together, and a parameter file with it.
-pub(super) fn parameters(file: Option<&Path>) -> Finding {
-    match declare() {
+pub(super) fn parameters(file: Option<&Path>, registry: &Registry) -> Finding {
+    match declare(registry) {
         Err(error) => Finding::fail(PARAMETERS, error.to_string(), "this build is broken; build it again"),
         Ok(count) => match file {
             None => Finding::ok(PARAMETERS, format!("{count} declared, all at their defaults")),
@@ -26,8 +26,8 @@ pub(super) fn parameters(file: Option<&Path>) -> Finding {
     }
 }
 
-fn declare() -> Result<usize, ParameterError> {
-    let store = Store::declare(full_table(&Registry::shipped(), &[]), &[])?;
+fn declare(registry: &Registry) -> Result<usize, ParameterError> {
+    let store = Store::declare(full_table(registry, &[]), &[])?;
     Settings::read(&store, 0)?;
     Ok(store.names().count())
 }
@@ -52,9 +52,9 @@ fn parse(_file: &Path) -> anyhow::Result<&'static str> {
 }
 
 /// Whether the task loads, and a landscape fits it.
-pub(super) fn task_and_landscape(arguments: &DoctorArguments) -> Vec<Finding> {
+pub(super) fn task_and_landscape(arguments: &DoctorArguments, registry: &Registry) -> Vec<Finding> {
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
-    match Registry::shipped().load(&arguments.task, &options) {
+    match registry.load(&arguments.task, &options) {
         Err(error) => {
             let cure = format!(
                 "give the folder that has the weights of the task by --models (and the parameter `models`); looked in {}",

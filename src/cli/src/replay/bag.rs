@@ -70,10 +70,10 @@ struct Fed {
 }
 
 /// Solves every joint state of one topic.
-pub(super) fn run(path: &Path, task: &str, arguments: &ReplayArguments) -> anyhow::Result<()> {
+pub(super) fn run(path: &Path, task: &str, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<()> {
     let topic = topic(path, arguments.topic.as_deref())?;
-    let (store, settings) = settings(task, arguments)?;
-    let (fed, loaded) = Fed::load(&settings, arguments.steps)?;
+    let (store, settings) = settings(task, arguments, registry)?;
+    let (fed, loaded) = Fed::load(&settings, arguments.steps, registry)?;
     let recorder = match &arguments.output {
         Some(folder) => Some(fed.record(folder, &loaded, &store, &settings)?),
         None => None,
@@ -116,21 +116,26 @@ fn topic(path: &Path, wanted: Option<&str>) -> anyhow::Result<String> {
 }
 
 /// The node's default parameters, with the task and the weights as asked for.
-fn settings(task: &str, arguments: &ReplayArguments) -> anyhow::Result<(Store, Settings)> {
+fn settings(task: &str, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<(Store, Settings)> {
     let text = |name: &str, value: String| (name.to_owned(), ParameterValue::String(value));
     let mut given = vec![text("task", task.to_owned())];
     given.extend(arguments.models.as_ref().map(|folder| text("models", folder.display().to_string())));
-    given.extend(arguments.weights.first().map(|theta| text("theta", theta.display().to_string())));
-    let store = Store::declare(full_table(&Registry::shipped(), &[]), &given)?;
+    for (option, parameter, files) in
+        [("--landscape", "theta", &arguments.landscape), ("--start", "start.file", &arguments.start)]
+    {
+        ensure!(files.len() < 2, "{option}: got {} files, expected one with --task", files.len());
+        given.extend(files.first().map(|file| text(parameter, file.display().to_string())));
+    }
+    let store = Store::declare(full_table(registry, &[]), &given)?;
     let settings = Settings::read(&store, 0)?;
     Ok((store, settings))
 }
 
 impl Fed {
-    fn load(settings: &Settings, steps: u32) -> anyhow::Result<(Self, Loaded)> {
+    fn load(settings: &Settings, steps: u32, registry: &Registry) -> anyhow::Result<(Self, Loaded)> {
         let (next, (answered, answers)) = (Next::default(), channel());
         let solver = Solver::start(Box::new(next.clone()), Box::new(Answers(answered)))?;
-        let Assignment { plan, tuning } = Assignment::of(settings, Registry::shipped())?;
+        let Assignment { plan, tuning } = Assignment::of(settings, registry.clone())?;
         let tuning = Tuning { budget: Budget::of_steps(steps), ..tuning };
         let loaded = solver.load(Assignment { plan, tuning })?;
         solver.run(true)?;

@@ -1,63 +1,45 @@
 //! What was found, and how it is written.
 
-use std::time::Duration;
-
 use serde::{Serialize, Serializer};
-use tch::{Kind, Tensor};
-use thalweg_engine::{Backend, EngineError, Solution, Statistics, StopReason};
-use thalweg_task::{Reconstruction, Task, TaskSpec};
+use thalweg::Inverter;
+use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason};
+use thalweg_task::{Pixels, TaskSpec, numbers};
 
 /// All hypotheses, best first, and what they have cost.
 pub(super) struct Answer {
-    /// Loss of each hypothesis.
-    pub(super) loss: Vec<f64>,
-    /// Weight of each hypothesis; they sum to one.
-    pub(super) weights: Vec<f64>,
-    /// Latents `[K, X]`.
-    x: Tensor,
-    y_hat: Tensor,
-    /// What each hypothesis says would be seen.
-    pub(super) reconstruction: Reconstruction,
+    /// What the library gives.
+    pub(super) found: Found,
+    /// Latents `[K][X]`.
+    x: Vec<Vec<f32>>,
+    /// Class scores `[K][C]`; empty where the task gives none.
+    label: Vec<Vec<f32>>,
     stamp_nanos: i64,
-    landscape: String,
-    /// What it has cost.
-    pub(super) statistics: Statistics,
-    /// Why it ended.
-    pub(super) stop: Option<StopReason>,
-    /// How long it took, by the system's clock.
-    pub(super) elapsed: Duration,
     /// How hypotheses moved, in words.
     pub(super) method: String,
     /// What evaluated and stepped.
     pub(super) backend: Backend,
+    /// What it was limited to.
+    pub(super) budget: Budget,
 }
 
 impl Answer {
-    /// Takes a solution out of the engine.
-    pub(super) fn unrendered(solution: &Solution, elapsed: Duration) -> Self {
-        Self {
-            loss: solution.loss.clone(),
-            weights: solution.weights(),
-            x: solution.x.shallow_clone(),
-            y_hat: solution.y_hat.shallow_clone(),
-            reconstruction: Reconstruction::default(),
-            stamp_nanos: solution.stamp_nanos,
-            landscape: solution.landscape.clone(),
-            statistics: solution.statistics,
-            stop: solution.stop,
-            elapsed,
-            method: String::new(),
-            backend: Backend::Tch,
-        }
-    }
-
-    /// Adds what the task makes of it.
+    /// Adds to an answer what else is written: latents and class scores.
     ///
     /// # Errors
-    /// [`EngineError::Task`].
-    pub(super) fn rendered_by(mut self, task: &dyn Task) -> Result<Self, EngineError> {
-        self.reconstruction = tch::no_grad(|| task.render(&self.y_hat))?;
-        Ok(self)
+    /// [`thalweg::Error`] when the task cannot render.
+    pub(super) fn of(found: Found, inverter: &mut Inverter) -> Result<Self, thalweg::Error> {
+        let _no_grad = tch::no_grad_guard();
+        let budget = *inverter.budget();
+        let engine = inverter.engine_mut();
+        let method = match &engine.config().optimizer {
+            Optimizer::Adam(adam) => format!("adam, rate {}", adam.rate),
+            other @ Optimizer::LevenbergMarquardt(_) => other.name().to_owned(),
+        };
+        let backend = engine.backend();
+        let solution = engine.solution().ok_or(EngineError::NotBegun)?;
+        let (x, y_hat, stamp_nanos) = (rows(&solution.x), solution.y_hat.shallow_clone(), solution.stamp_nanos);
+        let label = engine.task().render(&y_hat)?.label.as_ref().map_or_else(Vec::new, rows);
+        Ok(Self { found, x, label, stamp_nanos, method, backend, budget })
     }
 
     /// Writes all hypotheses as JSON.
@@ -65,40 +47,49 @@ impl Answer {
     /// # Errors
     /// When a value is not finite: JSON has no such numbers.
     pub(super) fn to_json(&self, spec: &TaskSpec) -> anyhow::Result<String> {
-        for (kind, tensor) in self.reconstruction.fields() {
-            let broken = tensor.isfinite().logical_not().sum(Kind::Int64).int64_value(&[]);
+        let Found { joints, points, images, landscape, .. } = &self.found;
+        let joints = joints.iter().flatten().copied();
+        let points = points.iter().flatten().flatten().copied();
+        let pixels = images.iter().flat_map(|image| &image.data).chain(self.label.iter().flatten());
+        for (kind, broken) in [
+            ("joints", broken(joints)),
+            ("points", broken(points)),
+            ("image or label", broken(pixels.map(|value| f64::from(*value)))),
+        ] {
             anyhow::ensure!(broken == 0, "task {} rendered {broken} values of {kind} that are not finite", spec.name);
         }
-        let hypotheses = (0..self.loss.len()).map(|row| self.hypothesis(row, spec)).collect::<anyhow::Result<_>>()?;
-        let Statistics { steps, evaluations, diverged } = self.statistics;
-        let stop = self.stop.map(StopReason::name);
+        let hypotheses = (0..self.found.losses.len()).map(|row| self.hypothesis(row, spec)).collect();
+        let Statistics { steps, evaluations, diverged } = self.found.statistics;
+        let stop = self.found.stop.map(StopReason::name);
         let statistics = StatisticsForm { steps, evaluations, diverged, stop };
-        let (task, landscape) = (&spec.name, &self.landscape);
-        let form = AnswerForm { task, landscape, stamp_nanos: self.stamp_nanos, hypotheses, statistics };
+        let form = AnswerForm { task: &spec.name, landscape, stamp_nanos: self.stamp_nanos, hypotheses, statistics };
         Ok(serde_json::to_string_pretty(&form)? + "\n")
     }
 
-    fn hypothesis<'a>(&self, row: usize, spec: &'a TaskSpec) -> anyhow::Result<HypothesisForm<'a>> {
-        let Reconstruction { joints, image, points, label } = &self.reconstruction;
-        let read = |tensor: &Tensor| values(&tensor.get(row as i64));
-        let name_joints =
-            |values: Vec<f32>| Named(spec.joints.iter().map(|joint| joint.name.as_str()).zip(values).collect());
-        Ok(HypothesisForm {
+    fn hypothesis<'a>(&'a self, row: usize, spec: &'a TaskSpec) -> HypothesisForm<'a> {
+        let Found { losses, weights, joints, points, images, .. } = &self.found;
+        let names = spec.joints.iter().map(|joint| joint.name.as_str());
+        let named = |values: &Vec<f64>| Named(names.zip(values.iter().map(|value| *value as f32)).collect());
+        HypothesisForm {
             rank: row + 1,
-            loss: self.loss[row],
-            weight: self.weights[row],
-            x: read(&self.x)?,
-            joints: joints.as_ref().map(read).transpose()?.map(name_joints),
-            points: points.as_ref().map(|points| point_form(&points.get(row as i64), spec)).transpose()?,
-            image: image.as_ref().map(|image| image_form(&image.get(row as i64))).transpose()?,
-            label: label.as_ref().map(read).transpose()?,
-        })
+            loss: losses[row],
+            weight: weights[row],
+            x: &self.x[row],
+            joints: joints.get(row).map(named),
+            points: points.get(row).map(|points| point_form(points, spec)),
+            image: images.get(row).map(|image| image_form(image)),
+            label: self.label.get(row).map(Vec::as_slice),
+        }
     }
 }
 
-/// Reads a tensor out, flat.
-pub(super) fn values(tensor: &Tensor) -> anyhow::Result<Vec<f32>> {
-    Ok(Vec::try_from(&tensor.to_kind(Kind::Float).contiguous().view(-1))?)
+fn broken(values: impl Iterator<Item = f64>) -> usize {
+    values.filter(|value| !value.is_finite()).count()
+}
+
+/// The rows of a tensor `[K, ..]`, each flat.
+fn rows(tensor: &tch::Tensor) -> Vec<Vec<f32>> {
+    (0..tensor.size()[0]).map(|row| numbers(&tensor.get(row))).collect()
 }
 
 #[derive(Serialize)]
@@ -124,7 +115,7 @@ struct HypothesisForm<'a> {
     rank: usize,
     loss: f64,
     weight: f64,
-    x: Vec<f32>,
+    x: &'a [f32],
     #[serde(skip_serializing_if = "Option::is_none")]
     joints: Option<Named<'a, f32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +123,7 @@ struct HypothesisForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<Vec<f32>>,
+    label: Option<&'a [f32]>,
 }
 
 /// Points by name, or in their order when the task renders points that it does not observe.
@@ -146,9 +137,9 @@ enum PointsForm<'a> {
 /// Pixels as they are read: rows from the top, channels last.
 #[derive(Serialize)]
 struct ImageForm {
-    height: i64,
-    width: i64,
-    channels: i64,
+    height: u32,
+    width: u32,
+    channels: u32,
     pixels: Vec<f32>,
 }
 
@@ -161,17 +152,18 @@ impl<T: Serialize> Serialize for Named<'_, T> {
     }
 }
 
-fn point_form<'a>(points: &Tensor, spec: &'a TaskSpec) -> anyhow::Result<PointsForm<'a>> {
-    let places: Vec<[f32; 3]> = values(points)?.as_chunks().0.to_vec();
-    Ok(match &spec.points {
+fn point_form<'a>(points: &[[f64; 3]], spec: &'a TaskSpec) -> PointsForm<'a> {
+    let places: Vec<[f32; 3]> = points.iter().map(|point| point.map(|axis| axis as f32)).collect();
+    match &spec.points {
         Some(points) => PointsForm::Named(Named(points.names.iter().map(String::as_str).zip(places).collect())),
         None => PointsForm::Listed(places),
-    })
+    }
 }
 
-fn image_form(image: &Tensor) -> anyhow::Result<ImageForm> {
-    let [channels, height, width] = image.size()[..] else {
-        anyhow::bail!("rendered image: expected [C, H, W], got {:?}", image.size());
-    };
-    Ok(ImageForm { height, width, channels, pixels: values(&image.permute([1, 2, 0]))? })
+fn image_form(image: &Pixels) -> ImageForm {
+    let Pixels { channels, height, width, data } = image;
+    let size = (height * width) as usize;
+    let pixels = (0..size).flat_map(|pixel| (0..*channels as usize).map(move |channel| channel * size + pixel));
+    let pixels = pixels.map(|place| data[place]).collect();
+    ImageForm { height: *height, width: *width, channels: *channels, pixels }
 }

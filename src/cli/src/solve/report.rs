@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use thalweg_engine::{Statistics, StopReason};
-use thalweg_task::TaskSpec;
+use thalweg_task::{Pixels, TaskSpec};
 
 use super::answer::Answer;
 use super::problem::Problem;
-use super::search::SearchOptions;
+use super::search::{SearchOptions, deadline_words};
 use super::values::{Scalar, joints, point_error, points};
 
 /// Most hypotheses that are listed; the file has all.
@@ -39,11 +39,11 @@ impl Report<'_> {
         writeln!(text, "landscape  {landscape}")?;
         writeln!(text, "start      {start}")?;
         writeln!(text, "search     {}", search.words(self.answer))?;
-        let Statistics { steps, evaluations, diverged } = self.answer.statistics;
-        let millis = self.answer.elapsed.as_secs_f64() * 1e3;
-        let limit = search.deadline_words().unwrap_or_default();
+        let Statistics { steps, evaluations, diverged } = self.answer.found.statistics;
+        let millis = self.answer.found.took.as_secs_f64() * 1e3;
+        let limit = deadline_words(&self.answer.budget);
         writeln!(text, "solved     {steps} steps, {evaluations} evaluations in {millis:.2} ms{limit}")?;
-        let stop = self.answer.stop.map_or("-", StopReason::name);
+        let stop = self.answer.found.stop.map_or("-", StopReason::name);
         writeln!(text, "stopped    by {stop}; {diverged} diverged\n")?;
         self.write_hypotheses(&mut text)?;
         self.write_best(&mut text)?;
@@ -52,20 +52,20 @@ impl Report<'_> {
 
     fn write_hypotheses(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "rank          loss   weight")?;
-        let rows = self.answer.loss.iter().zip(&self.answer.weights).enumerate();
+        let rows = self.answer.found.losses.iter().zip(&self.answer.found.weights).enumerate();
         for (row, (loss, weight)) in rows.take(MOST_LISTED) {
             writeln!(text, "{:>4}  {:>12}  {weight:>7.4}", row + 1, number(*loss))?;
         }
-        match self.answer.loss.len().saturating_sub(MOST_LISTED) {
+        match self.answer.found.losses.len().saturating_sub(MOST_LISTED) {
             0 => Ok(()),
             more => writeln!(text, " ...  {more} more; --output writes all"),
         }
     }
 
     fn write_best(&self, text: &mut String) -> anyhow::Result<()> {
-        let scalars: Vec<Scalar> = joints(self.spec, self.problem, self.answer)?
+        let scalars: Vec<Scalar> = joints(self.spec, self.problem, self.answer)
             .into_iter()
-            .chain(points(self.spec, self.problem, self.answer)?)
+            .chain(points(self.spec, self.problem, self.answer))
             .collect();
         let listed: Vec<&Scalar> = scalars.iter().filter(|scalar| self.all || scalar.seen.is_none()).collect();
         if !listed.is_empty() {
@@ -77,9 +77,8 @@ impl Report<'_> {
         if let Some(metres) = point_error(self.problem, self.answer) {
             writeln!(text, "points     mean distance from the truth {:.1} mm", metres * 1e3)?;
         }
-        if let Some(image) = self.answer.reconstruction.image.as_ref().filter(|image| image.size().len() == 4) {
-            let size = image.size();
-            writeln!(text, "image      {} x {}, {} channel(s); --output writes it", size[2], size[3], size[1])?;
+        if let Some(Pixels { channels, height, width, .. }) = self.answer.found.images.first().map(AsRef::as_ref) {
+            writeln!(text, "image      {height} x {width}, {channels} channel(s); --output writes it")?;
         }
         Ok(())
     }

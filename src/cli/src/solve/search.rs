@@ -1,18 +1,14 @@
-//! How to search, and the search itself.
+//! How to search.
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use thalweg::Choice;
-use thalweg::clock::SystemClock;
-use thalweg_engine::{AdamConfig, Backend, Budget, Clock, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
-use thalweg_task::{Observation, Task};
+use thalweg::{Builder, Inverter};
+use thalweg_engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
+use thalweg_task::Observation;
 
 use super::answer::Answer;
 use crate::failure::InputError;
-
-/// Time that a solve gets when no limit is given.
-const DEFAULT_BUDGET: Duration = Duration::from_millis(10);
 
 /// Steps of the descent before a timed one: libtorch's first calls are slow, and the engine learns
 /// what a step costs. A guess, about 30 ms.
@@ -25,9 +21,9 @@ const MOST_HYPOTHESES: i64 = 65_536;
 #[derive(Args)]
 pub(crate) struct SearchOptions {
     /// How many hypotheses descend side by side
-    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=MOST_HYPOTHESES))]
+    #[arg(long, value_name = "K", default_value_t = hypotheses(), value_parser = clap::value_parser!(u32).range(1..=MOST_HYPOTHESES))]
     hypotheses: u32,
-    /// Time for the solve, milliseconds, after a warm-up [default: 10 when no other limit is given]
+    /// Time for the solve, milliseconds, after a warm-up [default: 8 when no other limit is given]
     #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
     budget_ms: Option<Duration>,
     /// Number of steps; limits may be combined, the first one met ends the solve
@@ -39,11 +35,11 @@ pub(crate) struct SearchOptions {
     /// How hypotheses move
     #[arg(long, value_enum, default_value_t = Method::Auto)]
     optimizer: Method,
-    /// Step size of Adam, in standard deviations of z [default: 0.1]
+    /// Step size of Adam, in standard deviations of z [default: 0.2]
     #[arg(long)]
     rate: Option<f64>,
-    /// Weight of the standard normal prior of x, added to the loss
-    #[arg(long, value_name = "WEIGHT", default_value_t = 0.0)]
+    /// Weight of the standard normal prior of x, where there is no start; it is added to the loss
+    #[arg(long, value_name = "WEIGHT", default_value_t = EngineConfig::default().prior_weight)]
     prior_weight: f64,
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
@@ -61,6 +57,10 @@ enum Method {
     Lm,
 }
 
+fn hypotheses() -> u32 {
+    u32::try_from(EngineConfig::default().hypotheses).unwrap_or(u32::MAX)
+}
+
 fn parse_milliseconds(text: &str) -> Result<Duration, String> {
     let millis: f64 = text.parse().map_err(|error| format!("{error}"))?;
     let duration = Duration::try_from_secs_f64(millis / 1e3).map_err(|error| error.to_string())?;
@@ -68,76 +68,39 @@ fn parse_milliseconds(text: &str) -> Result<Duration, String> {
 }
 
 impl SearchOptions {
-    /// The engine's options for one solve: nothing to start warm from.
+    /// Tells a builder.
     ///
     /// # Errors
     /// [`InputError::RateOfLevenbergMarquardt`].
-    pub(super) fn engine_config(&self) -> Result<EngineConfig, InputError> {
-        let (hypotheses, optimizer) = (self.hypotheses as usize, self.optimizer()?);
+    pub(super) fn tell(&self, builder: Builder) -> Result<Builder, InputError> {
         let Self { prior_weight, seed, .. } = *self;
-        Ok(EngineConfig {
-            hypotheses,
-            optimizer,
-            prior_weight,
-            seed,
-            fresh: 0,
-            warm_start: false,
-            ..EngineConfig::default()
+        let mut builder = builder.hypotheses(self.hypotheses as usize).prior_weight(prior_weight).seed(seed);
+        if let Some(optimizer) = self.optimizer()? {
+            builder = builder.optimizer(optimizer);
+        }
+        if let Some(deadline) = self.budget_ms {
+            builder = builder.deadline_ms(deadline.as_secs_f64() * 1e3);
+        }
+        if let Some(steps) = self.steps {
+            builder = builder.steps(steps);
+        }
+        Ok(match self.tolerance {
+            Some(tolerance) => builder.tolerance(tolerance),
+            None => builder,
         })
     }
 
-    fn optimizer(&self) -> Result<Optimizer, InputError> {
+    /// None where the library chooses.
+    fn optimizer(&self) -> Result<Option<Optimizer>, InputError> {
         match (self.optimizer, self.rate) {
-            (Method::Adam | Method::Auto, rate) => {
-                let default = AdamConfig::default();
-                Ok(Optimizer::Adam(AdamConfig { rate: rate.unwrap_or(default.rate), ..default }))
+            (Method::Auto, None) => Ok(None),
+            (Method::Adam, None) => Ok(Some(Optimizer::default())),
+            (Method::Adam | Method::Auto, Some(rate)) => {
+                Ok(Some(Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() })))
             }
-            (Method::Lm, None) => Ok(Optimizer::LevenbergMarquardt(LmConfig::default())),
+            (Method::Lm, None) => Ok(Some(Optimizer::LevenbergMarquardt(LmConfig::default()))),
             (Method::Lm, Some(rate)) => Err(InputError::RateOfLevenbergMarquardt(rate)),
         }
-    }
-
-    fn budget(&self) -> Budget {
-        let unlimited = self.budget_ms.is_none() && self.steps.is_none() && self.tolerance.is_none();
-        let deadline = self.budget_ms.or(unlimited.then_some(DEFAULT_BUDGET));
-        Budget { steps: self.steps, deadline, tolerance: self.tolerance, ..Budget::default() }
-    }
-
-    /// Searches.
-    ///
-    /// # Errors
-    /// [`EngineError`].
-    pub(super) fn solve(
-        &self,
-        task: Box<dyn Task>,
-        choice: Choice,
-        config: EngineConfig,
-        obs: &Observation,
-    ) -> Result<Answer, EngineError> {
-        let has_residual = task.spec().residual;
-        let mut engine = Engine::new(task, choice.landscape, config)?;
-        if self.is_automatic() && has_residual && engine.backend() == Backend::Fused {
-            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
-        }
-        if let Some(start) = choice.start {
-            engine.set_start(start)?;
-        }
-        let (clock, budget) = (SystemClock::default(), self.budget());
-        budget.validate()?;
-        if budget.deadline.is_some() {
-            engine.solve(obs, &Budget::of_steps(WARM_UP_STEPS), &clock)?;
-            engine.reset();
-        }
-        let start = clock.now();
-        let solution = engine.solve(obs, &budget, &clock)?;
-        let elapsed = clock.now().saturating_sub(start);
-        let mut answer = Answer::unrendered(solution, elapsed);
-        answer.backend = engine.backend();
-        answer.method = match &engine.config().optimizer {
-            Optimizer::Adam(adam) => format!("adam, rate {}", adam.rate),
-            other @ Optimizer::LevenbergMarquardt(_) => other.name().to_owned(),
-        };
-        answer.rendered_by(engine.task())
     }
 
     /// Says how it was searched.
@@ -146,13 +109,32 @@ impl SearchOptions {
         format!("{method} ({backend}), {} hypotheses, seed {}", self.hypotheses, self.seed)
     }
 
-    fn is_automatic(&self) -> bool {
-        self.optimizer == Method::Auto && self.rate.is_none()
+    /// The seed of everything random.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
     }
+}
 
-    /// Says what the time was limited to, and that there was a warm-up.
-    pub(super) fn deadline_words(&self) -> Option<String> {
-        let deadline = self.budget().deadline?;
-        Some(format!(" of {} ms, after a warm-up of {WARM_UP_STEPS} steps", deadline.as_secs_f64() * 1e3))
+/// Searches; against the clock after a warm-up.
+///
+/// # Errors
+/// [`thalweg::Error`].
+pub(super) fn solve(inverter: &mut Inverter, obs: &Observation) -> Result<Answer, thalweg::Error> {
+    let budget = *inverter.budget();
+    if budget.deadline.is_some() {
+        inverter.set_budget(Budget::of_steps(WARM_UP_STEPS))?;
+        inverter.solve_observation(obs)?;
+        inverter.reset();
+        inverter.set_budget(budget)?;
     }
+    let solved = inverter.solve_observation(obs)?;
+    Answer::of(solved.into_answer(), inverter)
+}
+
+/// Says what the time was limited to, and that there was a warm-up; empty without such a limit.
+pub(super) fn deadline_words(budget: &Budget) -> String {
+    let words = |deadline: Duration| {
+        format!(" of {} ms, after a warm-up of {WARM_UP_STEPS} steps", deadline.as_secs_f64() * 1e3)
+    };
+    budget.deadline.map(words).unwrap_or_default()
 }

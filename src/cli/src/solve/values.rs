@@ -3,9 +3,9 @@
 use std::f32::consts::{PI, TAU};
 
 use tch::Tensor;
-use thalweg_task::{Masked, TaskSpec};
+use thalweg_task::{Masked, TaskSpec, mean, numbers};
 
-use super::answer::{Answer, values};
+use super::answer::Answer;
 use super::problem::Problem;
 
 /// One joint position, or one coordinate of a point.
@@ -31,45 +31,54 @@ impl Scalar {
 }
 
 /// Lists the joints of the best hypothesis.
-pub(super) fn joints(spec: &TaskSpec, problem: &Problem, answer: &Answer) -> anyhow::Result<Vec<Scalar>> {
+pub(super) fn joints(spec: &TaskSpec, problem: &Problem, answer: &Answer) -> Vec<Scalar> {
     let truth = problem.truth.as_ref().and_then(|truth| truth.joints.as_ref());
-    let names = spec.joints.iter().map(|joint| (joint.name.clone(), joint.unit.clone())).collect();
-    scalars(names, answer.reconstruction.joints.as_ref(), problem.obs.joints.as_ref(), truth)
+    let names = spec.joints.iter().map(|joint| (joint.name.clone(), joint.unit.clone()));
+    let best = answer.found.joints.first().map_or(&[][..], Vec::as_slice);
+    scalars(names, best, problem.obs.joints.as_ref(), truth)
 }
 
 /// Lists the coordinates of the points of the best hypothesis; none where they have no names.
-pub(super) fn points(spec: &TaskSpec, problem: &Problem, answer: &Answer) -> anyhow::Result<Vec<Scalar>> {
-    let Some(points) = &spec.points else { return Ok(Vec::new()) };
+pub(super) fn points(spec: &TaskSpec, problem: &Problem, answer: &Answer) -> Vec<Scalar> {
     let axes = |name: &String| ["x", "y", "z"].map(|axis| (format!("{name} {axis}"), "m".to_owned()));
-    let names = points.names.iter().flat_map(axes).collect();
+    let names = spec.points.iter().flat_map(|points| &points.names).flat_map(axes);
     let truth = problem.truth.as_ref().and_then(|truth| truth.points.as_ref());
-    scalars(names, answer.reconstruction.points.as_ref(), problem.obs.points.as_ref(), truth)
+    scalars(names, best_points(answer).as_flattened(), problem.obs.points.as_ref(), truth)
 }
 
 /// Mean distance of the best hypothesis' points from the truth, metres, where both are known.
 pub(super) fn point_error(problem: &Problem, answer: &Answer) -> Option<f64> {
-    let truth = problem.truth.as_ref()?.points.as_ref()?;
-    let best = answer.reconstruction.points.as_ref()?.narrow(0, 0, 1);
-    let distance = (best - truth).square().sum_dim_intlist(-1, false, truth.kind()).sqrt();
-    Some(distance.mean(truth.kind()).double_value(&[]))
+    let truth: Vec<f64> = numbers(problem.truth.as_ref()?.points.as_ref()?);
+    let distance = |(best, truth): (&[f64; 3], &[f64; 3])| {
+        best.iter().zip(truth).map(|(best, truth)| (best - truth).powi(2)).sum::<f64>().sqrt()
+    };
+    let distances: Vec<f64> = best_points(answer).iter().zip(truth.as_chunks().0).map(distance).collect();
+    mean(&distances)
+}
+
+fn best_points(answer: &Answer) -> &[[f64; 3]] {
+    answer.found.points.first().map_or(&[], Vec::as_slice)
 }
 
 fn scalars(
-    names: Vec<(String, String)>,
-    best: Option<&Tensor>,
+    names: impl Iterator<Item = (String, String)>,
+    best: &[f64],
     seen: Option<&Masked>,
     truth: Option<&Tensor>,
-) -> anyhow::Result<Vec<Scalar>> {
-    let Some(best) = best else { return Ok(Vec::new()) };
-    let best = values(&best.get(0))?;
-    let seen = seen.map(|seen| values(&seen.with_nan())).transpose()?;
-    let truth = truth.map(values).transpose()?;
+) -> Vec<Scalar> {
+    let seen: Option<Vec<f32>> = seen.map(|seen| numbers(&seen.with_nan()));
+    let truth: Option<Vec<f32>> = truth.map(numbers);
     let at = |list: &Option<Vec<f32>>, place: usize| {
         list.as_ref().and_then(|list| list.get(place).copied()).filter(|value| !value.is_nan())
     };
-    let scalar =
-        |(place, ((name, unit), value))| Scalar { name, unit, value, seen: at(&seen, place), truth: at(&truth, place) };
-    Ok(names.into_iter().zip(best).enumerate().map(scalar).collect())
+    let scalar = |(place, ((name, unit), value)): (usize, ((String, String), &f64))| Scalar {
+        name,
+        unit,
+        value: *value as f32,
+        seen: at(&seen, place),
+        truth: at(&truth, place),
+    };
+    names.zip(best).enumerate().map(scalar).collect()
 }
 
 #[cfg(test)]

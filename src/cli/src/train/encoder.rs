@@ -112,12 +112,12 @@ impl std::fmt::Display for Judgement {
 }
 
 /// Trains, or resumes, and writes the start.
-pub(crate) fn run(arguments: &EncoderArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &EncoderArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(1);
     let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
     let default = models.join(format!("{}_start.safetensors", arguments.task));
     let output = arguments.output.clone().unwrap_or(default);
-    let task = Registry::shipped().load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
+    let task = registry.load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
     let checkpoint = output.with_extension("checkpoint");
     theta::expect_checkpoint(arguments.finish, &checkpoint)?;
     let mut training = Training::start(arguments, task, &checkpoint)?;

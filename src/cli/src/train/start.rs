@@ -74,13 +74,13 @@ pub(crate) struct StartArguments {
 }
 
 /// Trains, or resumes, and writes the start.
-pub(crate) fn run(arguments: &StartArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &StartArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
     let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
     let default = models.join(format!("{}_start.safetensors", arguments.task));
     let output = arguments.output.clone().unwrap_or(default);
     let checkpoint = output.with_extension("checkpoint");
-    let task = Registry::shipped().load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
+    let task = registry.load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
     let spec = task.spec().clone();
     let landscape = match &arguments.landscape {
         Some(path) => Landscape::trained(path, &spec)?,

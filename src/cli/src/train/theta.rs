@@ -64,10 +64,10 @@ pub(crate) struct ThetaArguments {
 }
 
 /// Trains, or resumes, and writes the landscape.
-pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &ThetaArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
     let device = arguments.device.resolve()?;
-    let load = loader(arguments, device);
+    let load = loader(arguments, registry.clone(), device);
     let task = load()?;
     let output = output(arguments);
     let options = options(arguments, task.spec().latent, &output);
@@ -102,10 +102,14 @@ pub(crate) fn run(arguments: &ThetaArguments) -> anyhow::Result<()> {
 }
 
 /// Loads the task wherever the training computes.
-fn loader(arguments: &ThetaArguments, device: Device) -> impl Fn() -> thalweg_task::Result<Box<dyn Task>> + use<> {
+fn loader(
+    arguments: &ThetaArguments,
+    registry: Registry,
+    device: Device,
+) -> impl Fn() -> thalweg_task::Result<Box<dyn Task>> + use<> {
     let (name, models) = (arguments.task.clone(), arguments.models.clone());
     let options = LoadOptions { models, device, ..LoadOptions::default() };
-    move || Registry::shipped().load(&name, &options)
+    move || registry.load(&name, &options)
 }
 
 fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptions {

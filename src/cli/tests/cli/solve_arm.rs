@@ -106,7 +106,7 @@ fn the_report_says_what_was_done() {
     assert_eq!(run.line("observed"), "1 of 3 values of joints, 3 of 9 values of points (standard input)");
     assert_eq!(run.line("landscape"), "identity");
     assert_eq!(run.line("start"), "drawn");
-    assert_eq!(run.line("search"), "adam, rate 0.1 (tch), 8 hypotheses, seed 0");
+    assert_eq!(run.line("search"), "adam, rate 0.2 (tch), 8 hypotheses, seed 0");
     assert_eq!(run.line("stopped"), "by steps; 0 diverged");
     assert!(run.line("solved").starts_with("60 steps, 61 evaluations in "), "{}", run.out);
     assert!(run.out.contains("  joint_2 ") && !run.out.contains("  joint_1 "), "{}", run.out);
@@ -137,5 +137,5 @@ fn limits_end_the_solve() {
     assert_eq!(run(&["--tolerance", "0", "--steps", "3"]).line("stopped"), "by steps; 0 diverged");
     let timed = run(&["--budget-ms", "2.5"]);
     assert!(timed.line("solved").ends_with("of 2.5 ms, after a warm-up of 50 steps"), "{}", timed.out);
-    assert!(run(&[]).line("solved").ends_with("of 10 ms, after a warm-up of 50 steps"));
+    assert!(run(&[]).line("solved").ends_with("of 8 ms, after a warm-up of 50 steps"));
 }

@@ -13,8 +13,8 @@ const LEAST_DECAY: f64 = 0.01;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AdamConfig {
-    /// Step size alpha in units of `z`, whose standard deviation is 1; above 0. The default is that
-    /// of Liu et al. (2023). From a cold start with few steps more is better, see docs/evaluation.md.
+    /// Step size alpha in units of `z`, whose standard deviation is 1; above 0. The default is
+    /// the one that the shipped landscapes were trained at; Liu et al. (2023) have 0.1.
     pub rate: f64,
     /// Decay of the first moment, in `[0, 1)`; default from the paper.
     pub beta1: f64,
@@ -29,7 +29,7 @@ pub struct AdamConfig {
 
 impl Default for AdamConfig {
     fn default() -> Self {
-        Self { rate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 1.0 }
+        Self { rate: 0.2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 1.0 }
     }
 }
 

@@ -37,7 +37,7 @@ fn levenberg_marquardt() -> Optimizer {
 }
 
 fn config(hypotheses: usize, optimizer: Optimizer) -> EngineConfig {
-    EngineConfig { hypotheses, optimizer, fresh: 0, ..EngineConfig::default() }
+    EngineConfig { hypotheses, optimizer, fresh: 0, prior_weight: 0.0, ..EngineConfig::default() }
 }
 
 /// An engine that descends in the task's own latent.

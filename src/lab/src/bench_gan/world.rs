@@ -81,7 +81,8 @@ impl World {
         let task = Registry::shipped().load(ENTRY.name, &options)?;
         let spec = task.spec().clone();
         let mut notes = Vec::new();
-        let theta = existing(&arguments.theta, &mut notes).map(|path| Landscape::trained(path, &spec)).transpose()?;
+        let theta =
+            existing(&arguments.landscape, &mut notes).map(|path| Landscape::trained(path, &spec)).transpose()?;
         let start = existing(&arguments.start, &mut notes).map(Path::to_owned);
         let drawn = |seed, rows| images(task.as_ref(), seed, rows);
         let mut tests = vec![TestSet { name: "in distribution", images: drawn(TEST_SEED, sizes.images)? }];

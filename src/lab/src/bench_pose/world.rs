@@ -80,9 +80,9 @@ impl World {
             body: Body::new(Kind::Double, Device::Cpu),
             vae: Vae::load(&arguments.models.join("body_pose.safetensors"), Kind::Float, Device::Cpu)?,
             models: arguments.models.clone(),
-            theta: arguments.theta.clone(),
-            theta_paper: arguments.theta_paper.clone(),
-            theta_online: arguments.theta_online.clone(),
+            theta: arguments.landscape.clone(),
+            theta_paper: arguments.landscape_paper.clone(),
+            theta_online: arguments.landscape_online.clone(),
             start: arguments.start.clone(),
             without: arguments.without.clone(),
         };
@@ -140,8 +140,8 @@ impl World {
         match arm.ground {
             _ if self.without.iter().any(|key| key == arm.key) => Some("--without"),
             _ if closed_form && self.rivals.is_none() => Some("needs training poses (--data)"),
-            Ground::Online if self.theta_online.is_none() => Some("needs --theta-online"),
-            Ground::Paper if self.theta_paper.is_none() => Some("needs --theta-paper"),
+            Ground::Online if self.theta_online.is_none() => Some("needs --landscape-online"),
+            Ground::Paper if self.theta_paper.is_none() => Some("needs --landscape-paper"),
             _ if arm.begin == Begin::Amortised && !self.start.exists() => Some("needs --start"),
             _ => None,
         }

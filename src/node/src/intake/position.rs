@@ -1,24 +1,13 @@
 //! One joint position: what of it can be used.
 
-use std::f64::consts::TAU;
-
+use thalweg::{BadPosition, JointRange, Position};
 use thalweg_task::JointSpec;
 
 use super::refusal::Cause;
 
-/// Overshoot of a limit that is clamped in silence, rad or m: encoder noise at an end stop. A guess.
-const CLAMPED_OVERSHOOT: f64 = 1e-3;
-
-/// Turns beyond which an angle is refused: an f32 there is off by 0.004 rad (J13).
-const GREATEST_TURNS: f64 = 1e4;
-
 /// The range of one joint, in its unit.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Range {
-    lower: f64,
-    upper: f64,
-    is_angle: bool,
-}
+pub(super) struct Range(JointRange);
 
 /// What became of one position.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,44 +22,25 @@ pub(super) enum Verdict {
 
 impl Range {
     pub(super) fn of(joint: &JointSpec) -> Self {
-        Self { lower: joint.lower, upper: joint.upper, is_angle: joint.unit == "rad" }
+        Self(JointRange::of(joint))
     }
 
-    /// Judges one position (J1, J12, J13, J14).
-    ///
-    /// An angle is turned by whole turns only where that brings it into its limits. A position
-    /// beyond the limits by more than the overshoot is kept as it came: an observation has no
-    /// weights by which it could count less, only a mask.
+    /// Judges one position as the library does (J1, J12, J13, J14).
     pub(super) fn judge(&self, position: f64) -> Verdict {
-        if !position.is_finite() {
-            return Verdict::Refused(Cause::NonfiniteJoint);
+        match self.0.judge(position) {
+            Ok(Position { value, is_beyond: false }) => Verdict::Used(value),
+            Ok(Position { value, is_beyond: true }) => Verdict::Beyond(value),
+            Err(BadPosition::NotFinite) => Verdict::Refused(Cause::NonfiniteJoint),
+            Err(BadPosition::Overflow) => Verdict::Refused(Cause::Overflow),
+            Err(BadPosition::Precision) => Verdict::Refused(Cause::Precision),
         }
-        if (position as f32).is_infinite() {
-            return Verdict::Refused(Cause::Overflow);
-        }
-        if self.is_angle && position.abs() > GREATEST_TURNS * TAU {
-            return Verdict::Refused(Cause::Precision);
-        }
-        self.within(position)
-            .or_else(|| self.within(self.wrapped(position)?))
-            .unwrap_or(Verdict::Beyond(position as f32))
-    }
-
-    /// Clamps a position that is in its limits but for the overshoot.
-    fn within(&self, position: f64) -> Option<Verdict> {
-        let outside = position < self.lower - CLAMPED_OVERSHOOT || position > self.upper + CLAMPED_OVERSHOOT;
-        (!outside).then(|| Verdict::Used(position.max(self.lower).min(self.upper) as f32))
-    }
-
-    /// The same angle within half a turn of the middle of the range.
-    fn wrapped(&self, position: f64) -> Option<f64> {
-        let middle = (self.lower + self.upper) / 2.0;
-        (self.is_angle && middle.is_finite()).then(|| position - TAU * ((position - middle) / TAU).round())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::TAU;
+
     use super::*;
 
     fn judge(unit: &str, lower: f64, upper: f64, position: f64) -> Verdict {

@@ -6,7 +6,8 @@ use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue}
 use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse};
 use crate::parameters::{Durability, History, ImageTransport, Method, Reliability, Word};
 use Change::{AnyTime, ReadOnly, Unconfigured};
-use thalweg::Registry;
+use thalweg::{Registry, defaults};
+use thalweg_engine::{AdamConfig, EngineConfig};
 
 /// Devices that can be asked for.
 const DEVICES: [&str; 4] = ["cpu", "cuda", "cuda:N", "auto"];
@@ -90,9 +91,6 @@ const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
 /// Greatest random seed: beyond 2^53 JSON readers lose digits.
 const SEED: i64 = 1 << 53;
 
-/// Pull towards the start's proposals: chosen on validation poses, see docs/evaluation.md.
-const START_WEIGHT: f64 = 1.0;
-
 const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
                           observed.";
 
@@ -102,7 +100,7 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
     vec![
         row(
             "task",
-            text("body_pose"),
+            text(defaults::TASK),
             ("", ParameterRange::Choice(registry.entries().iter().map(|entry| entry.name).collect())),
             Unconfigured,
             "Task that is solved.",
@@ -130,7 +128,13 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             "Path of the amortised start's weights, or none. Empty: TASK_start.safetensors in the folder of the \
              weights when it is there and made for the landscape, else none.",
         ),
-        row("start.weight", Double(START_WEIGHT), ("", double(0.0, 1000.0)), Unconfigured, START_PULL),
+        row(
+            "start.weight",
+            Double(EngineConfig::default().start_weight),
+            ("", double(0.0, 1000.0)),
+            Unconfigured,
+            START_PULL,
+        ),
         row(
             "device",
             text("cpu"),
@@ -158,20 +162,28 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
 
 /// How the engine searches.
 fn search() -> Vec<ParameterSpec> {
+    let engine = EngineConfig::default();
+    let count = |count: usize| Integer(i64::try_from(count).unwrap_or(i64::MAX));
     let kinds = ("", Method::range());
     let fresh = "How many hypotheses are drawn anew for each observation, in place of the worst. Below hypotheses.";
     let prior = "Weight of the standard normal prior of the latent, where there is no start: more keeps solutions usual, less \
          fits what is seen.";
     vec![
-        row("hypotheses", Integer(8), ("", integer(1, 256)), AnyTime, "Number of hypotheses solved at once."),
+        row(
+            "hypotheses",
+            count(engine.hypotheses),
+            ("", integer(1, 256)),
+            AnyTime,
+            "Number of hypotheses solved at once.",
+        ),
         row(
             "warm_start.enabled",
-            Bool(true),
+            Bool(engine.warm_start),
             ANY,
             Unconfigured,
             "Whether an observation starts from the last one's best points.",
         ),
-        row("warm_start.fresh", Integer(2), ("", integer(0, 255)), AnyTime, fresh),
+        row("warm_start.fresh", count(engine.fresh), ("", integer(0, 255)), AnyTime, fresh),
         row(
             "optimizer.kind",
             text("auto"),
@@ -182,19 +194,25 @@ fn search() -> Vec<ParameterSpec> {
         ),
         row(
             "optimizer.rate",
-            Double(0.2),
+            Double(AdamConfig::default().rate),
             ("", double(1e-6, 10.0)),
             Unconfigured,
             "Step size of adam, in standard deviations of the landscape's latent.",
         ),
-        row("optimizer.prior_weight", Double(0.03), ("", double(0.0, 1000.0)), Unconfigured, prior),
+        row("optimizer.prior_weight", Double(engine.prior_weight), ("", double(0.0, 1000.0)), Unconfigured, prior),
     ]
 }
 
 /// When a solve ends; whichever limit is met first.
 fn budget() -> Vec<ParameterSpec> {
     vec![
-        row("budget.deadline", Double(0.008), ("s", double(0.0005, 10.0)), AnyTime, "Time that one solve may take."),
+        row(
+            "budget.deadline",
+            Double(defaults::DEADLINE.as_secs_f64()),
+            ("s", double(0.0005, 10.0)),
+            AnyTime,
+            "Time that one solve may take.",
+        ),
         row(
             "budget.steps",
             Integer(0),

@@ -34,9 +34,16 @@ impl Trial {
     pub fn new(plan: &Plan) -> Result<Self, SolverError> {
         let task = plan.load_task()?;
         let landscape = Landscape::identity(task.spec().latent);
-        let optimizer = Optimizer::Adam(AdamConfig::default());
-        let config =
-            EngineConfig { hypotheses: ROWS, fresh: 0, warm_start: false, optimizer, ..EngineConfig::default() };
+        // The paper's rate, and no prior: what a landscape is worth by itself.
+        let optimizer = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
+        let config = EngineConfig {
+            hypotheses: ROWS,
+            fresh: 0,
+            warm_start: false,
+            optimizer,
+            prior_weight: 0.0,
+            ..EngineConfig::default()
+        };
         Ok(Self { engine: Engine::new(task, landscape, config)? })
     }
 

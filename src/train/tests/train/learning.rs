@@ -16,7 +16,7 @@ use super::{arms, both, load, only, tiny};
 /// Mean loss of held-out arms after three steps, seen whole.
 fn after_three_steps(landscape: Landscape) -> f64 {
     let optimizer = Optimizer::Adam(AdamConfig { rate: 0.1, ..AdamConfig::default() });
-    let config = EngineConfig { hypotheses: 256, fresh: 0, optimizer, ..EngineConfig::default() };
+    let config = EngineConfig { hypotheses: 256, fresh: 0, prior_weight: 0.0, optimizer, ..EngineConfig::default() };
     let mut engine = Engine::new(load().unwrap(), landscape, config).unwrap();
     let loss = &engine.solve(&arms(256, 2), &Budget::of_steps(3), &ManualClock::default()).unwrap().loss;
     loss.iter().sum::<f64>() / loss.len() as f64

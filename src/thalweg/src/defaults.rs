@@ -1,0 +1,12 @@
+//! What holds where nobody says otherwise: for library, node, command line, window and demo alike.
+//!
+//! How to search is [`EngineConfig::default`](thalweg_engine::EngineConfig) and
+//! [`AdamConfig::default`](thalweg_engine::AdamConfig); here is what the engine knows nothing of.
+
+use std::time::Duration;
+
+/// Task that is solved.
+pub const TASK: &str = "body_pose";
+
+/// Time that one solve may take: what is left of a 100 Hz period beside reading and publishing.
+pub const DEADLINE: Duration = Duration::from_millis(8);

@@ -1,0 +1,183 @@
+//! What was seen of one moment, by name.
+
+use std::sync::Arc;
+
+use tch::Tensor;
+use thalweg_task::{ImageSpec, Observation, Pixels, TaskError, TaskSpec, nearest};
+
+use crate::error::Error;
+use crate::position::JointRange;
+
+/// What was seen of one moment; everything that is not named is unobserved.
+///
+/// ```
+/// # fn main() -> Result<(), thalweg::Error> {
+/// let engine = thalweg::load("planar_arm")?.build()?;
+/// let seen = engine.observe().joint("joint_1", 0.4)?.point("tip_3", [0.4, 0.2, 0.0])?;
+/// let wrong = engine.observe().joint("joint_9", 0.4).expect_err("there is none");
+/// assert_eq!(wrong.to_string(), "unknown joint 'joint_9'; the nearest known name is 'joint_1'");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Observed {
+    spec: Arc<TaskSpec>,
+    stamp_nanos: i64,
+    /// `[J]`, NaN where unobserved; empty as long as no joint was.
+    joints: Vec<f32>,
+    /// `[P]`, NaN where unobserved; empty as long as no point was.
+    points: Vec<[f32; 3]>,
+    image: Option<Pixels>,
+}
+
+impl Observed {
+    pub(crate) fn nothing(spec: Arc<TaskSpec>) -> Self {
+        Self { spec, stamp_nanos: 0, joints: Vec::new(), points: Vec::new(), image: None }
+    }
+
+    /// Says when it was seen, nanoseconds on the source's clock.
+    #[must_use]
+    pub fn stamp_nanos(mut self, stamp_nanos: i64) -> Self {
+        self.stamp_nanos = stamp_nanos;
+        self
+    }
+
+    /// Adds a joint position, radians or metres.
+    ///
+    /// As the node does, it turns an angle by whole turns into the limits of its joint, clamps what is beyond them by
+    /// less than 0.001, and takes what is farther beyond as it is.
+    ///
+    /// # Errors
+    /// [`TaskError::UnknownName`] with the nearest name, [`TaskError::NotObserved`], [`Error::Value`] or
+    /// [`Error::Twice`].
+    pub fn joint(mut self, name: &str, position: f64) -> Result<Self, Error> {
+        self.expect("joints")?;
+        let place = self.spec.joint_index(name)?;
+        let refuse = |expected: String| Error::Value { what: joint(name), got: format!("{position:?}"), expected };
+        let used = JointRange::of(&self.spec.joints[place]).judge(position).map_err(|bad| refuse(bad.to_string()))?;
+        self.joints.resize(self.spec.joints.len(), f32::NAN);
+        if !std::mem::replace(&mut self.joints[place], used.value).is_nan() {
+            return Err(Error::Twice { what: joint(name) });
+        }
+        Ok(self)
+    }
+
+    /// Adds joint positions, radians or metres, by name.
+    ///
+    /// # Errors
+    /// As [`Observed::joint`], about the first one that is refused.
+    pub fn joints<'a>(self, positions: impl IntoIterator<Item = (&'a str, f64)>) -> Result<Self, Error> {
+        positions.into_iter().try_fold(self, |seen, (name, position)| seen.joint(name, position))
+    }
+
+    /// Adds a point, metres in the task's frame.
+    ///
+    /// # Errors
+    /// As [`Observed::joint`].
+    pub fn point(mut self, name: &str, position: [f64; 3]) -> Result<Self, Error> {
+        self.expect("points")?;
+        let names = self.spec.points.as_ref().map_or(&[][..], |points| &points.names);
+        let unknown = || {
+            let hint = nearest(name, names.iter().map(String::as_str));
+            TaskError::UnknownName { kind: "point", name: name.to_owned(), hint }
+        };
+        let place = names.iter().position(|known| known == name).ok_or_else(unknown)?;
+        let (what, value) = (format!("point '{name}'"), position.map(|axis| axis as f32));
+        if !value.iter().all(|axis| axis.is_finite()) {
+            let expected = "three finite numbers that fit 32 bit floats".to_owned();
+            return Err(Error::Value { what, got: format!("{position:?}"), expected });
+        }
+        let count = names.len();
+        self.points.resize(count, [f32::NAN; 3]);
+        if !std::mem::replace(&mut self.points[place], value)[0].is_nan() {
+            return Err(Error::Twice { what });
+        }
+        Ok(self)
+    }
+
+    /// Adds an image, black 0, white 1; NaN is unobserved.
+    ///
+    /// # Errors
+    /// [`TaskError::NotObserved`], [`Error::Value`] about another size or a value that is infinite, [`Error::Twice`].
+    pub fn image(mut self, image: Pixels) -> Result<Self, Error> {
+        self.expect("image")?;
+        let size = |spec: ImageSpec| format!("{} x {} pixels of {} channel(s)", spec.height, spec.width, spec.channels);
+        let got = ImageSpec {
+            channels: i64::from(image.channels),
+            height: i64::from(image.height),
+            width: i64::from(image.width),
+        };
+        let refuse = |got: String, expected: String| Error::Value { what: "image".to_owned(), got, expected };
+        if let Some(expected) = self.spec.image.filter(|expected| *expected != got) {
+            return Err(refuse(size(got), size(expected)));
+        }
+        let values = got.channels * got.height * got.width;
+        if image.data.len() as i64 != values {
+            return Err(refuse(format!("{} values", image.data.len()), format!("{values}, one for each sample")));
+        }
+        if let Some(value) = image.data.iter().find(|value| value.is_infinite()) {
+            return Err(refuse(value.to_string(), "finite numbers, or NaN where unobserved".to_owned()));
+        }
+        if self.image.replace(image).is_some() {
+            return Err(Error::Twice { what: "image".to_owned() });
+        }
+        Ok(self)
+    }
+
+    /// Refuses a kind that the task does not observe.
+    fn expect(&self, kind: &'static str) -> Result<(), TaskError> {
+        let refuse = || TaskError::NotObserved {
+            task: self.spec.name.clone(),
+            kind,
+            observes: self.spec.observes().to_string(),
+        };
+        self.spec.shape_of(kind).map(drop).ok_or_else(refuse)
+    }
+
+    /// The observation of one row that the engine reads.
+    ///
+    /// Joints `[1, J]`, image `[1, C, H, W]`, points `[1, P, 3]`, 32 bit floats on the CPU.
+    #[must_use]
+    pub fn observation(&self) -> Observation {
+        Self::rows(std::slice::from_ref(self))
+    }
+
+    /// The observation of one row for each moment; the stamp is that of the first.
+    ///
+    /// What a row lacks and another has is unobserved there.
+    pub(crate) fn rows(rows: &[Self]) -> Observation {
+        let mut obs =
+            Observation { stamp_nanos: rows.first().map_or(0, |row| row.stamp_nanos), ..Observation::default() };
+        let Some(spec) = rows.first().map(|row| &row.spec) else { return obs };
+        let all = |length: usize, of: &dyn Fn(&Self) -> &[f32]| -> Vec<f32> {
+            let filled = |row| match of(row) {
+                [] => vec![f32::NAN; length],
+                seen => seen.to_vec(),
+            };
+            rows.iter().flat_map(filled).collect()
+        };
+        let count = rows.len() as i64;
+        if rows.iter().any(|row| !row.joints.is_empty()) {
+            let values = all(spec.joints.len(), &|row| &row.joints);
+            obs.joints = Observation::of_joints(&Tensor::from_slice(&values).view([count, -1])).joints;
+        }
+        if rows.iter().any(|row| !row.points.is_empty()) {
+            let length = spec.points.as_ref().map_or(0, |points| 3 * points.names.len());
+            let values = all(length, &|row| row.points.as_flattened());
+            obs.points = Observation::of_points(&Tensor::from_slice(&values).view([count, -1, 3])).points;
+        }
+        if let (Some(ImageSpec { channels, height, width }), true) =
+            (spec.image, rows.iter().any(|row| row.image.is_some()))
+        {
+            let values =
+                all((channels * height * width) as usize, &|row| row.image.as_ref().map_or(&[], |image| &image.data));
+            let pixels = Tensor::from_slice(&values).view([count, channels, height, width]);
+            obs.image = Observation::of_image(&pixels).image;
+        }
+        obs
+    }
+}
+
+fn joint(name: &str) -> String {
+    format!("joint '{name}'")
+}
