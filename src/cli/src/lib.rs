@@ -69,10 +69,13 @@ enum Command {
 }
 
 /// Runs the program for the tasks of a registry: reads the command line, and ends as its exit codes say.
+///
+/// A program of one's own is `thalweg_cli::run(Registry::shipped().with(my_task::ENTRY))`.
 #[must_use]
-pub fn run(registry: &Registry) -> ExitCode {
+#[expect(clippy::needless_pass_by_value, reason = "as thalweg_ros::run has it")]
+pub fn run(registry: Registry) -> ExitCode {
     let command = Arguments::parse().command;
-    failure::guarded(|| obey(&command, registry))
+    failure::guarded(|| obey(&command, &registry))
 }
 
 /// Runs a command; most have one way to succeed.

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    thalweg_cli::run(&thalweg::Registry::shipped())
+    thalweg_cli::run(thalweg::Registry::shipped())
 }

@@ -45,7 +45,7 @@ pub(crate) struct DemoImagesArguments {
     #[arg(long, default_value_t = 0.1)]
     rate: f64,
     /// Weight of the standard normal prior, where there is no start
-    #[arg(long, default_value_t = 0.03)]
+    #[arg(long, default_value_t = EngineConfig::default().prior_weight)]
     prior_weight: f64,
     /// Pull of hypotheses towards what the start proposes, in proportion to what is hidden
     #[arg(long, default_value_t = 0.03)]

@@ -6,7 +6,7 @@ use thalweg_engine::{Backend, Budget};
 use thalweg_task::Pixels;
 
 fn arm() -> Inverter {
-    thalweg::load("planar_arm").unwrap().hypotheses(4).steps(30).build().unwrap()
+    thalweg::load("planar_arm").unwrap().hypotheses(4).steps(100).build().unwrap()
 }
 
 fn sentence<T>(result: Result<T, Error>) -> String {

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
-mod bench_node;
 mod check;
 mod doctor;
 mod params;

@@ -138,3 +138,9 @@ fn frames_and_recordings_are_checked() {
     assert_eq!(thalweg(&["solve", "--recording", motion]).code, 2);
     assert_eq!(thalweg(&["solve", "--frame", "0", "-"]).code, 2);
 }
+
+#[test]
+fn a_start_can_be_left_out() {
+    let run = solve("body_pose", r#"{"joints": {"neck_x": 0.1}}"#, &["--start", "none"]).passed();
+    assert_eq!((run.line("start"), run.line("landscape")), ("drawn", "identity"));
+}
