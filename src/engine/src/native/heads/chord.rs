@@ -39,7 +39,7 @@ pub(crate) struct Chord<'a, T> {
     /// Six numbers of each joint.
     pub(crate) raw: &'a mut [[T; 6]],
     /// From [`SideBySide`].
-    pub(crate) aim: &'a [T],
+    pub(crate) target: &'a [T],
     /// Derivatives of what else there is to the loss with respect to each matrix.
     pub(crate) beside: Option<&'a [[T; 9]]>,
     pub(crate) least_length: T,
@@ -54,7 +54,7 @@ impl<T: Real> WithSimd for Chord<'_, T> {
         let mut losses = [T::ZERO; MOST];
         let least_length = Lane::splat(simd, self.least_length);
         let twice = Lane::splat(simd, T::of(2.0));
-        let entries = T::registers::<S>(self.aim).chunks_exact(PAIRS);
+        let entries = T::registers::<S>(self.target).chunks_exact(PAIRS);
         for (chunk, (raw, entries)) in self.raw.chunks_mut(lanes).zip(entries).enumerate() {
             let six = Lane::gather(simd, raw.len(), |joint| &raw[joint]);
             let (value, weight) = entries.split_at(PAIRS / 2);
