@@ -44,5 +44,5 @@ pub(crate) use kernels::tests::arches;
 pub use kernels::vectors::vectors;
 pub(crate) use model::chain::Chain;
 pub(crate) use model::normal::NormalSpace;
-pub(crate) use model::{Batch, Model, Workspace};
-pub(crate) use team::Team;
+use model::{Batch, Model, Workspace};
+use team::Team;

@@ -1,8 +1,8 @@
 //! A landscape and a task as one chain of layers.
 
-pub(crate) mod chain;
-pub(crate) mod normal;
-pub(crate) mod tangents;
+pub(super) mod chain;
+pub(super) mod normal;
+pub(super) mod tangents;
 
 use std::sync::Arc;
 
@@ -41,23 +41,23 @@ pub(crate) struct Model<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch<T> {
     /// Which hypothesis the first row is.
-    pub(crate) first: usize,
+    pub(super) first: usize,
     /// `[K, Z]`.
-    pub(crate) z: Vec<T>,
+    pub(super) z: Vec<T>,
     /// `[K, X]`.
-    pub(crate) x: Vec<T>,
+    pub(super) x: Vec<T>,
     /// Output of the layers, `[K, raw]`.
-    pub(crate) raw: Vec<T>,
+    pub(super) raw: Vec<T>,
     /// What is minimised, for each row.
-    pub(crate) loss: Vec<f64>,
+    pub(super) loss: Vec<f64>,
     /// Its derivative, `[K, Z]`.
-    pub(crate) gradient: Vec<T>,
+    pub(super) gradient: Vec<T>,
     /// Its derivative with respect to `x`, `[K, X]`.
-    pub(crate) by_x: Vec<T>,
+    pub(super) by_x: Vec<T>,
     /// Squared norm of each row of the derivative; infinite where that was not wanted.
-    pub(crate) slope: Vec<f64>,
+    pub(super) slope: Vec<f64>,
     /// For each row, where a method asks for it.
-    pub(crate) linear: Vec<Linearisation<T>>,
+    pub(super) linear: Vec<Linearisation<T>>,
 }
 
 /// What one tile needs between the layers.
@@ -74,12 +74,12 @@ pub(crate) struct Workspace<T> {
 
 impl<T: Real> Model<T> {
     /// Packs a task's layers behind those of theta, for [`vectors`]; none when the description does not fit together.
-    pub(crate) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+    pub(super) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
         Self::with_arch(vectors(), form, theta)
     }
 
     /// As [`Model::new`], for given vectors.
-    pub(crate) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+    pub(super) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
         let decoder = Layer::pack(arch, form.layers, Directions::Both);
         let comparison = Comparison::new(arch, form.head, decoder.last()?.outputs())?;
         if !fit(&decoder) {
@@ -90,7 +90,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Puts another theta, or none, before the layers of F.
-    pub(crate) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
+    pub(super) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
         let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Directions::Both));
         let count = layers.len();
         layers.extend(self.layers[self.theta..].iter().cloned());
@@ -99,27 +99,27 @@ impl<T: Real> Model<T> {
     }
 
     /// The processor's vectors.
-    pub(crate) fn arch(&self) -> Arch {
+    pub(super) fn arch(&self) -> Arch {
         self.arch
     }
 
     /// Dimension `Z`.
-    pub(crate) fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.layers[0].inputs()
     }
 
     /// Dimension `X`.
-    pub(crate) fn latent(&self) -> usize {
+    pub(super) fn latent(&self) -> usize {
         self.layers[self.theta].inputs()
     }
 
     /// Width of a row of F's output.
-    pub(crate) fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.comparison.width()
     }
 
     /// Whether `z` is mapped by a perceptron.
-    pub(crate) fn has_theta(&self) -> bool {
+    pub(super) fn has_theta(&self) -> bool {
         self.theta > 0
     }
 
@@ -153,12 +153,12 @@ impl<T: Real> Model<T> {
     }
 
     /// Takes over a target; none when it has not the form that the task described.
-    pub(crate) fn encode(&self, target: &Target) -> Option<EncodedTarget<T>> {
+    pub(super) fn encode(&self, target: &Target) -> Option<EncodedTarget<T>> {
         self.comparison.encode(target)
     }
 
     /// Allocates K points, from hypothesis `first` on.
-    pub(crate) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
+    pub(super) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
         let zeros = |width: usize| vec![T::ZERO; rows * width];
         let (z, x, raw) = (zeros(self.dim()), zeros(self.latent()), zeros(self.raw()));
         let (loss, slope) = (vec![0.0; rows], vec![0.0; rows]);
@@ -166,7 +166,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Allocates what evaluations need.
-    pub(crate) fn workspace(&self) -> Workspace<T> {
+    pub(super) fn workspace(&self) -> Workspace<T> {
         let zeros = |width: usize| Buffer::zeros(TILE * width);
         let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
         let width = self.layers[0].padded_inputs();
@@ -174,7 +174,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
-    pub(crate) fn evaluate(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
+    pub(super) fn evaluate(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
         let rows = batch.loss.len();
         batch.linear.iter_mut().for_each(Linearisation::spoil);
         for first in (0..rows).step_by(TILE) {
@@ -186,7 +186,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Sends `count` rows of `z` through all layers.
-    pub(crate) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
+    pub(super) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
         let (dim, stride) = (self.dim(), work.input.len() / TILE);
         for (mine, z) in work.input.chunks_exact_mut(stride).zip(z.chunks_exact(dim)).take(count) {
             mine[..dim].copy_from_slice(z);
@@ -273,7 +273,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Applies the head to rows of raw output, `[K, raw]`: F's output, `[K, width]`.
-    pub(crate) fn outputs(&self, raw: &[T]) -> Vec<T> {
+    pub(super) fn outputs(&self, raw: &[T]) -> Vec<T> {
         let mut outputs = vec![T::ZERO; raw.len() / self.raw() * self.width()];
         let rows = raw.chunks_exact(self.raw()).zip(outputs.chunks_exact_mut(self.width()));
         rows.for_each(|(raw, output)| self.comparison.apply(raw, output));

@@ -106,7 +106,7 @@ impl<J: Send + 'static> Team<J> {
     ///
     /// # Errors
     /// When the system gives no more threads.
-    pub(crate) fn new(size: usize) -> io::Result<Self> {
+    pub(super) fn new(size: usize) -> io::Result<Self> {
         let mut team = Self { workers: Vec::new() };
         for index in 1..size {
             let slot = Mutex::new(JobSlot { job: None, work: None, caller: None, processor: None, panic: None });
@@ -119,13 +119,13 @@ impl<J: Send + 'static> Team<J> {
     }
 
     /// How many jobs can be done at once.
-    pub(crate) fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         self.workers.len() + 1
     }
 
     /// Works on each job, the first one here and each other one on a thread of its own; there may be as many as
     /// [`Team::size`]. A panic of any is passed on, when all have ended.
-    pub(crate) fn each(&self, jobs: &mut Vec<J>, work: fn(&mut J)) {
+    pub(super) fn each(&self, jobs: &mut Vec<J>, work: fn(&mut J)) {
         debug_assert!(jobs.len() <= self.size(), "more jobs than threads");
         let (busy, processor) = (jobs.len().saturating_sub(1), current_processor());
         for (job, (worker, thread)) in jobs.drain(jobs.len().min(1)..).zip(&self.workers) {

@@ -10,12 +10,12 @@ use crate::native::kernels::real::Real;
 const PAIRS: usize = 18;
 
 /// Puts the same entry of joints side by side, for [`Chord`]: as many joints as a register has numbers, then the next.
-pub(crate) struct SideBySide<'a, T> {
+pub(super) struct SideBySide<'a, T> {
     /// Entries of each joint's matrix, and their weights.
-    pub(crate) value: &'a [[T; 9]],
-    pub(crate) weight: &'a [[T; 9]],
+    pub(super) value: &'a [[T; 9]],
+    pub(super) weight: &'a [[T; 9]],
     /// Takes all numbers of one row.
-    pub(crate) out: &'a mut Vec<T>,
+    pub(super) out: &'a mut Vec<T>,
 }
 
 impl<T: Real> WithSimd for SideBySide<'_, T> {
@@ -35,14 +35,14 @@ impl<T: Real> WithSimd for SideBySide<'_, T> {
 }
 
 /// Scores rotations entry by entry: the loss, and its derivative in place of `raw`.
-pub(crate) struct Chord<'a, T> {
+pub(super) struct Chord<'a, T> {
     /// Six numbers of each joint.
-    pub(crate) raw: &'a mut [[T; 6]],
+    pub(super) raw: &'a mut [[T; 6]],
     /// From [`SideBySide`].
-    pub(crate) target: &'a [T],
+    pub(super) target: &'a [T],
     /// Derivatives of what else there is to the loss with respect to each matrix.
-    pub(crate) beside: Option<&'a [[T; 9]]>,
-    pub(crate) least_length: T,
+    pub(super) beside: Option<&'a [[T; 9]]>,
+    pub(super) least_length: T,
 }
 
 impl<T: Real> WithSimd for Chord<'_, T> {

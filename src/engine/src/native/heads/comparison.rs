@@ -13,7 +13,7 @@ use crate::native::kernels::panels::GROUP;
 use crate::native::kernels::real::Real;
 
 /// Numbers of a joint in the output of the layers.
-pub(crate) const SIX: usize = 6;
+pub(super) const SIX: usize = 6;
 /// Numbers of a joint in F's output.
 const NINE: usize = 9;
 /// Most residuals of a joint.

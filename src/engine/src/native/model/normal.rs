@@ -33,7 +33,7 @@ pub(crate) struct Linearisation<T> {
 
 impl<T: Copy> Linearisation<T> {
     /// Marks it as belonging to another point.
-    pub(crate) fn spoil(&mut self) {
+    pub(super) fn spoil(&mut self) {
         self.is_fresh = false;
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct ConstantTangents<T> {
 
 /// Changes on their way through the layers of F, `[out, X]` each.
 #[derive(Debug)]
-pub(crate) struct Tangents<T> {
+pub(super) struct Tangents<T> {
     /// After each layer but the first.
     after: Vec<Panels<T>>,
     /// Rows of the first layer's weights that are added at the present point.
@@ -51,7 +51,7 @@ struct Kept<T> {
 }
 
 impl<T: Real> ConstantTangents<T> {
-    pub(crate) fn new(arch: Arch, layers: &[Arc<Layer<T>>]) -> Self {
+    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>]) -> Self {
         let first = &layers[0];
         let first = Panels::pack(arch, first.outputs(), first.inputs(), |output, input| first.at(input, output));
         let both = layers.get(1).map(|second| {
@@ -67,7 +67,7 @@ impl<T: Real> Tangents<T> {
     /// Allocates what `rows` of all `hypotheses` need.
     ///
     /// What is remembered depends on their number, not on that of the rows, and so do the results' last bits.
-    pub(crate) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
+    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
         let latent = layers[0].inputs();
         let zeros = |layer: &Arc<Layer<T>>| Panels::zeros(arch, layer.outputs(), latent);
         let widest = layers.iter().map(|layer| layer.padded_outputs()).max().unwrap_or(0);
@@ -86,12 +86,12 @@ impl<T: Real> Tangents<T> {
     }
 
     /// Forgets the points that hypotheses had: what is found next does not depend on them.
-    pub(crate) fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.kept.iter_mut().for_each(|kept| kept.open.clear());
     }
 
     /// How the layers' output changes with `x`, `[raw, X]`.
-    pub(crate) fn last<'a>(&'a self, constant: &'a ConstantTangents<T>) -> &'a Panels<T> {
+    pub(super) fn last<'a>(&'a self, constant: &'a ConstantTangents<T>) -> &'a Panels<T> {
         self.after.last().unwrap_or(&constant.first)
     }
 
@@ -207,7 +207,7 @@ impl<T: Real> WithSimd for Gating<'_, T> {
 impl<T: Real> Model<T> {
     /// Finds how the layers' output changes with `x` for a hypothesis, at row `place` of the tile that went
     /// forward last.
-    pub(crate) fn find_tangents(
+    pub(super) fn find_tangents(
         &self,
         (hypothesis, place): (usize, usize),
         work: &Workspace<T>,

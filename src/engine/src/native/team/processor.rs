@@ -1,7 +1,7 @@
 //! Which processor a thread runs on.
 
 /// The processor that the calling thread runs on; none where the system does not tell.
-pub(crate) fn current_processor() -> Option<usize> {
+pub(super) fn current_processor() -> Option<usize> {
     #[cfg(target_os = "linux")]
     return Some(rustix::thread::sched_getcpu());
     #[cfg(not(target_os = "linux"))]
@@ -13,7 +13,7 @@ pub(crate) fn current_processor() -> Option<usize> {
 /// Linux wakes a thread where it was, or beside the one who wakes it; kernels that are not told which processors share a
 /// cache do not look for an idle one then (seen in a virtual machine). Two threads on one processor take turns for good, for
 /// each sleeps too often to be moved later: steps of 53 microseconds took 158.
-pub(crate) fn leave_processor(other: Option<usize>) {
+pub(super) fn leave_processor(other: Option<usize>) {
     #[cfg(target_os = "linux")]
     if let Some(other) = other.filter(|other| current_processor() == Some(*other))
         && let Ok(allowed) = rustix::thread::sched_getaffinity(None)
