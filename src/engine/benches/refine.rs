@@ -45,7 +45,7 @@ const DECODER: usize = 32 * 512 + 512 * 512 + 512 * 126;
 
 /// Where a descent takes place, and by which method.
 #[derive(Clone, Copy, PartialEq)]
-struct Descent {
+struct DescentCase {
     name: &'static str,
     in_z: bool,
     damped: bool,
@@ -53,19 +53,19 @@ struct Descent {
     places: bool,
 }
 
-const ADAM_IN_Z: Descent = Descent { name: "Adam in z", in_z: true, damped: false, places: false };
-const ADAM_IN_X: Descent = Descent { name: "Adam in x", in_z: false, ..ADAM_IN_Z };
-const LM_IN_X: Descent = Descent { name: "LM in x", damped: true, ..ADAM_IN_X };
-const DESCENTS: [Descent; 6] = [
+const ADAM_IN_Z: DescentCase = DescentCase { name: "Adam in z", in_z: true, damped: false, places: false };
+const ADAM_IN_X: DescentCase = DescentCase { name: "Adam in x", in_z: false, ..ADAM_IN_Z };
+const LM_IN_X: DescentCase = DescentCase { name: "LM in x", damped: true, ..ADAM_IN_X };
+const DESCENTS: [DescentCase; 6] = [
     ADAM_IN_Z,
     ADAM_IN_X,
-    Descent { name: "LM in z", damped: true, ..ADAM_IN_Z },
+    DescentCase { name: "LM in z", damped: true, ..ADAM_IN_Z },
     LM_IN_X,
-    Descent { name: "Adam in x, places", places: true, ..ADAM_IN_X },
-    Descent { name: "LM in x, places", places: true, ..LM_IN_X },
+    DescentCase { name: "Adam in x, places", places: true, ..ADAM_IN_X },
+    DescentCase { name: "LM in x, places", places: true, ..LM_IN_X },
 ];
 
-impl Descent {
+impl DescentCase {
     fn weights(self) -> usize {
         DECODER + if self.in_z { THETA } else { 0 }
     }
@@ -170,7 +170,12 @@ struct Row {
     peers: [Option<Figures>; 2],
 }
 
-fn measure(descent: Descent, (hypotheses, threads): (usize, usize), machine: &mut Machine, peers: &mut Peers) -> Row {
+fn measure(
+    descent: DescentCase,
+    (hypotheses, threads): (usize, usize),
+    machine: &mut Machine,
+    peers: &mut Peers,
+) -> Row {
     let (observation, start) = (observation(descent.places), Instant::now());
     let engine = |backend| descent.engine(backend, hypotheses, threads);
     let (mut fused, mut tch) = (engine(BackendChoice::Fused), engine(BackendChoice::Tch));
@@ -200,7 +205,7 @@ fn measure(descent: Descent, (hypotheses, threads): (usize, usize), machine: &mu
 }
 
 /// A line of the table.
-fn line(descent: Descent, (hypotheses, threads): (usize, usize), row: &Row) -> String {
+fn line(descent: DescentCase, (hypotheses, threads): (usize, usize), row: &Row) -> String {
     let Row { roofline, over, fused, tch, peers } = row;
     let pair = |median: f64, least: f64, digits: usize| format!("{median:.digits$} ({least:.digits$})");
     // What a step of Levenberg-Marquardt needs depends on the point.

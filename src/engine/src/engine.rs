@@ -12,7 +12,7 @@ use super::descent::Descent;
 use super::error::EngineError;
 use super::evaluation::{Problem, guarded, row_index};
 use super::hypotheses::{Hypotheses, Status};
-use super::memory::{Memory, Warm};
+use super::memory::{Memory, WarmStart};
 use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
 use super::optimizer::Optimizer;
@@ -412,8 +412,8 @@ impl Engine {
     /// Starts a native descent where it can be one.
     fn descent(&mut self, target: &Target, prior: &Prior, z: &Tensor) -> Result<Descent, EngineError> {
         let Self { task, landscape, config, sampler, native, spare, .. } = self;
-        let aim = native.as_ref().and_then(|native| Some((native, native.aim(target, prior)?)));
-        let Some((native, aim)) = aim else {
+        let encoded = native.as_ref().and_then(|native| Some((native, native.encode(target, prior)?)));
+        let Some((native, encoded)) = encoded else {
             if config.backend == BackendChoice::Fused {
                 let reason = "a target has another form than the task describes";
                 return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
@@ -423,14 +423,15 @@ impl Engine {
             return Ok(Descent::Tch(Box::new(hypotheses)));
         };
         let spare = spare.take().map(|spare| *spare);
-        let descent = NativeDescent::start(native, aim, spare, z, config, sampler)?;
+        let descent = NativeDescent::start(native, encoded, spare, z, config, sampler)?;
         Ok(Descent::Fused(Box::new(descent)))
     }
 
     /// Keeps the best points of the present observation for the next one.
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
-            self.memory.warm = Some(Warm { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
+            self.memory.warm =
+                Some(WarmStart { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {
                 self.spare = Some(descent);
             }

@@ -6,11 +6,12 @@
 //! solve    begin, then refine until the budget ends: the only loop over steps
 //! ```
 //!
-//! A step runs on libtorch (`evaluation`, `hypotheses`, `optimizer`), or natively (`native`) when the task says that it is dense layers and the device is a CPU: same steps, same
-//! answers up to rounding.
+//! A step runs on libtorch (`evaluation`, `hypotheses`, `optimizer`), or natively (`native`) when the task says that it
+//! is dense layers and the device is a CPU: same steps, same answers up to rounding.
 //!
-//! No clock, no channel, no file, no global random numbers: budget, clock and observers are handed in,
-//! randomness comes from one seeded generator; no thread but those that share the rows of a native step.
+//! No clock, no channel, no file, no global random numbers: budget, clock and observers are handed in, weights are read
+//! by [`thalweg_nn::weights`], randomness comes from one seeded generator; no thread but those that share the rows of a
+//! native step. Clippy keeps these walls (`clippy.toml` beside this crate), a test the list of crates below it.
 //! The same seed and the same stream of observations give the same bits on a CPU: natively with any number
 //! of threads, on libtorch as long as their number stays the same.
 //!
@@ -45,7 +46,7 @@ pub use config::EngineConfig;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use hypotheses::Status;
-pub use memory::{Memory, Warm};
+pub use memory::{Memory, WarmStart};
 pub use observer::{Cadence, Event, Observer};
 pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
 pub use solution::{Solution, Statistics, StopReason};

@@ -11,12 +11,12 @@ pub struct Memory {
     /// Number of the observation, from 1; zero before the first. Random numbers come from the seed and this.
     pub index: u64,
     /// Where the rows of the last observation ended; none for a cold start.
-    pub warm: Option<Warm>,
+    pub warm: Option<WarmStart>,
 }
 
 /// The best points of one observation, in the order of the rows.
 #[derive(Debug)]
-pub struct Warm {
+pub struct WarmStart {
     /// `[K, Z]`.
     pub z: Tensor,
     /// `[K]`.

@@ -15,7 +15,16 @@
 //!
 //! Residuals may follow from rotations, or from where joints are ([`heads::places`]).
 //!
-//! Plain numbers in and out: no observation, no clock. [`descent`] moves rows on a [`model::Model`].
+//! ```text
+//! kernels   products of some rows with packed weights, for each kind of vectors
+//! heads     what follows the layers: rotations, places of joints, how they are compared
+//! model     theta, F and a head as one chain; gradients, and Jacobians for damped least squares
+//! descent   moves rows on a model: the double of what the engine does with tensors
+//! team      the threads that share the rows
+//! ```
+//!
+//! Plain numbers in and out: no observation, and no clock that decides a result. In options and reports this is the
+//! backend `fused`.
 
 mod descent;
 mod heads;
@@ -28,12 +37,12 @@ mod model;
 mod team;
 
 pub(crate) use descent::{Native, NativeDescent};
-pub(crate) use heads::comparison::{Aim, Pull, read};
+pub(crate) use heads::comparison::{EncodedTarget, PriorTerm, read};
 pub(crate) use kernels::real::Real;
 #[cfg(test)]
 pub(crate) use kernels::tests::arches;
 pub use kernels::vectors::vectors;
 pub(crate) use model::chain::Chain;
 pub(crate) use model::normal::NormalSpace;
-pub(crate) use model::{Batch, Model, Workspace};
-pub(crate) use team::Team;
+use model::{Batch, Model, Workspace};
+use team::Team;

@@ -7,7 +7,7 @@
 //! conformance::check(&my_task::ENTRY.load, &LoadOptions::default()).assert_passed();
 //! ```
 //!
-//! Latents and masks are drawn from fixed seeds, so that a verdict is reproducible. Rules about
+//! Latents and masks are drawn from fixed seeds, so that a result is reproducible. Rules about
 //! values run in f64, where a small leak is not excused by rounding; rules about bits and element
 //! types run as in service.
 
@@ -23,7 +23,7 @@ mod subject;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use compare::{Fault, Verdict};
+use compare::{Fault, RuleResult};
 use subject::Subject;
 
 use crate::{LoadOptions, Result, Task};
@@ -31,7 +31,7 @@ use crate::{LoadOptions, Result, Task};
 pub use report::{Outcome, Report};
 
 /// One rule: its name and how it is checked.
-type Rule = (&'static str, fn(&Subject<'_>) -> Verdict);
+type Rule = (&'static str, fn(&Subject<'_>) -> RuleResult);
 
 /// All rules, in the order in which they are reported; the first is always `load`.
 const RULES: [Rule; 18] = [

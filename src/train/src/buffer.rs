@@ -11,18 +11,18 @@ use thalweg_engine::{Event, Observer};
 
 /// Notes every point `z_0 .. z_T` of the descents it watches, and how good it was.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trace(Arc<Mutex<Moments>>);
+pub(super) struct TrajectoryRecorder(Arc<Mutex<Trajectories>>);
 
-/// Moments of N descents, one after the other.
+/// N descents, moment after moment.
 #[derive(Debug, Default)]
-pub(super) struct Moments {
+pub(super) struct Trajectories {
     /// One `[N, Z]` for each moment.
     pub(super) z: Vec<Tensor>,
     /// Mean loss at each moment, as the descents saw it.
     pub(super) loss: Vec<f64>,
 }
 
-impl Observer for Trace {
+impl Observer for TrajectoryRecorder {
     fn observe(&mut self, event: &Event<'_>) {
         let (Event::Begin { z, loss, .. } | Event::Step { z, loss, .. }) = event else { return };
         let mut moments = lock(&self.0);
@@ -31,9 +31,9 @@ impl Observer for Trace {
     }
 }
 
-impl Trace {
+impl TrajectoryRecorder {
     /// Takes out what was noted since the last time.
-    pub(super) fn take(&self) -> Moments {
+    pub(super) fn take(&self) -> Trajectories {
         std::mem::take(&mut *lock(&self.0))
     }
 }

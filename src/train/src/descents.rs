@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
 use thalweg_task::{Observation, Result, Target, Task, TaskSpec};
 
-use super::buffer::{Moments, Trace};
+use super::buffer::{Trajectories, TrajectoryRecorder};
 use super::observations::hide;
 use super::{CollectionOptions, Masks, TrainError};
 use thalweg::clock::ManualClock;
@@ -79,12 +79,12 @@ impl DescentTargets {
         options: &CollectionOptions,
         task: Box<dyn Task>,
         landscape: Landscape,
-    ) -> std::result::Result<Moments, TrainError> {
+    ) -> std::result::Result<Trajectories, TrainError> {
         let mut engine = self.engine(options, task, landscape)?;
-        let trace = Trace::default();
-        engine.add_observer(Cadence::Always, Box::new(trace.clone()));
+        let recorder = TrajectoryRecorder::default();
+        engine.add_observer(Cadence::Always, Box::new(recorder.clone()));
         engine.solve(&self.seen, &Budget::of_steps(options.steps), &ManualClock::default())?;
-        Ok(trace.take())
+        Ok(recorder.take())
     }
 }
 

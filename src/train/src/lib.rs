@@ -36,6 +36,6 @@ pub use observations::{Data, PseudoTruth, Visited, hide};
 pub use options::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
 pub use patch::Patch;
 pub use preset::Preset;
-pub use promotion::{Comparison, Judged, Verdict, promote, temper};
+pub use promotion::{Comparison, Judged, PromotionReport, promote, temper};
 pub use start::{StartOptions, StartProgress, train_start};
-pub use theta::{Load, ThetaProgress, train};
+pub use theta::{LoadTask, ThetaProgress, train};

@@ -12,7 +12,7 @@ use thalweg_task::Observation;
 
 use super::descents::{DescentTargets, loss_of_rows};
 use super::logged::Habits;
-use super::{CollectionOptions, Load, MaskOptions, Masks, TrainError};
+use super::{CollectionOptions, LoadTask, MaskOptions, Masks, TrainError};
 use thalweg_engine::EngineError;
 use thalweg_engine::landscape::Landscape;
 use thalweg_task::mean;
@@ -55,7 +55,7 @@ pub struct Judged {
 
 /// What the comparison says.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Verdict {
+pub struct PromotionReport {
     /// One for each set.
     pub sets: Vec<Judged>,
 }
@@ -83,7 +83,7 @@ impl Judged {
     }
 }
 
-impl Verdict {
+impl PromotionReport {
     /// Whether the new landscape is promoted: no worse on any set, and better on one.
     #[must_use]
     pub fn is_promoted(&self) -> bool {
@@ -113,10 +113,10 @@ impl Verdict {
 /// [`TrainError`].
 pub fn promote(
     terms: &Comparison,
-    load: &Load,
+    load: &LoadTask,
     [current, new]: [&Landscape; 2],
     sets: &[(&str, &Observation)],
-) -> Result<Verdict, TrainError> {
+) -> Result<PromotionReport, TrainError> {
     let judge = |(set, obs): &(&str, &Observation)| {
         let (current, new) = (descend(terms, load, current, obs)?, descend(terms, load, new, obs)?);
         let steps = terms.habits.steps;
@@ -132,7 +132,7 @@ pub fn promote(
             margin: MARGIN * standard_error(&differences),
         })
     };
-    Ok(Verdict { sets: sets.iter().map(judge).collect::<Result<_, TrainError>>()? })
+    Ok(PromotionReport { sets: sets.iter().map(judge).collect::<Result<_, TrainError>>()? })
 }
 
 /// Shares of the way to the new landscape that are tried, the whole first.
@@ -147,7 +147,7 @@ const SHARES: [f64; 7] = [1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.1];
 /// [`TrainError`].
 pub fn temper(
     terms: &Comparison,
-    load: &Load,
+    load: &LoadTask,
     [current, new]: [&Landscape; 2],
     [recorded, rehearsed]: [&Observation; 2],
 ) -> Result<(Landscape, f64), TrainError> {
@@ -172,7 +172,7 @@ pub fn temper(
 /// Loss of each observation's best hypothesis after 0, 1, 2, .. steps.
 fn descend(
     terms: &Comparison,
-    load: &Load,
+    load: &LoadTask,
     landscape: &Landscape,
     obs: &Observation,
 ) -> Result<Vec<Vec<f64>>, TrainError> {
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_landscape_is_promoted_when_it_is_no_worse_on_both_and_better_on_one() {
-        let verdict = |a: f64, b: f64| Verdict { sets: vec![judged("here", 1.0, a), judged("there", 1.0, b)] };
+        let verdict = |a: f64, b: f64| PromotionReport { sets: vec![judged("here", 1.0, a), judged("there", 1.0, b)] };
         assert!(verdict(0.8, 1.0).is_promoted() && verdict(1.0, 0.5).is_promoted());
         let worse = verdict(0.2, 1.01);
         assert!(!worse.is_promoted(), "better here does not make up for worse there");

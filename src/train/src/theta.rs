@@ -11,7 +11,7 @@ use thalweg_nn::{
 };
 use thalweg_task::{Task, TaskSpec};
 
-use super::buffer::{ReplayBuffer, Trace};
+use super::buffer::{ReplayBuffer, TrajectoryRecorder};
 use super::checkpoint::binding;
 use super::descents::{DescentTargets, loss_of_best};
 use super::online::ThroughTheta;
@@ -40,7 +40,7 @@ pub struct ThetaProgress {
 }
 
 /// Gives a task anew.
-pub type Load = dyn Fn() -> thalweg_task::Result<Box<dyn Task>>;
+pub type LoadTask = dyn Fn() -> thalweg_task::Result<Box<dyn Task>>;
 
 /// Trains a landscape and returns the best average of theta, or the last one without validation.
 ///
@@ -53,7 +53,7 @@ pub type Load = dyn Fn() -> thalweg_task::Result<Box<dyn Task>>;
 /// [`TrainError`].
 pub fn train(
     options: &ThetaOptions,
-    load: &Load,
+    load: &LoadTask,
     data: &Data,
     report: &mut dyn FnMut(&ThetaProgress) -> bool,
 ) -> Result<Landscape, TrainError> {
@@ -84,7 +84,7 @@ pub fn train(
 /// A landscape that learns, a buffer in each round.
 struct ThetaLearner<'a> {
     options: &'a ThetaOptions,
-    load: &'a Load,
+    load: &'a LoadTask,
     task: Box<dyn Task>,
     data: Data,
     masks: Masks,
@@ -108,7 +108,7 @@ struct Collection {
 impl<'a> ThetaLearner<'a> {
     fn new(
         options: &'a ThetaOptions,
-        load: &'a Load,
+        load: &'a LoadTask,
         task: Box<dyn Task>,
         data: &Data,
         initial: &Landscape,
@@ -175,15 +175,15 @@ impl<'a> ThetaLearner<'a> {
         let z = self.optimizer.parameters()[0].size()[1];
         let task = ThroughTheta::new((self.load)()?, theta, z);
         let mut engine = targets.engine(options, Box::new(task), Landscape::identity(z))?;
-        let trace = Trace::default();
-        engine.add_observer(Cadence::Always, Box::new(trace.clone()));
+        let recorder = TrajectoryRecorder::default();
+        engine.add_observer(Cadence::Always, Box::new(recorder.clone()));
         engine.begin(&targets.seen)?;
         let (mut losses, mut updates) = (Vec::new(), Vec::new());
         for step in 0..=options.steps {
             if step > 0 {
                 engine.refine()?;
             }
-            let moments = trace.take();
+            let moments = recorder.take();
             losses.extend(moments.loss);
             if step > 0 || options.start_points {
                 let points = ReplayBuffer::new(&moments.z, &targets.rows, options.best_of);

@@ -8,8 +8,8 @@ use thalweg_engine::landscape::Landscape;
 use thalweg_nn::weights::write_atomically;
 use thalweg_task::{Observation, Task};
 use thalweg_train::{
-    Comparison, Data, Habits, Judged, Load, Logbook, Logged, LoggedCounts, LoggedOptions, ThetaOptions, ThetaProgress,
-    Verdict,
+    Comparison, Data, Habits, Judged, LoadTask, Logbook, Logged, LoggedCounts, LoggedOptions, PromotionReport,
+    ThetaOptions, ThetaProgress,
 };
 
 use super::data::{self, DataSource};
@@ -101,12 +101,12 @@ pub struct Report {
     pub promoted: bool,
     reason: String,
     /// How both fare, on each set of observations.
-    pub verdict: Verdict,
+    pub verdict: PromotionReport,
 }
 
 impl Retraining<'_> {
     /// Trains, or resumes, compares, and promotes or not.
-    pub fn run(&self, load: &Load) -> anyhow::Result<Report> {
+    pub fn run(&self, load: &LoadTask) -> anyhow::Result<Report> {
         let task = load()?;
         let spec = task.spec();
         let current = Landscape::trained(self.current, spec)?;
@@ -172,7 +172,7 @@ impl Retraining<'_> {
         data::rehearsal(&source, &self.arguments.rehearsal, task)
     }
 
-    fn train(&self, load: &Load, data: &Data, options: &ThetaOptions) -> anyhow::Result<Landscape> {
+    fn train(&self, load: &LoadTask, data: &Data, options: &ThetaOptions) -> anyhow::Result<Landscape> {
         let mut job = Job::start("retrain", u64::from(options.buffers), &self.output.with_extension("log"))?;
         let options = ThetaOptions {
             start: Some(self.current.to_owned()),
@@ -224,7 +224,7 @@ fn words(logged: &Logged) -> String {
     text
 }
 
-fn table(verdict: &Verdict) -> String {
+fn table(verdict: &PromotionReport) -> String {
     let mut text = "loss after  steps   current       new   2 s.e.   on\n".to_owned();
     for judged in &verdict.sets {
         let (current, new) = judged.losses();

@@ -1,8 +1,8 @@
 //! The descent on a native model: the same steps as with tensors, on plain numbers.
 //!
 //! Each file here has its double among the engine's other files: `rows` and `shard` are `hypotheses`, `method` is
-//! `optimizer`. A test holds the two equal. Rows are dealt out to threads in shards; the threads are those of
-//! [`crate::native::Team`], and belong to the engine.
+//! `optimizer`. A test holds the two equal. Rows are dealt out to threads in shards; the threads are those of a
+//! [`Team`], and belong to the engine.
 
 mod method;
 mod rows;
@@ -20,11 +20,11 @@ use crate::error::EngineError;
 use crate::evaluation::Point;
 use crate::hypotheses::Status;
 use crate::landscape::Landscape;
-use crate::native::{Aim, Model, Pull, Real, Team};
+use crate::native::{EncodedTarget, Model, PriorTerm, Real, Team};
 use crate::prior::Prior;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
-use rows::{Descent, Shards};
+use rows::{RowDescent, Shards};
 use thalweg_task::numbers;
 
 /// A task and a landscape as native code, in the task's element type, with the threads that run it.
@@ -65,10 +65,10 @@ impl Native {
     }
 
     /// Takes over a target; none when it has not the form that the task described.
-    pub(crate) fn aim(&self, target: &Target, prior: &Prior) -> Option<NativeAim> {
+    pub(crate) fn encode(&self, target: &Target, prior: &Prior) -> Option<NativeTarget> {
         match self {
-            Self::Single(model, _) => Some(NativeAim::Single(model.aim(target)?.with_pull(pull(prior)))),
-            Self::Double(model, _) => Some(NativeAim::Double(model.aim(target)?.with_pull(pull(prior)))),
+            Self::Single(model, _) => Some(NativeTarget::Single(model.encode(target)?.with_prior(prior_term(prior)))),
+            Self::Double(model, _) => Some(NativeTarget::Double(model.encode(target)?.with_prior(prior_term(prior)))),
         }
     }
 }
@@ -79,25 +79,25 @@ fn team<J: Send + 'static>(threads: usize) -> Result<Arc<Team<J>>, EngineError> 
 }
 
 /// A prior as plain numbers.
-pub(super) fn pull<T: Real>(prior: &Prior) -> Option<Pull<T>> {
+pub(super) fn prior_term<T: Real>(prior: &Prior) -> Option<PriorTerm<T>> {
     let flat = |tensor: &Option<Tensor>| tensor.as_ref().map_or_else(Vec::new, numbers);
     let offset = prior.offset.as_ref().map_or_else(Vec::new, numbers::<f64>);
     let scale = prior.scale.as_ref().map(numbers)?;
-    Some(Pull { scale, centre: flat(&prior.centre), offset })
+    Some(PriorTerm { scale, centre: flat(&prior.centre), offset })
 }
 
 /// A target of a native model.
 #[derive(Debug)]
-pub(crate) enum NativeAim {
-    Single(Aim<f32>),
-    Double(Aim<f64>),
+pub(crate) enum NativeTarget {
+    Single(EncodedTarget<f32>),
+    Double(EncodedTarget<f64>),
 }
 
 /// A native descent towards one target.
 #[derive(Debug)]
 pub(crate) enum NativeDescent {
-    Single(Descent<f32>),
-    Double(Descent<f64>),
+    Single(RowDescent<f32>),
+    Double(RowDescent<f64>),
 }
 
 /// Calls one method of a descent, whatever its element type.
@@ -119,23 +119,23 @@ impl NativeDescent {
     /// [`EngineError::NothingFinite`].
     pub(crate) fn start(
         native: &Native,
-        aim: NativeAim,
+        encoded: NativeTarget,
         spare: Option<Self>,
         z: &Tensor,
         config: &EngineConfig,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
         let optimizer = &config.optimizer;
-        match (native, aim) {
-            (Native::Single(model, team), NativeAim::Single(aim)) => {
+        match (native, encoded) {
+            (Native::Single(model, team), NativeTarget::Single(encoded)) => {
                 let spare = if let Some(Self::Single(spare)) = spare { Some(spare) } else { None };
-                Descent::start((model, team), aim, spare, z, optimizer, sampler).map(Self::Single)
+                RowDescent::start((model, team), encoded, spare, z, optimizer, sampler).map(Self::Single)
             }
-            (Native::Double(model, team), NativeAim::Double(aim)) => {
+            (Native::Double(model, team), NativeTarget::Double(encoded)) => {
                 let spare = if let Some(Self::Double(spare)) = spare { Some(spare) } else { None };
-                Descent::start((model, team), aim, spare, z, optimizer, sampler).map(Self::Double)
+                RowDescent::start((model, team), encoded, spare, z, optimizer, sampler).map(Self::Double)
             }
-            _ => unreachable!("an aim is made by the model that it is used with"),
+            _ => unreachable!("a target is encoded by the model that it is used with"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What follows the layers: rotations and places of joints, how they are compared, and the derivatives.
 
-pub(crate) mod chord;
-pub(crate) mod comparison;
-pub(crate) mod places;
-pub(crate) mod rotation;
+pub(super) mod chord;
+pub(super) mod comparison;
+pub(super) mod places;
+pub(super) mod rotation;

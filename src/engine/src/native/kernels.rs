@@ -1,16 +1,16 @@
 //! Products of some rows with packed weights, as wide as the processor has vectors.
 
-pub(crate) mod buffer;
-pub(crate) mod dots;
-pub(crate) mod fetch;
-pub(crate) mod finish;
-pub(crate) mod lane;
-pub(crate) mod layer;
-pub(crate) mod panels;
-pub(crate) mod product;
-pub(crate) mod real;
-pub(crate) mod spread;
-pub(crate) mod sums;
+pub(super) mod buffer;
+pub(super) mod dots;
+pub(super) mod fetch;
+pub(super) mod finish;
+pub(super) mod lane;
+pub(super) mod layer;
+pub(super) mod panels;
+pub(super) mod product;
+pub(super) mod real;
+pub(super) mod spread;
+pub(super) mod sums;
 #[cfg(test)]
-pub(crate) mod tests;
-pub(crate) mod vectors;
+pub(super) mod tests;
+pub(super) mod vectors;

@@ -1,8 +1,8 @@
 //! A landscape and a task as one chain of layers.
 
-pub(crate) mod chain;
-pub(crate) mod normal;
-pub(crate) mod tangents;
+pub(super) mod chain;
+pub(super) mod normal;
+pub(super) mod tangents;
 
 use std::sync::Arc;
 
@@ -10,16 +10,16 @@ use pulp::Arch;
 use thalweg_nn::Perceptron;
 use thalweg_task::{DenseForm, Target};
 
-use super::heads::comparison::{Aim, Comparison};
+use super::heads::comparison::{Comparison, EncodedTarget};
 use super::heads::places::Places;
 use super::kernels::buffer::Buffer;
 use super::kernels::finish::{Gate, Rectify, Store};
-use super::kernels::layer::{Layer, Ways};
+use super::kernels::layer::{Directions, Layer};
 use super::kernels::product::Rows;
 use super::kernels::real::Real;
 use super::kernels::vectors::vectors;
 use normal::Linearisation;
-use tangents::Lead;
+use tangents::ConstantTangents;
 
 /// Rows that go through all layers together. Enough that reading the weights costs little beside the
 /// arithmetic, few enough that what lies between layers stays in the cache. A guess.
@@ -33,7 +33,7 @@ pub(crate) struct Model<T> {
     layers: Vec<Arc<Layer<T>>>,
     /// How many of them are theta's.
     theta: usize,
-    lead: Arc<Lead<T>>,
+    constant: Arc<ConstantTangents<T>>,
     comparison: Comparison,
 }
 
@@ -41,23 +41,23 @@ pub(crate) struct Model<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Batch<T> {
     /// Which hypothesis the first row is.
-    pub(crate) first: usize,
+    pub(super) first: usize,
     /// `[K, Z]`.
-    pub(crate) z: Vec<T>,
+    pub(super) z: Vec<T>,
     /// `[K, X]`.
-    pub(crate) x: Vec<T>,
+    pub(super) x: Vec<T>,
     /// Output of the layers, `[K, raw]`.
-    pub(crate) raw: Vec<T>,
+    pub(super) raw: Vec<T>,
     /// What is minimised, for each row.
-    pub(crate) loss: Vec<f64>,
+    pub(super) loss: Vec<f64>,
     /// Its derivative, `[K, Z]`.
-    pub(crate) gradient: Vec<T>,
+    pub(super) gradient: Vec<T>,
     /// Its derivative with respect to `x`, `[K, X]`.
-    pub(crate) by_x: Vec<T>,
+    pub(super) by_x: Vec<T>,
     /// Squared norm of each row of the derivative; infinite where that was not wanted.
-    pub(crate) slope: Vec<f64>,
+    pub(super) slope: Vec<f64>,
     /// For each row, where a method asks for it.
-    pub(crate) linear: Vec<Linearisation<T>>,
+    pub(super) linear: Vec<Linearisation<T>>,
 }
 
 /// What one tile needs between the layers.
@@ -74,52 +74,52 @@ pub(crate) struct Workspace<T> {
 
 impl<T: Real> Model<T> {
     /// Packs a task's layers behind those of theta, for [`vectors`]; none when the description does not fit together.
-    pub(crate) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+    pub(super) fn new(form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
         Self::with_arch(vectors(), form, theta)
     }
 
     /// As [`Model::new`], for given vectors.
-    pub(crate) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
-        let decoder = Layer::pack(arch, form.layers, Ways::Both);
+    pub(super) fn with_arch(arch: Arch, form: DenseForm<'_>, theta: Option<&Perceptron>) -> Option<Self> {
+        let decoder = Layer::pack(arch, form.layers, Directions::Both);
         let comparison = Comparison::new(arch, form.head, decoder.last()?.outputs())?;
         if !fit(&decoder) {
             return None;
         }
-        let lead = Arc::new(Lead::new(arch, &decoder));
-        Self { arch, layers: decoder, theta: 0, lead, comparison }.with_theta(theta)
+        let constant = Arc::new(ConstantTangents::new(arch, &decoder));
+        Self { arch, layers: decoder, theta: 0, constant, comparison }.with_theta(theta)
     }
 
     /// Puts another theta, or none, before the layers of F.
-    pub(crate) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
-        let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Ways::Both));
+    pub(super) fn with_theta(&self, theta: Option<&Perceptron>) -> Option<Self> {
+        let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Directions::Both));
         let count = layers.len();
         layers.extend(self.layers[self.theta..].iter().cloned());
-        let (arch, lead, comparison) = (self.arch, Arc::clone(&self.lead), self.comparison.clone());
-        fit(&layers).then_some(Self { arch, layers, theta: count, lead, comparison })
+        let (arch, constant, comparison) = (self.arch, Arc::clone(&self.constant), self.comparison.clone());
+        fit(&layers).then_some(Self { arch, layers, theta: count, constant, comparison })
     }
 
     /// The processor's vectors.
-    pub(crate) fn arch(&self) -> Arch {
+    pub(super) fn arch(&self) -> Arch {
         self.arch
     }
 
     /// Dimension `Z`.
-    pub(crate) fn dim(&self) -> usize {
+    pub(super) fn dim(&self) -> usize {
         self.layers[0].inputs()
     }
 
     /// Dimension `X`.
-    pub(crate) fn latent(&self) -> usize {
+    pub(super) fn latent(&self) -> usize {
         self.layers[self.theta].inputs()
     }
 
     /// Width of a row of F's output.
-    pub(crate) fn width(&self) -> usize {
+    pub(super) fn width(&self) -> usize {
         self.comparison.width()
     }
 
     /// Whether `z` is mapped by a perceptron.
-    pub(crate) fn has_theta(&self) -> bool {
+    pub(super) fn has_theta(&self) -> bool {
         self.theta > 0
     }
 
@@ -138,8 +138,9 @@ impl<T: Real> Model<T> {
         &self.layers[self.theta..]
     }
 
-    pub(super) fn lead(&self) -> &Lead<T> {
-        &self.lead
+    /// What is known of the derivatives of F before there is a point.
+    pub(super) fn constant(&self) -> &ConstantTangents<T> {
+        &self.constant
     }
 
     pub(super) fn comparison(&self) -> &Comparison {
@@ -152,12 +153,12 @@ impl<T: Real> Model<T> {
     }
 
     /// Takes over a target; none when it has not the form that the task described.
-    pub(crate) fn aim(&self, target: &Target) -> Option<Aim<T>> {
-        self.comparison.aim(target)
+    pub(super) fn encode(&self, target: &Target) -> Option<EncodedTarget<T>> {
+        self.comparison.encode(target)
     }
 
     /// Allocates K points, from hypothesis `first` on.
-    pub(crate) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
+    pub(super) fn batch(&self, first: usize, rows: usize) -> Batch<T> {
         let zeros = |width: usize| vec![T::ZERO; rows * width];
         let (z, x, raw) = (zeros(self.dim()), zeros(self.latent()), zeros(self.raw()));
         let (loss, slope) = (vec![0.0; rows], vec![0.0; rows]);
@@ -165,7 +166,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Allocates what evaluations need.
-    pub(crate) fn workspace(&self) -> Workspace<T> {
+    pub(super) fn workspace(&self) -> Workspace<T> {
         let zeros = |width: usize| Buffer::zeros(TILE * width);
         let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
         let width = self.layers[0].padded_inputs();
@@ -173,19 +174,19 @@ impl<T: Real> Model<T> {
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
-    pub(crate) fn evaluate(&self, aim: &Aim<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
+    pub(super) fn evaluate(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
         let rows = batch.loss.len();
         batch.linear.iter_mut().for_each(Linearisation::spoil);
         for first in (0..rows).step_by(TILE) {
             let count = TILE.min(rows - first);
             self.forward(&batch.z[first * self.dim()..], count, work);
-            self.score(aim, batch, work, first, count);
-            self.reverse(aim, batch, work, first, count);
+            self.score(encoded, batch, work, first, count);
+            self.reverse(encoded, batch, work, first, count);
         }
     }
 
     /// Sends `count` rows of `z` through all layers.
-    pub(crate) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
+    pub(super) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
         let (dim, stride) = (self.dim(), work.input.len() / TILE);
         for (mine, z) in work.input.chunks_exact_mut(stride).zip(z.chunks_exact(dim)).take(count) {
             mine[..dim].copy_from_slice(z);
@@ -202,7 +203,7 @@ impl<T: Real> Model<T> {
     /// Reads `x`, raw output and loss of a tile; leaves the loss's derivative in place of the output.
     pub(super) fn score(
         &self,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &mut Workspace<T>,
         first: usize,
@@ -210,7 +211,7 @@ impl<T: Real> Model<T> {
     ) {
         let (latent, width) = (self.latent(), self.raw());
         let raw = &work.results[self.layers.len() - 1];
-        self.comparison.place((raw, raw.len() / TILE, count), aim, batch.first + first, &mut work.places);
+        self.comparison.place((raw, raw.len() / TILE, count), encoded, batch.first + first, &mut work.places);
         for place in 0..count {
             let (row, hypothesis) = (first + place, batch.first + first + place);
             let x = &mut batch.x[row * latent..][..latent];
@@ -222,13 +223,20 @@ impl<T: Real> Model<T> {
             let stride = last.len() / TILE;
             let raw = &mut last[place * stride..][..stride];
             batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
-            let loss = self.comparison.pull(raw, aim, hypothesis, (&work.places, place));
-            batch.loss[row] = loss.wide() + aim.pull().map_or(0.0, |pull| pull.loss(hypothesis, x));
+            let loss = self.comparison.pull(raw, encoded, hypothesis, (&work.places, place));
+            batch.loss[row] = loss.wide() + encoded.prior().map_or(0.0, |prior| prior.loss(hypothesis, x));
         }
     }
 
     /// Sends a tile's derivatives back through all layers.
-    fn reverse(&self, aim: &Aim<T>, batch: &mut Batch<T>, work: &mut Workspace<T>, first: usize, count: usize) {
+    fn reverse(
+        &self,
+        encoded: &EncodedTarget<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        first: usize,
+        count: usize,
+    ) {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let (before, after) = work.results.split_at_mut(index);
             let rows = Rows { data: &after[0], stride: after[0].len() / TILE, count };
@@ -240,7 +248,7 @@ impl<T: Real> Model<T> {
             if index == self.theta {
                 let (latent, stride) = (self.latent(), out.len() / TILE);
                 for (row, out) in out.chunks_exact_mut(stride).take(count).enumerate() {
-                    self.add_pull(aim, batch, &mut out[..latent], first + row);
+                    self.add_prior(encoded, batch, &mut out[..latent], first + row);
                 }
             }
         }
@@ -251,13 +259,13 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Adds the pull's derivative to that with respect to `x`, `[X]`, of a row, and keeps the sum.
-    pub(super) fn add_pull(&self, aim: &Aim<T>, batch: &mut Batch<T>, by_x: &mut [T], row: usize) {
+    /// Adds the prior's derivative to that with respect to `x`, `[X]`, of a row, and keeps the sum.
+    pub(super) fn add_prior(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, by_x: &mut [T], row: usize) {
         let latent = self.latent();
         let (span, hypothesis) = (row * latent..(row + 1) * latent, batch.first + row);
-        if let Some(pull) = aim.pull() {
-            let twice = T::of(2.0) * pull.weight(hypothesis);
-            let away = |(entry, x): (usize, &T)| *x - pull.centre(hypothesis, latent, entry);
+        if let Some(prior) = encoded.prior() {
+            let twice = T::of(2.0) * prior.weight(hypothesis);
+            let away = |(entry, x): (usize, &T)| *x - prior.centre(hypothesis, latent, entry);
             let away = batch.x[span.clone()].iter().enumerate().map(away);
             by_x.iter_mut().zip(away).for_each(|(by_x, away)| *by_x += twice * away);
         }
@@ -265,7 +273,7 @@ impl<T: Real> Model<T> {
     }
 
     /// Applies the head to rows of raw output, `[K, raw]`: F's output, `[K, width]`.
-    pub(crate) fn outputs(&self, raw: &[T]) -> Vec<T> {
+    pub(super) fn outputs(&self, raw: &[T]) -> Vec<T> {
         let mut outputs = vec![T::ZERO; raw.len() / self.raw() * self.width()];
         let rows = raw.chunks_exact(self.raw()).zip(outputs.chunks_exact_mut(self.width()));
         rows.for_each(|(raw, output)| self.comparison.apply(raw, output));

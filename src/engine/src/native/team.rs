@@ -1,6 +1,6 @@
 //! A few threads that work on parts of a step, and sleep in between.
 
-mod seat;
+mod processor;
 
 use std::any::Any;
 use std::io;
@@ -11,16 +11,16 @@ use std::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
 use std::time::{Duration, Instant};
 use thalweg_task::lock;
 
-use seat::{leave, seat};
+use processor::{current_processor, leave_processor};
 
 /// How long a thread waits for its next job before it sleeps: about as long as a sleeper takes to wake up. The next step
 /// of a solve comes sooner; between two solves all sleep. More would only be lost where the cores are busy.
-const PATIENCE: Duration = Duration::from_micros(20);
+const SPIN_TIME: Duration = Duration::from_micros(20);
 /// How long the caller waits for the others before it sleeps, in times of its own part: one who sleeps may be woken on the
-/// processor of who wakes it, and then both are in each other's way ([`leave`]).
-const FORBEARANCE: u32 = 3;
+/// processor of who wakes it, and then both are in each other's way ([`leave_processor`]).
+const CALLER_SPIN: u32 = 3;
 /// Rounds of waiting before others may have the processor: a thread that was woken here has to run before it can leave.
-const ROUNDS: u32 = 20;
+const SPINS_BEFORE_YIELD: u32 = 20;
 
 /// What a thread is asked for.
 const NOTHING: u8 = 0;
@@ -32,39 +32,40 @@ const END: u8 = 2;
 /// A job is handed over and back, so that nothing is shared, and nothing allocated, while working.
 #[derive(Debug)]
 pub(crate) struct Team<J> {
-    desks: Vec<(Arc<Desk<J>>, JoinHandle<()>)>,
+    workers: Vec<(Arc<Worker<J>>, JoinHandle<()>)>,
 }
 
-/// Where one thread gets its job.
+/// One thread, as others see it.
 #[derive(Debug)]
-struct Desk<J> {
+struct Worker<J> {
     /// What is asked for; [`NOTHING`] once it is done.
     order: AtomicU8,
-    tray: Mutex<Tray<J>>,
+    slot: Mutex<JobSlot<J>>,
 }
 
+/// A job on its way to a thread and back.
 #[derive(Debug)]
-struct Tray<J> {
+struct JobSlot<J> {
     job: Option<J>,
     work: Option<fn(&mut J)>,
     /// Who waits.
     caller: Option<Thread>,
-    /// The processor of who waits.
-    seat: Option<usize>,
+    /// The processor that it runs on.
+    processor: Option<usize>,
     panic: Option<Box<dyn Any + Send>>,
 }
 
-impl<J> Desk<J> {
-    /// A panic leaves nothing half done in a tray: it is caught before.
-    fn tray(&self) -> MutexGuard<'_, Tray<J>> {
-        lock(&self.tray)
+impl<J> Worker<J> {
+    /// A panic leaves nothing half done in a slot: it is caught before.
+    fn slot(&self) -> MutexGuard<'_, JobSlot<J>> {
+        lock(&self.slot)
     }
 
     /// Waits until what is asked for is as wanted; sleeps after a time without.
-    fn wait(&self, patience: Duration, wanted: impl Fn(u8) -> bool) -> u8 {
+    fn wait(&self, spin_time: Duration, wanted: impl Fn(u8) -> bool) -> u8 {
         let begin = Instant::now();
-        while begin.elapsed() < patience {
-            for _ in 0..ROUNDS {
+        while begin.elapsed() < spin_time {
+            for _ in 0..SPINS_BEFORE_YIELD {
                 let order = self.order.load(Ordering::Acquire);
                 if wanted(order) {
                     return order;
@@ -83,15 +84,15 @@ impl<J> Desk<J> {
     }
 
     /// What its thread does until it is told to end.
-    fn sit(&self) {
-        while self.wait(PATIENCE, |order| order != NOTHING) == WORK {
-            let mut tray = self.tray();
-            leave(tray.seat);
-            if let Tray { job: Some(job), work: Some(work), panic, .. } = &mut *tray {
+    fn run(&self) {
+        while self.wait(SPIN_TIME, |order| order != NOTHING) == WORK {
+            let mut slot = self.slot();
+            leave_processor(slot.processor);
+            if let JobSlot { job: Some(job), work: Some(work), panic, .. } = &mut *slot {
                 *panic = catch_unwind(AssertUnwindSafe(|| work(job))).err();
             }
-            let caller = tray.caller.take();
-            drop(tray);
+            let caller = slot.caller.take();
+            drop(slot);
             self.order.store(NOTHING, Ordering::Release);
             if let Some(caller) = caller {
                 caller.unpark();
@@ -105,41 +106,42 @@ impl<J: Send + 'static> Team<J> {
     ///
     /// # Errors
     /// When the system gives no more threads.
-    pub(crate) fn new(size: usize) -> io::Result<Self> {
-        let mut team = Self { desks: Vec::new() };
+    pub(super) fn new(size: usize) -> io::Result<Self> {
+        let mut team = Self { workers: Vec::new() };
         for index in 1..size {
-            let tray = Mutex::new(Tray { job: None, work: None, caller: None, seat: None, panic: None });
-            let desk = Arc::new(Desk { order: AtomicU8::new(NOTHING), tray });
-            let mine = Arc::clone(&desk);
-            let thread = Builder::new().name(format!("fused-{index}")).spawn(move || mine.sit())?;
-            team.desks.push((desk, thread));
+            let slot = Mutex::new(JobSlot { job: None, work: None, caller: None, processor: None, panic: None });
+            let worker = Arc::new(Worker { order: AtomicU8::new(NOTHING), slot });
+            let mine = Arc::clone(&worker);
+            let thread = Builder::new().name(format!("fused-{index}")).spawn(move || mine.run())?;
+            team.workers.push((worker, thread));
         }
         Ok(team)
     }
 
     /// How many jobs can be done at once.
-    pub(crate) fn size(&self) -> usize {
-        self.desks.len() + 1
+    pub(super) fn size(&self) -> usize {
+        self.workers.len() + 1
     }
 
     /// Works on each job, the first one here and each other one on a thread of its own; there may be as many as
     /// [`Team::size`]. A panic of any is passed on, when all have ended.
-    pub(crate) fn each(&self, jobs: &mut Vec<J>, work: fn(&mut J)) {
+    pub(super) fn each(&self, jobs: &mut Vec<J>, work: fn(&mut J)) {
         debug_assert!(jobs.len() <= self.size(), "more jobs than threads");
-        let (busy, seat) = (jobs.len().saturating_sub(1), seat());
-        for (job, (desk, thread)) in jobs.drain(jobs.len().min(1)..).zip(&self.desks) {
-            *desk.tray() = Tray { job: Some(job), work: Some(work), caller: Some(current()), seat, panic: None };
-            desk.order.store(WORK, Ordering::Release);
+        let (busy, processor) = (jobs.len().saturating_sub(1), current_processor());
+        for (job, (worker, thread)) in jobs.drain(jobs.len().min(1)..).zip(&self.workers) {
+            *worker.slot() =
+                JobSlot { job: Some(job), work: Some(work), caller: Some(current()), processor, panic: None };
+            worker.order.store(WORK, Ordering::Release);
             thread.thread().unpark();
         }
         let begin = Instant::now();
         let mut panic = catch_unwind(AssertUnwindSafe(|| jobs.iter_mut().for_each(work))).err();
-        let patience = PATIENCE.max(FORBEARANCE * begin.elapsed());
-        for (desk, _) in &self.desks[..busy] {
-            desk.wait(patience, |order| order == NOTHING);
-            let mut tray = desk.tray();
-            jobs.extend(tray.job.take());
-            panic = panic.or_else(|| tray.panic.take());
+        let spin_time = SPIN_TIME.max(CALLER_SPIN * begin.elapsed());
+        for (worker, _) in &self.workers[..busy] {
+            worker.wait(spin_time, |order| order == NOTHING);
+            let mut slot = worker.slot();
+            jobs.extend(slot.job.take());
+            panic = panic.or_else(|| slot.panic.take());
         }
         if let Some(panic) = panic {
             resume_unwind(panic);
@@ -149,11 +151,11 @@ impl<J: Send + 'static> Team<J> {
 
 impl<J> Drop for Team<J> {
     fn drop(&mut self) {
-        for (desk, thread) in &self.desks {
-            desk.order.store(END, Ordering::Release);
+        for (worker, thread) in &self.workers {
+            worker.order.store(END, Ordering::Release);
             thread.thread().unpark();
         }
-        for (_, thread) in self.desks.drain(..) {
+        for (_, thread) in self.workers.drain(..) {
             // It cannot have panicked: work is caught.
             drop(thread.join());
         }

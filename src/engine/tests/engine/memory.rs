@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use tch::Tensor;
 use thalweg::Registry;
 use thalweg::clock::ManualClock;
-use thalweg_engine::{Budget, Cadence, Engine, EngineConfig, EngineError, Event, Memory, Observer, Warm};
+use thalweg_engine::{Budget, Cadence, Engine, EngineConfig, EngineError, Event, Memory, Observer, WarmStart};
 use thalweg_task::{LoadOptions, Observation};
 
 use super::values;
@@ -17,7 +17,7 @@ struct Memories(Vec<Memory>);
 impl Observer for Memories {
     fn observe(&mut self, event: &Event<'_>) {
         if let Event::Begin { memory, .. } = event {
-            let warm = memory.warm.as_ref().map(|warm| Warm { z: warm.z.copy(), loss: warm.loss.clone() });
+            let warm = memory.warm.as_ref().map(|warm| WarmStart { z: warm.z.copy(), loss: warm.loss.clone() });
             self.0.push(Memory { index: memory.index, warm });
         }
     }
@@ -77,7 +77,7 @@ fn solved_at(index: u64) -> (Vec<f64>, Vec<f64>) {
 
 #[test]
 fn a_memory_of_another_landscape_is_refused() {
-    let warm = Warm { z: Tensor::zeros([2, 5], (tch::Kind::Float, tch::Device::Cpu)), loss: vec![0.0; 2] };
+    let warm = WarmStart { z: Tensor::zeros([2, 5], (tch::Kind::Float, tch::Device::Cpu)), loss: vec![0.0; 2] };
     let error = arm().recall(Memory { index: 1, warm: Some(warm) }).expect_err("the arm has three angles");
     assert!(matches!(error, EngineError::Start { ref got, .. } if *got == [2, 5]), "{error}");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use plotters::style::{Color, RGBColor};
 use thalweg_cli::train::retrain::RECORDED;
-use thalweg_train::{Judged, Verdict};
+use thalweg_train::{Judged, PromotionReport};
 
 use crate::eval::plot::palette::{BLUE, VERMILION};
 use crate::eval::plot::{Curve, Curves};
@@ -13,7 +13,7 @@ use crate::eval::plot::{Curve, Curves};
 ///
 /// # Errors
 /// What cannot be written.
-pub(super) fn save(verdict: &Verdict, folder: &Path) -> anyhow::Result<()> {
+pub(super) fn save(verdict: &PromotionReport, folder: &Path) -> anyhow::Result<()> {
     for judged in &verdict.sets {
         let name = if judged.set == RECORDED { "retrain_recordings" } else { "retrain_shipped" };
         curves(judged).draw().save(folder, name)?;

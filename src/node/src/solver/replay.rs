@@ -11,7 +11,7 @@ use thalweg::clock::ManualClock;
 use thalweg::{LoadError, Registry};
 use thalweg_engine::landscape::{Landscape, LandscapeError};
 use thalweg_engine::start::Start;
-use thalweg_engine::{Answer, Budget, Engine, EngineError, Memory, Warm};
+use thalweg_engine::{Answer, Budget, Engine, EngineError, Memory, WarmStart};
 use thalweg_record::{Before, Setup, Solve};
 use thalweg_task::numbers;
 
@@ -175,7 +175,7 @@ impl Replayer {
             let rows = warm.loss.len() as i64;
             Tensor::from_slice(&warm.z).view([rows, (warm.z.len() as i64).checked_div(rows).unwrap_or(0)])
         };
-        let warm = warm.map(|warm| Warm { z: tensor(warm), loss: warm.loss.clone() });
+        let warm = warm.map(|warm| WarmStart { z: tensor(warm), loss: warm.loss.clone() });
         self.engine.recall(Memory { index: solve.index - 1, warm }).map_err(refuse)?;
         Ok(true)
     }

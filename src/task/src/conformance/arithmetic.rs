@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::compare::{Fault, Verdict, close, ensure, ensure_finite, same_bits};
+use super::compare::{Fault, RuleResult, close, ensure, ensure_finite, same_bits};
 use super::declaration::everything;
 use super::probe::{self, Fill, descend, latents, observe};
 use super::subject::Subject;
@@ -30,7 +30,7 @@ pub(super) const TOLERANCE: f64 = 1e-9;
 ///
 /// The engine starts every hypothesis there; rows that are not finite are thrown away, and a
 /// task that often gives such rows wastes hypotheses.
-pub(super) fn finite(subject: &Subject<'_>) -> Verdict {
+pub(super) fn finite(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let x = latents(task.spec(), PRIOR_SAMPLE, 8);
     let y_hat = task.forward(&x)?;
@@ -49,7 +49,7 @@ pub(super) fn finite(subject: &Subject<'_>) -> Verdict {
 ///
 /// Weights of hypotheses, convergence and the figures of merit are ratios of losses. Tried on the
 /// prior and at the truth, with all, half and none of the entries observed.
-pub(super) fn loss_sign(subject: &Subject<'_>) -> Verdict {
+pub(super) fn loss_sign(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let truth = latents(task.spec(), 1, 11);
     let x = Tensor::cat(&[&latents(task.spec(), PRIOR_SAMPLE, 10), &truth], 0);
@@ -67,7 +67,7 @@ pub(super) fn loss_sign(subject: &Subject<'_>) -> Verdict {
 ///
 /// Replaying a recording must reproduce the run; a task with a random number, a clock or a
 /// cache inside does not.
-pub(super) fn determinism(subject: &Subject<'_>) -> Verdict {
+pub(super) fn determinism(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let x = latents(task.spec(), 3, 13);
     let before = x.copy();
@@ -89,7 +89,7 @@ pub(super) fn determinism(subject: &Subject<'_>) -> Verdict {
 ///
 /// The engine descends this gradient and nothing else. Tried at several latents, with all
 /// entries observed and with half of them.
-pub(super) fn gradient(subject: &Subject<'_>) -> Verdict {
+pub(super) fn gradient(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let obs = observe(task, &latents(task.spec(), 1, 14))?;
     let half = probe::apply(&obs, &probe::masks(&obs, 15), &Fill::Value(f64::NAN))?;
@@ -138,7 +138,7 @@ fn central_differences(task: &dyn Task, x: &Tensor, obs: &Observation, step: f64
 ///
 /// Levenberg-Marquardt minimises the residuals while ranking goes by the loss; were they two
 /// different functions, it would climb one while descending the other.
-pub(super) fn residual(subject: &Subject<'_>) -> Verdict {
+pub(super) fn residual(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let obs = observe(task, &latents(task.spec(), 1, 20))?;
     let half = probe::apply(&obs, &probe::masks(&obs, 21), &Fill::Value(f64::NAN))?;
@@ -170,7 +170,7 @@ fn total(losses: &Tensor) -> Tensor {
 ///
 /// That is what inversion means; a constant offset between F and the observation's units shows
 /// here. Not asked of a task that does not render everything it observes.
-pub(super) fn truth(subject: &Subject<'_>) -> Verdict {
+pub(super) fn truth(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let missing = probe::not_rendered(task)?;
     if !missing.is_empty() {

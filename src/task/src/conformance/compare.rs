@@ -9,7 +9,7 @@ use crate::TaskError;
 pub(super) struct Fault(pub(super) String);
 
 /// What a rule answers: the figures when it passed, the reason when it failed.
-pub(super) type Verdict = std::result::Result<String, Fault>;
+pub(super) type RuleResult = std::result::Result<String, Fault>;
 
 impl From<TaskError> for Fault {
     fn from(error: TaskError) -> Self {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tch::Tensor;
 
-use super::compare::{Fault, Verdict, ensure, ensure_shape};
+use super::compare::{Fault, RuleResult, ensure, ensure_shape};
 use super::probe::{descend, latents, observe};
 use super::subject::Subject;
 use crate::{Bone, JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
@@ -14,7 +14,7 @@ use crate::{Bone, JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
 /// The node builds messages, parameters and file headers from the spec without looking at the
 /// task: a name that occurs twice sends a reading to the wrong joint, an empty fingerprint lets
 /// a landscape of another model be loaded.
-pub(super) fn spec(subject: &Subject<'_>) -> Verdict {
+pub(super) fn spec(subject: &Subject<'_>) -> RuleResult {
     let spec = subject.task.spec();
     let mut faults = Vec::new();
     let mut complain = |bad: bool, text: String| faults.extend(bad.then_some(text));
@@ -69,7 +69,7 @@ fn repeated<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Vec<String>
 ///
 /// The engine stacks hypotheses along axis 0 and allocates once; a result without that axis
 /// broadcasts silently instead of failing.
-pub(super) fn shapes(subject: &Subject<'_>) -> Verdict {
+pub(super) fn shapes(subject: &Subject<'_>) -> RuleResult {
     for rows in [1, 3] {
         let spec = subject.task.spec();
         let obs = observe(&*subject.task, &latents(spec, rows, 2))?;
@@ -145,7 +145,7 @@ fn with_rows(rows: i64, shape: &[i64]) -> Vec<i64> {
 ///
 /// The engine's state has the type of the spec; a result of another type is converted at every
 /// step, or refused by libtorch in the middle of a solve.
-pub(super) fn element_type(subject: &Subject<'_>) -> Verdict {
+pub(super) fn element_type(subject: &Subject<'_>) -> RuleResult {
     for task in [&subject.task, &subject.double] {
         for (what, tensor) in everything(&**task)? {
             let (spec, got) = (task.spec(), (tensor.kind(), tensor.device()));
@@ -174,7 +174,7 @@ pub(super) fn everything(task: &dyn Task) -> Result<Vec<(String, Tensor)>, Fault
 ///
 /// The engine differentiates with respect to z only. Weights that want a gradient make every
 /// step build and keep a graph that nobody reads.
-pub(super) fn frozen_weights(subject: &Subject<'_>) -> Verdict {
+pub(super) fn frozen_weights(subject: &Subject<'_>) -> RuleResult {
     let task = &subject.task;
     let x = latents(task.spec(), 2, 6);
     let (y_hat, target) = (task.forward(&x)?, task.encode(&observe(&**task, &x)?)?);

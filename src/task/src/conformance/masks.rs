@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use super::compare::{Fault, Verdict, ensure, ensure_finite, same_bits};
+use super::compare::{Fault, RuleResult, ensure, ensure_finite, same_bits};
 use super::probe::{self, Fill, descend, latents, observe};
 use super::subject::Subject;
 use crate::{Masked, Observation, Task};
@@ -25,7 +25,7 @@ const TRUTH_TOLERANCE: f64 = 1e-6;
 /// Sensors write NaN, zero, infinity or stale values where they saw nothing. Loss and gradient
 /// must not move by one bit, and the truth must stay the truth when half of it is hidden: a task
 /// that takes "unobserved" for zero is found there.
-pub(super) fn masking(subject: &Subject<'_>) -> Verdict {
+pub(super) fn masking(subject: &Subject<'_>) -> RuleResult {
     for seed in 40..43 {
         hidden_values(&*subject.task, seed)?;
         hidden_truth(&*subject.double, seed)?;
@@ -64,7 +64,7 @@ fn hidden_truth(task: &dyn Task, seed: u64) -> Result<(), Fault> {
 /// Checks that a kind that is absent scores as a kind that is hidden entry by entry.
 ///
 /// Topics come and go; whether a topic is missing or full of NaN must not matter.
-pub(super) fn absent_kinds(subject: &Subject<'_>) -> Verdict {
+pub(super) fn absent_kinds(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let x = latents(task.spec(), 3, 50);
     let obs = observe(task, &latents(task.spec(), 1, 51))?;
@@ -97,7 +97,7 @@ fn replace(obs: &Observation, kind: &str, with: impl Fn(&Masked) -> Option<Maske
 ///
 /// Whatever still pulls is a prior hidden in the objective. Priors belong to the engine, where
 /// they can be seen, weighed and switched off.
-pub(super) fn hiding_everything(subject: &Subject<'_>) -> Verdict {
+pub(super) fn hiding_everything(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let x = latents(task.spec(), 5, 52);
     let obs = observe(task, &latents(task.spec(), 1, 53))?;

@@ -137,7 +137,7 @@ pub(super) fn loss(task: &dyn Task, x: &Tensor, obs: &Observation) -> Result<Ten
 }
 
 /// F, L and the gradient at one batch of latents.
-pub(super) struct Descent {
+pub(super) struct Evaluation {
     pub(super) y_hat: Tensor,
     pub(super) loss: Tensor,
     pub(super) residual: Option<Tensor>,
@@ -146,14 +146,14 @@ pub(super) struct Descent {
 }
 
 /// Runs F and L and one backward pass of the summed loss, as the engine does.
-pub(super) fn descend(task: &dyn Task, x: &Tensor, obs: &Observation) -> std::result::Result<Descent, Fault> {
+pub(super) fn descend(task: &dyn Task, x: &Tensor, obs: &Observation) -> std::result::Result<Evaluation, Fault> {
     let target = task.encode(obs)?;
     let x = x.copy().set_requires_grad(true);
     let y_hat = task.forward(&x)?;
     let objective = task.objective(&y_hat, &target)?;
     let gradient = gradient(&objective.loss.sum(objective.loss.kind()), &x)?;
     let residual = objective.residual.map(|residual| residual.detach());
-    Ok(Descent { y_hat: y_hat.detach(), loss: objective.loss.detach(), residual, gradient })
+    Ok(Evaluation { y_hat: y_hat.detach(), loss: objective.loss.detach(), residual, gradient })
 }
 
 /// Differentiates a scalar with respect to `x`, keeping the graph.

@@ -2,7 +2,7 @@
 
 use tch::{Kind, Tensor};
 
-use super::compare::{Verdict, ensure};
+use super::compare::{RuleResult, ensure};
 use super::guard;
 use super::probe::{latents, observe};
 use super::subject::Subject;
@@ -15,7 +15,7 @@ type Call<'a> = (String, Box<dyn Fn() -> Result<()> + 'a>);
 ///
 /// Observations come from outside: a message of a wrong size must cost one observation, not the
 /// node. libtorch would broadcast many wrong shapes into wrong answers.
-pub(super) fn refusal(subject: &Subject<'_>) -> Verdict {
+pub(super) fn refusal(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let mut calls = wrong_tensors(task)?;
     calls.extend(wrong_observations(task)?);

@@ -1,8 +1,8 @@
-//! The verdict on a task.
+//! The result on a task.
 
 use std::fmt;
 
-use super::compare::Verdict;
+use super::compare::RuleResult;
 
 /// Longest detail that is printed, characters; the outcome keeps the whole text.
 const DETAIL_WIDTH: usize = 240;
@@ -27,15 +27,15 @@ impl Outcome {
         Self { rule, passed: false, detail }
     }
 
-    pub(super) fn of(rule: &'static str, verdict: Verdict) -> Self {
-        verdict.map_or_else(|fault| Self::failed(rule, fault.0), |detail| Self::passed(rule, detail))
+    pub(super) fn of(rule: &'static str, result: RuleResult) -> Self {
+        result.map_or_else(|fault| Self::failed(rule, fault.0), |detail| Self::passed(rule, detail))
     }
 }
 
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.passed { "ok" } else { "FAILED" };
-        write!(f, "{:<18} {verdict:<6} {}", self.rule, one_line(&self.detail))
+        let result = if self.passed { "ok" } else { "FAILED" };
+        write!(f, "{:<18} {result:<6} {}", self.rule, one_line(&self.detail))
     }
 }
 

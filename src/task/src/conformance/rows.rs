@@ -3,8 +3,8 @@
 use tch::Tensor;
 
 use super::arithmetic::TOLERANCE;
-use super::compare::{Fault, Verdict, close, ensure, same_bits};
-use super::probe::{self, Descent, Fill, descend, index, latents, observe};
+use super::compare::{Fault, RuleResult, close, ensure, same_bits};
+use super::probe::{self, Evaluation, Fill, descend, index, latents, observe};
 use super::subject::Subject;
 use crate::{Observation, Task};
 
@@ -15,7 +15,7 @@ const ROWS: i64 = 5;
 ///
 /// Hypotheses are ranked, thrown away and drawn anew between observations; none may change
 /// because its neighbours did.
-pub(super) fn row_independence(subject: &Subject<'_>) -> Verdict {
+pub(super) fn row_independence(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let spec = task.spec();
     let (x, obs) = (latents(spec, ROWS, 30), observe(task, &latents(spec, 1, 31))?);
@@ -50,7 +50,7 @@ fn results(task: &dyn Task, x: &Tensor, obs: &Observation) -> Result<Vec<(String
 ///
 /// A step may throw one hypothesis anywhere. The others go on as if nothing had happened, bit
 /// by bit; `0 * NaN` in a sum over rows is enough to break that.
-pub(super) fn row_poison(subject: &Subject<'_>) -> Verdict {
+pub(super) fn row_poison(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.task;
     let spec = task.spec();
     let (x, obs) = (latents(spec, ROWS, 32), observe(task, &latents(spec, 1, 33))?);
@@ -63,7 +63,7 @@ pub(super) fn row_poison(subject: &Subject<'_>) -> Verdict {
     Ok(format!("{} rows unmoved beside NaN, inf and 1e30", ROWS - 1))
 }
 
-fn same_descent(when: &str, got: &Descent, expected: &Descent, rows: &Tensor) -> Result<(), Fault> {
+fn same_descent(when: &str, got: &Evaluation, expected: &Evaluation, rows: &Tensor) -> Result<(), Fault> {
     let pairs = [
         ("F(x)", &got.y_hat, &expected.y_hat),
         ("loss", &got.loss, &expected.loss),
@@ -79,7 +79,7 @@ fn same_descent(when: &str, got: &Descent, expected: &Descent, rows: &Tensor) ->
 ///
 /// One backward pass of the sum serves all hypotheses; were loss j to depend on latent i,
 /// hypothesis i would be pushed about by its neighbour.
-pub(super) fn row_gradient(subject: &Subject<'_>) -> Verdict {
+pub(super) fn row_gradient(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let spec = task.spec();
     let (x, obs) = (latents(spec, ROWS, 34), observe(task, &latents(spec, 1, 35))?);
@@ -102,7 +102,7 @@ pub(super) fn row_gradient(subject: &Subject<'_>) -> Verdict {
 ///
 /// Training and replay give every hypothesis its own observation, and Levenberg-Marquardt
 /// repeats rows of the target to differentiate every residual in one pass.
-pub(super) fn observation_rows(subject: &Subject<'_>) -> Verdict {
+pub(super) fn observation_rows(subject: &Subject<'_>) -> RuleResult {
     let task = &*subject.double;
     let spec = task.spec();
     let (x, seen) = (latents(spec, 3, 36), observe(task, &latents(spec, 3, 37))?);

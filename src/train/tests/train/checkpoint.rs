@@ -18,7 +18,7 @@ fn checkpoint(path: &Path) -> ThetaOptions {
     options
 }
 
-fn refusal(options: &ThetaOptions, load: &thalweg_train::Load, data: &Data) -> (String, String, String, String) {
+fn refusal(options: &ThetaOptions, load: &thalweg_train::LoadTask, data: &Data) -> (String, String, String, String) {
     let error = thalweg_train::train(options, load, data, &mut |_| true).unwrap_err();
     let text = error.to_string();
     let TrainError::OtherTraining { what, got, expected, .. } = error else { panic!("{text}") };

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::shard::{Span, is_finite};
-use crate::native::{Aim, Batch, Model, NormalSpace, Real, Workspace};
+use crate::native::{Batch, EncodedTarget, Model, NormalSpace, Real, Workspace};
 use crate::optimizer::{AdamConfig, LmConfig, Optimizer};
 
 /// What a method remembers between steps, with its options.
@@ -64,7 +64,7 @@ impl<T: Real> Method<T> {
         spare: Option<Self>,
         optimizer: &Optimizer,
         model: &Model<T>,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         Span { rows, hypotheses, .. }: Span,
     ) -> Self {
         match (optimizer, spare) {
@@ -80,9 +80,9 @@ impl<T: Real> Method<T> {
                 Self::Adam(*config, moments)
             }
             (Optimizer::LevenbergMarquardt(config), spare) => {
-                let prior = if aim.pull().is_some() { model.latent() } else { 0 };
-                let rank = (aim.residuals() + prior).min(model.dim());
-                let fits = |space: &NormalSpace<T>| space.residuals() == aim.residuals();
+                let prior = if encoded.prior().is_some() { model.latent() } else { 0 };
+                let rank = (encoded.residuals() + prior).min(model.dim());
+                let fits = |space: &NormalSpace<T>| space.residuals() == encoded.residuals();
                 let damped = match spare {
                     Some(Self::LevenbergMarquardt(_, mut damped)) if fits(&damped.space) => {
                         damped.damping.fill(config.damping);
@@ -92,7 +92,7 @@ impl<T: Real> Method<T> {
                     }
                     _ => {
                         let damping = vec![config.damping; rows];
-                        let space = model.normal_space(aim.residuals(), rows, hypotheses);
+                        let space = model.normal_space(encoded.residuals(), rows, hypotheses);
                         Box::new(Damped { damping, space, rank })
                     }
                 };
@@ -112,15 +112,15 @@ impl<T: Real> Method<T> {
     pub(super) fn evaluate(
         &mut self,
         model: &Model<T>,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         at: &Batch<T>,
         next: &mut Batch<T>,
         work: &mut Workspace<T>,
     ) {
         match self {
-            Self::Adam(..) => model.evaluate(aim, next, work),
+            Self::Adam(..) => model.evaluate(encoded, next, work),
             Self::LevenbergMarquardt(_, damped) => {
-                model.evaluate_linear(aim, next, work, &mut damped.space, |row, loss| loss < at.loss[row]);
+                model.evaluate_linear(encoded, next, work, &mut damped.space, |row, loss| loss < at.loss[row]);
             }
         }
     }
@@ -129,7 +129,7 @@ impl<T: Real> Method<T> {
     pub(super) fn propose(
         &mut self,
         model: &Model<T>,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         at: &mut Batch<T>,
         next: &mut Batch<T>,
         work: &mut Workspace<T>,
@@ -138,7 +138,7 @@ impl<T: Real> Method<T> {
         match self {
             Self::Adam(config, moments) => moments.step(config, model, at, next),
             Self::LevenbergMarquardt(_, damped) => {
-                model.linearise(aim, at, work, &mut damped.space);
+                model.linearise(encoded, at, work, &mut damped.space);
                 let rows = next.z.chunks_exact_mut(model.dim()).zip(at.by_x.chunks_exact(model.latent()));
                 for ((z, by_x), (linear, damping)) in rows.zip(at.linear.iter().zip(&damped.damping)) {
                     damped.space.step(linear, by_x, *damping, damped.rank, z);

@@ -8,7 +8,7 @@ use super::shard::{Progress, Shard, Span};
 use crate::error::EngineError;
 use crate::evaluation::Point;
 use crate::hypotheses::{SPAWN_ATTEMPTS, Status};
-use crate::native::{Aim, Model, Real, Team, read};
+use crate::native::{EncodedTarget, Model, Real, Team, read};
 use crate::optimizer::Optimizer;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
@@ -18,7 +18,7 @@ pub(super) type Shards<T> = Team<Shard<T>>;
 
 /// A descent: all rows, dealt out to the threads of a team. What comes out does not depend on how many there are.
 #[derive(Debug)]
-pub(crate) struct Descent<T> {
+pub(crate) struct RowDescent<T> {
     model: Arc<Model<T>>,
     team: Arc<Shards<T>>,
     /// Whether one observation is explained by all rows.
@@ -33,18 +33,18 @@ pub(crate) struct Descent<T> {
     statistics: Statistics,
 }
 
-impl<T: Real> Descent<T> {
+impl<T: Real> RowDescent<T> {
     /// Evaluates starting points `z`, `[K, Z]`; those that are not finite are drawn again.
     pub(super) fn start(
         (model, team): (&Arc<Model<T>>, &Arc<Shards<T>>),
-        aim: Aim<T>,
+        encoded: EncodedTarget<T>,
         spare: Option<Self>,
         z: &Tensor,
         optimizer: &Optimizer,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
         let hypotheses = z.size()[0] as usize;
-        let (is_shared, aim, parts) = (aim.is_shared(), Arc::new(aim), team.size().min(hypotheses));
+        let (is_shared, encoded, parts) = (encoded.is_shared(), Arc::new(encoded), team.size().min(hypotheses));
         let span = |index| Span::part(hypotheses, parts, index);
         let fits = |spare: &Self| {
             let mut shards = spare.shards.iter().enumerate();
@@ -53,11 +53,11 @@ impl<T: Real> Descent<T> {
         let (model, team, statistics) = (Arc::clone(model), Arc::clone(team), Statistics::default());
         let mut descent = match spare.filter(fits) {
             Some(Self { shards, given, loss, best_loss, .. }) => {
-                let shards = shards.into_iter().map(|shard| shard.renewed(&aim, optimizer)).collect();
+                let shards = shards.into_iter().map(|shard| shard.renewed(&encoded, optimizer)).collect();
                 Self { model, team, is_shared, shards, given, loss, best_loss, statistics }
             }
             None => {
-                let shard = |index| Shard::new(&model, &aim, optimizer, span(index));
+                let shard = |index| Shard::new(&model, &encoded, optimizer, span(index));
                 let shards = (0..parts).map(shard).collect();
                 let (given, loss) = (vec![T::ZERO; hypotheses * model.dim()], vec![0.0; hypotheses]);
                 Self { model, team, is_shared, shards, given, best_loss: loss.clone(), loss, statistics }
@@ -77,7 +77,7 @@ impl<T: Real> Descent<T> {
         self.statistics.evaluations += 1;
     }
 
-    /// As [`Descent::each`], here, and only where rows are marked.
+    /// As [`RowDescent::each`], here, and only where rows are marked.
     fn each_marked(&mut self, work: impl Fn(&mut Shard<T>)) {
         self.shards.iter_mut().filter(|shard| shard.is_marked()).for_each(work);
     }

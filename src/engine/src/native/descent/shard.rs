@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::method::Method;
-use crate::native::{Aim, Batch, Model, Real, Workspace};
+use crate::native::{Batch, EncodedTarget, Model, Real, Workspace};
 use crate::optimizer::Optimizer;
 
 /// Whether a row has a finite loss and gradient.
@@ -34,7 +34,7 @@ impl Span {
 #[derive(Debug)]
 pub(crate) struct Shard<T> {
     model: Arc<Model<T>>,
-    aim: Arc<Aim<T>>,
+    encoded: Arc<EncodedTarget<T>>,
     span: Span,
     pub(super) current: Batch<T>,
     pub(super) trial: Batch<T>,
@@ -103,20 +103,25 @@ fn take_row<T: Real>(mine: &mut Batch<T>, row: usize, theirs: &Batch<T>, from: u
 
 impl<T: Real> Shard<T> {
     /// Allocates rows, with the method in the state in which a descent starts.
-    pub(super) fn new(model: &Arc<Model<T>>, aim: &Arc<Aim<T>>, optimizer: &Optimizer, span: Span) -> Self {
+    pub(super) fn new(
+        model: &Arc<Model<T>>,
+        encoded: &Arc<EncodedTarget<T>>,
+        optimizer: &Optimizer,
+        span: Span,
+    ) -> Self {
         let batch = || Method::batch(optimizer, model, span);
-        let method = Method::start(None, optimizer, model, aim, span);
+        let method = Method::start(None, optimizer, model, encoded, span);
         let best = Best { z: Vec::new(), x: Vec::new(), raw: Vec::new(), loss: Vec::new() };
         let (current, trial, work, marks) = (batch(), batch(), model.workspace(), vec![false; span.rows]);
-        let (model, aim) = (Arc::clone(model), Arc::clone(aim));
-        Self { model, aim, span, current, trial, best, method, work, marks, progress: None }
+        let (model, encoded) = (Arc::clone(model), Arc::clone(encoded));
+        Self { model, encoded, span, current, trial, best, method, work, marks, progress: None }
     }
 
     /// Uses the memory of a shard that has ended, where it fits.
-    pub(super) fn renewed(self, aim: &Arc<Aim<T>>, optimizer: &Optimizer) -> Self {
+    pub(super) fn renewed(self, encoded: &Arc<EncodedTarget<T>>, optimizer: &Optimizer) -> Self {
         let Self { model, span, current, trial, best, method, work, marks, .. } = self;
-        let method = Method::start(Some(method), optimizer, &model, aim, span);
-        Self { model, aim: Arc::clone(aim), span, current, trial, best, method, work, marks, progress: None }
+        let method = Method::start(Some(method), optimizer, &model, encoded, span);
+        Self { model, encoded: Arc::clone(encoded), span, current, trial, best, method, work, marks, progress: None }
     }
 
     /// Whether its memory serves these rows with this model and optimizer.
@@ -128,7 +133,7 @@ impl<T: Real> Shard<T> {
 
     /// Evaluates the present points.
     pub(super) fn evaluate(&mut self) {
-        self.model.evaluate(&self.aim, &mut self.current, &mut self.work);
+        self.model.evaluate(&self.encoded, &mut self.current, &mut self.work);
     }
 
     /// Begins the best with the present points.
@@ -142,9 +147,9 @@ impl<T: Real> Shard<T> {
 
     /// Does one optimizer step; broken rows are marked, and then the best is not judged yet.
     pub(super) fn step(&mut self) {
-        let Self { model, aim, current, trial, method, work, marks, .. } = self;
-        method.propose(model, aim, current, trial, work);
-        method.evaluate(model, aim, current, trial, work);
+        let Self { model, encoded, current, trial, method, work, marks, .. } = self;
+        method.propose(model, encoded, current, trial, work);
+        method.evaluate(model, encoded, current, trial, work);
         method.judge(current, trial, marks);
         if marks.iter().all(|&accepted| accepted) {
             std::mem::swap(current, trial);
@@ -159,8 +164,8 @@ impl<T: Real> Shard<T> {
 
     /// Takes the points in `trial.z`, row by row, where they are better than the present ones.
     pub(super) fn consider(&mut self) {
-        let Self { model, aim, current, trial, work, marks, .. } = self;
-        model.evaluate(aim, trial, work);
+        let Self { model, encoded, current, trial, work, marks, .. } = self;
+        model.evaluate(encoded, trial, work);
         for (row, mark) in marks.iter_mut().enumerate() {
             *mark = is_finite(trial, row) && trial.loss[row] < current.loss[row];
             if *mark {
@@ -189,11 +194,11 @@ impl<T: Real> Shard<T> {
 
     /// Evaluates the marked rows of `trial.z` in place of what was there; the others keep their bits.
     pub(super) fn replace(&mut self) {
-        let Self { model, aim, current, trial, work, marks, .. } = self;
+        let Self { model, encoded, current, trial, work, marks, .. } = self;
         for row in (0..marks.len()).filter(|&row| !marks[row]) {
             copy_row(&mut trial.z, &current.z, marks.len(), row);
         }
-        model.evaluate(aim, trial, work);
+        model.evaluate(encoded, trial, work);
         (0..marks.len()).filter(|&row| marks[row]).for_each(|row| take_row(current, row, trial, row));
     }
 

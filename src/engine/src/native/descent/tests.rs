@@ -6,7 +6,7 @@ use thalweg_task::{LoadOptions, Observation, Task};
 
 use crate::evaluation::{Evaluation, Problem};
 use crate::landscape::{Landscape, LandscapeShape};
-use crate::native::{Aim, Batch, Model, Real, arches};
+use crate::native::{Batch, EncodedTarget, Model, Real, arches};
 use crate::prior::Prior;
 use thalweg_task::numbers;
 
@@ -90,11 +90,11 @@ fn natively<T: Real>(
     let target = task.encode(obs).expect("a valid observation");
     let form = task.dense().expect("described");
     let model = Model::<T>::with_arch(arch, form, theta.perceptron()).expect("layers that fit");
-    let aim: Aim<T> = model.aim(&target).expect("a target of the described form");
-    let aim = aim.with_pull(super::pull(&prior_of(prior, task)));
+    let encoded: EncodedTarget<T> = model.encode(&target).expect("a target of the described form");
+    let encoded = encoded.with_prior(super::prior_term(&prior_of(prior, task)));
     let mut batch = model.batch(0, z.size()[0] as usize);
     batch.z = numbers(z);
-    model.evaluate(&aim, &mut batch, &mut model.workspace());
+    model.evaluate(&encoded, &mut batch, &mut model.workspace());
     batch
 }
 
@@ -147,11 +147,11 @@ fn damped_step<T: Real>(
 ) -> (Vec<T>, Vec<T>) {
     let target = task.encode(obs).expect("a valid observation");
     let model = Model::<T>::with_arch(arch, task.dense().expect("described"), theta.perceptron()).expect("they fit");
-    let aim = model.aim(&target).expect("a target of the described form");
+    let encoded = model.encode(&target).expect("a target of the described form");
     let rows = z.size()[0] as usize;
-    let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(aim.residuals(), rows, rows));
+    let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(encoded.residuals(), rows, rows));
     batch.z = numbers(z);
-    model.evaluate_linear(&aim, &mut batch, &mut model.workspace(), &mut space, |_, _| true);
+    model.evaluate_linear(&encoded, &mut batch, &mut model.workspace(), &mut space, |_, _| true);
     let mut moved = batch.z.clone();
     let points = moved.chunks_exact_mut(model.dim()).zip(batch.by_x.chunks_exact(model.latent()));
     for ((z, by_x), linear) in points.zip(&batch.linear) {

@@ -10,12 +10,12 @@ use crate::native::kernels::real::Real;
 const PAIRS: usize = 18;
 
 /// Puts the same entry of joints side by side, for [`Chord`]: as many joints as a register has numbers, then the next.
-pub(crate) struct SideBySide<'a, T> {
+pub(super) struct SideBySide<'a, T> {
     /// Entries of each joint's matrix, and their weights.
-    pub(crate) value: &'a [[T; 9]],
-    pub(crate) weight: &'a [[T; 9]],
+    pub(super) value: &'a [[T; 9]],
+    pub(super) weight: &'a [[T; 9]],
     /// Takes all numbers of one row.
-    pub(crate) out: &'a mut Vec<T>,
+    pub(super) out: &'a mut Vec<T>,
 }
 
 impl<T: Real> WithSimd for SideBySide<'_, T> {
@@ -35,14 +35,14 @@ impl<T: Real> WithSimd for SideBySide<'_, T> {
 }
 
 /// Scores rotations entry by entry: the loss, and its derivative in place of `raw`.
-pub(crate) struct Chord<'a, T> {
+pub(super) struct Chord<'a, T> {
     /// Six numbers of each joint.
-    pub(crate) raw: &'a mut [[T; 6]],
+    pub(super) raw: &'a mut [[T; 6]],
     /// From [`SideBySide`].
-    pub(crate) aim: &'a [T],
+    pub(super) target: &'a [T],
     /// Derivatives of what else there is to the loss with respect to each matrix.
-    pub(crate) beside: Option<&'a [[T; 9]]>,
-    pub(crate) least_length: T,
+    pub(super) beside: Option<&'a [[T; 9]]>,
+    pub(super) least_length: T,
 }
 
 impl<T: Real> WithSimd for Chord<'_, T> {
@@ -54,7 +54,7 @@ impl<T: Real> WithSimd for Chord<'_, T> {
         let mut losses = [T::ZERO; MOST];
         let least_length = Lane::splat(simd, self.least_length);
         let twice = Lane::splat(simd, T::of(2.0));
-        let entries = T::registers::<S>(self.aim).chunks_exact(PAIRS);
+        let entries = T::registers::<S>(self.target).chunks_exact(PAIRS);
         for (chunk, (raw, entries)) in self.raw.chunks_mut(lanes).zip(entries).enumerate() {
             let six = Lane::gather(simd, raw.len(), |joint| &raw[joint]);
             let (value, weight) = entries.split_at(PAIRS / 2);

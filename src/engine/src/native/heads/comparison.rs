@@ -13,7 +13,7 @@ use crate::native::kernels::panels::GROUP;
 use crate::native::kernels::real::Real;
 
 /// Numbers of a joint in the output of the layers.
-pub(crate) const SIX: usize = 6;
+pub(super) const SIX: usize = 6;
 /// Numbers of a joint in F's output.
 const NINE: usize = 9;
 /// Most residuals of a joint.
@@ -21,7 +21,7 @@ const WIDEST: usize = NINE + SerialAngles::WIDTH;
 
 /// An observation as plain numbers: one row for all hypotheses, or one for each.
 #[derive(Debug)]
-pub(crate) struct Aim<T> {
+pub(crate) struct EncodedTarget<T> {
     rows: usize,
     /// What the layers' output or rotations are compared with.
     features: Wanted<T>,
@@ -29,7 +29,7 @@ pub(crate) struct Aim<T> {
     side_by_side: Vec<T>,
     /// What places are compared with, where some were seen.
     places: Option<Wanted<T>>,
-    pull: Option<Pull<T>>,
+    prior: Option<PriorTerm<T>>,
 }
 
 /// Values and weights, `width` of each in a row.
@@ -56,7 +56,7 @@ impl<T: Real> Wanted<T> {
 
 /// A quadratic pull on `x`, for each hypothesis: `scale^2 |x - centre|^2`, and a constant.
 #[derive(Debug, Default)]
-pub(crate) struct Pull<T> {
+pub(crate) struct PriorTerm<T> {
     /// One for all hypotheses, or one for each.
     pub(crate) scale: Vec<T>,
     /// `[K, X]`; empty is the origin.
@@ -65,7 +65,7 @@ pub(crate) struct Pull<T> {
     pub(crate) offset: Vec<f64>,
 }
 
-impl<T: Real> Pull<T> {
+impl<T: Real> PriorTerm<T> {
     /// Square of the scale of hypothesis `row`.
     pub(crate) fn weight(&self, row: usize) -> T {
         let scale = self.scale[if self.scale.len() == 1 { 0 } else { row }];
@@ -89,16 +89,16 @@ impl<T: Real> Pull<T> {
     }
 }
 
-impl<T: Real> Aim<T> {
-    /// Adds a pull on `x`.
+impl<T: Real> EncodedTarget<T> {
+    /// Adds a term that pulls `x`.
     #[must_use]
-    pub(crate) fn with_pull(self, pull: Option<Pull<T>>) -> Self {
-        Self { pull, ..self }
+    pub(crate) fn with_prior(self, prior: Option<PriorTerm<T>>) -> Self {
+        Self { prior, ..self }
     }
 
-    /// The pull on `x`, where there is one.
-    pub(crate) fn pull(&self) -> Option<&Pull<T>> {
-        self.pull.as_ref()
+    /// The term that pulls `x`, where there is one.
+    pub(crate) fn prior(&self) -> Option<&PriorTerm<T>> {
+        self.prior.as_ref()
     }
 
     /// Whether one row is explained by all hypotheses.
@@ -121,12 +121,12 @@ impl<T: Real> Aim<T> {
         self.features.row(self.row_for(row))
     }
 
-    /// As [`Aim::features`], of places, for hypotheses from `first` on; none where none was seen.
+    /// As [`EncodedTarget::features`], of places, for hypotheses from `first` on; none where none was seen.
     fn places(&self, first: usize) -> Option<SeenPlaces<'_, T>> {
         self.places.as_ref().map(|places| SeenPlaces { places, first, is_shared: self.is_shared() })
     }
 
-    /// As [`Aim::features`], in the order of [`Chord`]; none where that does not compare.
+    /// As [`EncodedTarget::features`], in the order of [`Chord`]; none where that does not compare.
     fn chord(&self, row: usize) -> Option<&[T]> {
         let width = self.side_by_side.len() / self.rows;
         let start = self.row_for(row) * width;
@@ -199,7 +199,7 @@ impl Comparison {
     }
 
     /// Takes over a target; none when it has not the described form.
-    pub(crate) fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+    pub(crate) fn encode<T: Real>(&self, target: &Target) -> Option<EncodedTarget<T>> {
         let size = target.value.size();
         let rows = usize::try_from(*size.first()?).ok()?;
         if rows == 0 || target.weight.size() != size {
@@ -209,15 +209,15 @@ impl Comparison {
             Self::Plain(outputs) => {
                 let width = size[1..].iter().map(|size| *size as usize).product();
                 let features = Wanted { width, value: numbers(&target.value), weight: numbers(&target.weight) };
-                (width == *outputs).then_some(Aim {
+                (width == *outputs).then_some(EncodedTarget {
                     rows,
                     features,
                     side_by_side: Vec::new(),
                     places: None,
-                    pull: None,
+                    prior: None,
                 })
             }
-            Self::Rotations(rotations) => rotations.aim(target),
+            Self::Rotations(rotations) => rotations.encode(target),
         }
     }
 
@@ -231,11 +231,11 @@ impl Comparison {
     pub(crate) fn place<T: Real>(
         &self,
         (raw, stride, count): (&[T], usize, usize),
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         first: usize,
         places: &mut Places<T>,
     ) {
-        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(first))
+        if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(first))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride, count, least_length: T::of(rotations.head.least_length) };
@@ -274,11 +274,11 @@ impl Comparison {
     pub(crate) fn pull<T: Real>(
         &self,
         raw: &mut [T],
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         row: usize,
         (places, place): (&Places<T>, usize),
     ) -> T {
-        let (value, weight) = aim.features(row);
+        let (value, weight) = encoded.features(row);
         match self {
             Self::Plain(outputs) => {
                 let mut loss = T::ZERO;
@@ -290,9 +290,9 @@ impl Comparison {
                 loss
             }
             Self::Rotations(rotations) => {
-                let (more, beside) = aim.places.as_ref().map(|_| places.row(place)).unzip();
-                let loss = match aim.chord(row) {
-                    Some(aim) => rotations.pull_chord(raw, aim, beside),
+                let (more, beside) = encoded.places.as_ref().map(|_| places.row(place)).unzip();
+                let loss = match encoded.chord(row) {
+                    Some(target) => rotations.pull_chord(raw, target, beside),
                     None => rotations.pull(raw, value, weight, beside),
                 };
                 loss + more.unwrap_or(T::ZERO)
@@ -305,12 +305,12 @@ impl Comparison {
     pub(crate) fn derive<T: Real>(
         &self,
         raw: &[T],
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         row: usize,
         places: &mut Places<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
-        let (_, weight) = aim.features(row);
+        let (_, weight) = encoded.features(row);
         rows.clear();
         match self {
             Self::Plain(_) => rows.extend(weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO).map(
@@ -329,8 +329,8 @@ impl Comparison {
             }
         }
         rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
-        self.place((raw, raw.len(), 1), aim, row, places);
-        if let (Self::Rotations(rotations), Some(seen)) = (self, aim.places(row))
+        self.place((raw, raw.len(), 1), encoded, row, places);
+        if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(row))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
@@ -359,7 +359,7 @@ struct Joint<T> {
 }
 
 impl RotationComparison {
-    fn aim<T: Real>(&self, target: &Target) -> Option<Aim<T>> {
+    fn encode<T: Real>(&self, target: &Target) -> Option<EncodedTarget<T>> {
         let [rows, joints, columns] = target.value.size()[..] else { return None };
         let (rows, columns, whole) = (rows as usize, columns as usize, self.head.features.width());
         let width =
@@ -378,7 +378,7 @@ impl RotationComparison {
             Vec::new()
         };
         let places = (places > 0).then(|| Wanted::of_joints(target, width..columns, self.joints));
-        Some(Aim { rows, features, side_by_side, places, pull: None })
+        Some(EncodedTarget { rows, features, side_by_side, places, prior: None })
     }
 
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {
@@ -440,9 +440,9 @@ impl RotationComparison {
         out
     }
 
-    fn pull_chord<T: Real>(&self, raw: &mut [T], aim: &[T], beside: Option<&[[T; NINE]]>) -> T {
+    fn pull_chord<T: Real>(&self, raw: &mut [T], target: &[T], beside: Option<&[[T; NINE]]>) -> T {
         let raw = &mut raw.as_chunks_mut().0[..self.joints];
-        self.arch.dispatch(Chord { raw, aim, beside, least_length: T::of(self.head.least_length) })
+        self.arch.dispatch(Chord { raw, target, beside, least_length: T::of(self.head.least_length) })
     }
 
     /// `beside` are derivatives of what else there is to the loss with respect to each matrix.

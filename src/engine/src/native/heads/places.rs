@@ -33,17 +33,17 @@ pub(crate) struct Places<T> {
 }
 
 /// What places are compared with: value and weight of row r, `[J * 3]`.
-pub(crate) trait Seen<T>: Copy {
+pub(super) trait Seen<T>: Copy {
     fn row(&self, row: usize) -> (&[T], &[T]);
 }
 
 /// Rows of six numbers of each joint, `stride` apart, and how they become rotations.
 #[derive(Clone, Copy)]
-pub(crate) struct Turns<'a, T> {
-    pub(crate) raw: &'a [T],
-    pub(crate) stride: usize,
-    pub(crate) count: usize,
-    pub(crate) least_length: T,
+pub(super) struct Turns<'a, T> {
+    pub(super) raw: &'a [T],
+    pub(super) stride: usize,
+    pub(super) count: usize,
+    pub(super) least_length: T,
 }
 
 impl<T> Turns<'_, T> {
@@ -54,18 +54,18 @@ impl<T> Turns<'_, T> {
 
 impl<T: Real> Places<T> {
     /// Allocates what `rows` rows of `joints` joints need.
-    pub(crate) fn new(joints: usize, rows: usize) -> Self {
+    pub(super) fn new(joints: usize, rows: usize) -> Self {
         let by_local = vec![[T::ZERO; 9]; rows * joints];
         Self { joints, registers: Buffer::zeros(joints * REGISTERS * MOST), loss: vec![T::ZERO; rows], by_local }
     }
 
     /// Places the joints of all rows and scores them: fills in what [`Places::row`] gives.
-    pub(crate) fn score(&mut self, arch: Arch, tree: &KinematicTree, turns: Turns<'_, T>, seen: impl Seen<T>) {
+    pub(super) fn score(&mut self, arch: Arch, tree: &KinematicTree, turns: Turns<'_, T>, seen: impl Seen<T>) {
         arch.dispatch(Score { tree, turns, seen, places: self });
     }
 
     /// The loss of a row's places, and its derivative with respect to each rotation.
-    pub(crate) fn row(&self, row: usize) -> (T, &[Matrix<T>]) {
+    pub(super) fn row(&self, row: usize) -> (T, &[Matrix<T>]) {
         (self.loss[row], &self.by_local[row * self.joints..][..self.joints])
     }
 
@@ -73,7 +73,7 @@ impl<T: Real> Places<T> {
     /// root: one row for each coordinate that has a weight and is moved by one, behind those that are there.
     ///
     /// A turn of joint a by the angular velocity w moves what hangs on it: `dt_j = (O_a w) x (t_j - t_a)`.
-    pub(crate) fn derive(
+    pub(super) fn derive(
         &self,
         arch: Arch,
         tree: &KinematicTree,
@@ -236,7 +236,7 @@ fn store<S: Simd, T: Real, const N: usize>(
 }
 
 /// Most rows that [`Places::derive`] lists.
-pub(crate) fn most_derivatives(tree: &KinematicTree) -> usize {
+pub(super) fn most_derivatives(tree: &KinematicTree) -> usize {
     let above = |joint: usize| std::iter::successors(tree.parents[joint], |parent| tree.parents[*parent]).count();
     3 * (0..tree.parents.len()).map(above).sum::<usize>()
 }

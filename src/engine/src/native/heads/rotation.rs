@@ -12,8 +12,8 @@ use crate::native::kernels::real::Real;
 /// Squared length added under the root where a rotation vector is as short as none.
 const LEAST_SQUARE: f64 = 1e-24;
 
-pub(crate) type Vector<T> = [T; 3];
-pub(crate) type Matrix<T> = [T; 9];
+pub(super) type Vector<T> = [T; 3];
+pub(super) type Matrix<T> = [T; 9];
 
 #[inline(always)]
 fn dot<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> T {
@@ -35,7 +35,7 @@ fn along<T: Number, const N: usize>(a: &[T; N], s: T, b: &[T; N]) -> [T; N] {
 }
 
 #[inline(always)]
-pub(crate) fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
+pub(super) fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] {
     let mut sum = *a;
     for (sum, b) in sum.iter_mut().zip(b) {
         *sum = *sum + *b;
@@ -44,7 +44,7 @@ pub(crate) fn plus<T: Number, const N: usize>(a: &[T; N], b: &[T; N]) -> [T; N] 
 }
 
 #[inline(always)]
-pub(crate) fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
+pub(super) fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
     let mut product = *a;
     for entry in &mut product {
         *entry = *entry * s;
@@ -53,7 +53,7 @@ pub(crate) fn scaled<T: Number, const N: usize>(a: &[T; N], s: T) -> [T; N] {
 }
 
 #[inline(always)]
-pub(crate) fn cross<T: Number>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
+pub(super) fn cross<T: Number>(a: &Vector<T>, b: &Vector<T>) -> Vector<T> {
     [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
@@ -83,7 +83,7 @@ impl<T: Number, const N: usize> Unit<T, N> {
 
 /// A rotation from six numbers (Zhou et al., 2019, eq. 15).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Frame<T> {
+pub(super) struct Frame<T> {
     first: Unit<T, 3>,
     second: Unit<T, 3>,
     third: Vector<T>,
@@ -95,7 +95,7 @@ pub(crate) struct Frame<T> {
 
 impl<T: Number> Frame<T> {
     #[inline(always)]
-    pub(crate) fn new(six: &[T; 6], least_length: T) -> Self {
+    pub(super) fn new(six: &[T; 6], least_length: T) -> Self {
         let given = [six[3], six[4], six[5]];
         let first = Unit::new(&[six[0], six[1], six[2]], least_length);
         let part = dot(&first.value, &given);
@@ -104,12 +104,12 @@ impl<T: Number> Frame<T> {
     }
 
     #[inline(always)]
-    pub(crate) fn matrix(&self) -> Matrix<T> {
+    pub(super) fn matrix(&self) -> Matrix<T> {
         from_columns(&self.first.value, &self.second.value, &self.third)
     }
 
     #[inline(always)]
-    pub(crate) fn push(&self, six: &[T; 6]) -> Matrix<T> {
+    pub(super) fn push(&self, six: &[T; 6]) -> Matrix<T> {
         let given = [six[3], six[4], six[5]];
         let first = self.first.derive(&[six[0], six[1], six[2]]);
         let part = dot(&first, &self.given) + dot(&self.first.value, &given);
@@ -120,7 +120,7 @@ impl<T: Number> Frame<T> {
     }
 
     #[inline(always)]
-    pub(crate) fn pull(&self, matrix: &Matrix<T>) -> [T; 6] {
+    pub(super) fn pull(&self, matrix: &Matrix<T>) -> [T; 6] {
         let [a, b, c, d, e, f, g, h, i] = *matrix;
         let third = [c, f, i];
         let first = plus(&[a, d, g], &cross(&self.second.value, &third));
@@ -139,7 +139,7 @@ impl<T: Real> Frame<T> {
     ///
     /// With columns a, b, c: `c . db`, `-c . da` and `b . da`.
     #[inline(always)]
-    pub(crate) fn spin(&self) -> [[T; 6]; 3] {
+    pub(super) fn spin(&self) -> [[T; 6]; 3] {
         let (b, c) = (&self.second.value, &self.third);
         let [to_b, to_c] = [scaled(b, self.first.inverse), scaled(c, self.first.inverse)];
         let (by_given, by_first) = (scaled(c, self.second.inverse), scaled(&to_c, -self.part * self.second.inverse));
@@ -181,7 +181,7 @@ fn shepperd_row<T: Real>(row: usize, matrix: &Matrix<T>) -> [T; 4] {
 
 /// A rotation vector, at most pi long, from a matrix.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Turn<T> {
+pub(super) struct Turn<T> {
     /// The row of Shepperd's matrix with the largest component.
     row: usize,
     quaternion: Unit<T, 4>,
@@ -194,7 +194,7 @@ pub(crate) struct Turn<T> {
 }
 
 impl<T: Real> Turn<T> {
-    pub(crate) fn new(matrix: &Matrix<T>, least_length: T) -> Self {
+    pub(super) fn new(matrix: &Matrix<T>, least_length: T) -> Self {
         let diagonal = |row: usize| shepperd_row(row, matrix)[row];
         let row = (1..4).fold(0, |best, row| if diagonal(row) > diagonal(best) { row } else { best });
         let mut four = shepperd_row(row, matrix);
@@ -207,7 +207,7 @@ impl<T: Real> Turn<T> {
         Self { row, quaternion, sign, length, factor }
     }
 
-    pub(crate) fn vector(&self) -> Vector<T> {
+    pub(super) fn vector(&self) -> Vector<T> {
         let [_, x, y, z] = self.quaternion.value;
         scaled(&[x, y, z], self.sign * self.factor)
     }
@@ -224,7 +224,7 @@ impl<T: Real> Turn<T> {
         (real * scale, -self.length * scale)
     }
 
-    pub(crate) fn push(&self, matrix: &Matrix<T>) -> Vector<T> {
+    pub(super) fn push(&self, matrix: &Matrix<T>) -> Vector<T> {
         let change = scaled(&self.quaternion.derive(&shepperd_row(self.row, matrix)), self.sign);
         let (real, vector) = self.parts();
         let (by_length, by_real) = self.slopes(real);
@@ -234,7 +234,7 @@ impl<T: Real> Turn<T> {
         along(&scaled(&turned, self.factor), (angle - self.factor * length) / self.length, &vector)
     }
 
-    pub(crate) fn pull(&self, derivative: &Vector<T>) -> Matrix<T> {
+    pub(super) fn pull(&self, derivative: &Vector<T>) -> Matrix<T> {
         let (real, vector) = self.parts();
         let (by_length, by_real) = self.slopes(real);
         let angle = dot(&vector, derivative) / self.length;
@@ -254,7 +254,7 @@ impl<T: Real> Turn<T> {
 
 /// Sine and cosine of three angles in series, from a matrix (Diebel, 2006, sec. 8).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Sines<T> {
+pub(super) struct Sines<T> {
     entries: [usize; 5],
     sign: T,
     first: Unit<T, 2>,
@@ -263,7 +263,7 @@ pub(crate) struct Sines<T> {
 }
 
 impl<T: Real> Sines<T> {
-    pub(crate) fn new(angles: SerialAngles, matrix: &Matrix<T>, least_cosine: T) -> Self {
+    pub(super) fn new(angles: SerialAngles, matrix: &Matrix<T>, least_cosine: T) -> Self {
         let sign = if angles.cyclic { T::ONE } else { -T::ONE };
         let [a, b, c, d, e] = angles.entries.map(|entry| matrix[entry]);
         let first = Unit::new(&[-sign * a, b], least_cosine);
@@ -272,12 +272,12 @@ impl<T: Real> Sines<T> {
     }
 
     /// Sine and cosine of the first, the middle and the last angle.
-    pub(crate) fn values(&self) -> [T; 6] {
+    pub(super) fn values(&self) -> [T; 6] {
         let ([a, b], [c, d]) = (self.first.value, self.last.value);
         [a, b, self.middle, self.first.length, c, d]
     }
 
-    pub(crate) fn push(&self, matrix: &Matrix<T>) -> [T; 6] {
+    pub(super) fn push(&self, matrix: &Matrix<T>) -> [T; 6] {
         let [a, b, c, d, e] = self.entries.map(|entry| matrix[entry]);
         let (first, last) = ([-self.sign * a, b], [-self.sign * d, e]);
         let length = dot(&self.first.value, &first);
@@ -285,7 +285,7 @@ impl<T: Real> Sines<T> {
         [a, b, self.sign * c, length, d, e]
     }
 
-    pub(crate) fn pull(&self, derivative: &[T; 6]) -> Matrix<T> {
+    pub(super) fn pull(&self, derivative: &[T; 6]) -> Matrix<T> {
         let [a, b, c, length, d, e] = *derivative;
         let first = along(&self.first.derive(&[a, b]), length, &self.first.value);
         let last = self.last.derive(&[d, e]);

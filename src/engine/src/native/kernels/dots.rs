@@ -11,11 +11,11 @@ use super::real::Real;
 ///
 /// The rows' padding has to be zero. Each result is a sum along a row of the matrix, kept as a register of partial
 /// sums until the end; sixteen registers are then added up together. For processors that have more than sixteen.
-pub(crate) struct Dots<'a, T, F> {
-    pub(crate) rows: Rows<'a, T>,
-    pub(crate) panels: &'a Panels<T>,
-    pub(crate) out: &'a mut [T],
-    pub(crate) finish: F,
+pub(super) struct Dots<'a, T, F> {
+    pub(super) rows: Rows<'a, T>,
+    pub(super) panels: &'a Panels<T>,
+    pub(super) out: &'a mut [T],
+    pub(super) finish: F,
 }
 
 impl<T: Real, F: Finish<T>> WithSimd for Dots<'_, T, F> {

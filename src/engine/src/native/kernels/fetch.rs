@@ -4,7 +4,7 @@
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 #[expect(unsafe_code, reason = "no library has a prefetch; weights that come from afar cost half as much with it")]
-pub(crate) fn fetch<L>(slice: &[L]) {
+pub(super) fn fetch<L>(slice: &[L]) {
     use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
     /// Bytes of a cache line.
@@ -20,4 +20,4 @@ pub(crate) fn fetch<L>(slice: &[L]) {
 /// As on x86-64, where nothing is asked for: other processors have no stable intrinsic for it.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(crate) fn fetch<L>(_: &[L]) {}
+pub(super) fn fetch<L>(_: &[L]) {}

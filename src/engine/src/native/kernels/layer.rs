@@ -16,9 +16,9 @@ use thalweg_task::numbers;
 
 /// Which products a layer is packed for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ways {
+pub(crate) enum Directions {
     /// With the weights only.
-    Forth,
+    Forward,
     /// With the weights and with their transpose.
     Both,
 }
@@ -46,18 +46,18 @@ pub(crate) struct Layer<T> {
 
 impl<T: Real> Layer<T> {
     /// Packs the layers of a perceptron.
-    pub(crate) fn pack(arch: Arch, perceptron: &Perceptron, ways: Ways) -> Vec<Arc<Self>> {
+    pub(crate) fn pack(arch: Arch, perceptron: &Perceptron, directions: Directions) -> Vec<Arc<Self>> {
         let parameters = perceptron.parameters();
         let count = parameters.len() / 2;
         let layer = |(index, pair): (usize, &[tch::Tensor])| {
             let slope = if index + 1 < count { T::of(perceptron.slope()) } else { T::ONE };
-            Arc::new(Self::new(arch, (&pair[0], &pair[1]), slope, ways))
+            Arc::new(Self::new(arch, (&pair[0], &pair[1]), slope, directions))
         };
         parameters.chunks_exact(2).enumerate().map(layer).collect()
     }
 
     /// Packs a weight, `[out, in]`, and a bias, `[out]`.
-    fn new(arch: Arch, (weight, bias): (&tch::Tensor, &tch::Tensor), slope: T, ways: Ways) -> Self {
+    fn new(arch: Arch, (weight, bias): (&tch::Tensor, &tch::Tensor), slope: T, directions: Directions) -> Self {
         let size: Vec<usize> = weight.size().into_iter().map(|size| size as usize).collect();
         let (outputs, inputs) = (size[0], size[1]);
         let (weight, values) = (numbers::<T>(weight), numbers::<T>(bias));
@@ -66,7 +66,7 @@ impl<T: Real> Layer<T> {
         let is_single = has_many_registers(arch);
         let is_turned = is_single && outputs < inputs;
         let weights = if is_turned { back() } else { forth() };
-        let transposed = (!is_single && ways == Ways::Both).then(back);
+        let transposed = (!is_single && directions == Directions::Both).then(back);
         let padded = if is_turned { weights.rows() } else { weights.padded() };
         let mut bias = Buffer::zeros(padded);
         bias[..outputs].copy_from_slice(&values);

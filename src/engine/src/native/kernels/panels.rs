@@ -7,11 +7,11 @@ use super::real::Real;
 
 /// Registers side by side in a panel. With eight rows, two registers each are sixteen running sums,
 /// which hide the latency of the additions and leave room for operands.
-pub(crate) const ABREAST: usize = 2;
+pub(super) const ABREAST: usize = 2;
 /// Rows and columns are padded to whole groups of so many, and to whole panels.
 pub(crate) const GROUP: usize = 16;
 /// Registers that a processor must have for sixteen running sums.
-pub(crate) const MANY_REGISTERS: usize = 32;
+pub(super) const MANY_REGISTERS: usize = 32;
 
 /// A matrix `[inputs, outputs]` in panels of a few columns, each stored row by row.
 ///
@@ -50,7 +50,7 @@ impl WithSimd for Registers {
 }
 
 /// Whether there are registers for sixteen running sums.
-pub(crate) fn has_many_registers(arch: Arch) -> bool {
+pub(super) fn has_many_registers(arch: Arch) -> bool {
     arch.dispatch(Registers) >= MANY_REGISTERS
 }
 
@@ -99,7 +99,7 @@ impl<T: Real> Panels<T> {
     }
 
     /// Number of rows with the padding: what a row of a product with the transpose takes.
-    pub(crate) fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.inputs.next_multiple_of(self.width.max(GROUP))
     }
 
@@ -117,7 +117,7 @@ impl<T: Real> Panels<T> {
     }
 
     /// All numbers, panel after panel, `[rows, width]` each at the start of its stride.
-    pub(crate) fn data(&self) -> &[T] {
+    pub(super) fn data(&self) -> &[T] {
         &self.data
     }
 

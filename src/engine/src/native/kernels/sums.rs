@@ -8,7 +8,7 @@ const MOST: usize = 16;
 /// Adds up the elements of each of sixteen registers; none where there is no short way.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-pub(crate) fn together<S: Simd>(simd: S, parts: &[S::f32s]) -> Option<[f32; MOST]> {
+pub(super) fn together<S: Simd>(simd: S, parts: &[S::f32s]) -> Option<[f32; MOST]> {
     use std::any::Any;
 
     let v4 = (&simd as &dyn Any).downcast_ref::<pulp::x86::V4>()?;
@@ -20,13 +20,13 @@ pub(crate) fn together<S: Simd>(simd: S, parts: &[S::f32s]) -> Option<[f32; MOST
 /// Adds up the elements of each of some registers; none where there is no short way.
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-pub(crate) fn together<S: Simd>(_: S, _: &[S::f32s]) -> Option<[f32; MOST]> {
+pub(super) fn together<S: Simd>(_: S, _: &[S::f32s]) -> Option<[f32; MOST]> {
     None
 }
 
 /// As [`together`], of registers for which there is no short way anywhere.
 #[inline(always)]
-pub(crate) fn none<S: Simd>(_: S, _: &[S::f64s]) -> Option<[f64; MOST]> {
+pub(super) fn none<S: Simd>(_: S, _: &[S::f64s]) -> Option<[f64; MOST]> {
     None
 }
 
@@ -41,7 +41,7 @@ mod avx512 {
     use super::MOST;
 
     #[inline(always)]
-    pub(crate) fn sixteen(v4: Avx512f, parts: &[f32x16; MOST]) -> [f32; MOST] {
+    pub(super) fn sixteen(v4: Avx512f, parts: &[f32x16; MOST]) -> [f32; MOST] {
         let a = four(v4, [parts[0], parts[1], parts[2], parts[3]]);
         let b = four(v4, [parts[4], parts[5], parts[6], parts[7]]);
         let c = four(v4, [parts[8], parts[9], parts[10], parts[11]]);

@@ -7,7 +7,7 @@ use thalweg_nn::Perceptron;
 
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::finish::Rectify;
-use crate::native::kernels::layer::{Layer, Ways};
+use crate::native::kernels::layer::{Directions, Layer};
 use crate::native::kernels::product::Rows;
 use crate::native::kernels::real::Real;
 use crate::native::kernels::vectors::vectors;
@@ -26,7 +26,7 @@ impl<T: Real> Chain<T> {
     /// Packs a perceptron; none when it has no layers.
     pub(crate) fn new(perceptron: &Perceptron) -> Option<Self> {
         let arch = vectors();
-        let layers = Layer::pack(arch, perceptron, Ways::Forth);
+        let layers = Layer::pack(arch, perceptron, Directions::Forward);
         (!layers.is_empty()).then_some(Self { arch, layers })
     }
 

@@ -3,7 +3,7 @@
 use pulp::{Simd, WithSimd};
 
 use super::tangents::Tangents;
-use crate::native::heads::comparison::{Aim, Derivative};
+use crate::native::heads::comparison::{Derivative, EncodedTarget};
 use crate::native::heads::places::Places;
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::finish::{GateBy, Store};
@@ -33,7 +33,7 @@ pub(crate) struct Linearisation<T> {
 
 impl<T: Copy> Linearisation<T> {
     /// Marks it as belonging to another point.
-    pub(crate) fn spoil(&mut self) {
+    pub(super) fn spoil(&mut self) {
         self.is_fresh = false;
     }
 
@@ -136,7 +136,7 @@ impl<T: Real> Model<T> {
         let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
         let zeros = || Buffer::zeros(latent * width);
         NormalSpace {
-            by_x: Buffer::zeros(tangents.last(self.lead()).padded()),
+            by_x: Buffer::zeros(tangents.last(self.constant()).padded()),
             tangents,
             derivatives: Vec::with_capacity(self.comparison().most_derivatives(residuals.inputs())),
             joints: self.comparison().space(1),
@@ -156,7 +156,7 @@ impl<T: Real> Model<T> {
     /// The slope of the others is infinite.
     pub(crate) fn evaluate_linear(
         &self,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &mut Workspace<T>,
         space: &mut NormalSpace<T>,
@@ -165,14 +165,14 @@ impl<T: Real> Model<T> {
         batch.slope.fill(f64::INFINITY);
         batch.linear.iter_mut().for_each(Linearisation::spoil);
         for first in (0..batch.loss.len()).step_by(TILE) {
-            self.visit(aim, batch, work, space, first, &wanted);
+            self.visit(encoded, batch, work, space, first, &wanted);
         }
     }
 
     /// Linearises at points that were evaluated without.
     pub(crate) fn linearise(
         &self,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &mut Workspace<T>,
         space: &mut NormalSpace<T>,
@@ -181,7 +181,7 @@ impl<T: Real> Model<T> {
             let tile = &batch.linear[first..batch.loss.len().min(first + TILE)];
             let stale: [bool; TILE] = std::array::from_fn(|place| tile.get(place).is_some_and(|row| !row.is_fresh));
             if stale.contains(&true) {
-                self.visit(aim, batch, work, space, first, &|row, _| stale[row - first]);
+                self.visit(encoded, batch, work, space, first, &|row, _| stale[row - first]);
             }
         }
     }
@@ -189,7 +189,7 @@ impl<T: Real> Model<T> {
     /// Evaluates losses of a tile, and linearises where that is wanted.
     fn visit(
         &self,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &mut Workspace<T>,
         space: &mut NormalSpace<T>,
@@ -198,10 +198,10 @@ impl<T: Real> Model<T> {
     ) {
         let count = TILE.min(batch.loss.len() - first);
         self.forward(&batch.z[first * self.dim()..], count, work);
-        self.score(aim, batch, work, first, count);
+        self.score(encoded, batch, work, first, count);
         for row in first..first + count {
             if wanted(row, batch.loss[row]) {
-                self.differentiate(aim, batch, work, space, (row, row - first));
+                self.differentiate(encoded, batch, work, space, (row, row - first));
             }
         }
     }
@@ -209,7 +209,7 @@ impl<T: Real> Model<T> {
     /// Finds the derivatives of row `row`, in place `place` of the tile that went forward last.
     fn differentiate(
         &self,
-        aim: &Aim<T>,
+        encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &Workspace<T>,
         space: &mut NormalSpace<T>,
@@ -218,18 +218,22 @@ impl<T: Real> Model<T> {
         let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         self.find_tangents((row, place), work, &mut space.tangents);
         let NormalSpace { tangents, derivatives, joints, residuals, by_x, .. } = &mut *space;
-        let tangents = tangents.last(self.lead());
+        let tangents = tangents.last(self.constant());
         let by_raw = work.last(place);
         let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
         arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
         let hypothesis = batch.first + row;
-        self.comparison().derive(&batch.raw[row * self.raw()..], aim, hypothesis, joints, derivatives);
+        self.comparison().derive(&batch.raw[row * self.raw()..], encoded, hypothesis, joints, derivatives);
         arch.dispatch(Compose { derivatives, tangents, out: residuals });
-        self.add_pull(aim, batch, &mut by_x[..latent], row);
+        self.add_prior(encoded, batch, &mut by_x[..latent], row);
         if self.has_theta() {
             self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
         }
-        space.assemble(self, aim.pull().map_or(0.0, |pull| pull.weight(hypothesis).wide()), &mut batch.linear[row]);
+        space.assemble(
+            self,
+            encoded.prior().map_or(0.0, |prior| prior.weight(hypothesis).wide()),
+            &mut batch.linear[row],
+        );
         let gradient = &mut batch.gradient[row * dim..][..dim];
         if self.has_theta() {
             gradient.fill(T::ZERO);

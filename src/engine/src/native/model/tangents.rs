@@ -19,7 +19,7 @@ const FEW: usize = 3;
 
 /// What F's first layers do with changes of `x` whatever the point.
 #[derive(Debug)]
-pub(crate) struct Lead<T> {
+pub(crate) struct ConstantTangents<T> {
     /// Weights of the first layer, `[out, X]`.
     first: Panels<T>,
     /// Product of the second layer's and the first layer's weights, `[out, X]`.
@@ -28,7 +28,7 @@ pub(crate) struct Lead<T> {
 
 /// Changes on their way through the layers of F, `[out, X]` each.
 #[derive(Debug)]
-pub(crate) struct Tangents<T> {
+pub(super) struct Tangents<T> {
     /// After each layer but the first.
     after: Vec<Panels<T>>,
     /// Rows of the first layer's weights that are added at the present point.
@@ -50,8 +50,8 @@ struct Kept<T> {
     open: Vec<bool>,
 }
 
-impl<T: Real> Lead<T> {
-    pub(crate) fn new(arch: Arch, layers: &[Arc<Layer<T>>]) -> Self {
+impl<T: Real> ConstantTangents<T> {
+    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>]) -> Self {
         let first = &layers[0];
         let first = Panels::pack(arch, first.outputs(), first.inputs(), |output, input| first.at(input, output));
         let both = layers.get(1).map(|second| {
@@ -67,7 +67,7 @@ impl<T: Real> Tangents<T> {
     /// Allocates what `rows` of all `hypotheses` need.
     ///
     /// What is remembered depends on their number, not on that of the rows, and so do the results' last bits.
-    pub(crate) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
+    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
         let latent = layers[0].inputs();
         let zeros = |layer: &Arc<Layer<T>>| Panels::zeros(arch, layer.outputs(), latent);
         let widest = layers.iter().map(|layer| layer.padded_outputs()).max().unwrap_or(0);
@@ -86,13 +86,13 @@ impl<T: Real> Tangents<T> {
     }
 
     /// Forgets the points that hypotheses had: what is found next does not depend on them.
-    pub(crate) fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.kept.iter_mut().for_each(|kept| kept.open.clear());
     }
 
     /// How the layers' output changes with `x`, `[raw, X]`.
-    pub(crate) fn last<'a>(&'a self, lead: &'a Lead<T>) -> &'a Panels<T> {
-        self.after.last().unwrap_or(&lead.first)
+    pub(super) fn last<'a>(&'a self, constant: &'a ConstantTangents<T>) -> &'a Panels<T> {
+        self.after.last().unwrap_or(&constant.first)
     }
 
     /// Differentiates the second layer's sums: `s W2 W1 + (1 - s) W2[O] W1[O]` with slope s and open inputs O.
@@ -100,8 +100,14 @@ impl<T: Real> Tangents<T> {
     /// Few of the products with O are multiplied anew: from a hypothesis's last point, those that have opened or
     /// closed since are added or taken off; else the closed ones C when they are fewer, by
     /// `W2 W1 - (1 - s) W2[C] W1[C]`.
-    fn differentiate_second(&mut self, arch: Arch, lead: &Lead<T>, layers: &[Arc<Layer<T>>], at: At<'_, T>) {
-        let (slope, open) = (layers[0].slope, &at.first[..lead.first.inputs()]);
+    fn differentiate_second(
+        &mut self,
+        arch: Arch,
+        constant: &ConstantTangents<T>,
+        layers: &[Arc<Layer<T>>],
+        at: At<'_, T>,
+    ) {
+        let (slope, open) = (layers[0].slope, &at.first[..constant.first.inputs()]);
         let is_open = |input: usize| open[input] > T::ZERO;
         let kept = self.kept.get(at.hypothesis).filter(|kept| kept.open.len() == open.len());
         let turned = kept.map(|kept| (0..open.len()).filter(|&input| is_open(input) != kept.open[input]).count());
@@ -112,19 +118,19 @@ impl<T: Real> Tangents<T> {
         if by_turned {
             for input in 0..open.len() {
                 if is_open(input) != self.kept[at.hypothesis].open[input] {
-                    self.choose(lead, &layers[1], input, if is_open(input) { more } else { -more });
+                    self.choose(constant, &layers[1], input, if is_open(input) { more } else { -more });
                 }
             }
         } else {
             let by_open = 2 * (0..open.len()).filter(|&input| is_open(input)).count() <= open.len();
             factor = if by_open { slope } else { T::ONE };
             for input in (0..open.len()).filter(|&input| is_open(input) == by_open) {
-                self.choose(lead, &layers[1], input, if by_open { more } else { -more });
+                self.choose(constant, &layers[1], input, if by_open { more } else { -more });
             }
         }
         let Self { after, chosen, places, gates, kept, .. } = self;
         let left = Left { inputs: places, ..layers[1].forth() };
-        let both = lead.both.as_ref().map(|panels| Offset { panels, factor });
+        let both = constant.both.as_ref().map(|panels| Offset { panels, factor });
         let Some(kept) = kept.get_mut(at.hypothesis) else {
             if let Some(offset) = both {
                 arch.dispatch(Spread { left, right: chosen, out: &mut after[0], finish: offset });
@@ -144,11 +150,11 @@ impl<T: Real> Tangents<T> {
     }
 
     /// Adds an input of the second layer to the chosen ones, with a factor.
-    fn choose(&mut self, lead: &Lead<T>, second: &Layer<T>, input: usize, factor: T) {
-        let (width, count) = (lead.first.width(), self.places.len());
+    fn choose(&mut self, constant: &ConstantTangents<T>, second: &Layer<T>, input: usize, factor: T) {
+        let (width, count) = (constant.first.width(), self.places.len());
         self.places.push(second.inputs_at[input]);
         let stride = self.chosen.stride();
-        let panels = self.chosen.data_mut().chunks_exact_mut(stride).zip(lead.first.panels());
+        let panels = self.chosen.data_mut().chunks_exact_mut(stride).zip(constant.first.panels());
         for (mine, theirs) in panels {
             let theirs = &theirs[input * width..][..width];
             mine[count * width..][..width].iter_mut().zip(theirs).for_each(|(mine, value)| *mine = factor * *value);
@@ -201,18 +207,18 @@ impl<T: Real> WithSimd for Gating<'_, T> {
 impl<T: Real> Model<T> {
     /// Finds how the layers' output changes with `x` for a hypothesis, at row `place` of the tile that went
     /// forward last.
-    pub(crate) fn find_tangents(
+    pub(super) fn find_tangents(
         &self,
         (hypothesis, place): (usize, usize),
         work: &Workspace<T>,
         tangents: &mut Tangents<T>,
     ) {
-        let (arch, lead, layers) = (self.arch(), self.lead(), self.decoder());
+        let (arch, constant, layers) = (self.arch(), self.constant(), self.decoder());
         let result = |index: usize| work.row(self.theta() + index, place);
         for (index, layer) in layers.iter().enumerate().skip(1) {
             tangents.set_gates(result(index), layer.slope);
             if index == 1 {
-                tangents.differentiate_second(arch, lead, layers, At { hypothesis, first: result(0) });
+                tangents.differentiate_second(arch, constant, layers, At { hypothesis, first: result(0) });
                 continue;
             }
             let left = layer.forth();

@@ -1,7 +1,7 @@
 //! Which processor a thread runs on.
 
 /// The processor that the calling thread runs on; none where the system does not tell.
-pub(crate) fn seat() -> Option<usize> {
+pub(super) fn current_processor() -> Option<usize> {
     #[cfg(target_os = "linux")]
     return Some(rustix::thread::sched_getcpu());
     #[cfg(not(target_os = "linux"))]
@@ -13,9 +13,9 @@ pub(crate) fn seat() -> Option<usize> {
 /// Linux wakes a thread where it was, or beside the one who wakes it; kernels that are not told which processors share a
 /// cache do not look for an idle one then (seen in a virtual machine). Two threads on one processor take turns for good, for
 /// each sleeps too often to be moved later: steps of 53 microseconds took 158.
-pub(crate) fn leave(other: Option<usize>) {
+pub(super) fn leave_processor(other: Option<usize>) {
     #[cfg(target_os = "linux")]
-    if let Some(other) = other.filter(|other| seat() == Some(*other))
+    if let Some(other) = other.filter(|other| current_processor() == Some(*other))
         && let Ok(allowed) = rustix::thread::sched_getaffinity(None)
     {
         let mut elsewhere = allowed;
@@ -41,9 +41,9 @@ mod tests {
         let allowed = sched_getaffinity(None).expect("it is known");
         // Whoever has moved may be moved back at any time.
         let has_moved = (0..100).any(|_| {
-            let before = seat();
-            leave(before);
-            seat() != before
+            let before = current_processor();
+            leave_processor(before);
+            current_processor() != before
         });
         assert_eq!(has_moved, allowed.count() > 1);
         let after = sched_getaffinity(None).expect("it is known");
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_thread_stays_where_the_other_is_not() {
-        leave(None);
-        leave(seat().map(|seat| seat + 1));
+        leave_processor(None);
+        leave_processor(current_processor().map(|processor| processor + 1));
     }
 }
