@@ -4,13 +4,11 @@ use std::f64::consts::TAU;
 
 use thalweg_task::JointSpec;
 
+use super::bounds::{ANGLE, LENGTH};
 use super::refusal::Cause;
 
 /// Overshoot of a limit that is clamped in silence, rad or m: encoder noise at an end stop. A guess.
 const CLAMPED_OVERSHOOT: f64 = 1e-3;
-
-/// Turns beyond which an angle is refused: an f32 there is off by 0.004 rad (J13).
-const GREATEST_TURNS: f64 = 1e4;
 
 /// The range of one joint, in its unit.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +46,8 @@ impl Range {
         if (position as f32).is_infinite() {
             return Verdict::Refused(Cause::Overflow);
         }
-        if self.is_angle && position.abs() > GREATEST_TURNS * TAU {
+        let bound = if self.is_angle { ANGLE } else { LENGTH };
+        if !bound.holds(position) {
             return Verdict::Refused(Cause::Precision);
         }
         self.within(position)
