@@ -31,6 +31,7 @@ mod joints;
 mod latest;
 mod layout;
 mod mask;
+mod places;
 mod points;
 mod position;
 mod provenance;

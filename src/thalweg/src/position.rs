@@ -7,8 +7,11 @@ use thalweg_task::JointSpec;
 /// Overshoot of a limit that is clamped in silence, rad or m: encoder noise at an end stop. A guess.
 const CLAMPED_OVERSHOOT: f64 = 1e-3;
 
-/// Turns beyond which an angle is refused: an f32 there is off by 0.004 rad.
-const GREATEST_TURNS: f64 = 1e4;
+/// The greatest angle either way that is taken, rad: beyond 10,000 turns an f32 is off by 0.004 rad.
+pub const GREATEST_ANGLE: f64 = 1e4 * TAU;
+
+/// The greatest slide either way that is taken, m: no axis is longer, and an f32 there is off by 0.06 mm.
+pub const GREATEST_LENGTH: f64 = 1000.0;
 
 /// The range of one joint, in its unit.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +39,8 @@ pub enum BadPosition {
     /// Infinite as a 32 bit float, in which tasks compute.
     #[error("a number that fits a 32 bit float")]
     Overflow,
-    /// An angle of so many turns that a 32 bit float cannot tell where within a turn.
-    #[error("an angle within 10,000 turns")]
+    /// An angle of so many turns that a 32 bit float cannot tell where within a turn, or a slide that no axis has.
+    #[error("an angle within 10,000 turns, a slide within 1000 m")]
     Precision,
 }
 
@@ -63,7 +66,7 @@ impl JointRange {
         if (position as f32).is_infinite() {
             return Err(BadPosition::Overflow);
         }
-        if self.is_angle && position.abs() > GREATEST_TURNS * TAU {
+        if position.abs() > if self.is_angle { GREATEST_ANGLE } else { GREATEST_LENGTH } {
             return Err(BadPosition::Precision);
         }
         let within = self.within(position).or_else(|| self.within(self.wrapped(position)?));

@@ -25,7 +25,7 @@ impl Mosaic {
     }
 }
 
-/// Appends pixels of a row as RGB, samples stored as the mosaic's: two bytes where `wide` gives their order.
+/// Writes pixels of a row as RGB, samples stored as the mosaic's: two bytes where `wide` gives their order.
 ///
 /// `colours` are those of [`Mosaic::at`]. The raster has two rows and two columns at least.
 pub(super) fn develop(
@@ -34,32 +34,20 @@ pub(super) fn develop(
     row: usize,
     columns: Range<usize>,
     wide: Option<bool>,
-    out: &mut Vec<u8>,
+    out: &mut [u8],
 ) {
     let [above, below] = beside(row, raster.height);
     let rows = [above, row, below].map(|row| raster.bytes(row));
+    let columns = columns.map(|column| (column, beside(column, raster.width)));
     match wide {
-        None => mix(
-            rows,
-            colours,
-            columns,
-            raster.width,
-            |row, column| u32::from(row[column]),
-            |mean| {
-                out.push(mean.min(255) as u8);
-            },
-        ),
-        Some(is_bigendian) => {
-            let read = |row: &[u8], column: usize| {
-                let pair = [row[2 * column], row[2 * column + 1]];
-                u32::from(if is_bigendian { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) })
-            };
-            mix(rows, colours, columns, raster.width, read, |mean| {
-                let mean = mean.min(65535) as u16;
-                out.extend(if is_bigendian { mean.to_be_bytes() } else { mean.to_le_bytes() });
-            });
-        }
+        None => mix(rows, colours, columns, out, u8::from_ne_bytes, |mean| [mean.min(255) as u8]),
+        Some(false) => mix(rows, colours, columns, out, u16::from_le_bytes, |mean| wide_sample(mean).to_le_bytes()),
+        Some(true) => mix(rows, colours, columns, out, u16::from_be_bytes, |mean| wide_sample(mean).to_be_bytes()),
     }
+}
+
+fn wide_sample(mean: u32) -> u16 {
+    mean.min(65535) as u16
 }
 
 /// The rows or columns beside one, of `size`, mirrored at the edges.
@@ -68,30 +56,31 @@ fn beside(place: usize, size: usize) -> [usize; 2] {
     [place.checked_sub(1).unwrap_or(next), next]
 }
 
-fn mix(
-    [above, row, below]: [&[u8]; 3],
+/// Mixes the pixels at `columns`, each with those beside it; samples have `S` bytes.
+fn mix<const S: usize, T: Into<u32>>(
+    rows: [&[u8]; 3],
     [of_row, of_beside]: [[usize; 2]; 2],
-    columns: Range<usize>,
-    width: usize,
-    read: impl Fn(&[u8], usize) -> u32,
-    mut write: impl FnMut(u32),
+    columns: impl Iterator<Item = (usize, [usize; 2])>,
+    out: &mut [u8],
+    read: fn([u8; S]) -> T,
+    write: impl Fn(u32) -> [u8; S],
 ) {
-    for column in columns {
-        let [left, right] = beside(column, width);
-        let own = read(row, column);
-        let sideways = (read(row, left) + read(row, right) + 1) / 2;
-        let upright = (read(above, column) + read(below, column) + 1) / 2;
+    let [above, row, below] = rows.map(|row| row.as_chunks::<S>().0);
+    let get = |row: &[[u8; S]], column: usize| -> u32 { read(row[column]).into() };
+    let pixels = out.as_chunks_mut::<S>().0.as_chunks_mut::<3>().0;
+    for ((column, [left, right]), out) in columns.zip(pixels) {
+        let across = |row: &[[u8; S]]| get(row, left) + get(row, right);
+        let (sideways, upright) = (across(row), get(above, column) + get(below, column));
         let colour = of_row[column % 2];
         let mut rgb = [0; 3];
+        rgb[colour] = get(row, column);
         if colour == GREEN {
-            rgb[of_row[(column + 1) % 2]] = sideways;
-            rgb[of_beside[column % 2]] = upright;
+            rgb[of_row[(column + 1) % 2]] = sideways.div_ceil(2);
+            rgb[of_beside[column % 2]] = upright.div_ceil(2);
         } else {
-            let sum = |row: &[u8]| read(row, left) + read(row, right);
-            rgb[GREEN] = (read(row, left) + read(row, right) + read(above, column) + read(below, column) + 2) / 4;
-            rgb[2 - colour] = (sum(above) + sum(below) + 2) / 4;
+            rgb[GREEN] = (sideways + upright + 2) / 4;
+            rgb[2 - colour] = (across(above) + across(below) + 2) / 4;
         }
-        rgb[colour] = own;
-        rgb.into_iter().for_each(&mut write);
+        *out = rgb.map(&write);
     }
 }

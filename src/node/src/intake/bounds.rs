@@ -3,7 +3,7 @@
 //! A number that its type can hold may still be none that a robot can mean, and one such number makes a solve of
 //! 32 bit floats infinite. What lies outside is refused, with the reason. tests/intake/bounds.rs walks this table.
 
-use std::f64::consts::TAU;
+use thalweg::{GREATEST_ANGLE, GREATEST_LENGTH};
 
 /// The range of one number of a message; both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,11 +42,11 @@ pub(super) const COORDINATE: Bound = bound(
 
 /// Position of a joint that turns.
 pub(super) const ANGLE: Bound =
-    bound("joint angle", "rad", [-1e4 * TAU, 1e4 * TAU], "beyond 10000 turns a 32 bit float is off by 0.004 rad (J13)");
+    bound("joint angle", "rad", [-GREATEST_ANGLE, GREATEST_ANGLE], "beyond 10000 turns a 32 bit float is off by 0.004 rad (J13)");
 
 /// Position of a joint that slides.
 pub(super) const LENGTH: Bound =
-    bound("joint length", "m", [-1000.0, 1000.0], "no axis is longer, and a 32 bit float there is off by 0.06 mm");
+    bound("joint length", "m", [-GREATEST_LENGTH, GREATEST_LENGTH], "no axis is longer, and a 32 bit float there is off by 0.06 mm");
 
 /// Overshoot of black and white that is clamped: rounding of whoever normalised the image. A guess.
 const OVERSHOOT: f64 = 1e-3;

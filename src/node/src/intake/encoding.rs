@@ -1,5 +1,7 @@
 //! Encodings of `sensor_msgs/Image`: how the bytes of a pixel become light.
 
+use super::bounds::BRIGHTNESS;
+
 /// How one sample of a pixel is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sample {
@@ -74,9 +76,6 @@ pub(super) const GRAY_ALPHA_8: Encoding = encoding("8 bit gray with alpha", Samp
 /// As [`GRAY_ALPHA_8`], 16 bit.
 pub(super) const GRAY_ALPHA_16: Encoding = encoding("16 bit gray with alpha", Sample::U16, 2, Colours::Gray);
 
-/// Overshoot of the range 0..1 that is clamped: rounding of whoever normalised the image. A guess.
-const CLAMPED_OVERSHOOT: f32 = 1e-3;
-
 impl Encoding {
     /// Finds an encoding by its exact name.
     pub(super) fn find(name: &str) -> Option<Self> {
@@ -137,7 +136,7 @@ pub(super) fn read_u16(bytes: [u8; 2], is_bigendian: bool) -> f32 {
 /// outside is no brightness (a depth in metres, say); the first such value is left in `outside`.
 pub(super) fn read_f32(bytes: [u8; 4], is_bigendian: bool, outside: &mut Option<f32>) -> f32 {
     let value = if is_bigendian { f32::from_be_bytes(bytes) } else { f32::from_le_bytes(bytes) };
-    if (-CLAMPED_OVERSHOOT..=1.0 + CLAMPED_OVERSHOOT).contains(&value) {
+    if BRIGHTNESS.holds(f64::from(value)) {
         return value.clamp(0.0, 1.0);
     }
     if value.is_finite() {

@@ -1,5 +1,6 @@
 //! The fields of a point: where x, y and z lie and how they are stored.
 
+use super::bounds::FIELDS;
 use super::points::{CloudMessage, Field};
 use super::refusal::{Cause, Refusal};
 use super::text::escaped;
@@ -45,6 +46,11 @@ impl Axis {
 
 /// Finds x, y and z among the fields (P2, P3, P4).
 pub(super) fn find_axes(message: &CloudMessage<'_>) -> Result<[Axis; 3], Refusal> {
+    let count = message.fields.len();
+    if count as f64 > FIELDS.greatest {
+        let text = format!("got {count} fields of a point; expected at most {}", FIELDS.greatest);
+        return Err(Refusal::new(Cause::BadLayout, text));
+    }
     let axes = [find(message, "x")?, find(message, "y")?, find(message, "z")?];
     for field in message.fields {
         check_field(message, field, &axes)?;

@@ -3,13 +3,12 @@
 use thalweg_task::PointsSpec;
 
 use super::Decoded;
+use super::bounds::{POINT_STEP, POINTS};
 use super::layout::find_axes;
+use super::places::judge_places;
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
 use super::text::escaped;
-
-/// Clouds of more points are no named points but a scan.
-const MOST_POINTS: u64 = 1_000_000;
 
 /// A `sensor_msgs/PointField`, borrowed.
 #[derive(Clone, Copy, Debug)]
@@ -50,38 +49,46 @@ pub struct CloudMessage<'a> {
 /// Decodes the points that `spec` names, in its order.
 ///
 /// Returns `[P, 3]`, point by point, metres, or `None` for an empty cloud (P11). A point is NaN,
-/// unobserved, when any of its coordinates is not finite, whatever `is_dense` said (P8).
+/// unobserved, when any of its coordinates is not finite, whatever `is_dense` said (P8), or is farther
+/// away than anything can be; so are several points at exactly 0 0 0. A cloud of one row needs no `row_step`.
 ///
 /// # Errors
 /// [`Cause::WrongFrame`], [`Cause::BadLayout`], [`Cause::MissingField`],
-/// [`Cause::TooManyPoints`] or [`Cause::WrongCount`], before anything is allocated.
+/// [`Cause::TooManyPoints`] or [`Cause::WrongCount`], before anything is allocated; [`Cause::OutOfLimits`] when most
+/// points are too far away.
 pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Option<Decoded>, Refusal> {
     let count = u64::from(message.width) * u64::from(message.height);
     if count == 0 && message.data.is_empty() {
         return Ok(None);
     }
     check_frame(message, spec)?;
-    check_layout(message)?;
+    let (message, notice) = with_row_step(message);
+    check_layout(&message)?;
     check_count(count, spec)?;
-    let axes = find_axes(message)?;
-    let mut values = Vec::with_capacity(spec.names.len() * 3);
-    let mut overflow = None;
-    for place in 0..spec.names.len() {
-        let start = place / message.width as usize * message.row_step as usize
-            + place % message.width as usize * message.point_step as usize;
-        let point = axes.map(|axis| axis.read(&message.data[start..], message.is_bigendian));
-        overflow =
-            overflow.or_else(|| point.into_iter().find(|value| value.is_finite() && !(*value as f32).is_finite()));
-        let point = point.map(|value| value as f32);
-        values.extend(if point.iter().all(|value| value.is_finite()) { point } else { [f32::NAN; 3] });
-    }
-    let notices = overflow.map(overflow_notice).into_iter().collect();
-    Ok(Some(Decoded { values, notices }))
+    let axes = find_axes(&message)?;
+    let (width, row_step, point_step) =
+        (message.width as usize, message.row_step as usize, message.point_step as usize);
+    let read = |place: usize| {
+        // Within the data: check_layout has compared all of these with its length.
+        let point = &message.data[place / width * row_step + place % width * point_step..];
+        axes.map(|axis| axis.read(point, message.is_bigendian))
+    };
+    let mut decoded = judge_places((0..spec.names.len()).map(read).collect(), &spec.names)?;
+    decoded.notices.extend(notice);
+    Ok(Some(decoded))
 }
 
-fn overflow_notice(value: f64) -> Refusal {
-    let text = format!("got coordinate {value:?}; expected metres that fit a 32 bit float; the point is unobserved");
-    Refusal::new(Cause::Overflow, text)
+/// Fills in a `row_step` of 0 where there is one row, which needs none: drivers leave it out.
+fn with_row_step<'a>(message: &CloudMessage<'a>) -> (CloudMessage<'a>, Option<Refusal>) {
+    let &CloudMessage { height, width, point_step, row_step, .. } = message;
+    match width.checked_mul(point_step) {
+        Some(row) if row_step == 0 && height == 1 && row > 0 => {
+            let text =
+                format!("got row_step 0 in a cloud of one row; expected width {width} x point_step {point_step}; used");
+            (CloudMessage { row_step: row, ..*message }, Some(Refusal::notice(Cause::BadLayout, text)))
+        }
+        _ => (*message, None),
+    }
 }
 
 /// Nothing is transformed: the frame is the task's, or unnamed (P12).
@@ -98,8 +105,9 @@ fn check_frame(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<(), Refu
 fn check_layout(message: &CloudMessage<'_>) -> Result<(), Refusal> {
     let &CloudMessage { height, width, point_step, row_step, data, .. } = message;
     let refuse = |text: String| Err(Refusal::new(Cause::BadLayout, text));
-    if point_step == 0 {
-        return refuse("got point_step 0; expected the bytes of a point".to_owned());
+    if !POINT_STEP.holds(f64::from(point_step)) {
+        let (least, greatest) = (POINT_STEP.least, POINT_STEP.greatest);
+        return refuse(format!("got point_step {point_step}; expected the bytes of a point, {least} to {greatest}"));
     }
     let row = u128::from(width) * u128::from(point_step);
     if u128::from(row_step) < row {
@@ -121,6 +129,6 @@ fn check_count(got: u64, spec: &PointsSpec) -> Result<(), Refusal> {
     if got == expected {
         return Ok(());
     }
-    let cause = if got > MOST_POINTS { Cause::TooManyPoints } else { Cause::WrongCount };
+    let cause = if got as f64 > POINTS.greatest { Cause::TooManyPoints } else { Cause::WrongCount };
     Err(Refusal::new(cause, format!("got {got} points; expected {expected}, those that the task names")))
 }

@@ -86,24 +86,20 @@ pub(super) fn develop<'b>(
     [from, pixels]: [usize; 2],
     buffer: &'b mut Vec<u8>,
 ) -> &'b [u8] {
-    buffer.clear();
+    if raster.store == Store::Packed {
+        return raster.row(row, from, pixels);
+    }
     let columns = from..from + pixels;
+    buffer.resize(pixels * raster.encoding.bytes(), 0);
     match raster.store {
-        Store::Packed => return raster.row(row, from, pixels),
+        Store::Packed => {}
         Store::Pairs(places) => yuv::pairs(raster.bytes(row), columns, places, buffer),
         Store::Planes(places) => {
             yuv::planes([raster.bytes(row), raster.bytes(raster.height + row / 2)], columns, places, buffer);
         }
         Store::Bayer(mosaic) => {
-            let wide = raster.encoding.sample == Sample::U16;
-            bayer::develop(
-                raster,
-                mosaic.at(row),
-                row,
-                columns,
-                if wide { Some(raster.is_bigendian) } else { None },
-                buffer,
-            );
+            let wide = (raster.encoding.sample == Sample::U16).then_some(raster.is_bigendian);
+            bayer::develop(raster, mosaic.at(row), row, columns, wide, buffer);
         }
     }
     buffer

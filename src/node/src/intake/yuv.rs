@@ -25,21 +25,22 @@ fn rgb(y: u8, u: u8, v: u8) -> [u8; 3] {
     colours.map(|colour| ((light + colour) >> SHIFT).clamp(0, 255) as u8)
 }
 
-/// Appends pixels of a 4:2:2 row; `places` of the first brightness, of U and of V in each four bytes.
-pub(super) fn pairs(row: &[u8], columns: Range<usize>, [y, u, v]: [usize; 3], out: &mut Vec<u8>) {
+/// Writes pixels of a 4:2:2 row, three bytes each; `places` of the first brightness, of U and of V in each four bytes.
+pub(super) fn pairs(row: &[u8], columns: Range<usize>, [y, u, v]: [usize; 3], out: &mut [u8]) {
     let groups = row.as_chunks::<4>().0;
-    for column in columns {
-        let group = groups[column / 2];
-        out.extend(rgb(group[y + 2 * (column % 2)], group[u], group[v]));
+    for (column, out) in columns.zip(out.as_chunks_mut::<3>().0) {
+        let group = &groups[column / 2];
+        *out = rgb(group[y + 2 * (column % 2)], group[u], group[v]);
     }
 }
 
-/// Appends pixels of a row of brightness and its row of colours; `places` of U and of V in each two bytes.
-pub(super) fn planes([light, colours]: [&[u8]; 2], columns: Range<usize>, [u, v]: [usize; 2], out: &mut Vec<u8>) {
+/// Writes pixels of a row of brightness and its row of colours; `places` of U and of V in each two bytes.
+pub(super) fn planes([light, colours]: [&[u8]; 2], columns: Range<usize>, [u, v]: [usize; 2], out: &mut [u8]) {
     let colours = colours.as_chunks::<2>().0;
-    for column in columns {
-        let pair = colours[column / 2];
-        out.extend(rgb(light[column], pair[u], pair[v]));
+    let light = &light[columns.clone()];
+    for ((column, light), out) in columns.zip(light).zip(out.as_chunks_mut::<3>().0) {
+        let pair = &colours[column / 2];
+        *out = rgb(*light, pair[u], pair[v]);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod beginnings;
+mod bounds;
 mod cameras;
 mod compressed_rows;
 mod frame_queue;

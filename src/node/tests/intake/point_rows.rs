@@ -198,3 +198,65 @@ fn p14_another_number_of_points_is_refused() {
         assert!(refusal.text.contains(&format!("got {count} points; expected 2")), "{refusal}");
     }
 }
+
+/// As many points as a body has, apart from each other by decimetres.
+fn body(scale: f32) -> Vec<[f32; 3]> {
+    (0..22).map(|place| [0.03 * place as f32 * scale, 0.5 * scale, -0.2 * scale]).collect()
+}
+
+fn decode_body(points: &[[f32; 3]]) -> Result<Decoded, Refusal> {
+    let cloud = Cloud::new(points);
+    decode_points(&cloud.message(&cloud.fields()), &points_spec(22)).map(|decoded| decoded.expect("not empty"))
+}
+
+#[test]
+fn p8_a_point_that_is_farther_than_anything_reaches_is_unobserved_and_told() {
+    let mut points = body(1.0);
+    points[21][0] = 1e19;
+    let decoded = decode_body(&points).expect("the others are used");
+    assert!(decoded.values[63..].iter().all(|value| value.is_nan()));
+    assert!(decoded.values[..63].iter().all(|value| value.is_finite()));
+    let [refusal] = &decoded.notices[..] else { panic!("{:?}", decoded.notices) };
+    assert_eq!((refusal.cause, refusal.is_used), (Cause::OutOfLimits, false));
+    assert!(refusal.text.contains("1 of 22 points, first 'point_21': got 1e19"), "{refusal}");
+    assert!(refusal.text.contains("expected -100.0 to 100.0 m; not used"), "{refusal}");
+}
+
+#[test]
+fn p8_a_cloud_in_millimetres_is_refused_as_a_whole() {
+    let refusal = decode_body(&body(1000.0)).expect_err("refused");
+    assert_eq!(refusal.cause, Cause::OutOfLimits);
+    assert!(refusal.text.contains("22 of 22 points") && refusal.text.contains("millimetres"), "{refusal}");
+}
+
+#[test]
+fn p8_zeros_that_stand_for_not_seen_are_unobserved_and_told() {
+    let mut points = body(1.0);
+    (points[7], points[9]) = ([0.0; 3], [-0.0, 0.0, 0.0]);
+    let decoded = decode_body(&points).expect("the others are used");
+    let hidden: Vec<_> = (0..22).filter(|place| decoded.values[3 * place].is_nan()).collect();
+    assert_eq!(hidden, [7, 9]);
+    let [refusal] = &decoded.notices[..] else { panic!("{:?}", decoded.notices) };
+    assert_eq!(refusal.cause, Cause::ZeroPoint);
+    assert!(refusal.text.contains("2 of 22 points, first 'point_7'"), "{refusal}");
+    let origin = decode_body(&[&[[0.0; 3]], &body(1.0)[1..]].concat()).expect("used");
+    assert_eq!((origin.notices.len(), &origin.values[..3]), (0, &[0.0; 3][..]), "one point may be the origin");
+}
+
+#[test]
+fn p5_a_cloud_of_one_row_needs_no_row_step() {
+    let cloud = changed(|cloud| cloud.row_step = 0);
+    let decoded = decode(&cloud).expect("used").expect("not empty");
+    assert_eq!(decoded.values, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(
+        decoded.notices.iter().map(|notice| (notice.cause, notice.is_used)).collect::<Vec<_>>(),
+        [(Cause::BadLayout, true)]
+    );
+    let rows = changed(|cloud| (cloud.height, cloud.width, cloud.row_step) = (2, 1, 0));
+    assert_eq!(refused(&rows).cause, Cause::BadLayout, "of two rows nobody knows where the second begins");
+    let short = changed(|cloud| {
+        cloud.row_step = 0;
+        cloud.data.truncate(23);
+    });
+    assert_eq!(refused(&short).cause, Cause::BadLayout);
+}
