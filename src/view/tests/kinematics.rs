@@ -183,13 +183,19 @@ fn what_is_no_tree_is_refused_in_a_sentence() {
     };
     let links = r#"<link name="a"/><link name="b"/>"#;
     let cases = [
-        (joint("j", "a", "c", "1 0 0"), "joint j names link c, which is not there"),
-        (joint("j", "a", "b", "0 0 0"), "joint j has axis 0 0 0"),
+        (joint("j", "a", "c", "1 0 0"), "line 1: joint j names link c, which is not there"),
+        (joint("j", "a", "b", "0 0 0"), "line 1: joint j has axis 0 0 0"),
         (String::new(), "got 2 links that hang on nothing; expected one root"),
         (joint("j", "a", "b", "1 0 0") + &joint("k", "a", "b", "1 0 0"), "link b hangs on two joints"),
+        (joint("j", "a", "b", "1 0 0") + &joint("j", "b", "a", "1 0 0"), "line 2: two joints have the name j"),
+        ("<link name=\"a\"/>".to_owned(), "two links have the name a"),
         (
             joint("j", "a", "b", "1 0 0") + &joint("k", "b", "a", "1 0 0"),
             "got 0 links that hang on nothing; expected one root",
+        ),
+        (
+            joint("j", "c", "b", "1 0 0") + &joint("k", "b", "c", "1 0 0") + "<link name=\"c\"/>",
+            "link b hangs on itself",
         ),
     ];
     for (joints, expected) in cases {

@@ -2,7 +2,8 @@
 
 use nalgebra::{Isometry3, Translation3, UnitQuaternion};
 
-use super::model::{Model, Motion};
+use super::model::Model;
+use super::urdf::Motion;
 
 /// Places of all links at one moment.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,13 @@
 //! A URDF as a tree that can be placed quickly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use nalgebra::{Isometry3, Unit, Vector3};
-use urdf_rs::{JointType, Robot};
 
-use super::shapes::{Shape, direction, isometry, shapes_of, stand_ins};
+use super::shapes::{Shape, shapes_of, stand_ins};
+use super::urdf::{self, Motion, Robot};
+use super::{file, tree};
 
 /// Why a body cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -37,14 +38,6 @@ pub enum ModelError {
     },
 }
 
-/// How a joint moves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Motion {
-    Fixed,
-    Turn,
-    Slide,
-}
-
 /// A joint, ready to be placed.
 #[derive(Clone, Debug)]
 pub(super) struct Joint {
@@ -54,7 +47,7 @@ pub(super) struct Joint {
     pub(super) axis: Unit<Vector3<f64>>,
     pub(super) motion: Motion,
     /// Which position moves it, by what factor, from where: a mimic joint follows another's.
-    source: Option<(usize, f64, f64)>,
+    pub(super) source: Option<(usize, f64, f64)>,
 }
 
 impl Joint {
@@ -84,8 +77,13 @@ impl Model {
     /// # Errors
     /// [`ModelError`], naming the file.
     pub fn load(path: &Path) -> Result<Self, ModelError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ModelError::Io { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        let io = |source| ModelError::Io { path: path.to_owned(), source };
+        let bytes = file::read(path).map_err(io)?;
+        let place = path.display().to_string();
+        match file::decode(&bytes) {
+            Ok(text) => Self::parse(&text, &place),
+            Err(why) => Err(ModelError::Format { place, why }),
+        }
     }
 
     /// Reads the text of a URDF; `place` names it in errors.
@@ -93,35 +91,30 @@ impl Model {
     /// # Errors
     /// [`ModelError::Format`] or [`ModelError::Tree`].
     pub fn parse(text: &str, place: &str) -> Result<Self, ModelError> {
-        let robot = urdf_rs::read_from_string(text)
-            .map_err(|error| ModelError::Format { place: place.to_owned(), why: error.to_string() })?;
-        Self::of(&robot).map_err(|why| ModelError::Tree { place: place.to_owned(), why })
+        let robot = urdf::read(text, place).map_err(|why| ModelError::Format { place: place.to_owned(), why })?;
+        Self::of(robot).map_err(|why| ModelError::Tree { place: place.to_owned(), why })
     }
 
-    fn of(robot: &Robot) -> Result<Self, String> {
-        let links: Vec<String> = robot.links.iter().map(|link| link.name.clone()).collect();
-        let places: BTreeMap<&str, usize> = links.iter().enumerate().map(|(at, name)| (name.as_str(), at)).collect();
-        if places.len() < links.len() {
-            return Err("two links have the same name".to_owned());
-        }
-        let joints = moving(robot);
-        let mut warnings = Vec::new();
-        let mut tree = Vec::with_capacity(robot.joints.len());
-        for joint in &robot.joints {
-            tree.push(read_joint(joint, &places, &joints, &mut warnings)?);
-        }
-        let tree = sorted(tree, &links)?;
-        let mut model =
-            Self { name: robot.name.clone(), links, joints, tree, shapes: Vec::new(), movers: Vec::new(), warnings };
-        model.dress(robot);
-        model.movers = model.shapes.iter().map(|shape| model.movers_of(shape.link)).collect();
+    fn of(robot: Robot) -> Result<Self, String> {
+        let tree = tree::tree_of(&robot)?;
+        let mut model = Self {
+            name: robot.name,
+            links: robot.links.iter().map(|link| link.name.clone()).collect(),
+            joints: tree::moving(&robot.joints),
+            tree,
+            shapes: Vec::new(),
+            movers: Vec::new(),
+            warnings: robot.warnings,
+        };
+        model.dress(&robot.links);
+        model.movers = model.movers_of_shapes();
         Ok(model)
     }
 
     /// Gives every link its shapes; capsules stand in for meshes, and for everything where there is nothing.
-    fn dress(&mut self, robot: &Robot) {
+    fn dress(&mut self, links: &[urdf::Link]) {
         let mut undrawn = 0;
-        for (index, link) in robot.links.iter().enumerate() {
+        for (index, link) in links.iter().enumerate() {
             let (shapes, has_mesh) = shapes_of(index, link);
             if has_mesh {
                 undrawn += 1;
@@ -146,18 +139,22 @@ impl Model {
             .map(|joint| joint.parent_from_joint.translation.vector)
     }
 
-    /// The joints between a link and the next one towards the root that has a shape.
-    fn movers_of(&self, link: usize) -> Vec<usize> {
-        let mut movers = Vec::new();
-        let mut at = link;
-        while let Some(joint) = self.tree.iter().find(|joint| joint.child == at) {
-            movers.extend(joint.source.map(|(place, ..)| place));
-            at = joint.parent;
-            if self.shapes.iter().any(|shape| shape.link == at) {
-                break;
+    /// For each shape, the joints between its link and the next one towards the root that has a shape.
+    fn movers_of_shapes(&self) -> Vec<Vec<usize>> {
+        let above: BTreeMap<usize, &Joint> = self.tree.iter().map(|joint| (joint.child, joint)).collect();
+        let has_shape: BTreeSet<usize> = self.shapes.iter().map(|shape| shape.link).collect();
+        let movers_of = |shape: &Shape| {
+            let (mut at, mut movers) = (shape.link, Vec::new());
+            while let Some(joint) = above.get(&at) {
+                movers.extend(joint.source.map(|(place, ..)| place));
+                at = joint.parent;
+                if has_shape.contains(&at) {
+                    break;
+                }
             }
-        }
-        movers
+            movers
+        };
+        self.shapes.iter().map(movers_of).collect()
     }
 
     /// The robot's name.
@@ -199,74 +196,4 @@ impl Model {
     pub(super) fn tree(&self) -> &[Joint] {
         &self.tree
     }
-}
-
-/// Names of the joints that move by themselves, in the file's order.
-fn moving(robot: &Robot) -> Vec<String> {
-    let moves = |kind: &JointType| matches!(kind, JointType::Revolute | JointType::Continuous | JointType::Prismatic);
-    let own = robot.joints.iter().filter(|joint| moves(&joint.joint_type) && joint.mimic.is_none());
-    own.map(|joint| joint.name.clone()).collect()
-}
-
-fn read_joint(
-    joint: &urdf_rs::Joint,
-    links: &BTreeMap<&str, usize>,
-    joints: &[String],
-    warnings: &mut Vec<String>,
-) -> Result<Joint, String> {
-    let name = &joint.name;
-    let find = |link: &str| {
-        links.get(link).copied().ok_or_else(|| format!("joint {name} names link {link}, which is not there"))
-    };
-    let motion = match joint.joint_type {
-        JointType::Revolute | JointType::Continuous => Motion::Turn,
-        JointType::Prismatic => Motion::Slide,
-        JointType::Fixed => Motion::Fixed,
-        JointType::Floating | JointType::Planar | JointType::Spherical => {
-            warnings.push(format!("joint {name} has several degrees of freedom; it is drawn at rest"));
-            Motion::Fixed
-        }
-    };
-    let place = |wanted: &str| joints.iter().position(|joint| joint == wanted);
-    let source = match &joint.mimic {
-        _ if motion == Motion::Fixed => None,
-        None => place(name).map(|place| (place, 1.0, 0.0)),
-        Some(mimic) => {
-            let place = place(&mimic.joint)
-                .ok_or_else(|| format!("joint {name} mimics {}, which does not move", mimic.joint))?;
-            Some((place, mimic.multiplier.unwrap_or(1.0), mimic.offset.unwrap_or(0.0)))
-        }
-    };
-    let axis = match (motion, direction(joint.axis.xyz.0)) {
-        (_, Some(axis)) => axis,
-        (Motion::Fixed, None) => Vector3::x_axis(),
-        (_, None) => return Err(format!("joint {name} has axis 0 0 0")),
-    };
-    let (parent, child) = (find(&joint.parent.link)?, find(&joint.child.link)?);
-    Ok(Joint { parent, child, parent_from_joint: isometry(&joint.origin), axis, motion, source })
-}
-
-/// Brings joints into an order in which each comes after the one that it hangs on.
-fn sorted(mut joints: Vec<Joint>, links: &[String]) -> Result<Vec<Joint>, String> {
-    let mut is_placed: Vec<bool> = vec![true; links.len()];
-    for joint in &joints {
-        if !std::mem::replace(&mut is_placed[joint.child], false) {
-            return Err(format!("link {} hangs on two joints", links[joint.child]));
-        }
-    }
-    let roots = is_placed.iter().filter(|is_root| **is_root).count();
-    if roots != 1 {
-        return Err(format!("got {roots} links that hang on nothing; expected one root"));
-    }
-    let mut tree = Vec::with_capacity(joints.len());
-    while !joints.is_empty() {
-        let (ready, waiting): (Vec<Joint>, Vec<Joint>) = joints.into_iter().partition(|joint| is_placed[joint.parent]);
-        if ready.is_empty() {
-            return Err(format!("link {} hangs on itself", links[waiting[0].child]));
-        }
-        ready.iter().for_each(|joint| is_placed[joint.child] = true);
-        tree.extend(ready);
-        joints = waiting;
-    }
-    Ok(tree)
 }

@@ -1,7 +1,8 @@
 //! What a link looks like: capsules, boxes, cylinders, spheres.
 
-use nalgebra::{Isometry3, Rotation3, Translation3, Unit, UnitQuaternion, Vector3};
-use urdf_rs::{Geometry, Link, Pose};
+use nalgebra::{Isometry3, Translation3, Unit, UnitQuaternion, Vector3};
+
+use super::urdf::{Link, Look};
 
 /// Difference of radii and places that is rounding, metres: URDFs are written with few decimals.
 const ROUNDING: f64 = 1e-4;
@@ -77,13 +78,6 @@ impl Shape {
     }
 }
 
-/// Reads an origin of URDF: metres; roll, pitch and yaw about fixed axes, radians.
-pub(super) fn isometry(pose: &Pose) -> Isometry3<f64> {
-    let [roll, pitch, yaw] = pose.rpy.0;
-    let turn = Rotation3::from_euler_angles(roll, pitch, yaw);
-    Isometry3::from_parts(Translation3::from(Vector3::from(pose.xyz.0)), turn.into())
-}
-
 /// The shapes of a link, and whether there is a mesh among them, which is not drawn.
 ///
 /// A cylinder with a sphere of its radius at each end is one capsule: URDF has none before 1.2.
@@ -91,22 +85,14 @@ pub(super) fn shapes_of(index: usize, link: &Link) -> (Vec<Shape>, bool) {
     let mut spheres = Vec::new();
     let mut shapes = Vec::new();
     let mut has_mesh = false;
-    for visual in &link.visual {
-        let place = isometry(&visual.origin);
-        let form = match visual.geometry {
-            Geometry::Box { size } => Form::Cuboid { size: size.0 },
-            Geometry::Cylinder { radius, length } => Form::Cylinder { radius, length },
-            Geometry::Capsule { radius, length } => Form::Capsule { radius, length },
-            Geometry::Sphere { radius } => {
-                spheres.push((place, radius, false));
-                continue;
-            }
-            Geometry::Mesh { .. } => {
-                has_mesh = true;
-                continue;
-            }
-        };
-        shapes.push(Shape { link: index, link_from_shape: place, form });
+    for visual in &link.visuals {
+        let place = visual.link_from_visual;
+        match visual.look() {
+            Some(Look::Solid(Form::Sphere { radius })) => spheres.push((place, radius, false)),
+            Some(Look::Solid(form)) => shapes.push(Shape { link: index, link_from_shape: place, form }),
+            Some(Look::Mesh) => has_mesh = true,
+            None => {}
+        }
     }
     shapes.iter_mut().for_each(|shape| round_off(shape, &mut spheres));
     let alone = spheres.into_iter().filter(|(_, _, is_end)| !is_end);
