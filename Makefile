@@ -7,10 +7,10 @@ cargo := $(run) tools/cargo.sh
 flags := --release --locked
 lab := $(run) target/release/thalweg-lab
 
-# What `make test` does, in this order; .ci/run takes the time of each.
-stages := setup gan graphics lint deny doc msrv test-rust test-python test-ros
+# What `make test` does, in this order.
+stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs view view-snapshot graphics check test stages $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-images programs view view-snapshot graphics check test msrv $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -45,10 +45,11 @@ graphics: # what tests of pictures and windows need; without it they say that th
 check: lint ## format, clippy and unit tests, no node and no window: before a commit
 	$(cargo) test $(flags) --lib
 
-test: $(stages) ## format, lints, documentation and all tests
-
-stages:
-	@echo $(stages)
+test: ## format, lints, documentation and all tests, with the seconds of each stage
+	@begin=$$(date +%s); for stage in $(stages); do \
+	  from=$$(date +%s); $(MAKE) --no-print-directory $$stage || exit; \
+	  echo "=== stage $$stage: $$(($$(date +%s) - from)) s"; \
+	done; echo "=== all: $$(($$(date +%s) - begin)) s"
 
 test-rust: programs # tests of the command line and the demos start programs
 	$(cargo) test $(flags)

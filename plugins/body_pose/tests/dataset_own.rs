@@ -1,4 +1,5 @@
 //! A user's own motion: texts as other programs write them, and broken ones.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests touch files")]
 
 use std::fs;
 use std::io::Write;

@@ -41,7 +41,7 @@ fn values_that_are_none_are_refused() {
     );
     assert_eq!(
         sentence(seen().joint("joint_1", 1e6)),
-        "joint 'joint_1': got 1000000.0, expected an angle within 10,000 turns"
+        "joint 'joint_1': got 1000000.0, expected an angle within 10,000 turns, a slide within 1000 m"
     );
     assert_eq!(
         sentence(seen().point("tip_1", [0.0, f64::INFINITY, 0.0])),

@@ -41,12 +41,20 @@ pub(super) const COORDINATE: Bound = bound(
 );
 
 /// Position of a joint that turns.
-pub(super) const ANGLE: Bound =
-    bound("joint angle", "rad", [-GREATEST_ANGLE, GREATEST_ANGLE], "beyond 10000 turns a 32 bit float is off by 0.004 rad (J13)");
+pub(super) const ANGLE: Bound = bound(
+    "joint angle",
+    "rad",
+    [-GREATEST_ANGLE, GREATEST_ANGLE],
+    "beyond 10000 turns a 32 bit float is off by 0.004 rad (J13)",
+);
 
 /// Position of a joint that slides.
-pub(super) const LENGTH: Bound =
-    bound("joint length", "m", [-GREATEST_LENGTH, GREATEST_LENGTH], "no axis is longer, and a 32 bit float there is off by 0.06 mm");
+pub(super) const LENGTH: Bound = bound(
+    "joint length",
+    "m",
+    [-GREATEST_LENGTH, GREATEST_LENGTH],
+    "no axis is longer, and a 32 bit float there is off by 0.06 mm",
+);
 
 /// Overshoot of black and white that is clamped: rounding of whoever normalised the image. A guess.
 const OVERSHOOT: f64 = 1e-3;
