@@ -76,7 +76,7 @@ def i4_all_pixels_there_could_be(rig: Rig) -> None:
 
 
 def i5_unknown_encodings(rig: Rig) -> None:
-    for encoding in ("bayer_rggb8", "yuv422_yuy2", "RGB8", "", "a\nb"):
+    for encoding in ("bayer_rggb", "yuv444", "RGB8", "", "a\nb"):
         rig.peer.images.publish(portrait_now(encoding=encoding))
         time.sleep(0.05)
 

@@ -5,7 +5,11 @@
 
 mod angles;
 mod body;
-#[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "motion capture, for training; the task itself opens no file")]
+#[expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "motion capture, for training; the task itself opens no file"
+)]
 pub mod dataset;
 pub mod kinematics;
 mod objective;

@@ -40,7 +40,7 @@ impl Generator {
     /// Reads `gan_inversion.safetensors`.
     ///
     /// # Errors
-    /// [`NnError`] about the file.
+    /// [`thalweg_nn::NnError`] about the file.
     pub fn load(path: &Path, options: &LoadOptions) -> thalweg_nn::Result<Self> {
         let file = provision::open(path, FORMAT, options)?;
         let layers = WIDTHS.len() - 1;

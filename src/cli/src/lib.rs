@@ -6,6 +6,7 @@ pub mod describe;
 mod doctor;
 mod export;
 pub mod failure;
+mod generate;
 pub mod job;
 mod motion;
 pub mod observation;
@@ -19,7 +20,7 @@ pub mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use thalweg::Registry;
 
 /// Real-time inversion of neural networks on learned landscapes.
@@ -58,6 +59,9 @@ enum Command {
     Params(params::ParamsArguments),
     /// Look at everything that the node depends on, and say what to do
     Doctor(doctor::DoctorArguments),
+    /// Write shell completions and man pages
+    #[command(hide = true)]
+    Generate(generate::GenerateArguments),
     /// Declare the node's parameters and end; doctor starts it
     #[cfg(feature = "ros")]
     #[command(hide = true)]
@@ -92,6 +96,7 @@ fn obey(command: &Command, registry: &Registry) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(arguments, registry),
         Command::Params(arguments) => params::run(arguments, registry),
         Command::Doctor(arguments) => doctor::run(arguments, registry),
+        Command::Generate(arguments) => generate::run(arguments, Arguments::command().name("thalweg")),
         #[cfg(feature = "ros")]
         Command::RosParameters { .. } => doctor::declare_parameters(registry),
     };

@@ -6,9 +6,20 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// Runs a command and returns what it printed.
+/// Runs a command of `thalweg-lab` and returns what it printed.
+fn lab(arguments: &[&str]) -> String {
+    printed(Path::new(env!("CARGO_BIN_EXE_thalweg-lab")), arguments)
+}
+
+/// Runs a command of `thalweg`, which is built beside it.
 fn thalweg(arguments: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_thalweg-lab"));
+    let program = Path::new(env!("CARGO_BIN_EXE_thalweg-lab")).with_file_name("thalweg");
+    assert!(program.exists(), "there is no {}: run make programs first", program.display());
+    printed(&program, arguments)
+}
+
+fn printed(program: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
     command.args(arguments).current_dir(thalweg_tests::root()).env_remove("THALWEG_DATA");
     let output = command.output().expect("the program starts");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -26,7 +37,7 @@ fn damaged_faces_are_repaired() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let printed = thalweg(&["demo-images", "--steps", "3", "--output", folder.path().to_str().unwrap()]);
+    let printed = lab(&["demo-images", "--steps", "3", "--output", folder.path().to_str().unwrap()]);
     let rows = printed.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| face |")).count();
     assert_eq!(rows, 4, "one row for each damage: {printed}");
     let picture = std::fs::read(folder.path().join("repaired_faces.png")).unwrap();
@@ -48,7 +59,7 @@ fn repairs_from_the_shipped_start_agree_sooner_than_those_from_drawn_points() {
     }
     let folder = tempfile::tempdir().unwrap();
     let common = ["demo-images", "--steps", "2", "--output", folder.path().to_str().unwrap()];
-    let (begun, drawn) = (thalweg(&common), thalweg(&[&common[..], &["--drawn", "--rate", "0.3"]].concat()));
+    let (begun, drawn) = (lab(&common), lab(&[&common[..], &["--start", "none", "--rate", "0.3"]].concat()));
     assert!(begun.starts_with("landscape identity, start ") && drawn.contains("start none"), "{begun}{drawn}");
     let [begun, drawn] = [begun, drawn].map(|printed| error_seen(&printed));
     assert!(begun < 0.7 * drawn, "{begun} and {drawn} levels");
@@ -83,7 +94,7 @@ fn what_was_trained_is_compared() {
     ]);
     let sizes = "--images 2 --steps 20 --tuning 1 --completions 1 --completion-steps 2 --no-images";
     let common = ["bench", "gan", "--landscape", &theta, "--start", &start, "--output", &bench];
-    let printed = thalweg(&common.into_iter().chain(sizes.split_whitespace()).collect::<Vec<_>>());
+    let printed = lab(&common.into_iter().chain(sizes.split_whitespace()).collect::<Vec<_>>());
     for method in ["Adam in X", "random theta", "theta", "theta, 5 steps, then Adam in X", "encoder, then Adam in X"] {
         let rows = printed.lines().filter(|line| line.starts_with(&format!("| {method} |"))).count();
         let of_gaps = printed.lines().filter(|line| line.starts_with("| in distribution |"));

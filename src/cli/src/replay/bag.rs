@@ -176,7 +176,7 @@ impl Fed {
         };
         let taken = intake.take_joints(&message, time);
         counts.messages += 1;
-        for refusal in taken.refusals {
+        for refusal in taken.refusals.into_iter().filter(|refusal| !refusal.is_used) {
             *counts.refused.entry(refusal.cause.name().to_owned()).or_default() += 1;
         }
         let Some(observation) = (taken.used > 0).then(|| intake.observation(time)).flatten() else { return Ok(()) };

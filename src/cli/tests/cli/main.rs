@@ -4,6 +4,7 @@
 mod bad_input;
 mod check;
 mod doctor;
+mod generate;
 mod params;
 mod retrain;
 mod solve_arm;
