@@ -29,7 +29,7 @@ const MOTION: &str = "assets/motion.safetensors";
 const HELP: &str = "\
 Plays the bundled motion on joint_states, again and again, until it is interrupted.
 
-usage: thalweg_play [--rate HZ] [--hide GROUP] [--help] [--ros-args ...]
+usage: thalweg_play [--rate HZ] [--hide GROUP] [--help] [--version] [--ros-args ...]
 
   --rate HZ        messages a second (default 30)
   --hide GROUP     joints that are left out: a group of body_pose, or none (default arms)
@@ -38,13 +38,21 @@ usage: thalweg_play [--rate HZ] [--hide GROUP] [--help] [--ros-args ...]
 Exit codes: 0 ended by a signal; 2 bad arguments; 70 internal error.
 ";
 
-/// What the command line asks for.
+/// What is played, and how.
 #[derive(Clone, Debug, PartialEq)]
 struct PlayOptions {
     /// Messages a second.
     rate: f64,
     /// The group of joints that is left out.
     hide: String,
+}
+
+/// What a command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+enum Request {
+    Help,
+    Version,
+    Play(PlayOptions),
 }
 
 /// What is played: positions of the joints that are told.
@@ -59,12 +67,9 @@ struct Frames {
 pub fn run() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     let options = match parse(&arguments) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            // A reader that is gone has seen enough.
-            drop(std::io::stdout().write_all(HELP.as_bytes()));
-            return ExitCode::SUCCESS;
-        }
+        Ok(Request::Play(options)) => options,
+        Ok(Request::Help) => return print(HELP),
+        Ok(Request::Version) => return print(concat!("thalweg_play ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(error) => return complain(&error, Exit::Usage),
     };
     match Frames::load(&options) {
@@ -76,13 +81,19 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// A reader that is gone has seen enough.
+fn print(text: &str) -> ExitCode {
+    drop(std::io::stdout().write_all(text.as_bytes()));
+    ExitCode::SUCCESS
+}
+
 fn complain(error: &str, exit: Exit) -> ExitCode {
     drop(writeln!(std::io::stderr(), "{NAME}: {error}"));
     exit.into()
 }
 
-/// Reads our own options; those after `--ros-args` up to `--` are rcl's. None when help is asked for.
-fn parse(arguments: &[String]) -> Result<Option<PlayOptions>, String> {
+/// Reads our own options; those after `--ros-args` up to `--` are rcl's.
+fn parse(arguments: &[String]) -> Result<Request, String> {
     let mut options = PlayOptions { rate: 30.0, hide: "arms".to_owned() };
     let (mut is_ros, mut rest) = (false, arguments.iter().skip(1));
     while let Some(argument) = rest.next() {
@@ -91,7 +102,8 @@ fn parse(arguments: &[String]) -> Result<Option<PlayOptions>, String> {
             (_, "--ros-args") => is_ros = true,
             (true, "--") => is_ros = false,
             (true, _) => {}
-            (false, "--help" | "-h") => return Ok(None),
+            (false, "--help" | "-h") => return Ok(Request::Help),
+            (false, "--version") => return Ok(Request::Version),
             (false, "--hide") => options.hide.clone_from(value()?),
             (false, "--rate") => {
                 let text = value()?;
@@ -102,7 +114,7 @@ fn parse(arguments: &[String]) -> Result<Option<PlayOptions>, String> {
             (false, other) => return Err(format!("unknown argument '{}'; see --help", other.escape_debug())),
         }
     }
-    Ok(Some(options))
+    Ok(Request::Play(options))
 }
 
 impl Frames {
@@ -198,15 +210,15 @@ fn follow_time(link: &Link) -> anyhow::Result<Arc<RosTime>> {
 mod tests {
     use super::*;
 
-    fn read(line: &str) -> Result<Option<PlayOptions>, String> {
+    fn read(line: &str) -> Result<Request, String> {
         parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
     fn options_stand_beside_those_of_ros() {
         let line = "p --rate 50 --ros-args -r __node:=a_play --params-file b -- --hide legs";
-        assert_eq!(read(line), Ok(Some(PlayOptions { rate: 50.0, hide: "legs".to_owned() })));
-        assert_eq!(read("p -h"), Ok(None));
+        assert_eq!(read(line), Ok(Request::Play(PlayOptions { rate: 50.0, hide: "legs".to_owned() })));
+        assert_eq!((read("p -h"), read("p --version")), (Ok(Request::Help), Ok(Request::Version)));
         assert_eq!(read("p --frob").expect_err("unknown"), "unknown argument '--frob'; see --help");
         assert_eq!(read("p --rate 0").expect_err("none"), "--rate must be in [0.1, 1000], got '0'");
         assert_eq!(read("p --rate").expect_err("none"), "--rate: expected a value behind it");
