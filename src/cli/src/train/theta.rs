@@ -39,8 +39,8 @@ pub(crate) struct ThetaArguments {
     drawn: Option<usize>,
     /// Trained landscape to start from, with its own dimensions, instead of random weights; with --from-recordings
     /// the current one [default there: TASK_theta.safetensors in the folder of --models]
-    #[arg(long)]
-    start: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    landscape: Option<PathBuf>,
     /// Options that all others change [default: quick; retrain with --from-recordings]
     #[arg(long, value_parser = preset_parser())]
     preset: Option<String>,
@@ -75,7 +75,7 @@ pub(crate) fn run(arguments: &ThetaArguments, registry: &Registry) -> anyhow::Re
     expect_checkpoint(arguments.finish, &checkpoint(&output))?;
     if let Some(recordings) = &arguments.retrain.from_recordings {
         let default = theta_file(arguments);
-        let current = arguments.start.as_deref().unwrap_or(&default);
+        let current = arguments.landscape.as_deref().unwrap_or(&default);
         let (drawn, descent) = (arguments.drawn, arguments.changes.descent());
         let arguments = &arguments.retrain;
         let retraining = Retraining { arguments, recordings, current, output: &output, drawn, options, descent };
@@ -117,7 +117,7 @@ fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptio
     let preset = arguments.preset.as_deref().and_then(Preset::named).unwrap_or(default);
     ThetaOptions {
         seed: arguments.seed,
-        start: arguments.start.clone(),
+        start: arguments.landscape.clone(),
         checkpoint: Some(checkpoint(output)),
         finish: arguments.finish,
         ..arguments.changes.applied_to(preset.options(latent))

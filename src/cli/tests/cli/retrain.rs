@@ -24,7 +24,7 @@ fn recorded(folder: &Path) -> (String, String, Landscape) {
 
 fn retrain(recordings: &str, current: &str, output: &str, more: &[&str]) -> Run {
     let task = ["train", "theta", "--task", "planar_arm", "--from-recordings", recordings];
-    thalweg(&[&task, SMALL.as_slice(), &["--start", current, "--output", output], more].concat())
+    thalweg(&[&task, SMALL.as_slice(), &["--landscape", current, "--output", output], more].concat())
 }
 
 #[test]
