@@ -195,7 +195,6 @@ fn code_of_training(error: &TrainError) -> Option<u8> {
     match error {
         TrainError::NoObservations { .. } => Some(INPUT),
         TrainError::Option { .. } => Some(USAGE),
-        TrainError::OtherTraining { .. } => Some(WEIGHTS),
         TrainError::NotFinite { .. } => None,
         // Transparent, as the engine's own below.
         TrainError::Task(error) => Some(code_of_task(error)),

@@ -1,7 +1,5 @@
 //! Why a training of theta could not go on.
 
-use std::path::PathBuf;
-
 use thalweg_engine::EngineError;
 use thalweg_engine::landscape::LandscapeError;
 use thalweg_nn::NnError;
@@ -26,22 +24,6 @@ pub enum TrainError {
         /// What is accepted.
         expected: String,
     },
-    /// A checkpoint was made by another training.
-    #[error(
-        "checkpoint {}: belongs to another training, {what} was {got} there, expected {expected}; \
-         finish that one with its own options and data, or remove the file",
-        path.display()
-    )]
-    OtherTraining {
-        /// The checkpoint.
-        path: PathBuf,
-        /// What differs: task, model, data, an option.
-        what: String,
-        /// What this training has.
-        expected: String,
-        /// What the checkpoint has.
-        got: String,
-    },
     /// The loss is not finite.
     #[error("the loss became {loss} in buffer {buffer}; lower rate_theta (it was {rate})")]
     NotFinite {
@@ -54,7 +36,7 @@ pub enum TrainError {
     },
     /// A file could not be read or written.
     #[error(transparent)]
-    Weights(NnError),
+    Weights(#[from] NnError),
     /// The task refused something.
     #[error(transparent)]
     Task(#[from] TaskError),
@@ -64,15 +46,6 @@ pub enum TrainError {
     /// The landscape could not be built.
     #[error(transparent)]
     Landscape(#[from] LandscapeError),
-}
-
-impl From<NnError> for TrainError {
-    fn from(error: NnError) -> Self {
-        match error {
-            NnError::OtherTraining { path, what, expected, got } => Self::OtherTraining { path, what, expected, got },
-            error => Self::Weights(error),
-        }
-    }
 }
 
 impl TrainError {

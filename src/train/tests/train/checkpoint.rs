@@ -4,6 +4,7 @@ use std::path::Path;
 
 use thalweg::Registry;
 use thalweg_engine::pin_threads;
+use thalweg_nn::NnError;
 use thalweg_nn::weights::{self, Weights};
 use thalweg_task::{LoadOptions, Task};
 use thalweg_train::{Data, MaskOptions, ThetaOptions, TrainError};
@@ -21,7 +22,7 @@ fn checkpoint(path: &Path) -> ThetaOptions {
 fn refusal(options: &ThetaOptions, load: &thalweg_train::LoadTask, data: &Data) -> (String, String, String, String) {
     let error = thalweg_train::train(options, load, data, &mut |_| true).unwrap_err();
     let text = error.to_string();
-    let TrainError::OtherTraining { what, got, expected, .. } = error else { panic!("{text}") };
+    let TrainError::Weights(NnError::OtherTraining { what, got, expected, .. }) = error else { panic!("{text}") };
     assert!(text.contains(&what) && text.contains(&got) && text.contains(&expected), "{text}");
     (what, got, expected, text)
 }
