@@ -1,6 +1,6 @@
 //! What long jobs share: a progress bar, a log file of JSON lines, a stop on Ctrl-C.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use thalweg_nn::files::open_append;
 
 /// Exit code of a program ended by an interrupt, as shells have it.
 const INTERRUPTED: i32 = 130;
@@ -27,8 +28,7 @@ impl Job {
         if let Some(folder) = log.parent() {
             std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
         }
-        let file = OpenOptions::new().create(true).append(true).open(log);
-        let file = file.with_context(|| format!("cannot write the log {}", log.display()))?;
+        let file = open_append(log).with_context(|| format!("cannot write the log {}", log.display()))?;
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stopped);
         let handler = move || {

@@ -3,11 +3,12 @@
 mod error;
 mod form;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use serde_json::Value;
 use tch::Tensor;
+use thalweg_nn::files;
 use thalweg_task::{ImageSpec, Masked, Observation, TaskError, TaskSpec, nearest};
 
 pub(crate) use error::ObservationError;
@@ -31,16 +32,18 @@ pub(crate) fn name_of(path: &Path) -> String {
 /// # Errors
 /// [`ObservationError`].
 pub(crate) fn read(path: &Path, spec: &TaskSpec) -> Result<Observation> {
-    let mut text = String::new();
-    let read = if path.as_os_str() == STANDARD_INPUT {
-        std::io::stdin().lock().take(SIZE_LIMIT).read_to_string(&mut text)
+    let too_large = || ObservationError::Large { limit: SIZE_LIMIT };
+    let text = if path.as_os_str() == STANDARD_INPUT {
+        let mut text = String::new();
+        let read = std::io::stdin().lock().take(SIZE_LIMIT + 1).read_to_string(&mut text);
+        if read.map_err(ObservationError::Io)? as u64 > SIZE_LIMIT { Err(too_large()) } else { Ok(text) }
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(SIZE_LIMIT).read_to_string(&mut text))
+        files::read_text(path, SIZE_LIMIT).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => too_large(),
+            _ => ObservationError::Io(error),
+        })
     };
-    if read.map_err(ObservationError::Io)? as u64 == SIZE_LIMIT {
-        return Err(ObservationError::Large { limit: SIZE_LIMIT });
-    }
-    parse(&text, spec)
+    parse(&text?, spec)
 }
 
 /// Reads an observation of one row from JSON.

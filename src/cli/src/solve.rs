@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::{ArgGroup, Args};
 use thalweg::{Builder, LandscapeSource, Loaded, Registry, StartSource, defaults};
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 use thalweg_task::LoadOptions;
 
 use crate::console;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use crate::bench_pose::store::Store;
 

@@ -6,6 +6,7 @@
 mod adamw;
 mod checkpoint;
 mod error;
+pub mod files;
 pub mod initial;
 mod perceptron;
 mod training;

@@ -6,14 +6,13 @@
 //! were read while somebody wrote them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use tch::{Device, Kind, Tensor};
 
+use crate::files::{self, write_atomically};
 use crate::{NnError, Result};
 
 /// Largest weights file that is read, bytes. Ours are below 10 MB; a larger file is a mistake.
@@ -22,8 +21,6 @@ const SIZE_LIMIT: u64 = 512 << 20;
 const HEADER_LIMIT: u64 = 1 << 20;
 /// Metadata entry that holds the checksum.
 const CHECKSUM: &str = "blake3";
-/// O_NONBLOCK of Linux: opening a pipe that nobody writes to must not wait.
-const NONBLOCKING: i32 = 0o4000;
 /// Most names of tensors that a refusal lists.
 const LISTED: usize = 5;
 
@@ -149,17 +146,10 @@ impl Weights {
 fn read_limited(path: &Path) -> Result<Vec<u8>> {
     let io = |source| NnError::Io { path: path.to_owned(), source };
     let refuse = |reason: String| NnError::Weights { path: path.to_owned(), reason };
-    let file = File::options().read(true).custom_flags(NONBLOCKING).open(path).map_err(io)?;
-    // Of the open file, so that nothing can be put in its place meanwhile.
-    let metadata = file.metadata().map_err(io)?;
-    if !metadata.is_file() {
-        return Err(refuse("no regular file".to_owned()));
-    }
-    if metadata.len() > SIZE_LIMIT {
-        return Err(refuse(format!("{} bytes; expected at most {SIZE_LIMIT}", metadata.len())));
-    }
-    let mut bytes = Vec::new();
-    file.take(SIZE_LIMIT).read_to_end(&mut bytes).map_err(io)?;
+    let bytes = files::read_limited(path, SIZE_LIMIT).map_err(|error| match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::FileTooLarge => refuse(error.to_string()),
+        _ => io(error),
+    })?;
     if let Some(kind) = pickle(&bytes) {
         let why = "a pickle in it can run any code when it is loaded";
         return Err(refuse(format!("{kind}; expected safetensors, for {why}")));
@@ -257,43 +247,6 @@ fn to_bytes<'a>(name: &'a str, tensor: &Tensor) -> Result<(&'a str, Vec<usize>, 
     let values = Vec::<f32>::try_from(&flat)?;
     let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
     Ok((name, tensor.size().iter().map(|&size| size as usize).collect(), bytes))
-}
-
-/// Replaces a file so that a reader, or a crash, sees the old or the new one whole.
-///
-/// # Errors
-/// [`NnError::Io`].
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let io = |source| NnError::Io { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(io)?;
-    remove_stale(folder, path);
-    let partial = path.with_extension(format!("{PARTIAL}{}", std::process::id()));
-    let written = File::create(&partial).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    if let Err(error) = written.and_then(|()| fs::rename(&partial, path)) {
-        // What cannot be removed either is removed by a later write.
-        fs::remove_file(&partial).unwrap_or_default();
-        return Err(io(error));
-    }
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
-}
-
-/// Ending of files that are being written; the number of the writer's process follows.
-const PARTIAL: &str = "partial-";
-
-/// Removes what killed writers of the same file have left.
-fn remove_stale(folder: &Path, path: &Path) {
-    let Some(stem) = path.file_stem() else { return };
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        let left = entry.path();
-        let ending = left.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let process = ending.strip_prefix(PARTIAL).and_then(|process| process.parse::<u32>().ok());
-        if left.file_stem() == Some(stem)
-            && process.is_some_and(|process| !Path::new(&format!("/proc/{process}")).exists())
-        {
-            fs::remove_file(&left).unwrap_or_default();
-        }
-    }
 }
 
 /// Hashes named tensors into a short text that changes when any value, name or shape does.

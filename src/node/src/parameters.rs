@@ -21,7 +21,7 @@ mod yaml;
 
 pub use constraints::constraints;
 pub use error::ParameterError;
-pub use file_check::{addressed_names, check_file, check_text, own_parameters, parameter_files};
+pub use file_check::{addressed_names, check_file, check_text, own_parameters, parameter_files, read_file};
 pub use markdown::markdown;
 pub use settings::{
     Durability, History, ImageTransport, InputSettings, Method, OutputSettings, QosOverride, RecordSettings,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use super::error::RecordError;
 use super::schema::QOS;

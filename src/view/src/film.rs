@@ -1,13 +1,13 @@
 //! Pictures into files: PNG, and GIF with what changed only.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use color_quant::NeuQuant;
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
+use thalweg_nn::files::NewFile;
 
 /// Colours of a GIF beside the one that means "as before".
 const COLOURS: usize = 255;
@@ -35,12 +35,15 @@ impl Picture {
     /// # Errors
     /// What the disk says.
     pub fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let mut encoder = png::Encoder::new(BufWriter::new(File::create(path)?), self.width, self.height);
+        let mut file = NewFile::create(path)?;
+        let mut encoder = png::Encoder::new(BufWriter::new(&mut file), self.width, self.height);
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
         encoder.set_compression(png::Compression::Best);
-        encoder.write_header()?.write_image_data(&self.data)?;
-        Ok(())
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.data)?;
+        writer.finish()?;
+        Ok(file.replace()?)
     }
 
     /// The red, green and blue of a pixel.
@@ -76,13 +79,25 @@ pub struct Film<W: Write> {
     delay: u16,
 }
 
-impl Film<BufWriter<File>> {
-    /// Begins a GIF with its first picture.
+/// A GIF that goes into a file.
+pub type FilmFile = Film<BufWriter<NewFile>>;
+
+impl FilmFile {
+    /// Begins a GIF with its first picture; the file is there once it has ended.
     ///
     /// # Errors
     /// What the disk says, and when the picture is larger than a GIF can be.
     pub fn create(path: &Path, first: &Picture, delay: Duration) -> anyhow::Result<Self> {
-        Self::begin(BufWriter::new(File::create(path)?), first, delay)
+        Self::begin(BufWriter::new(NewFile::create(path)?), first, delay)
+    }
+
+    /// Ends the GIF and gives the file its name.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn end(self) -> anyhow::Result<()> {
+        let file = self.encoder.into_inner()?.into_inner().map_err(std::io::IntoInnerError::into_error)?;
+        Ok(file.replace()?)
     }
 }
 

@@ -129,6 +129,9 @@ pub fn shoot(
             break;
         }
     }
+    if let (Some(film), Some(path)) = (film, &shots.gif) {
+        film.end().with_context(|| path.display().to_string())?;
+    }
     anyhow::ensure!(count > 0, "the stream ends before {:.1} s; choose an earlier --at", shots.at.as_secs_f64());
     Ok(())
 }

@@ -11,7 +11,7 @@ use kiss3d::event::{Action, Key, WindowEvent};
 use kiss3d::window::{CanvasSetup, Window};
 
 use crate::body::Model;
-use crate::film::Film;
+use crate::film::{Film, FilmFile};
 use crate::graphics::{self, GraphicsError};
 use crate::source::Stream;
 use crate::stage::{Stage, picture};
@@ -111,10 +111,17 @@ struct Player<'a> {
 
 /// A GIF that is being recorded.
 struct Shooting {
-    film: Film<std::io::BufWriter<std::fs::File>>,
+    film: FilmFile,
     path: PathBuf,
     begin: Instant,
     next: Instant,
+}
+
+/// A window that is closed ends its GIF.
+impl Drop for Player<'_> {
+    fn drop(&mut self) {
+        self.end_film();
+    }
 }
 
 impl<'a> Player<'a> {
@@ -136,8 +143,8 @@ impl<'a> Player<'a> {
         let scale = window.scale_factor() as f32;
         let is_open = self.stage.draw(window, scale);
         if is_open && let Err(error) = self.shoot(window) {
-            self.film = None;
-            self.tell(format!("no GIF: {error:#}"));
+            self.end_film();
+            self.tell(format!("the GIF ends: {error:#}"));
         }
         is_open
     }
@@ -188,16 +195,23 @@ impl<'a> Player<'a> {
     }
 
     fn toggle_film(&mut self, window: &Window) {
-        match self.film.take() {
-            Some(film) => self.tell(format!("GIF: {}", film.path.display())),
-            None => {
-                let (path, first) = (self.path("gif"), picture(window).reduced(FILM.1));
-                let now = Instant::now();
-                match Film::create(&path, &first, FILM.0) {
-                    Ok(film) => self.film = Some(Shooting { film, path, begin: now, next: now + FILM.0 }),
-                    Err(error) => self.tell(format!("no GIF: {}: {error:#}", path.display())),
-                }
-            }
+        if self.film.is_some() {
+            return self.end_film();
+        }
+        let (path, first) = (self.path("gif"), picture(window).reduced(FILM.1));
+        let now = Instant::now();
+        match Film::create(&path, &first, FILM.0) {
+            Ok(film) => self.film = Some(Shooting { film, path, begin: now, next: now + FILM.0 }),
+            Err(error) => self.tell(format!("no GIF: {}: {error:#}", path.display())),
+        }
+    }
+
+    /// Gives the GIF that is being recorded its name.
+    fn end_film(&mut self) {
+        let Some(Shooting { film, path, .. }) = self.film.take() else { return };
+        match film.end() {
+            Ok(()) => self.tell(format!("GIF: {}", path.display())),
+            Err(error) => self.tell(format!("no GIF: {}: {error:#}", path.display())),
         }
     }
 

@@ -238,14 +238,19 @@ fn files_are_decoded_as_they_declare() {
 #[test]
 fn what_is_no_moderate_file_is_refused_at_once() {
     let error = Model::load(Path::new("/dev/zero")).expect_err("a device").to_string();
-    assert_eq!(error, "/dev/zero: it is no regular file");
+    assert_eq!(error, "/dev/zero: no regular file, but a device");
     let folder = folder("moderate");
     let pipe = folder.join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    assert!(Model::load(&pipe).expect_err("a pipe").to_string().ends_with("it is no regular file"));
+    assert!(Model::load(&pipe).expect_err("a pipe").to_string().ends_with("no regular file, but a pipe"));
     let long = folder.join("long");
     std::fs::File::create(&long).and_then(|file| file.set_len(1 << 40)).expect("a hole");
-    assert!(Model::load(&long).expect_err("a terabyte").to_string().ends_with("it has more than 16 MB"));
+    assert!(
+        Model::load(&long)
+            .expect_err("a terabyte")
+            .to_string()
+            .ends_with("1099511627776 bytes; expected at most 16777216")
+    );
     std::fs::remove_dir_all(folder).expect("it is ours");
 }
 

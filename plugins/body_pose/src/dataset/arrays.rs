@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use npyz::npz::NpzArchive;
 use npyz::{Deserialize, Order};
+use thalweg_nn::files::open_regular;
 
 use super::DatasetError;
 
@@ -18,7 +19,8 @@ pub(super) struct Arrays {
 impl Arrays {
     /// Opens an archive.
     pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
-        let archive = NpzArchive::open(path).map_err(|source| io_error(path, source))?;
+        let file = open_regular(path).map_err(|source| io_error(path, source))?;
+        let archive = NpzArchive::new(BufReader::new(file)).map_err(|source| io_error(path, source))?;
         Ok(Self { path: path.to_owned(), archive })
     }
 

@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
+use thalweg_nn::files::open_regular;
 use zip::ZipArchive;
 
 use super::DatasetError;
@@ -34,7 +35,7 @@ impl Texts {
             return Err(io_error(io::Error::other("expected a file or a folder, got something else")));
         } else if ends_in(&path.to_string_lossy(), "zip") {
             let archive_error = |source| DatasetError::Archive { path: path.to_owned(), source };
-            let file = BufReader::new(File::open(path).map_err(io_error)?);
+            let file = BufReader::new(open_regular(path).map_err(io_error)?);
             let archive = ZipArchive::new(file).map_err(archive_error)?;
             texts.names = archive.file_names().take(FILE_LIMIT + 1).map(str::to_owned).collect();
             texts.archive = Some(archive);
@@ -81,7 +82,7 @@ impl Texts {
             return parse(&mut BufReader::new(entry));
         }
         let path = self.path.join(name);
-        let file = File::open(&path).map_err(|source| DatasetError::Io { path, source })?;
+        let file = open_regular(&path).map_err(|source| DatasetError::Io { path, source })?;
         parse(&mut BufReader::new(file))
     }
 }

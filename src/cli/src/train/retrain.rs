@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use thalweg_engine::landscape::Landscape;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 use thalweg_task::{Observation, Task};
 use thalweg_train::{
     Comparison, Data, Habits, Judged, LoadTask, Logbook, Logged, LoggedCounts, LoggedOptions, PromotionReport,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use super::bench::Bench;
 use super::soak::Soak;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use super::arms::{ARMS, Arm};
 use super::budgets::{BUDGETS_MS, Budgeted};

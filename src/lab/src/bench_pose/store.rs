@@ -7,7 +7,7 @@ use anyhow::Context;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use thalweg_cli::job::Job;
 

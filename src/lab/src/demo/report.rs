@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use super::DemoArguments;
 use super::measurement::Summary;

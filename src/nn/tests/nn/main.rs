@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod adamw;
+mod files;
 mod initial;
 mod perceptron;
 mod training;

@@ -3,13 +3,26 @@
 //! rcl reads the values; here only what it and its callers pass over in silence, or answer with
 //! less than a sentence: no such file, no text, tabs, and parameters for another node.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+
+use thalweg_nn::files::read_limited;
 
 use super::error::ParameterError;
 
 /// The key below which parameters stand.
 const PARAMETERS: &str = "ros__parameters";
+
+/// Largest parameter file that is read, bytes: all parameters with their comments have 10 kB, those of a fleet in one
+/// file some hundred.
+const SIZE_LIMIT: u64 = 4 << 20;
+
+/// Reads a parameter file, which is a regular one of a moderate size.
+///
+/// # Errors
+/// [`ParameterError::File`].
+pub fn read_file(path: &Path) -> Result<Vec<u8>, ParameterError> {
+    read_limited(path, SIZE_LIMIT).map_err(|source| ParameterError::File { path: path.to_owned(), source })
+}
 
 /// Finds the parameter files among the arguments of a program, in their order.
 #[must_use]
@@ -34,8 +47,7 @@ pub fn parameter_files(arguments: &[String]) -> Vec<PathBuf> {
 /// [`ParameterError`] when the file cannot be read, is no UTF-8, is indented by tabs, or has
 /// parameters for other nodes only.
 pub fn check_file(path: &Path, node: &str) -> Result<(), ParameterError> {
-    let bytes = fs::read(path).map_err(|source| ParameterError::File { path: path.to_owned(), source })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(read_file(path)?).map_err(|error| {
         let line = line_of(error.as_bytes(), error.utf8_error().valid_up_to());
         ParameterError::NotUtf8 { path: path.to_owned(), line }
     })?;

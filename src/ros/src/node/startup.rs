@@ -6,7 +6,9 @@ use anyhow::Context as _;
 use r2r::{Context, Node};
 use thalweg::Registry;
 use thalweg_node::intake::{Input, escaped};
-use thalweg_node::parameters::{ParameterError, Store, check_file, full_table, own_parameters, parameter_files};
+use thalweg_node::parameters::{
+    ParameterError, Store, check_file, full_table, own_parameters, parameter_files, read_file,
+};
 use thalweg_task::panic_line;
 
 use super::names::{Names, full_name};
@@ -50,7 +52,8 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> a
 pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names, arguments: &[String]) -> anyhow::Result<Store> {
     let topics = Input::ALL.map(|input| names.of_input(input));
     let full_name = node.fully_qualified_name()?;
-    let texts = parameter_files(arguments).into_iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    let texts =
+        parameter_files(arguments).into_iter().filter_map(|file| String::from_utf8(read_file(&file).ok()?).ok());
     let ours: Vec<String> = texts.flat_map(|text| own_parameters(&text, &full_name)).collect();
     let is_ours = |name: &str| ours.iter().any(|own| own == name);
     let given = parameters::overrides(node)?;

@@ -1,9 +1,10 @@
 //! The text of a URDF file.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
+
+use thalweg_nn::files;
 
 /// Largest file, bytes. The largest URDF that we saw has 1.4 MB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -13,16 +14,7 @@ const PROLOG: usize = 200;
 
 /// Reads a regular file of a moderate size; does not wait for a pipe.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let refuse = |why: String| io::Error::new(io::ErrorKind::InvalidInput, why);
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(refuse("it is no regular file".to_owned()));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(refuse(format!("it has more than {} MB", MAX_BYTES >> 20)));
-    }
-    Ok(bytes)
+    files::read_limited(path, MAX_BYTES)
 }
 
 /// Decodes UTF-8, or Latin-1 where it is declared; says in a sentence why not.

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, RGBAColor, register_font};
 use thalweg_nn::NnError;
-use thalweg_nn::weights::write_atomically;
+use thalweg_nn::files::write_atomically;
 
 use super::palette::WHITE as PAPER;
 
