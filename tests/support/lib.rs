@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "for tests only")]
 
 pub mod fetched;
+pub mod hostile;
 pub mod image;
+pub mod options;
 pub mod recording;
 
 use std::path::Path;

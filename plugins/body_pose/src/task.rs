@@ -133,7 +133,7 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         name: POINT_WEIGHT.into(),
         default: ParameterValue::Double(0.0),
         unit: "rad/m",
-        range: ParameterRange::Double { from: 0.0, to: GREATEST_POINT_WEIGHT },
+        range: ParameterRange::ZeroOr { from: LEAST_POINT_WEIGHT, to: GREATEST_POINT_WEIGHT },
         change: Change::Unconfigured,
         description: "How much places of joints in the pelvis frame count beside their angles; at 0 points are not \
                       observed. 4 lets an error as long as a forearm count as one radian."
@@ -145,6 +145,8 @@ fn describe_parameters() -> Vec<ParameterSpec> {
 /// Names of the parameters.
 const LOSS: &str = "loss";
 const POINT_WEIGHT: &str = "point_weight";
+/// A thousand kilometres then count as a radian; whoever means less means none.
+const LEAST_POINT_WEIGHT: f64 = 1e-6;
 /// A millimetre then counts as a radian.
 const GREATEST_POINT_WEIGHT: f64 = 1000.0;
 
@@ -167,8 +169,12 @@ impl Parameters {
                     parameters.loss = loss.ok_or_else(|| refusal("\"rotation\" or \"axis_angle\"".to_owned()))?;
                 }
                 POINT_WEIGHT => {
-                    let weight = value.as_f64().filter(|weight| (0.0..=GREATEST_POINT_WEIGHT).contains(weight));
-                    let expected = || refusal(format!("a number from 0 to {GREATEST_POINT_WEIGHT}, rad/m"));
+                    let is_weight =
+                        |weight: &f64| *weight == 0.0 || (LEAST_POINT_WEIGHT..=GREATEST_POINT_WEIGHT).contains(weight);
+                    let weight = value.as_f64().filter(is_weight);
+                    let expected = || {
+                        refusal(format!("0, or a number from {LEAST_POINT_WEIGHT:e} to {GREATEST_POINT_WEIGHT}, rad/m"))
+                    };
                     parameters.point_weight = weight.ok_or_else(expected)?;
                 }
                 _ => {

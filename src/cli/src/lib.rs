@@ -20,15 +20,16 @@ pub mod train;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use thalweg::Registry;
+use thalweg_node::options::bounded;
 
 /// Real-time inversion of neural networks on learned landscapes.
 ///
 /// Exit codes: 0 success, 1 failure, 2 wrong usage, 3 bad input (observation, recording,
 /// parameter), 4 weights missing, damaged or made for something else, 5 a check failed.
 #[derive(Parser)]
-#[command(version, about, verbatim_doc_comment)]
+#[command(name = "thalweg", version, about, verbatim_doc_comment)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -78,8 +79,15 @@ enum Command {
 #[must_use]
 #[expect(clippy::needless_pass_by_value, reason = "as thalweg_ros::run has it")]
 pub fn run(registry: Registry) -> ExitCode {
-    let command = Arguments::parse().command;
+    let matches = program().get_matches();
+    let command = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
     failure::guarded(|| obey(&command, &registry))
+}
+
+/// The command line, its numbers bounded.
+#[must_use]
+pub fn program() -> clap::Command {
+    bounded(Arguments::command())
 }
 
 /// Runs a command; most have one way to succeed.
@@ -96,9 +104,17 @@ fn obey(command: &Command, registry: &Registry) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(arguments, registry),
         Command::Params(arguments) => params::run(arguments, registry),
         Command::Doctor(arguments) => doctor::run(arguments, registry),
-        Command::Generate(arguments) => generate::run(arguments, Arguments::command().name("thalweg")),
+        Command::Generate(arguments) => generate::run(arguments, program().name("thalweg")),
         #[cfg(feature = "ros")]
         Command::RosParameters { .. } => doctor::declare_parameters(registry),
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_option_that_is_a_number_is_bounded() {
+        thalweg_tests::options::assert_bounded(&super::program());
+    }
 }

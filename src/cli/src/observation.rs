@@ -4,10 +4,12 @@ mod error;
 mod form;
 
 use std::io::{ErrorKind, Read};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde_json::Value;
 use tch::Tensor;
+use thalweg::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
 use thalweg_nn::files;
 use thalweg_task::{ImageSpec, Masked, Observation, TaskError, TaskSpec, nearest};
 
@@ -16,8 +18,11 @@ use form::{Entries, ImageForm, ObservationForm};
 
 type Result<T> = std::result::Result<T, ObservationError>;
 
-/// Largest observation that is read, bytes: an image of some megapixels.
-const SIZE_LIMIT: u64 = 256 << 20;
+/// Largest observation that is read, bytes: an image of some megapixels. Its text, and its numbers, are all that is kept.
+const SIZE_LIMIT: u64 = 16 << 20;
+
+/// The latest stamp, nanoseconds: ROS time has 31 bits of seconds.
+const LATEST: i64 = i32::MAX as i64 * 1_000_000_000 + 999_999_999;
 
 /// What stands for standard input in place of a path.
 const STANDARD_INPUT: &str = "-";
@@ -56,6 +61,10 @@ pub(crate) fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
         return Err(ObservationError::NotAnObservation(error));
     }
     let form: ObservationForm = serde_json::from_str(text).map_err(|error| ObservationError::of_json(error, text))?;
+    if !(0..=LATEST).contains(&form.stamp_nanos) {
+        let (what, got) = ("stamp_nanos".to_owned(), form.stamp_nanos.to_string());
+        return Err(ObservationError::Value { what, got, expected: "nanoseconds since 1970, below 2^31 s" });
+    }
     let read_joints = |entries: &Entries| joints(entries, spec);
     let obs = Observation {
         stamp_nanos: form.stamp_nanos,
@@ -91,7 +100,7 @@ fn joints(entries: &Entries, spec: &TaskSpec) -> Result<Masked> {
         if std::mem::replace(&mut given[place], true) {
             return Err(ObservationError::Twice { kind: "joint", name: name.to_owned() });
         }
-        values[place] = number(value, || format!("joint '{name}'"))?;
+        values[place] = position(value, name, &JointRange::of(&spec.joints[place]))?;
     }
     Ok(masked(&values, &shape, spec))
 }
@@ -125,7 +134,8 @@ fn point(name: &str, value: &Value) -> Result<[f64; 3]> {
         let expected = "[x, y, z] or null";
         return Err(ObservationError::Value { what: format!("point '{name}'"), got: value.to_string(), expected });
     };
-    let axis = |value, axis| number(value, || format!("point '{name}', {axis}"));
+    let range = -GREATEST_COORDINATE..=GREATEST_COORDINATE;
+    let axis = |value, axis| within(value, &range, A_COORDINATE, || format!("point '{name}', {axis}"));
     Ok([axis(x, "x")?, axis(y, "y")?, axis(z, "z")?])
 }
 
@@ -137,29 +147,56 @@ fn pixels(image: &ImageForm, spec: &TaskSpec) -> Result<Masked> {
     if let Some(expected) = spec.image.filter(|expected| *expected != got) {
         return Err(ObservationError::Image { got, expected });
     }
-    let expected = height * width * channels;
-    if pixels.len() as i64 != expected {
-        return Err(ObservationError::Pixels { got: pixels.len(), expected });
+    let (expected, values) = (height * width * channels, &pixels.values);
+    if values.len() as i64 != expected {
+        return Err(ObservationError::Pixels { got: values.len(), expected });
     }
-    let read = |(index, value)| number(value, || format!("pixel {index}"));
-    let values = pixels.iter().enumerate().map(read).collect::<Result<Vec<f64>>>()?;
-    let channels_last = Tensor::from_slice(&values).view([height, width, channels]);
+    let refuse = |index, got| ObservationError::Value { what: format!("pixel {index}"), got, expected: A_BRIGHTNESS };
+    if let Some((index, got)) = &pixels.bad {
+        return Err(refuse(*index, got.clone()));
+    }
+    let is_brightness = |value: f64| value.is_nan() || BRIGHTNESS.contains(&value);
+    if let Some((index, value)) = values.iter().enumerate().find(|(_, value)| !is_brightness(**value)) {
+        return Err(refuse(index, value.to_string()));
+    }
+    let clamped: Vec<f64> = values.iter().map(|value| value.clamp(0.0, 1.0)).collect();
+    let channels_last = Tensor::from_slice(&clamped).view([height, width, channels]);
     let channels_first = channels_last.permute([2, 0, 1]).unsqueeze(0).contiguous();
     Ok(Masked::new(&channels_first.to_kind(spec.kind).to_device(spec.device)))
 }
 
-/// Reads a number; null is unobserved.
-///
-/// Bounded by f32, in which tasks compute: beyond, it would turn infinite.
-fn number(value: &Value, what: impl Fn() -> String) -> Result<f64> {
+/// What a position may be.
+const A_POSITION: &str = "an angle within 10,000 turns, a slide within 1000 m, or null";
+/// What a coordinate may be.
+const A_COORDINATE: &str = "a number within 100 m, or null";
+/// What a pixel may be.
+const A_BRIGHTNESS: &str = "a number from 0 to 1, or null";
+
+/// Reads a position as library and node do; null is unobserved.
+fn position(value: &Value, name: &str, range: &JointRange) -> Result<f64> {
+    let judged = value.as_f64().and_then(|position| range.judge(position).ok());
+    match judged {
+        _ if value.is_null() => Ok(f64::NAN),
+        Some(position) => Ok(f64::from(position.value)),
+        None => {
+            let what = format!("joint '{name}'");
+            Err(ObservationError::Value { what, got: value.to_string(), expected: A_POSITION })
+        }
+    }
+}
+
+/// Reads a number within a range; null is unobserved.
+fn within(
+    value: &Value,
+    range: &RangeInclusive<f64>,
+    expected: &'static str,
+    what: impl Fn() -> String,
+) -> Result<f64> {
     if value.is_null() {
         return Ok(f64::NAN);
     }
-    value.as_f64().filter(|number| (*number as f32).is_finite()).ok_or_else(|| ObservationError::Value {
-        what: what(),
-        got: value.to_string(),
-        expected: "a number below 3.4e38, or null",
-    })
+    let refuse = || ObservationError::Value { what: what(), got: value.to_string(), expected };
+    value.as_f64().filter(|number| range.contains(number)).ok_or_else(refuse)
 }
 
 #[cfg(test)]
@@ -222,6 +259,41 @@ mod tests {
         assert!(matches!(values(obs.image)[..], [0.1, 0.3, 0.2, last] if last.is_nan()));
     }
 
+    /// The bounds of messages, at their ends and beside them.
+    #[test]
+    fn numbers_are_held_to_the_bounds_of_messages() {
+        let takes = |text: String| parse(&text, &spec(None)).is_ok();
+        let (angle, far) = (thalweg::GREATEST_ANGLE, GREATEST_COORDINATE);
+        for (end, is_taken) in [(angle, true), (angle.next_up(), false), (-angle, true), (1e19, false), (1e308, false)]
+        {
+            assert_eq!(takes(format!(r#"{{"joints": {{"hip": {end:e}}}}}"#)), is_taken, "{end:e}");
+        }
+        for (end, is_taken) in [(far, true), (far.next_up(), false), (-far, true), (1e19, false), (5e-324, true)] {
+            assert_eq!(takes(format!(r#"{{"points": {{"tip": [0, {end:e}, 0]}}}}"#)), is_taken, "{end:e}");
+        }
+        for (stamp, is_taken) in [(0, true), (LATEST, true), (LATEST + 1, false), (-1, false), (i64::MAX, false)] {
+            assert_eq!(takes(format!(r#"{{"stamp_nanos": {stamp}, "joints": {{"hip": 0}}}}"#)), is_taken, "{stamp}");
+        }
+    }
+
+    /// What is no observation costs no more than its text.
+    #[test]
+    fn long_lists_are_refused() {
+        let sentence = |text: String| parse(&text, &spec(None)).expect_err("it is too long").to_string();
+        let list = |count| vec!["0"; count].join(",");
+        let entries = (0..70_000).map(|index| format!("\"{index}\":0")).collect::<Vec<_>>().join(",");
+        let cases = [
+            format!(r#"{{"joints": {{"name": [{}]}}}}"#, list(70_000)),
+            format!(r#"{{"joints": {{{entries}}}}}"#),
+            format!(r#"{{"image": {{"height": 1, "width": 1, "channels": 1, "pixels": [{}]}}}}"#, list(4_200_000)),
+        ];
+        for case in cases {
+            assert!(sentence(case).contains("not an observation: more than "));
+        }
+        let nested = format!(r#"{{"joints": {{"hip": [{}]}}}}"#, ["[0,[0]]"; 3].join(","));
+        assert!(sentence(nested).contains("joint 'hip': got [\"a list\""));
+    }
+
     #[test]
     fn wrong_images_are_refused() {
         let sentence = |text| parse(text, &image_spec()).expect_err("it is wrong").to_string();
@@ -234,8 +306,12 @@ mod tests {
             "image: got 1 pixel values, expected height x width x channels = 4"
         );
         assert_eq!(
-            sentence(r#"{"image": {"height": 1, "width": 2, "channels": 2, "pixels": [1, 2, "3", 4]}}"#),
-            "pixel 2: got \"3\", expected a number below 3.4e38, or null"
+            sentence(r#"{"image": {"height": 1, "width": 2, "channels": 2, "pixels": [1, 0, 0.5, 1e19]}}"#),
+            "pixel 3: got 10000000000000000000, expected a number from 0 to 1, or null"
+        );
+        assert_eq!(
+            sentence(r#"{"image": {"height": 1, "width": 2, "channels": 2, "pixels": [1, 0, "3", 4]}}"#),
+            "pixel 2: got \"3\", expected a number from 0 to 1, or null"
         );
     }
 }

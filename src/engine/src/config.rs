@@ -9,6 +9,10 @@ use super::optimizer::Optimizer;
 /// Threads beyond which a number is a mistake; the parameter `threads` has the same limit.
 const MOST_THREADS: usize = 64;
 
+/// Weight beyond which a number is a mistake: nothing of an observation is left beside it, and sums of 32 bit floats may
+/// overflow.
+const GREATEST_WEIGHT: f64 = 1e6;
+
 /// How the engine searches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -73,11 +77,10 @@ impl EngineConfig {
         if !(1..=MOST_THREADS).contains(&self.threads) {
             return Err(EngineError::option("threads", &self.threads, format!("1 to {MOST_THREADS}")));
         }
-        if !(self.prior_weight.is_finite() && self.prior_weight >= 0.0) {
-            return Err(EngineError::option("prior_weight", &self.prior_weight, "a finite number, at least 0"));
-        }
-        if !(self.start_weight.is_finite() && self.start_weight >= 0.0) {
-            return Err(EngineError::option("start_weight", &self.start_weight, "a finite number, at least 0"));
+        for (option, weight) in [("prior_weight", self.prior_weight), ("start_weight", self.start_weight)] {
+            if !(0.0..=GREATEST_WEIGHT).contains(&weight) {
+                return Err(EngineError::option(option, &weight, format!("a number from 0 to {GREATEST_WEIGHT}")));
+            }
         }
         self.optimizer.validate()
     }

@@ -135,6 +135,23 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Whether it is the observation that cannot be solved, and the next one may be: nothing of it is finite, or it is
+    /// none that the task reads.
+    #[must_use]
+    pub fn is_of_observation(&self) -> bool {
+        match self {
+            Self::NothingFinite { .. } | Self::Rows { .. } => true,
+            Self::Task(error) => matches!(
+                error,
+                TaskError::NotObserved { .. }
+                    | TaskError::EmptyObservation { .. }
+                    | TaskError::Infinite { .. }
+                    | TaskError::UnknownName { .. }
+            ),
+            _ => false,
+        }
+    }
+
     pub(crate) fn option(option: &'static str, got: &impl ToString, expected: impl Into<String>) -> Self {
         Self::Option { option, got: got.to_string(), expected: expected.into() }
     }

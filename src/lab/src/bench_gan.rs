@@ -41,19 +41,19 @@ pub(crate) struct GanArguments {
     #[arg(long, value_name = "FILE", default_value = "models/gan_inversion_start.safetensors")]
     start: PathBuf,
     /// Images of each kind
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 16)]
     images: u32,
     /// Steps of the longest descent
-    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(20..))]
+    #[arg(long, default_value_t = 200)]
     steps: u32,
     /// Images on which learning rates are chosen
-    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 6)]
     tuning: u32,
     /// Images of each kind that are completed
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 4)]
     completions: u32,
     /// Steps of a completion
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 50)]
     completion_steps: u32,
     /// Leave the pictures of images out
     #[arg(long)]

@@ -74,16 +74,16 @@ pub(crate) struct PoseArguments {
     #[arg(long, value_name = "FILE", default_value = "models/body_pose_start.safetensors")]
     start: PathBuf,
     /// Poses of each split and seed [default: 512; 12 of the bundled motion]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long)]
     poses: Option<u32>,
     /// Poses of each split and seed that are solved one by one against the clock
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long)]
     timed_poses: Option<u32>,
     /// Poses on which each method is tuned
-    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+    #[arg(long)]
     validation_poses: Option<u32>,
     /// Number of seeds: of poses, masks and starting points
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long)]
     seeds: Option<u32>,
     /// Methods to leave out, by their keys
     #[arg(long, value_name = "KEY", value_delimiter = ',', value_parser = arms::key)]
@@ -92,10 +92,10 @@ pub(crate) struct PoseArguments {
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = Part::ALL)]
     parts: Vec<Part>,
     /// Time for each frame of a stream, milliseconds
-    #[arg(long, default_value_t = 8.0, value_parser = positive)]
+    #[arg(long, default_value_t = 8.0)]
     stream_ms: f64,
     /// Frames a second of a stream; 30 is as recorded, others are interpolated
-    #[arg(long, default_value_t = 100.0, value_parser = positive)]
+    #[arg(long, default_value_t = 100.0)]
     stream_hz: f64,
     /// Measure little, to see that everything works
     #[arg(long)]
@@ -103,12 +103,6 @@ pub(crate) struct PoseArguments {
     /// Where the results go
     #[arg(long, value_name = "DIR", default_value = "out/bench_pose")]
     output: PathBuf,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_error| "expected a number".to_owned())?;
-    let is_positive = value.is_finite() && value > 0.0;
-    if is_positive { Ok(value) } else { Err("expected a number above 0".to_owned()) }
 }
 
 /// A part of the measurements.

@@ -82,13 +82,13 @@ pub(crate) struct DemoArguments {
     #[arg(long)]
     start: Option<PathBuf>,
     /// Time for each frame and each method, milliseconds
-    #[arg(long, default_value_t = defaults::DEADLINE.as_secs_f64() * 1e3, value_parser = positive)]
+    #[arg(long, default_value_t = defaults::DEADLINE.as_secs_f64() * 1e3)]
     budget_ms: f64,
     /// Hypotheses that descend side by side
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(long, default_value_t = 8)]
     hypotheses: u16,
     /// Frames of the motion to play in each phase [default: all]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long)]
     frames: Option<u32>,
     /// Do without ROS 2: four engines in this process, 30 frames a second
     #[arg(long)]
@@ -100,32 +100,23 @@ pub(crate) struct DemoArguments {
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Step size of Adam on theta: the shipped one was trained at it; --tune finds 0.1 alike, and all others worse
-    #[arg(long, default_value_t = AdamConfig::default().rate, value_parser = positive)]
+    #[arg(long, default_value_t = AdamConfig::default().rate)]
     theta_rate: f64,
     /// Step size of Adam without a landscape
-    #[arg(long, default_value_t = X_RATE, value_parser = positive)]
+    #[arg(long, default_value_t = X_RATE)]
     x_rate: f64,
     /// Step size of Adam without a landscape, every frame from scratch
-    #[arg(long, default_value_t = X_COLD_RATE, value_parser = positive)]
+    #[arg(long, default_value_t = X_COLD_RATE)]
     x_cold_rate: f64,
     /// Weight of |x|^2 / X in what theta's descent minimises, and in its loss
-    #[arg(long, default_value_t = EngineConfig::default().prior_weight, value_parser = not_negative)]
+    #[arg(long, default_value_t = EngineConfig::default().prior_weight)]
     theta_prior: f64,
     /// Weight of |x|^2 / X in what x-descent and x-cold minimise, and in their loss: stronger at 0.1
-    #[arg(long, default_value_t = 0.0, value_parser = not_negative)]
+    #[arg(long, default_value_t = 0.0)]
     x_prior: f64,
     /// Compare step sizes on the first fifth of the frames, and write nothing
     #[arg(long)]
     tune: bool,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    let value: f64 = text.parse().map_err(|_error| "expected a number".to_owned())?;
-    if value.is_finite() && value > 0.0 { Ok(value) } else { Err("expected a finite number above 0".to_owned()) }
-}
-
-fn not_negative(text: &str) -> Result<f64, String> {
-    if text.parse() == Ok(0.0) { Ok(0.0) } else { positive(text) }
 }
 
 impl DemoArguments {

@@ -39,7 +39,7 @@ pub(crate) struct DemoImagesArguments {
     #[arg(long, value_delimiter = ',', num_args = 1.., default_values_t = [28, 27, 31, 32])]
     faces: Vec<u64>,
     /// Steps of Adam
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 100)]
     steps: u32,
     /// Learning rate of Adam
     #[arg(long, default_value_t = 0.1)]

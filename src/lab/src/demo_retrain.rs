@@ -49,7 +49,7 @@ pub(crate) struct DemoRetrainArguments {
     #[arg(long, default_value = "models")]
     models: PathBuf,
     /// Seconds of the stream that is recorded
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(5..=3600))]
+    #[arg(long, default_value_t = 60)]
     seconds: u32,
     /// Buffers of the retraining [default: as in the preset retrain]
     #[arg(long)]

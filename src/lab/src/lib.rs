@@ -11,13 +11,14 @@ pub mod eval;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use thalweg_node::options::bounded;
 
 /// Evaluation, benches and demonstrations of thalweg.
 ///
 /// Exit codes are those of `thalweg`.
 #[derive(Parser)]
-#[command(version, about, verbatim_doc_comment)]
+#[command(name = "thalweg-lab", version, about, verbatim_doc_comment)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -43,10 +44,17 @@ enum Command {
     RosEcho,
 }
 
+/// The command line, its numbers bounded.
+#[must_use]
+pub fn program() -> clap::Command {
+    bounded(Arguments::command())
+}
+
 /// Runs the program: reads the command line, and ends as its exit codes say.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let matches = program().get_matches();
+    let command = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
     thalweg_cli::failure::guarded(|| run(&command).map(|()| ExitCode::SUCCESS))
 }
 
@@ -60,5 +68,13 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::BenchNode(arguments) => bench_node::run(arguments),
         #[cfg(feature = "ros")]
         Command::RosEcho => bench_node::echo(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_option_that_is_a_number_is_bounded() {
+        thalweg_tests::options::assert_bounded(&super::program());
     }
 }

@@ -56,7 +56,7 @@ pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
 pub use refusal::{Cause, Refusal, Since, Tally};
 pub use stamp::{Judged, Stamp, judge};
-pub use text::{NAME_BYTES, clean, escaped, is_acceptable_name};
+pub use text::{NAME_BYTES, escaped, is_acceptable_name};
 
 /// What became of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,5 +9,6 @@ pub mod diagnostics;
 pub mod display;
 pub mod intake;
 pub mod lifecycle;
+pub mod options;
 pub mod parameters;
 pub mod solver;

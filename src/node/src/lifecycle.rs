@@ -4,6 +4,7 @@
 //! machine: whoever drives nav2's nodes drives this one.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Where a managed node stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,6 +201,27 @@ pub fn after(state: State, outcome: Outcome) -> Option<&'static Transition> {
     state.transitions().find(|transition| transition.label == outcome.label())
 }
 
+/// Pauses between tries to run again what was given up: 1, 2, 4, 8, 16, 32 s, then 60 s each time.
+///
+/// What has run for longer than the longest pause has recovered, and begins with 1 s again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pauses {
+    last: Option<Duration>,
+}
+
+impl Pauses {
+    /// The first pause.
+    const FIRST: Duration = Duration::from_secs(1);
+    /// The longest pause.
+    pub const LONGEST: Duration = Duration::from_secs(60);
+
+    /// The pause before the next try, after what was tried last has run for so long.
+    pub fn next(&mut self, ran: Duration) -> Duration {
+        let longer = self.last.filter(|_| ran < Self::LONGEST).map(|last| last.saturating_mul(2).min(Self::LONGEST));
+        *self.last.insert(longer.unwrap_or(Self::FIRST))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +253,15 @@ mod tests {
         );
         assert!(asked(State::Finalized, 1, "").is_err());
         assert!(asked(State::Configuring, 10, "").is_err(), "not the client's to take");
+    }
+
+    #[test]
+    fn pauses_grow_until_something_has_run_for_long() {
+        let mut pauses = Pauses::default();
+        let mut next = |ran| pauses.next(Duration::from_secs(ran)).as_secs();
+        let grown: Vec<u64> = (0..9).map(|_| next(3)).collect();
+        assert_eq!(grown, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
+        assert_eq!([next(60), next(0), next(59), next(1000)], [1, 2, 4, 1]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod error;
 mod file_check;
 mod markdown;
 mod reader;
+mod roots;
 mod settings;
 mod store;
 mod table;
@@ -23,6 +24,7 @@ pub use constraints::constraints;
 pub use error::ParameterError;
 pub use file_check::{addressed_names, check_file, check_text, own_parameters, parameter_files, read_file};
 pub use markdown::markdown;
+pub use roots::Roots;
 pub use settings::{
     Durability, History, ImageTransport, InputSettings, Method, OutputSettings, QosOverride, RecordSettings,
     Reliability, Settings,

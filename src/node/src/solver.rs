@@ -8,8 +8,10 @@
 //! Commands take effect between two solves, all of one command at once. Nothing queues: any number
 //! of wakes before a solve are one.
 
+mod gate;
 mod handle;
 mod plan;
+mod probe;
 mod reload;
 mod replay;
 mod settings;

@@ -3,7 +3,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tch::Tensor;
 use thalweg::clock::ManualClock;
@@ -12,8 +12,9 @@ use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{Answer, Budget, Engine, EngineConfig, Memory};
 use thalweg_nn::weights;
 use thalweg_node::intake::Provenance;
-use thalweg_node::solver::{Assignment, Sink, Solver, Source, Trial, Tuning};
+use thalweg_node::solver::{Assignment, Sink, SolveReport, Solver, Source, Trial, Tuning};
 use thalweg_task::{LoadOptions, Observation};
+use thalweg_tests::hostile;
 
 /// Longest wait for what must happen; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -177,16 +178,124 @@ fn nothing_is_handed_out_while_it_rests() {
     assert!(bench.solver.quit());
 }
 
+/// Waits until reports tell what they should; gives the last refusal and the last failure that they told.
+fn reported(bench: &Bench, is_enough: impl Fn(&SolveReport) -> bool) -> [Option<String>; 2] {
+    let (begin, mut told) = (Instant::now(), [None, None]);
+    loop {
+        let report = bench.solver.report();
+        let is_told = is_enough(&report);
+        told = [report.last_refusal.or(told[0].take()), report.last_failure.or(told[1].take())];
+        if is_told {
+            return told;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{told:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 #[test]
-fn a_task_that_keeps_failing_is_given_up_and_can_be_run_again() {
+fn an_observation_that_is_none_is_refused_and_the_next_one_solved() {
     let bench = Bench::new();
     bench.solver.load(assignment()).unwrap();
     bench.solver.run(true).unwrap();
-    while bench.gave_up.try_recv().is_err() {
+    for count in 1..=20 {
         bench.show(Scene::Image, 1);
+        let [refusal, failure] = reported(&bench, |report| report.refusals >= count);
+        assert!(refusal.unwrap().contains("image") && failure.is_none());
     }
-    let failures = bench.solver.report().failures;
-    assert!(failures >= 3, "{failures}");
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
+    let report = bench.solver.report();
+    assert_eq!((report.refusals, report.failures, report.solves), (20, 0, 1));
+    assert!(bench.gave_up.try_recv().is_err());
+}
+
+/// An arm that fails as it is asked to.
+fn hostile(fault: &str) -> Assignment {
+    let mut plan = Plan { registry: Registry::shipped().with(hostile::ENTRY), ..plan() };
+    plan.task = hostile::ENTRY.name.to_owned();
+    plan.options.parameters.insert("fault".to_owned(), fault.into());
+    Assignment { plan, tuning: tuning(4, 2) }
+}
+
+/// A1: numeric failure is a refusal of that observation, told and counted, however often it comes.
+#[test]
+fn an_observation_without_a_finite_loss_is_refused_and_the_next_one_solved() {
+    let bench = Bench::new();
+    bench.solver.load(hostile("none")).unwrap();
+    bench.solver.run(true).unwrap();
+    for count in 1..=20 {
+        bench.show(Scene::Angles([hostile::NO_NUMBER as f32, 0.0, 0.0]), 1);
+        let [refusal, failure] = reported(&bench, |report| report.refusals >= count);
+        assert!(refusal.unwrap().contains("no finite loss") && failure.is_none());
+    }
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
+    assert!(bench.gave_up.try_recv().is_err());
+}
+
+/// A task that panics at an observation can run, as it proves on one of its own: it is not given up.
+#[test]
+fn observations_at_which_a_task_panics_are_failures_and_the_next_one_is_solved() {
+    let bench = Bench::new();
+    bench.solver.load(hostile("none")).unwrap();
+    bench.solver.run(true).unwrap();
+    for count in 1..=10 {
+        bench.show(Scene::Angles([hostile::PANIC as f32, 0.0, 0.0]), 1);
+        let [_, failure] = reported(&bench, |report| report.failures >= count);
+        assert!(failure.unwrap().contains("as asked, at an observation"));
+    }
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
+    assert!(bench.gave_up.try_recv().is_err());
+}
+
+#[test]
+fn a_task_that_cannot_run_at_all_is_given_up_and_can_be_run_again() {
+    let bench = Bench::new();
+    bench.solver.load(hostile("always")).unwrap();
+    bench.solver.run(true).unwrap();
+    for count in 1..=3 {
+        assert!(bench.gave_up.try_recv().is_err(), "before {count}");
+        bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
+        reported(&bench, |report| report.failures >= count);
+    }
+    assert!(bench.gave_up.recv_timeout(PATIENCE).expect("given up").contains("as asked, always"));
+    bench.solver.load(assignment()).unwrap();
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
+}
+
+#[test]
+fn a_task_that_panics_while_loading_is_refused_and_one_that_panics_when_dropped_ends_the_thread() {
+    let bench = Bench::new();
+    let refused = bench.solver.load(hostile("load")).expect_err("refused").to_string();
+    assert!(refused.contains("as asked, while loading"), "{refused}");
+    bench.solver.load(hostile("drop")).expect("the thread lives");
+    bench.solver.unload().unwrap();
+    let begin = Instant::now();
+    while !bench.solver.has_ended() {
+        assert!(begin.elapsed() < PATIENCE, "nobody would notice");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(bench.solver.load(assignment()).is_err(), "it is told, and not waited for");
+}
+
+/// A11: who ends a long solve does not wait for it, and its answer is not wanted any more.
+#[test]
+fn a_long_solve_holds_up_nobody_who_ends_it() {
+    let bench = Bench::new();
+    bench.solver.load(Assignment { tuning: tuning(4, 50_000), ..assignment() }).unwrap();
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(bench.answers.try_recv().is_err(), "it takes seconds");
+    bench.solver.run(false).unwrap();
+    bench.solver.unload().unwrap();
+    assert!(bench.answers.try_recv().is_err());
+    bench.solver.load(assignment()).expect("when the solve has ended");
+    assert!(bench.answers.try_recv().is_err(), "it was asked for before");
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
     assert_eq!(bench.next().1.stamp_nanos, 2);

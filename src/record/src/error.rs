@@ -42,6 +42,12 @@ pub enum RecordError {
     /// Nothing is being recorded.
     #[error("nothing is being recorded")]
     NotRecording,
+    /// Code of ours has panicked; the file that was being written is left as it is.
+    #[error("the recorder has stumbled: {0}")]
+    Panicked(String),
+    /// There is no thread any more that could write.
+    #[error("the thread of the recording has ended")]
+    Ended,
 }
 
 impl RecordError {

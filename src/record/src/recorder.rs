@@ -4,11 +4,11 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
-use thalweg_task::lock;
+use thalweg_task::{guarded, lock, panic_line};
 
 use super::error::RecordError;
 use super::files::{create_locked, recover_left};
@@ -91,7 +91,8 @@ impl Recorder {
 
     /// Hands a solve in; never waits. What the queue has no room for is dropped and counted.
     pub fn put(&self, solve: Box<Solve>) {
-        if let Err(TrySendError::Full(_)) = self.orders.try_send(Order::Put(solve)) {
+        // Full, or nobody there any more: the solve is not in the file.
+        if self.orders.try_send(Order::Put(solve)).is_err() {
             self.overflow.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -101,7 +102,7 @@ impl Recorder {
     /// # Errors
     /// [`RecordError`], also when nothing is being recorded.
     pub fn save(&self) -> Result<PathBuf, RecordError> {
-        self.ask(Order::Save).unwrap_or(Err(RecordError::NotRecording))
+        self.ask(Order::Save).unwrap_or(Err(RecordError::Ended))
     }
 
     /// Ends the recording and closes its file. Waits until that is done.
@@ -114,7 +115,16 @@ impl Recorder {
     pub fn report(&self) -> RecordReport {
         let mut report = lock(&self.report).clone();
         report.dropped += self.overflow.load(Ordering::Relaxed);
+        if self.has_ended() {
+            (report.file, report.failure) = (None, Some(RecordError::Ended.to_string()));
+        }
         report
+    }
+
+    /// Whether the thread has ended, which it does only by a panic that nothing caught.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        lock(&self.thread).as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     fn ask<T>(&self, order: impl FnOnce(Sender<T>) -> Order) -> Option<T> {
@@ -158,10 +168,10 @@ impl Worker {
             match orders.try_recv() {
                 Ok(order) => self.obey(order),
                 Err(TryRecvError::Empty) => std::thread::sleep(LOOK),
-                Err(TryRecvError::Disconnected) => return self.finish(),
+                Err(TryRecvError::Disconnected) => return drop(self.careful(Self::finish)),
             }
             if Instant::now() >= flush {
-                self.tend();
+                drop(self.careful(Self::tend));
                 flush = Instant::now() + FLUSH;
             }
         }
@@ -171,19 +181,35 @@ impl Worker {
     fn obey(&mut self, order: Order) {
         match order {
             Order::Begin(setup, reply) => {
-                self.finish();
-                recover_left(&self.options.folder);
+                drop(self.careful(Self::finish));
                 (self.setup, self.retry) = (Some(*setup), None);
-                self.open();
+                recover_carefully(&self.options.folder);
+                drop(self.careful(Self::open));
                 reply.send(()).unwrap_or_default();
             }
-            Order::Put(solve) => self.put(&solve),
-            Order::Save(reply) => drop(reply.send(self.save())),
+            Order::Put(solve) => drop(self.careful(|worker| worker.put(&solve))),
+            Order::Save(reply) => {
+                let saved = self.careful(Self::save).unwrap_or_else(|text| Err(RecordError::Panicked(text)));
+                drop(reply.send(saved));
+            }
             Order::End(reply) => {
-                self.finish();
+                drop(self.careful(Self::finish));
                 reply.send(()).unwrap_or_default();
             }
         }
+    }
+
+    /// Does something; a panic in it costs the present file, as any failure does, and the thread goes on.
+    fn careful<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> Result<T, String> {
+        guarded(|| work(self)).map_err(|panic| {
+            let text = panic_line(panic.as_ref()).to_owned();
+            tracing::error!("the recorder has stumbled: {text}");
+            // What is left of the file is not closed, for that may have been what stumbled.
+            let session = self.session.take();
+            drop(guarded(|| drop(session)));
+            self.fail(&RecordError::Panicked(text.clone()));
+            text
+        })
     }
 
     fn put(&mut self, solve: &Solve) {
@@ -226,7 +252,7 @@ impl Worker {
         let begun = std::fs::create_dir_all(folder).map_err(RecordError::io(folder)).and_then(|()| {
             check_room(folder)?;
             if self.retry.is_some() {
-                recover_left(folder);
+                recover_carefully(folder);
             }
             Session::begin(&self.options, setup, self.open.as_ref())
         });
@@ -270,6 +296,14 @@ impl Worker {
             report.file = Some(session.file().to_owned());
             (report.bytes, report.segments) = (session.bytes(), session.closed());
         }
+    }
+}
+
+/// Recovers what was left in a folder; whatever lies there, recording begins.
+fn recover_carefully(folder: &Path) {
+    if let Err(panic) = guarded(|| recover_left(folder)) {
+        let text = panic_line(panic.as_ref());
+        tracing::error!("{}: what was left there cannot be recovered: {text}", folder.display());
     }
 }
 

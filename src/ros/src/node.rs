@@ -23,14 +23,16 @@ mod tasks;
 pub(crate) mod time;
 
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use r2r::rcl_interfaces::msg::Log;
 use r2r::{Node, QosProfile};
 use thalweg::Registry;
+use thalweg_node::lifecycle::{Pauses, State};
 use thalweg_node::parameters::{Store, dump};
 use tokio::sync::mpsc;
 
@@ -41,7 +43,7 @@ use lifecycle::{Controller, Transitions};
 use log::Rosout;
 use names::Names;
 use parts::{Origin, Parts};
-use process::{Exit, Signals, watch_panics};
+use process::{Exit, Signals, leave, panicked, watch_panics};
 use startup::{declare, prepare};
 use state::NodeState;
 use tasks::Tasks;
@@ -68,9 +70,11 @@ pub fn run(registry: Registry) -> ExitCode {
             let time = Arc::new(RosTime::default());
             let rosout = log::start(level, Arc::clone(&time));
             watch_panics();
-            let exit = start(registry, &arguments, time, rosout);
+            // The hook has told what panics; what is half done is not looked at any more.
+            let ended = catch_unwind(AssertUnwindSafe(|| start(registry, &arguments, time, rosout)));
+            let exit = ended.ok().filter(|_| panicked().is_none()).unwrap_or(Exit::Panic);
             // The node, its context and its threads are gone, or may not be waited for.
-            std::process::exit(i32::from(exit as u8))
+            leave(exit)
         }
         Err(error) => complain(&error),
     }
@@ -148,10 +152,18 @@ async fn live(
     let transitions = Arc::new(Transitions(parts.clone()));
     let controller = Arc::new(Controller::new(Arc::clone(&transitions)).await?);
     serve(&parts, &controller, &tasks).await?;
-    obey(&parts, transitions, Arc::clone(&controller), &tasks, failures);
+    obey(&parts, transitions, Arc::clone(&controller), &tasks, (failures, settings.autostart));
+    let recordings = Arc::clone(&parts.recordings);
+    let alarm = Arc::clone(&parts.alarm);
+    tasks.spawn(async move { recordings.watch(&alarm).await });
     executor.spin();
-    let threads = || ros_thread.is_finished() || publish_thread.is_finished() || parts.solver.has_ended();
-    let exit = wait(&parts.state, &controller, settings.autostart, &tasks, &mut signals, threads).await;
+    let ended = || {
+        let threads = [&ros_thread, &publish_thread].into_iter().find(|thread| thread.is_finished());
+        let name = threads.map(|thread| thread.thread().name().unwrap_or("of the node").to_owned());
+        let engine = || parts.solver.has_ended().then(|| "engine".to_owned());
+        name.or_else(engine).or_else(|| parts.recordings.has_ended().then(|| "recorder".to_owned()))
+    };
+    let exit = wait(&parts.state, &controller, settings.autostart, &tasks, &mut signals, ended).await;
     let forced = end(parts, [publish_thread, ros_thread], &mut signals).await?;
     Ok(forced.unwrap_or(exit))
 }
@@ -170,13 +182,13 @@ async fn serve(parts: &Parts, controller: &Arc<Controller>, tasks: &Tasks) -> an
     Ok(())
 }
 
-/// Applies parameters when they change, and gives up when the solver does.
+/// Applies parameters when they change, and gives up when the solver does: for good, unless the node starts itself.
 fn obey(
     parts: &Parts,
     transitions: Arc<Transitions>,
     controller: Arc<Controller>,
     tasks: &Tasks,
-    mut failures: mpsc::UnboundedReceiver<String>,
+    (mut failures, is_started): (mpsc::UnboundedReceiver<String>, bool),
 ) {
     let parameters = Arc::clone(&parts.parameters);
     tasks.spawn(async move {
@@ -187,12 +199,29 @@ fn obey(
             }
         }
     });
+    let state = Arc::clone(&parts.state);
     tasks.spawn(async move {
+        let (mut pauses, mut started) = (Pauses::default(), Instant::now());
         while let Some(why) = failures.recv().await {
             controller.fail(&why).await;
+            let mut ran = started.elapsed();
+            while is_started && state.state() == State::Unconfigured {
+                let pause = pauses.next(ran);
+                tracing::warn!("given up: {why}; trying again in {} s", pause.as_secs());
+                tokio::time::sleep(pause).await;
+                // Whoever has taken the node over meanwhile knows better.
+                if state.state() != State::Unconfigured || autostart(&controller).await {
+                    break;
+                }
+                ran = Duration::ZERO;
+            }
+            started = Instant::now();
         }
     });
 }
+
+/// The time for the last words on /diagnostics before a process ends that has panicked.
+const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// Starts by itself where that is asked for, and lives until something ends it.
 async fn wait(
@@ -201,7 +230,7 @@ async fn wait(
     is_started: bool,
     tasks: &Tasks,
     signals: &mut Signals,
-    thread_ended: impl Fn() -> bool,
+    ended: impl Fn() -> Option<String>,
 ) -> Exit {
     let start = async {
         if is_started && !autostart(controller).await {
@@ -213,8 +242,14 @@ async fn wait(
         let mut watch = tokio::time::interval(WATCH);
         loop {
             watch.tick().await;
-            if tasks.has_panicked() || thread_ended() {
-                return;
+            if let Some(panic) = panicked() {
+                return panic.to_owned();
+            }
+            if tasks.has_panicked() {
+                return "a task of the node has panicked".to_owned();
+            }
+            if let Some(name) = ended() {
+                return format!("the thread '{name}' has ended");
             }
         }
     };
@@ -227,8 +262,11 @@ async fn wait(
             tracing::error!("cannot start: {}", state.last_error().unwrap_or_else(|| "see above".to_owned()));
             Exit::Configure
         }
-        () = watch => {
-            tracing::error!("a part of the node has panicked; ending rather than living on by half");
+        why = watch => {
+            let text = format!("{why}; ending with {} rather than living on by half", Exit::Panic as u8);
+            tracing::error!("{text}");
+            state.note_error(&text);
+            tokio::time::sleep(LAST_WORDS).await;
             Exit::Panic
         }
     }

@@ -1,7 +1,31 @@
 //! What remains of panics: locks that are taken all the same, and texts.
 
 use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+thread_local! {
+    /// Whether a panic on this thread is caught, and told by whoever catches it.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what may panic; whoever calls tells what the panic says, and drops what was half done.
+///
+/// # Errors
+/// What the panic carries.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> std::thread::Result<T> {
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(work));
+    GUARDED.set(before);
+    result
+}
+
+/// Whether a panic on this thread would be caught by [`guarded`]: then it ends nothing, and a panic hook may leave it be.
+#[must_use]
+pub fn is_guarded() -> bool {
+    GUARDED.get()
+}
 
 /// Locks a mutex, even after a panic of who held it last.
 ///
@@ -40,6 +64,16 @@ mod tests {
         assert_eq!(of(Box::new("bad shape\nException raised from f at g.cpp")), "bad shape");
         assert_eq!(of(Box::new("Torch(\"bad shape\\nException".to_owned())), "Torch(\"bad shape");
         assert_eq!(of(Box::new(3)), "a panic without text");
+    }
+
+    #[test]
+    fn a_guarded_panic_is_known_as_such() {
+        let inner = guarded(|| {
+            let caught = guarded(|| -> () { panic!("inside") });
+            (is_guarded(), caught.is_err())
+        });
+        assert_eq!(inner.ok(), Some((true, true)));
+        assert!(!is_guarded(), "over");
     }
 
     #[test]

@@ -24,6 +24,7 @@ mod numbers;
 mod observation;
 mod parameter;
 mod pixels;
+mod printable;
 mod reconstruction;
 mod sampled;
 mod seen;
@@ -32,13 +33,16 @@ mod task;
 
 pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
-pub use guard::{first_line, lock, panic_line, panic_text};
+pub use guard::{first_line, guarded, is_guarded, lock, panic_line, panic_text};
 pub use masked::Masked;
 pub use models_folder::models_folder;
 pub use numbers::{mean, numbers, percentile};
 pub use observation::Observation;
-pub use parameter::{Change, ParameterKind, ParameterRange, ParameterRefusal, ParameterSpec, ParameterValue};
+pub use parameter::{
+    Change, PRECISION, ParameterKind, ParameterRange, ParameterRefusal, ParameterSpec, ParameterValue,
+};
 pub use pixels::Pixels;
+pub use printable::printable;
 pub use reconstruction::Reconstruction;
 pub use sampled::sampled;
 pub use seen::Seen;

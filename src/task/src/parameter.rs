@@ -3,5 +3,5 @@
 mod spec;
 mod value;
 
-pub use spec::{Change, ParameterRange, ParameterRefusal, ParameterSpec};
+pub use spec::{Change, PRECISION, ParameterRange, ParameterRefusal, ParameterSpec};
 pub use value::{ParameterKind, ParameterValue};

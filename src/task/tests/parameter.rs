@@ -105,3 +105,24 @@ fn hints_tell_what_to_write() {
     assert_eq!(hint(text(""), Bool(true)), some("\"true\""));
     assert_eq!(hint(text(""), DoubleArray(vec![])), None);
 }
+
+/// What almost is zero is none of our numbers, and what is long or cannot be printed none of our texts.
+#[test]
+fn precision_and_length_are_held() {
+    let weight = spec(Double(1.0), ParameterRange::Double { from: -1.0, to: 1.0 });
+    for taken in [0.0, -0.0, thalweg_task::PRECISION, -thalweg_task::PRECISION] {
+        weight.check(&Double(taken)).unwrap();
+    }
+    for value in [5e-324, -1e-300, thalweg_task::PRECISION.next_down()] {
+        assert!(
+            refusal(&weight, &Double(value)).starts_with("a must be zero, or no nearer to it than 1.17"),
+            "{value}"
+        );
+    }
+    let rate = spec(Double(0.0), ParameterRange::ZeroOr { from: 0.5, to: 2.0 });
+    assert_eq!(refusal(&rate, &Double(0.25)), "a must be in 0.0 or [0.5, 2.0], got 0.25");
+    let name = spec(text(""), ParameterRange::Text { most: 4 });
+    name.check(&text("abcd")).unwrap();
+    assert_eq!(refusal(&name, &text("abcde")), "a must be at most 4 bytes of printable text, got 5 bytes");
+    assert_eq!(refusal(&name, &text("a\n")), "a must be at most 4 bytes of printable text, got \"a\\\\n\"");
+}

@@ -29,7 +29,9 @@ pub use error::Error;
 pub use inverter::Inverter;
 pub use observed::Observed;
 pub use plan::{LoadError, Loaded, Plan};
-pub use position::{BadPosition, GREATEST_ANGLE, GREATEST_LENGTH, JointRange, Position};
+pub use position::{
+    BRIGHTNESS, BadPosition, GREATEST_ANGLE, GREATEST_COORDINATE, GREATEST_LENGTH, JointRange, Position,
+};
 pub use registry::Registry;
 pub use solved::{Hypothesis, Solved};
 pub use source::{DeviceChoice, LandscapeSource, NoDevice, StartSource};

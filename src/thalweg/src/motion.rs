@@ -19,6 +19,9 @@ pub struct Motion {
     pub fps: f64,
 }
 
+/// Frames a second that a motion may have: from one that is hardly any to the fastest cameras.
+const FPS: std::ops::RangeInclusive<f64> = 0.01..=10_000.0;
+
 impl Motion {
     /// Reads a motion and checks that it was made with this task's forward model.
     ///
@@ -32,8 +35,9 @@ impl Motion {
         file.expect_meta("task", &spec.name)?;
         file.expect_meta("fingerprint", &spec.fingerprint)?;
         let (x, fps) = (file.rows("x", spec.latent)?, file.meta("fps")?);
-        if x.size()[0] == 0 || !(f64::is_finite(fps) && fps > 0.0) {
-            return Err(file.refuse(format!("expected frames at a positive rate, got {} at {fps}/s", x.size()[0])));
+        if x.size()[0] == 0 || !FPS.contains(&fps) {
+            let ([from, to], got) = ([FPS.start(), FPS.end()], x.size()[0]);
+            return Err(file.refuse(format!("expected frames at {from} to {to} /s, got {got} at {fps}/s")));
         }
         Ok(Self { x, fps })
     }

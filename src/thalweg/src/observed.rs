@@ -6,7 +6,7 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, Observation, Pixels, TaskError, TaskSpec, nearest};
 
 use crate::error::Error;
-use crate::position::JointRange;
+use crate::position::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
 
 /// What was seen of one moment; everything that is not named is unobserved.
 ///
@@ -83,8 +83,8 @@ impl Observed {
         };
         let place = names.iter().position(|known| known == name).ok_or_else(unknown)?;
         let (what, value) = (format!("point '{name}'"), position.map(|axis| axis as f32));
-        if !value.iter().all(|axis| axis.is_finite()) {
-            let expected = "three finite numbers that fit 32 bit floats".to_owned();
+        if !position.iter().all(|axis| (-GREATEST_COORDINATE..=GREATEST_COORDINATE).contains(axis)) {
+            let expected = format!("three numbers within {GREATEST_COORDINATE} m");
             return Err(Error::Value { what, got: format!("{position:?}"), expected });
         }
         let count = names.len();
@@ -115,8 +115,9 @@ impl Observed {
         if image.data.len() as i64 != values {
             return Err(refuse(format!("{} values", image.data.len()), format!("{values}, one for each sample")));
         }
-        if let Some(value) = image.data.iter().find(|value| value.is_infinite()) {
-            return Err(refuse(value.to_string(), "finite numbers, or NaN where unobserved".to_owned()));
+        let is_brightness = |value: f32| value.is_nan() || BRIGHTNESS.contains(&f64::from(value));
+        if let Some(value) = image.data.iter().find(|value| !is_brightness(**value)) {
+            return Err(refuse(value.to_string(), "numbers from 0 to 1, or NaN where unobserved".to_owned()));
         }
         if self.image.replace(image).is_some() {
             return Err(Error::Twice { what: "image".to_owned() });

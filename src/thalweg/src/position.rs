@@ -13,6 +13,16 @@ pub const GREATEST_ANGLE: f64 = 1e4 * TAU;
 /// The greatest slide either way that is taken, m: no axis is longer, and an f32 there is off by 0.06 mm.
 pub const GREATEST_LENGTH: f64 = 1000.0;
 
+/// The greatest coordinate of a point either way that is taken, m: no arm or body whose points are named reaches 100 m from
+/// its own frame, and a body in millimetres does.
+pub const GREATEST_COORDINATE: f64 = 100.0;
+
+/// Overshoot of black and white that is clamped: rounding of whoever normalised the image. A guess.
+const OVERSHOOT: f64 = 1e-3;
+
+/// What a pixel may be: black is 0, white is 1, and rounding is forgiven.
+pub const BRIGHTNESS: std::ops::RangeInclusive<f64> = -OVERSHOOT..=1.0 + OVERSHOOT;
+
 /// The range of one joint, in its unit.
 #[derive(Clone, Copy, Debug)]
 pub struct JointRange {

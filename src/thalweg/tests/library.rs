@@ -45,7 +45,7 @@ fn values_that_are_none_are_refused() {
     );
     assert_eq!(
         sentence(seen().point("tip_1", [0.0, f64::INFINITY, 0.0])),
-        "point 'tip_1': got [0.0, inf, 0.0], expected three finite numbers that fit 32 bit floats"
+        "point 'tip_1': got [0.0, inf, 0.0], expected three numbers within 100 m"
     );
     assert_eq!(
         sentence(seen().joints([("joint_1", 0.1), ("joint_1", 0.2)])),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
+use thalweg_node::options::bounded;
 use thalweg_view::headless::Shots;
 use thalweg_view::source::DemoOptions;
 
@@ -29,7 +30,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "GROUP", default_value = "arms")]
     hide: String,
     /// Hypotheses that the demo solves for.
-    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "K", default_value_t = 8)]
     hypotheses: u16,
     /// Steps of each of the demo's solves; without, the node's default time rules.
     #[arg(long, value_name = "N")]
@@ -61,22 +62,22 @@ struct ShotArguments {
     #[arg(long, value_name = "FILE")]
     gif: Option<PathBuf>,
     /// Moment of the snapshot, seconds from the beginning.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0)]
     at: f64,
     /// Length of the GIF, seconds.
-    #[arg(long, value_name = "SECONDS", default_value_t = 4.0, value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 4.0)]
     length: f64,
     /// Pictures a second of the GIF.
-    #[arg(long, value_name = "HZ", default_value_t = 10.0, value_parser = rate)]
+    #[arg(long, value_name = "HZ", default_value_t = 10.0)]
     rate: f64,
     /// Pixels for each logical pixel.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4))]
+    #[arg(long, default_value_t = 1)]
     scale: u32,
     /// Factor by which the GIF is smaller than the snapshot.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     reduction: u32,
     /// Hypothesis that is drawn as the body; 1 is the best.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1)]
     chosen: u16,
 }
 
@@ -101,6 +102,15 @@ impl Source {
 const DEMO_RATE: f64 = 30.0;
 
 impl Arguments {
+    /// Reads a command line, its numbers bounded; what is rcl's is left out.
+    ///
+    /// # Errors
+    /// What clap says.
+    pub(crate) fn read(line: impl Iterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = bounded(Self::command()).try_get_matches_from(without_ros(line))?;
+        Self::from_arg_matches(&matches)
+    }
+
     pub(crate) fn source(&self) -> Source {
         if let Some(path) = &self.recording {
             return Source::Recording(path.clone());
@@ -143,19 +153,6 @@ impl FromStr for Size {
     }
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    number(text, 0.0, 3600.0)
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    number(text, 0.1, 50.0)
-}
-
-fn number(text: &str, low: f64, high: f64) -> Result<f64, String> {
-    let value = text.parse().ok().filter(|value| (low..=high).contains(value));
-    value.ok_or_else(|| format!("got '{text}'; expected a number from {low} to {high}"))
-}
-
 /// What is ours of a command line: rcl reads what stands between `--ros-args` and `--`.
 pub(crate) fn without_ros(arguments: impl Iterator<Item = OsString>) -> Vec<OsString> {
     let mut is_ros = false;
@@ -175,12 +172,10 @@ pub(crate) fn without_ros(arguments: impl Iterator<Item = OsString>) -> Vec<OsSt
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     fn read(line: &str) -> Result<Arguments, clap::Error> {
-        Arguments::try_parse_from(without_ros(line.split_whitespace().map(OsString::from)))
+        Arguments::read(line.split_whitespace().map(OsString::from))
     }
 
     #[test]
@@ -191,6 +186,11 @@ mod tests {
         assert_eq!(arguments.urdf, Some(PathBuf::from("a.urdf")));
         assert!(matches!(arguments.source(), Source::Topics(node) if node == "thalweg"));
         assert!(read("x --ros-args -r a:=b -- --demo").expect("ours goes on").demo);
+    }
+
+    #[test]
+    fn every_option_that_is_a_number_is_bounded() {
+        thalweg_tests::options::assert_bounded(&bounded(Arguments::command()));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use clap::Parser as _;
 use thalweg_view::body::Model;
 use thalweg_view::headless::shoot;
 use thalweg_view::source::{Demo, Recording, Stream, shipped};
@@ -16,10 +15,10 @@ use tracing::Level;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
-use arguments::{Arguments, Source, without_ros};
+use arguments::{Arguments, Source};
 
 fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse_from(without_ros(std::env::args_os())) {
+    let arguments = match Arguments::read(std::env::args_os()) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Where nobody reads, there is nobody to tell.

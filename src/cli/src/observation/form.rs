@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::{ObservationError, Result};
@@ -29,7 +29,126 @@ pub(super) struct ImageForm {
     pub(super) height: i64,
     pub(super) width: i64,
     pub(super) channels: i64,
-    pub(super) pixels: Vec<Value>,
+    pub(super) pixels: Samples,
+}
+
+/// Values of an image beyond which it is none that a task reads: some megapixels.
+const MOST_SAMPLES: usize = 1 << 22;
+
+/// Entries of an object, or of a list in it, beyond which they are no joints and points.
+const MOST_ENTRIES: usize = 1 << 16;
+
+/// Values of an image: kept as numbers, for a tree of JSON takes sixteen times its text.
+pub(super) struct Samples {
+    /// NaN is unobserved.
+    pub(super) values: Vec<f64>,
+    /// The first one that is no number: its place, and what it is.
+    pub(super) bad: Option<(usize, String)>,
+}
+
+impl<'de> Deserialize<'de> for Samples {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_seq(SamplesVisitor)
+    }
+}
+
+struct SamplesVisitor;
+
+impl<'de> Visitor<'de> for SamplesVisitor {
+    type Value = Samples;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of numbers")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Samples, A::Error> {
+        let mut samples = Samples { values: Vec::new(), bad: None };
+        while let Some(Plain(value)) = list.next_element()? {
+            if samples.values.len() == MOST_SAMPLES {
+                return Err(A::Error::custom(format!("more than {MOST_SAMPLES} values in a list")));
+            }
+            let number = if value.is_null() { Some(f64::NAN) } else { value.as_f64() };
+            if number.is_none() && samples.bad.is_none() {
+                samples.bad = Some((samples.values.len(), value.to_string()));
+            }
+            samples.values.push(number.unwrap_or(f64::NAN));
+        }
+        Ok(samples)
+    }
+}
+
+/// A value that is no list and no object; of these only that they are there is kept.
+struct Plain(Value);
+
+/// A value, or a list of plain ones.
+struct Given(Value);
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor { takes_lists: false }).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor { takes_lists: true }).map(Self)
+    }
+}
+
+struct ValueVisitor {
+    takes_lists: bool,
+}
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> std::result::Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_unit<E: Error>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> std::result::Result<Value, A::Error> {
+        let mut values = Vec::new();
+        if !self.takes_lists {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            return Ok("a list".into());
+        }
+        while let Some(Plain(value)) = list.next_element()? {
+            if values.len() == MOST_ENTRIES {
+                return Err(A::Error::custom(format!("more than {MOST_ENTRIES} values in a list")));
+            }
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok("an object".into())
+    }
 }
 
 /// The entries of a JSON object in their order, repeated names included.
@@ -90,8 +209,11 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<Entries, A::Error> {
         let mut entries = Vec::new();
-        while let Some(entry) = map.next_entry()? {
-            entries.push(entry);
+        while let Some((name, Given(value))) = map.next_entry()? {
+            if entries.len() == MOST_ENTRIES {
+                return Err(A::Error::custom(format!("more than {MOST_ENTRIES} entries in an object")));
+            }
+            entries.push((name, value));
         }
         Ok(Entries(entries))
     }

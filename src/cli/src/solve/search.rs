@@ -14,18 +14,15 @@ use crate::failure::InputError;
 /// what a step costs. A guess, about 30 ms.
 const WARM_UP_STEPS: u32 = 50;
 
-/// Most hypotheses that are accepted; a guess at a mistyped number.
-const MOST_HYPOTHESES: i64 = 65_536;
-
 /// Options of the search.
 #[derive(Args)]
 pub(crate) struct SearchOptions {
     /// How many hypotheses descend side by side
-    #[arg(long, value_name = "K", default_value_t = hypotheses(), value_parser = clap::value_parser!(u32).range(1..=MOST_HYPOTHESES))]
+    #[arg(long, value_name = "K", default_value_t = hypotheses())]
     hypotheses: u32,
     /// Time for the solve, milliseconds, after a warm-up [default: 8 when no other limit is given]
-    #[arg(long, value_name = "MS", value_parser = parse_milliseconds)]
-    budget_ms: Option<Duration>,
+    #[arg(long, value_name = "MS")]
+    budget_ms: Option<f64>,
     /// Number of steps; limits may be combined, the first one met ends the solve
     #[arg(long, value_name = "N")]
     steps: Option<u32>,
@@ -61,12 +58,6 @@ fn hypotheses() -> u32 {
     u32::try_from(EngineConfig::default().hypotheses).unwrap_or(u32::MAX)
 }
 
-fn parse_milliseconds(text: &str) -> Result<Duration, String> {
-    let millis: f64 = text.parse().map_err(|error| format!("{error}"))?;
-    let duration = Duration::try_from_secs_f64(millis / 1e3).map_err(|error| error.to_string())?;
-    if duration.is_zero() { Err("expected more than 0".to_owned()) } else { Ok(duration) }
-}
-
 impl SearchOptions {
     /// Tells a builder.
     ///
@@ -79,7 +70,7 @@ impl SearchOptions {
             builder = builder.optimizer(optimizer);
         }
         if let Some(deadline) = self.budget_ms {
-            builder = builder.deadline_ms(deadline.as_secs_f64() * 1e3);
+            builder = builder.deadline_ms(deadline);
         }
         if let Some(steps) = self.steps {
             builder = builder.steps(steps);

@@ -46,7 +46,7 @@ pub struct RetrainArguments {
     #[arg(long, value_name = "MOTION", default_value = REHEARSAL)]
     pub rehearsal: PathBuf,
     /// Weight of what settled solves say of unseen parts, against what was seen; 0 for none
-    #[arg(long, default_value_t = 0.1, value_parser = weight)]
+    #[arg(long, default_value_t = 0.1)]
     pub pseudo_weight: f64,
     /// The shipped validation set of body_pose; other tasks draw theirs
     #[arg(long, value_name = "MOTION", default_value = VALIDATION)]
@@ -54,11 +54,6 @@ pub struct RetrainArguments {
     /// Folder for retrain.json: figures and curves of loss against steps
     #[arg(long, requires = "from_recordings")]
     pub report: Option<PathBuf>,
-}
-
-fn weight(text: &str) -> Result<f64, String> {
-    let fits = |weight: &f64| (0.0..=1.0).contains(weight);
-    text.parse().ok().filter(fits).ok_or_else(|| "expected a number in [0, 1]".to_owned())
 }
 
 /// The new landscape was not promoted: the command fails with code 5.

@@ -33,11 +33,16 @@ impl Default for AdamConfig {
     }
 }
 
+/// The least rate and epsilon: less is zero as a 32 bit float, or squares to it.
+const LEAST: f64 = 1e-15;
+/// The greatest rate and epsilon: a step of so many deviations of the latent leads nowhere.
+const GREATEST: f64 = 1e3;
+
 impl AdamConfig {
     pub(crate) fn validate(&self) -> Result<(), EngineError> {
         for (option, value) in [("adam.rate", self.rate), ("adam.epsilon", self.epsilon)] {
-            if !(value.is_finite() && value > 0.0) {
-                return Err(EngineError::option(option, &value, "a finite number above 0"));
+            if !(LEAST..=GREATEST).contains(&value) {
+                return Err(EngineError::option(option, &value, format!("a number from {LEAST:e} to {GREATEST}")));
             }
         }
         for (option, value) in [("adam.beta1", self.beta1), ("adam.beta2", self.beta2)] {

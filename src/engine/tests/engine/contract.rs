@@ -29,10 +29,10 @@ fn options_outside_their_range_are_refused() {
         (EngineConfig { fresh: 8, ..EngineConfig::default() }, "fresh: got 8, expected less than hypotheses = 8"),
         (
             EngineConfig { prior_weight: -1.0, ..EngineConfig::default() },
-            "prior_weight: got -1, expected a finite number, at least 0",
+            "prior_weight: got -1, expected a number from 0 to 1000000",
         ),
-        (adam_with(&|adam| adam.rate = f64::NAN), "adam.rate: got NaN, expected a finite number above 0"),
-        (adam_with(&|adam| adam.epsilon = 0.0), "adam.epsilon: got 0, expected a finite number above 0"),
+        (adam_with(&|adam| adam.rate = f64::NAN), "adam.rate: got NaN, expected a number from 1e-15 to 1000"),
+        (adam_with(&|adam| adam.epsilon = 0.0), "adam.epsilon: got 0, expected a number from 1e-15 to 1000"),
         (adam_with(&|adam| adam.beta2 = 1.0), "adam.beta2: got 1, expected a number in [0, 1)"),
         (adam_with(&|adam| adam.decay = 0.0), "adam.decay: got 0, expected a number in (0, 1]"),
         (

@@ -3,7 +3,7 @@
 //! A number that its type can hold may still be none that a robot can mean, and one such number makes a solve of
 //! 32 bit floats infinite. What lies outside is refused, with the reason. tests/intake/bounds.rs walks this table.
 
-use thalweg::{GREATEST_ANGLE, GREATEST_LENGTH};
+use thalweg::{BRIGHTNESS as PIXEL, GREATEST_ANGLE, GREATEST_COORDINATE, GREATEST_LENGTH};
 
 /// The range of one number of a message; both ends belong to it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,7 +36,7 @@ const fn bound(name: &'static str, unit: &'static str, [least, greatest]: [f64; 
 pub(super) const COORDINATE: Bound = bound(
     "point coordinate",
     "m",
-    [-100.0, 100.0],
+    [-GREATEST_COORDINATE, GREATEST_COORDINATE],
     "no arm or body whose points are named reaches 100 m from its own frame, and a body in millimetres does",
 );
 
@@ -56,14 +56,11 @@ pub(super) const LENGTH: Bound = bound(
     "no axis is longer, and a 32 bit float there is off by 0.06 mm",
 );
 
-/// Overshoot of black and white that is clamped: rounding of whoever normalised the image. A guess.
-const OVERSHOOT: f64 = 1e-3;
-
 /// A pixel of 32 bit floats.
 pub(super) const BRIGHTNESS: Bound = bound(
     "brightness",
     "1",
-    [-OVERSHOOT, 1.0 + OVERSHOOT],
+    [*PIXEL.start(), *PIXEL.end()],
     "black is 0, white is 1, and rounding is forgiven; what is farther away is a depth, or 8 bit as floats",
 );
 

@@ -1,7 +1,5 @@
 //! Text that came from outside: which names are taken, and how the rest is shown.
 
-use std::borrow::Cow;
-
 /// Longest name that is taken, bytes. ROS names are at most 255 characters long.
 pub const NAME_BYTES: usize = 256;
 
@@ -36,12 +34,6 @@ pub fn escaped(text: &str) -> String {
     shown
 }
 
-/// Drops NUL, which no string of the middleware can carry.
-#[must_use]
-pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,11 +60,5 @@ mod tests {
         assert_eq!(escaped(&"x".repeat(64)), "x".repeat(64));
         assert_eq!(escaped(&"x".repeat(10_000)), format!("{}…", "x".repeat(64)));
         assert!(escaped(&"\u{1b}".repeat(10_000)).chars().count() <= 65);
-    }
-
-    #[test]
-    fn clean_drops_nul_only() {
-        assert_eq!(clean("a\0\0b"), "ab");
-        assert!(matches!(clean("a\nb"), Cow::Borrowed("a\nb")));
     }
 }

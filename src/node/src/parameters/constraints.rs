@@ -7,7 +7,9 @@ use thalweg_task::{Change, ParameterRange, ParameterSpec};
 pub fn constraints(spec: &ParameterSpec) -> String {
     let range = match spec.range {
         ParameterRange::Choice(_) => Some(format!("one of {}", spec.range)),
-        ParameterRange::Doubles { .. } => Some(spec.range.to_string()),
+        ParameterRange::Doubles { .. } | ParameterRange::ZeroOr { .. } | ParameterRange::Text { .. } => {
+            Some(spec.range.to_string())
+        }
         _ => None,
     };
     let cross = match spec.name.as_ref() {

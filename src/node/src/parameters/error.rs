@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use thalweg_task::{ParameterRefusal, nearest};
+use thalweg_task::{ParameterRefusal, nearest, printable};
 
 /// Why parameters are refused.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,18 @@ pub enum ParameterError {
         /// The parameter.
         name: &'static str,
         /// What came; a long text is cut.
+        got: String,
+    },
+    /// A path that leads out of the folder that it is confined to.
+    #[error("{name} must lie in {roots} ({root}, links resolved), got '{got}'")]
+    Outside {
+        /// The parameter.
+        name: String,
+        /// The folders that it may lie in.
+        roots: String,
+        /// The parameter that sets them, at the start.
+        root: &'static str,
+        /// What came.
         got: String,
     },
     /// A request to unset a parameter, or one with a type that does not exist.
@@ -119,5 +131,5 @@ impl ParameterError {
 }
 
 fn cut(name: &str) -> String {
-    name.chars().take(NAME).collect()
+    printable(&name.chars().take(NAME).collect::<String>()).into_owned()
 }

@@ -1,11 +1,13 @@
 //! The values of all parameters, and what may become of them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::{Map, Value};
 use thalweg_task::{Change, ParameterSpec, ParameterValue, edit_distance};
 
 use super::error::ParameterError;
+use super::roots::Roots;
 use crate::intake::{ColourKey, escaped};
 
 /// All parameters with their values; every value always lies within its range.
@@ -13,6 +15,8 @@ use crate::intake::{ColourKey, escaped};
 pub struct Store {
     /// By name.
     declared: BTreeMap<String, Declared>,
+    /// Where paths may lead from now on; none while they may lead anywhere.
+    roots: Option<Roots>,
     refusals: u64,
     changes: u64,
 }
@@ -34,7 +38,7 @@ impl Store {
             let value = spec.default.clone();
             (spec.name.to_string(), Declared { spec, value })
         });
-        let mut store = Self { declared: defaults.collect(), refusals: 0, changes: 0 };
+        let mut store = Self { declared: defaults.collect(), roots: None, refusals: 0, changes: 0 };
         let staged = store.stage(overrides, |_| Ok(()))?;
         store.apply(&staged);
         Ok(store)
@@ -55,6 +59,23 @@ impl Store {
         let is_for_others = |name: &str| !ours(name) && !specs.iter().any(|spec| resembles(name, &spec.name));
         let (others, own): (Vec<_>, Vec<_>) = overrides.iter().cloned().partition(|(name, _)| is_for_others(name));
         Ok((Self::declare(specs, &own)?, others.into_iter().map(|(name, _)| name).collect()))
+    }
+
+    /// Confines paths that are set from now on to the roots that the parameters give.
+    ///
+    /// `recordings`: where recordings go when nothing says otherwise.
+    ///
+    /// # Errors
+    /// [`ParameterError::Outside`] about a path that does not lie in its root already.
+    pub fn confine(&mut self, recordings: &Path) -> Result<(), ParameterError> {
+        self.roots = Some(Roots::of(|name| self.get(name), recordings)?);
+        Ok(())
+    }
+
+    /// Where paths may lead; none in a store that was not confined.
+    #[must_use]
+    pub fn roots(&self) -> Option<&Roots> {
+        self.roots.as_ref()
     }
 
     /// The value of a parameter.
@@ -148,6 +169,9 @@ impl Store {
             let declared = self.declared.get(name).ok_or_else(|| ParameterError::unknown(name, self.names()))?;
             declared.spec.check(value)?;
             allowed(&declared.spec)?;
+            if let Some(roots) = &self.roots {
+                roots.check(name, value)?;
+            }
             staged.insert(name.clone(), value.clone());
         }
         check_together(|name| staged.get(name).or_else(|| self.get(name)))?;

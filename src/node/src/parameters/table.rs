@@ -3,7 +3,7 @@
 use thalweg_task::ParameterValue::{Bool, Double, Integer};
 use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
 
-use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse};
+use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES};
 use crate::parameters::{Durability, History, ImageTransport, Method, Reliability, Word};
 use Change::{AnyTime, ReadOnly, Unconfigured};
 use thalweg::{Registry, defaults};
@@ -85,8 +85,19 @@ fn double(from: f64, to: f64) -> ParameterRange {
     ParameterRange::Double { from, to }
 }
 
-/// No unit, no range.
+/// No unit, no range: for truth values.
 const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
+
+/// Longest path, bytes: PATH_MAX of Linux.
+const PATH: (&str, ParameterRange) = ("", ParameterRange::Text { most: 4096 });
+
+/// Longest name of a frame, bytes: what the input takes for one, too.
+const FRAME: (&str, ParameterRange) = ("", ParameterRange::Text { most: NAME_BYTES });
+
+/// Zero, which switches something off, or a number between two others.
+fn zero_or(from: f64, to: f64) -> ParameterRange {
+    ParameterRange::ZeroOr { from, to }
+}
 
 /// Greatest random seed: beyond 2^53 JSON readers lose digits.
 const SEED: i64 = 1 << 53;
@@ -108,14 +119,14 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
         row(
             "models",
             text(""),
-            ANY,
+            PATH,
             Unconfigured,
             "Folder of the weights. Empty: models in the share folder of the installed package, else ./models.",
         ),
         row(
             "theta",
             text(""),
-            ANY,
+            PATH,
             Unconfigured,
             "Path of the landscape's weights, or identity. Empty: what TASK_start.safetensors in the folder of the \
              weights was made for; without it TASK_theta.safetensors there, else identity.",
@@ -123,7 +134,7 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
         row(
             "start.file",
             text(""),
-            ANY,
+            PATH,
             Unconfigured,
             "Path of the amortised start's weights, or none. Empty: TASK_start.safetensors in the folder of the \
              weights when it is there and made for the landscape, else none.",
@@ -131,7 +142,7 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
         row(
             "start.weight",
             Double(EngineConfig::default().start_weight),
-            ("", double(0.0, 1000.0)),
+            ("", zero_or(1e-6, 1000.0)),
             Unconfigured,
             START_PULL,
         ),
@@ -199,7 +210,7 @@ fn search() -> Vec<ParameterSpec> {
             Unconfigured,
             "Step size of adam, in standard deviations of the landscape's latent.",
         ),
-        row("optimizer.prior_weight", Double(engine.prior_weight), ("", double(0.0, 1000.0)), Unconfigured, prior),
+        row("optimizer.prior_weight", Double(engine.prior_weight), ("", zero_or(1e-6, 1000.0)), Unconfigured, prior),
     ]
 }
 
@@ -223,7 +234,7 @@ fn budget() -> Vec<ParameterSpec> {
         row(
             "budget.tolerance",
             Double(0.0),
-            ("", double(0.0, 1.0)),
+            ("", zero_or(1e-12, 1.0)),
             AnyTime,
             "Relative decrease of the best loss below which a solve ends early. 0.0: off.",
         ),
@@ -309,7 +320,7 @@ fn images() -> Vec<ParameterSpec> {
         row(
             "input.sync_slop",
             Double(0.01),
-            ("s", double(0.0, 10.0)),
+            ("s", zero_or(1e-6, 10.0)),
             AnyTime,
             "Greatest difference between the stamps of an image and its mask.",
         ),
@@ -323,7 +334,7 @@ fn images() -> Vec<ParameterSpec> {
         row(
             "input.colour_key",
             text(""),
-            ANY,
+            ("", ParameterRange::Text { most: "#rrggbb".len() }),
             AnyTime,
             "Colour of pixels that are unobserved, as #rrggbb. Empty: none.",
         ),
@@ -343,7 +354,7 @@ fn output() -> Vec<ParameterSpec> {
         row(
             "output.rate",
             Double(0.0),
-            ("Hz", double(0.0, 1000.0)),
+            ("Hz", zero_or(0.001, 1000.0)),
             AnyTime,
             "Greatest rate of publications. 0.0: one for each observation.",
         ),
@@ -355,7 +366,7 @@ fn output() -> Vec<ParameterSpec> {
             "Whether every hypothesis is published, not the best alone.",
         ),
         row("output.ghosts", Bool(true), ANY, AnyTime, "Whether markers are published when somebody listens."),
-        row("output.frame_id", text(""), ANY, AnyTime, "Frame of what is published. Empty: that of the observation."),
+        row("output.frame_id", text(""), FRAME, AnyTime, "Frame of what is published. Empty: that of the observation."),
     ]
 }
 
@@ -366,9 +377,16 @@ fn recording() -> Vec<ParameterSpec> {
         row(
             "record.folder",
             text(""),
-            ANY,
+            PATH,
             AnyTime,
-            "Folder of recordings, for those begun from now on. Empty: thalweg in ROS_HOME, else in ~/.ros.",
+            "Folder of recordings, for those begun from now on. Empty: record.root, else thalweg in ROS_HOME, else in ~/.ros.",
+        ),
+        row(
+            "record.root",
+            text(""),
+            PATH,
+            ReadOnly,
+            "Folder that record.folder must lie in, links resolved. Empty: what record.folder is at the start.",
         ),
         row(
             "record.steps",
@@ -395,7 +413,7 @@ fn recording() -> Vec<ParameterSpec> {
             "record.total_size",
             Integer(10_000),
             ("MB", integer(0, 100_000_000)),
-            AnyTime,
+            ReadOnly,
             "Size of all recordings in the folder beyond which the oldest files are removed. 0: no limit.",
         ),
         row(
@@ -414,10 +432,18 @@ fn service() -> Vec<ParameterSpec> {
         row(
             "reload.path",
             text(""),
-            ANY,
+            PATH,
             AnyTime,
             "File that is watched: whenever there is a new one it is checked and becomes the landscape, until the node \
              is configured anew. Empty: none; ~/reload_landscape then reads the file of theta again.",
+        ),
+        row(
+            "reload.root",
+            text(""),
+            PATH,
+            ReadOnly,
+            "Folder that reload.path, theta, start.file and models must lie in, links resolved. Empty: when they are \
+             changed, in one of those that they name at the start, or in that of the weights.",
         ),
         row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
         row(

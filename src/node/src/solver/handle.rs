@@ -8,6 +8,7 @@ use thalweg_task::lock;
 
 use thalweg::Loaded;
 
+use super::gate::Gate;
 use super::plan::{Assignment, SolverError, Tuning};
 use super::solve_counts::{SolveCounts, SolveReport};
 use super::solve_recorder::Recording;
@@ -21,9 +22,9 @@ pub(super) enum Message {
     /// Load a task and a landscape.
     Load(Box<Assignment>, Sender<Result<Loaded, SolverError>>),
     /// Drop them.
-    Unload(Sender<()>),
+    Unload,
     /// Solve, or rest.
-    Run(bool, Sender<()>),
+    Run(bool),
     /// Change what may change between two solves.
     Tune(Tuning),
     /// Forget all observations.
@@ -31,7 +32,7 @@ pub(super) enum Message {
     /// Go on with another landscape.
     Swap(Box<Landscape>, Sender<Result<(), SolverError>>),
     /// Record what is solved, or no longer.
-    Record(Option<Recording>, Sender<()>),
+    Record(Option<Recording>),
     /// End.
     Quit,
 }
@@ -42,6 +43,7 @@ pub struct Solver {
     messages: Sender<Message>,
     pending: Arc<AtomicBool>,
     counts: Arc<Mutex<SolveCounts>>,
+    gate: Arc<Gate>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -54,9 +56,10 @@ impl Solver {
         let (messages, receiver) = channel();
         let pending = Arc::new(AtomicBool::new(false));
         let counts = Arc::new(Mutex::new(SolveCounts::default()));
-        let worker = Worker::new(source, sink, Arc::clone(&pending), Arc::clone(&counts));
+        let gate = Arc::new(Gate::default());
+        let worker = Worker::new(source, sink, Arc::clone(&pending), Arc::clone(&counts), Arc::clone(&gate));
         let thread = Builder::new().name("engine".to_owned()).spawn(move || worker.run(&receiver))?;
-        Ok(Self { messages, pending, counts, thread: Mutex::new(Some(thread)) })
+        Ok(Self { messages, pending, counts, gate, thread: Mutex::new(Some(thread)) })
     }
 
     /// Says that there is something new to solve; cheap, and never blocks.
@@ -75,14 +78,29 @@ impl Solver {
         self.ask(|reply| Message::Load(Box::new(assignment), reply))?
     }
 
-    /// Drops what is loaded.
+    /// Drops what is loaded, as soon as the present solve has ended; does not wait for that, and nothing is handed out
+    /// any more.
+    ///
+    /// # Errors
+    /// [`SolverError::Gone`].
     pub fn unload(&self) -> Result<(), SolverError> {
-        self.ask(Message::Unload)
+        self.gate.close();
+        self.tell(Message::Unload)
     }
 
     /// Begins or ends solving. After `run(false)` nothing is handed out any more.
+    ///
+    /// Does not wait for the present solve, which may be a long one: its answer is dropped.
+    ///
+    /// # Errors
+    /// [`SolverError::Gone`].
     pub fn run(&self, run: bool) -> Result<(), SolverError> {
-        self.ask(|reply| Message::Run(run, reply))
+        if run {
+            self.gate.open();
+        } else {
+            self.gate.close();
+        }
+        self.tell(Message::Run(run))
     }
 
     /// Changes what may change between two solves, all at once, before the next one.
@@ -106,11 +124,14 @@ impl Solver {
         self.ask(|reply| Message::Swap(Box::new(landscape), reply))?
     }
 
-    /// Records what is solved from now on, or no longer; stays over loading and running.
+    /// Records what is solved from the next solve on, or no longer; stays over loading and running. Does not wait.
     ///
-    /// After `record(None)` nothing is handed to the recorder any more.
+    /// After `record(None)` the present solve may still be handed to the recorder.
+    ///
+    /// # Errors
+    /// [`SolverError::Gone`].
     pub fn record(&self, recording: Option<Recording>) -> Result<(), SolverError> {
-        self.ask(|reply| Message::Record(recording, reply))
+        self.tell(Message::Record(recording))
     }
 
     /// What has been done since the last report.
@@ -129,6 +150,10 @@ impl Solver {
     pub fn has_ended(&self) -> bool {
         let thread = lock(&self.thread);
         thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn tell(&self, message: Message) -> Result<(), SolverError> {
+        self.messages.send(message).map_err(|_gone| SolverError::Gone)
     }
 
     fn ask<T>(&self, message: impl FnOnce(Sender<T>) -> Message) -> Result<T, SolverError> {

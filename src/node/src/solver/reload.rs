@@ -1,13 +1,13 @@
 //! A new landscape for a running engine: checked where it can do no harm, swapped between two observations.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use super::plan::SolverError;
-use thalweg::clock::ManualClock;
+use thalweg::clock::{ManualClock, SystemClock};
 use thalweg::{LoadError, Plan};
 use thalweg_engine::landscape::{Landscape, LandscapeError};
 use thalweg_engine::{AdamConfig, Budget, Engine, EngineConfig, Optimizer};
@@ -15,6 +15,11 @@ use thalweg_task::sampled;
 
 /// Steps of the trial.
 const STEPS: u32 = 5;
+/// The longest that these may take: the task of a landscape that takes longer is not solved in real time.
+const TRIAL_TIME: Duration = Duration::from_secs(2);
+/// Bytes of a file beyond which it is not read while a node runs: those that are shipped have 1 to 5 MB, and a step with
+/// the 16 million weights of such a file takes longer than a solve may. Reading and trying one takes three times its size.
+const MOST_BYTES: u64 = 64 << 20;
 /// Rows of the trial: a landscape that works for none of them works for nobody.
 const ROWS: usize = 4;
 /// Seed of what is solved in the trial, and of where that starts.
@@ -54,6 +59,13 @@ impl Trial {
     /// # Errors
     /// [`SolverError`], saying what was expected and what came.
     pub fn check(&mut self, path: &Path) -> Result<Landscape, SolverError> {
+        let refuse = |why: String| SolverError::Trial { path: path.to_owned(), why };
+        // What cannot be looked at is told by who reads it.
+        if let Ok(length) = std::fs::metadata(path).map(|metadata| metadata.len())
+            && length > MOST_BYTES
+        {
+            return Err(refuse(format!("{length} bytes; expected at most {MOST_BYTES} for a reload")));
+        }
         let read = || Landscape::trained(path, self.engine.task().spec());
         let landscape = match read() {
             Err(LandscapeError::File(_)) => read()?,
@@ -62,10 +74,12 @@ impl Trial {
         let tried = landscape.shallow_clone();
         self.engine.set_landscape(tried)?;
         let solved = self.solve();
-        let refuse = |why: String| SolverError::Trial { path: path.to_owned(), why };
         let (first, last) = solved.map_err(|error| refuse(error.to_string()))?;
         if !(last.is_finite() && last < first) {
-            let text = format!("{STEPS} steps of a trial lead from a loss of {first} to {last}; expected a lower one");
+            let text = format!(
+                "{STEPS} steps of a trial, or what of them took {} s, lead from a loss of {first} to {last}; expected a lower one",
+                TRIAL_TIME.as_secs()
+            );
             return Err(refuse(text));
         }
         Ok(landscape)
@@ -80,7 +94,8 @@ impl Trial {
         let mean = |loss: &[f64]| loss.iter().sum::<f64>() / loss.len() as f64;
         let first = mean(&self.engine.solve(&obs, &Budget::of_steps(0), &ManualClock::default())?.loss);
         self.engine.recall(thalweg_engine::Memory::default())?;
-        let last = mean(&self.engine.solve(&obs, &Budget::of_steps(STEPS), &ManualClock::default())?.loss);
+        let budget = Budget { deadline: Some(TRIAL_TIME), ..Budget::of_steps(STEPS) };
+        let last = mean(&self.engine.solve(&obs, &budget, &SystemClock::default())?.loss);
         Ok((first, last))
     }
 }

@@ -23,6 +23,8 @@ pub struct SolveCounts {
     solves: u64,
     overruns: u64,
     diverged: u64,
+    refusals: u64,
+    last_refusal: Option<String>,
     failures: u64,
     last_failure: Option<String>,
 }
@@ -50,7 +52,12 @@ pub struct SolveReport {
     pub age_max: Duration,
     /// Hypotheses replaced since the start, because they were not finite.
     pub diverged: u64,
-    /// Observations since the start that could not be solved.
+    /// Observations since the start that could not be solved, though others can: nothing of them was finite, or they
+    /// are none that the task reads.
+    pub refusals: u64,
+    /// Why the last one since the last report could not.
+    pub last_refusal: Option<String>,
+    /// Observations since the start at which the task failed.
     pub failures: u64,
     /// Why the last one since the last report could not.
     pub last_failure: Option<String>,
@@ -74,7 +81,13 @@ impl SolveCounts {
         self.diverged += u64::from(statistics.diverged);
     }
 
-    /// Notes an observation that could not be solved.
+    /// Notes an observation that cannot be solved.
+    pub fn refused(&mut self, why: String) {
+        self.refusals += 1;
+        self.last_refusal = Some(why);
+    }
+
+    /// Notes an observation at which the task failed.
     pub fn failed(&mut self, why: String) {
         self.failures += 1;
         self.last_failure = Some(why);
@@ -96,6 +109,8 @@ impl SolveCounts {
             overruns: self.overruns,
             age_max: recent.age_max,
             diverged: self.diverged,
+            refusals: self.refusals,
+            last_refusal: self.last_refusal.take(),
             failures: self.failures,
             last_failure: self.last_failure.take(),
         }
@@ -113,14 +128,16 @@ mod tests {
         let deadline = Some(Duration::from_micros(250));
         counts.solved(steps(4), Duration::from_micros(100), deadline, Duration::from_millis(1));
         counts.solved(steps(8), Duration::from_micros(300), deadline, Duration::from_millis(3));
-        counts.failed("no finite loss".to_owned());
+        counts.refused("no finite loss".to_owned());
+        counts.failed("out of memory".to_owned());
         let report = counts.report();
-        assert_eq!((report.solves, report.recent_overruns, report.failures), (2, 1, 1));
+        assert_eq!((report.solves, report.recent_overruns), (2, 1));
+        assert_eq!((report.refusals, report.last_refusal.as_deref()), (1, Some("no finite loss")));
         assert_eq!((report.mean_us, report.max_us, report.sigma_us), (200.0, 300.0, 100.0));
         assert_eq!((report.steps_mean, report.age_max), (6.0, Duration::from_millis(3)));
-        assert_eq!(report.last_failure.as_deref(), Some("no finite loss"));
+        assert_eq!((report.failures, report.last_failure.as_deref()), (1, Some("out of memory")));
         let quiet = counts.report();
-        assert_eq!((quiet.solves, quiet.recent_solves, quiet.overruns, quiet.failures), (2, 0, 1, 1));
-        assert_eq!(quiet.last_failure, None);
+        assert_eq!((quiet.solves, quiet.recent_solves, quiet.overruns), (2, 0, 1));
+        assert_eq!((quiet.refusals, quiet.last_refusal, quiet.failures, quiet.last_failure), (1, None, 1, None));
     }
 }

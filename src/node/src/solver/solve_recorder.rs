@@ -3,6 +3,7 @@
 use std::mem::take;
 use std::sync::{Arc, Mutex};
 
+use super::settings::available;
 use crate::intake::Provenance;
 use crate::parameters::Store;
 use thalweg::Loaded;
@@ -25,6 +26,12 @@ pub struct Recording {
 /// `node`: full name under which topics are recorded; `seed`: the one that was drawn, where `random_seed` is -1.
 #[must_use]
 pub fn setup(loaded: &Loaded, node: &str, store: &Store, seed: u64) -> Setup {
+    let mut parameters = store.to_json();
+    // What was used: sums are split by it.
+    if let Some(threads) = parameters.get_mut("threads") {
+        let asked = threads.as_u64().and_then(|threads| u32::try_from(threads).ok()).unwrap_or(1);
+        *threads = available(asked).into();
+    }
     Setup {
         node: node.to_owned(),
         task: loaded.spec.name.clone(),
@@ -35,7 +42,7 @@ pub fn setup(loaded: &Loaded, node: &str, store: &Store, seed: u64) -> Setup {
         seed,
         optimizer: loaded.optimizer.to_owned(),
         backend: loaded.backend.name().to_owned(),
-        parameters: store.to_json().to_string(),
+        parameters: parameters.to_string(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }

@@ -1,15 +1,16 @@
 //! The engine thread: the one loop over observations of a running node.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Observation, lock, panic_line};
+use thalweg_task::{Observation, guarded, lock, panic_line};
 
+use super::gate::Gate;
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
+use super::probe::can_run;
 use super::solve_counts::SolveCounts;
 use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
@@ -17,8 +18,9 @@ use thalweg::Loaded;
 use thalweg::clock::SystemClock;
 use thalweg_engine::{Answer, Engine, EngineError};
 
-/// Failures in a row after which the task is given up: ros2_control and nav2 give up at once, a
-/// single broken frame should not stop a robot. A guess.
+/// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
+///
+/// An observation that cannot be solved is refused, and no failure: whatever comes in, the next good one is solved.
 const STRIKES: u32 = 3;
 
 /// Where observations come from.
@@ -33,7 +35,7 @@ pub trait Source: Send {
 pub trait Sink: Send {
     /// Takes an answer, and of which observation it is.
     fn answer(&mut self, answer: Answer, provenance: Provenance);
-    /// Takes notice that the task failed so often that the thread has given it up.
+    /// Takes notice that the task cannot run at all, not even on what it makes itself; the thread has given it up.
     fn gave_up(&mut self, why: &str);
 }
 
@@ -51,6 +53,8 @@ pub(super) struct Worker {
     sink: Box<dyn Sink>,
     pending: Arc<AtomicBool>,
     counts: Arc<Mutex<SolveCounts>>,
+    /// Closed from the moment on when nothing may be handed out any more.
+    gate: Arc<Gate>,
     clock: SystemClock,
     in_use: Option<EngineInUse>,
     recording: Option<Recording>,
@@ -66,10 +70,11 @@ impl Worker {
         sink: Box<dyn Sink>,
         pending: Arc<AtomicBool>,
         counts: Arc<Mutex<SolveCounts>>,
+        gate: Arc<Gate>,
     ) -> Self {
         let clock = SystemClock::default();
         let (in_use, recording, runs, strikes, not_before) = (None, None, false, 0, None);
-        Self { source, sink, pending, counts, clock, in_use, recording, runs, strikes, not_before }
+        Self { source, sink, pending, counts, gate, clock, in_use, recording, runs, strikes, not_before }
     }
 
     /// Serves messages until it is told to end.
@@ -104,14 +109,10 @@ impl Worker {
     fn obey(&mut self, command: Message) {
         match command {
             Message::Load(assignment, reply) => drop(reply.send(self.load(&assignment))),
-            Message::Unload(reply) => {
-                (self.in_use, self.runs) = (None, false);
-                reply.send(()).unwrap_or_default();
-            }
-            Message::Run(run, reply) => {
+            Message::Unload => (self.in_use, self.runs) = (None, false),
+            Message::Run(run) => {
                 (self.runs, self.strikes, self.not_before) = (run, 0, None);
                 self.forget();
-                reply.send(()).unwrap_or_default();
             }
             Message::Tune(tuning) => self.tune(tuning),
             Message::Forget => self.forget(),
@@ -120,10 +121,7 @@ impl Worker {
                 let swapped = swapped.and_then(|in_use| Ok(in_use.engine.set_landscape(*landscape)?));
                 drop(reply.send(swapped));
             }
-            Message::Record(recording, reply) => {
-                self.record(recording);
-                reply.send(()).unwrap_or_default();
-            }
+            Message::Record(recording) => self.record(recording),
             Message::Wake | Message::Quit => {}
         }
     }
@@ -131,7 +129,7 @@ impl Worker {
     fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
         (self.in_use, self.runs) = (None, false);
         // Unwind safe: what was being built is dropped.
-        let result = catch_unwind(AssertUnwindSafe(|| assignment.plan.load()));
+        let result = guarded(|| assignment.plan.load());
         let (mut engine, loaded) =
             result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
@@ -176,18 +174,17 @@ impl Worker {
         let Some((obs, provenance)) = self.source.observation() else {
             return;
         };
-        self.not_before = Some(Instant::now() + in_use.tuning.period);
+        self.not_before = Instant::now().checked_add(in_use.tuning.period);
+        let pass = self.gate.pass();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let result = catch_unwind(AssertUnwindSafe(|| solve(in_use, &obs, &provenance, &self.clock)));
-        match result {
+        match guarded(|| solve(in_use, &obs, &self.clock)) {
             Ok(Ok(answer)) => {
-                let age = self.source.now_nanos().saturating_sub(provenance.received_nanos);
-                let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
-                let deadline = in_use.tuning.budget.deadline;
                 self.strikes = 0;
-                lock(&self.counts).solved(answer.statistics, answer.took, deadline, age);
-                self.sink.answer(answer, provenance);
+                // Nobody wants what was asked for before the gate was closed.
+                let gate = Arc::clone(&self.gate);
+                gate.hand_out(pass, || self.hand_out(answer, provenance));
             }
+            Ok(Err(error)) if error.is_of_observation() => self.refuse(error.to_string()),
             Ok(Err(error)) => self.fail(error.to_string()),
             Err(panic) => {
                 in_use.engine.reset();
@@ -196,30 +193,44 @@ impl Worker {
         }
     }
 
+    fn hand_out(&mut self, answer: Answer, provenance: Provenance) {
+        let Some(in_use) = &mut self.in_use else { return };
+        if let Some(recorder) = &in_use.recorder {
+            recorder.hand_over(&in_use.engine, &answer, &provenance);
+        }
+        let age = self.source.now_nanos().saturating_sub(provenance.received_nanos);
+        let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
+        let deadline = in_use.tuning.budget.deadline;
+        lock(&self.counts).solved(answer.statistics, answer.took, deadline, age);
+        self.sink.answer(answer, provenance);
+    }
+
+    /// One observation less; the task can go on.
+    fn refuse(&mut self, why: String) {
+        tracing::debug!("observation refused: {why}");
+        self.strikes = 0;
+        lock(&self.counts).refused(why);
+    }
+
+    /// The task has failed, and perhaps for good: then it fails on what it makes itself, too.
     fn fail(&mut self, why: String) {
         tracing::debug!("not solved: {why}");
         self.strikes += 1;
-        if self.strikes == STRIKES {
-            self.runs = false;
-            self.sink.gave_up(&why);
+        if self.strikes >= STRIKES {
+            self.strikes = 0;
+            if !self.in_use.as_mut().is_some_and(|in_use| can_run(&mut in_use.engine)) {
+                self.runs = false;
+                self.sink.gave_up(&why);
+            }
         }
         lock(&self.counts).failed(why);
     }
 }
 
-fn solve(
-    in_use: &mut EngineInUse,
-    obs: &Observation,
-    provenance: &Provenance,
-    clock: &SystemClock,
-) -> Result<Answer, EngineError> {
+fn solve(in_use: &mut EngineInUse, obs: &Observation, clock: &SystemClock) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
-    let EngineInUse { engine, tuning, recorder } = in_use;
+    let EngineInUse { engine, tuning, .. } = in_use;
     let begin = Instant::now();
     engine.solve(obs, &tuning.budget, clock)?;
-    let answer = Answer::of(engine, begin.elapsed())?;
-    if let Some(recorder) = recorder {
-        recorder.hand_over(engine, &answer, provenance);
-    }
-    Ok(answer)
+    Answer::of(engine, begin.elapsed())
 }

@@ -1,10 +1,12 @@
 //! Parameters: the table, what is refused, and the files that are made from the table.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bounds;
 mod file_check;
 mod files;
 mod random;
 mod refusals;
+mod roots;
 mod settings;
 mod table;
 

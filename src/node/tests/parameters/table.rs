@@ -37,7 +37,9 @@ fn snake_case_and_dots() {
 fn ranges_fit_their_types() {
     for spec in full_table(&Registry::shipped(), &[TOPIC.to_owned()]) {
         let fits = match &spec.range {
-            ParameterRange::Any => matches!(spec.kind(), ParameterKind::Bool | ParameterKind::String),
+            ParameterRange::Any => spec.kind() == ParameterKind::Bool,
+            ParameterRange::Text { most } => spec.kind() == ParameterKind::String && *most > 0,
+            ParameterRange::ZeroOr { from, to } => spec.kind() == ParameterKind::Double && 0.0 < *from && from < to,
             ParameterRange::Integer { from, to } => spec.kind() == ParameterKind::Integer && from < to,
             ParameterRange::Double { from, to } => spec.kind() == ParameterKind::Double && from < to,
             ParameterRange::Doubles { from, to, .. } => spec.kind() == ParameterKind::DoubleArray && from < to,

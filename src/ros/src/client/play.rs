@@ -11,10 +11,11 @@ use r2r::QosProfile;
 use r2r::rosgraph_msgs::msg::Clock;
 use thalweg::Registry;
 use thalweg::motion::Motion;
+use thalweg_node::options::bound_of;
 use thalweg_task::{LoadOptions, Task, TaskSpec, lock, numbers};
 
 use super::peer::{JOINT_STATES, JointWriter, Link};
-use crate::node::process::{Exit, Signals};
+use crate::node::process::{Exit, Signals, leave};
 use crate::node::time::RosTime;
 
 /// The node's name unless it is remapped.
@@ -75,8 +76,12 @@ pub fn run() -> ExitCode {
     match Frames::load(&options) {
         Err(error) => complain(&format!("{error:#}"), Exit::Usage),
         Ok(frames) => match play(&frames, options.rate) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&format!("{error:#}"), Exit::Internal),
+            // Not by `exit`: threads of the middleware may still be there.
+            Ok(()) => leave(Exit::Done),
+            Err(error) => {
+                complain(&format!("{error:#}"), Exit::Internal);
+                leave(Exit::Internal)
+            }
         },
     }
 }
@@ -107,9 +112,9 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
             (false, "--hide") => options.hide.clone_from(value()?),
             (false, "--rate") => {
                 let text = value()?;
-                let rate = text.parse().ok().filter(|rate| (0.1..=1000.0).contains(rate));
-                options.rate =
-                    rate.ok_or_else(|| format!("--rate must be in [0.1, 1000], got '{}'", text.escape_debug()))?;
+                let bound = bound_of(NAME, "rate").ok_or("--rate: no bound of it is known")?;
+                let refuse = |expected: String| format!("--rate {}: {expected}", text.escape_debug());
+                options.rate = bound.real(text).map_err(refuse)?;
             }
             (false, other) => return Err(format!("unknown argument '{}'; see --help", other.escape_debug())),
         }
@@ -220,7 +225,7 @@ mod tests {
         assert_eq!(read(line), Ok(Request::Play(PlayOptions { rate: 50.0, hide: "legs".to_owned() })));
         assert_eq!((read("p -h"), read("p --version")), (Ok(Request::Help), Ok(Request::Version)));
         assert_eq!(read("p --frob").expect_err("unknown"), "unknown argument '--frob'; see --help");
-        assert_eq!(read("p --rate 0").expect_err("none"), "--rate must be in [0.1, 1000], got '0'");
+        assert_eq!(read("p --rate 0").expect_err("none"), "--rate 0: expected a number from 0.1 to 1000 Hz");
         assert_eq!(read("p --rate").expect_err("none"), "--rate: expected a value behind it");
     }
 }

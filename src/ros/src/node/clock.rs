@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::future::AbortHandle;
-use r2r::rosgraph_msgs::msg::Clock;
+use r2r::builtin_interfaces::msg::Time;
 use r2r::{Node, QosProfile};
 use thalweg_node::solver::Solver;
 use thalweg_task::lock;
 use tokio::sync::Notify;
 
 use super::executor::Executor;
-use super::inputs::InputBuffer;
+use super::inputs::{InputBuffer, clock_of};
 use super::outputs::Outputs;
 use super::time::{Jump, RosTime};
 
@@ -75,12 +75,16 @@ impl ClockFollower {
         self.dependents.solver.forget();
         if follow {
             let qos = QosProfile::default().keep_last(1).best_effort();
-            let subscribe = move |node: &mut Node| node.subscribe::<Clock>("/clock", qos);
+            // As bytes, as all that comes in.
+            let subscribe = move |node: &mut Node| node.subscribe_raw("/clock", "rosgraph_msgs/msg/Clock", qos);
             let mut ticks = self.executor.with(subscribe).await??;
             let follower = Arc::clone(self);
             let task = self.executor.attend_abortable(async move {
-                while let Some(tick) = ticks.next().await {
-                    follower.tick(&tick);
+                while let Some(bytes) = ticks.next().await {
+                    match clock_of(&bytes) {
+                        Some(tick) => follower.tick(&tick),
+                        None => follower.time.refuse(),
+                    }
                 }
             });
             *lock(&self.following) = Some(task);
@@ -88,9 +92,9 @@ impl ClockFollower {
         Ok(())
     }
 
-    fn tick(&self, tick: &Clock) {
+    fn tick(&self, tick: &Time) {
         let Dependents { buffer, solver, outputs, alarm } = &self.dependents;
-        match self.time.tick(&tick.clock) {
+        match self.time.tick(tick) {
             Some(Jump::Back(nanos)) => {
                 buffer.clear();
                 solver.forget();

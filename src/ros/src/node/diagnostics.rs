@@ -10,8 +10,8 @@ use super::graph::{self, Endpoint};
 use super::inputs::Topic;
 use super::parts::Parts;
 use thalweg_node::diagnostics::{Level, Status};
-use thalweg_node::intake::clean;
 use thalweg_node::lifecycle::State;
+use thalweg_task::printable;
 
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
@@ -30,10 +30,12 @@ pub(crate) struct Diagnostics {
     started: Instant,
     clock_warned: Option<Instant>,
     ticks: u64,
+    clock_refused: u64,
     told: Vec<String>,
 }
 
 /// What the graph says of the topics that matter.
+#[derive(Default)]
 struct Neighbours {
     channels: Vec<(Topic, Vec<Endpoint>)>,
     rosout: Vec<Endpoint>,
@@ -48,7 +50,15 @@ impl Diagnostics {
     pub(crate) async fn new(node: Parts) -> anyhow::Result<Self> {
         let create = |node: &mut r2r::Node| node.create_publisher("/diagnostics", QosProfile::default());
         let publisher = node.executor.with(create).await??;
-        Ok(Self { node, publisher, started: Instant::now(), clock_warned: None, ticks: 0, told: Vec::new() })
+        Ok(Self {
+            node,
+            publisher,
+            started: Instant::now(),
+            clock_warned: None,
+            ticks: 0,
+            clock_refused: 0,
+            told: Vec::new(),
+        })
     }
 
     /// Reports until the node ends.
@@ -66,7 +76,8 @@ impl Diagnostics {
     }
 
     async fn report(&mut self) -> anyhow::Result<()> {
-        let neighbours = look_around(&self.node).await?;
+        // Even when the thread that could look around is gone: that is what must be told.
+        let neighbours = look_around(&self.node).await.unwrap_or_default();
         self.node.clock.watch_system();
         let mut statuses = vec![self.lifecycle()];
         if self.node.state.state() == State::Active {
@@ -97,6 +108,9 @@ impl Diagnostics {
         if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {
             status.worsen(Level::Warn, "Overrun");
         }
+        if let Some(refusal) = report.last_refusal {
+            status.worsen(Level::Warn, format!("observation refused: {refusal}"));
+        }
         if let Some(failure) = report.last_failure {
             status.worsen(Level::Error, failure);
         }
@@ -110,6 +124,7 @@ impl Diagnostics {
             .with("Age of data max (s)", format!("{:.6}", report.age_max.as_secs_f64()))
             .with("Diverged", report.diverged)
             .with("Hypotheses", hypotheses)
+            .with("Refused", report.refusals)
             .with("Failures", report.failures)
     }
 
@@ -202,7 +217,12 @@ impl Diagnostics {
             }
         }
         self.ticks = time.ticks();
-        status.with("Ticks", time.ticks()).with("Time jumps", time.jumps())
+        let refused = time.refused();
+        let new = refused.saturating_sub(std::mem::replace(&mut self.clock_refused, refused));
+        if new > 0 {
+            status.worsen(Level::Warn, format!("{new} messages on /clock are no time and were refused"));
+        }
+        status.with("Ticks", time.ticks()).with("Refused", refused).with("Time jumps", time.jumps())
     }
 
     fn parameters(&self) -> Status {
@@ -232,12 +252,15 @@ impl Diagnostics {
         let status = |status: Status| DiagnosticStatus {
             level: status.level as u8,
             name: format!("{node}: {}", status.name),
-            message: clean(&status.message).into_owned(),
+            message: printable(&status.message).into_owned(),
             hardware_id: hardware.clone(),
             values: status
                 .values
                 .into_iter()
-                .map(|(key, value)| KeyValue { key: clean(&key).into_owned(), value: clean(&value).into_owned() })
+                .map(|(key, value)| KeyValue {
+                    key: printable(&key).into_owned(),
+                    value: printable(&value).into_owned(),
+                })
                 .collect(),
         };
         DiagnosticArray { header, status: statuses.into_iter().map(status).collect() }

@@ -1,7 +1,7 @@
 //! Messages on their way in: every stream drained at once, decoded, judged, merged.
 //!
 //! Messages are taken as bytes and decoded here: r2r's typed streams drop in silence what does not
-//! decode, and a user must hear of it.
+//! decode, and a user must hear of it, once a second and not once a message.
 
 mod buffer;
 mod decode;
@@ -9,7 +9,7 @@ mod frames;
 mod status;
 mod topic;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::any::Any;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use r2r::Node;
 use thalweg_node::intake::{Cause, Input, Refusal, Taken};
 use thalweg_node::parameters::{ImageTransport, Settings};
 use thalweg_node::solver::Solver;
-use thalweg_task::{TaskSpec, lock};
+use thalweg_task::{TaskSpec, guarded, lock, panic_line};
 use tokio::sync::Notify;
 
 use super::executor::Executor;
@@ -32,7 +32,7 @@ use decode::take;
 use topic::{Meter, qos};
 
 pub(crate) use buffer::{InputBuffer, ObservationSource};
-pub(crate) use decode::with_cloud;
+pub(crate) use decode::{clock_of, with_cloud};
 pub(crate) use topic::type_name;
 
 /// Silence after which a subscription is made anew while there are publishers: after a payload of
@@ -185,14 +185,15 @@ impl Inputs {
         }
         let now = self.node.time.now_nanos();
         let taken = self.buffer.with_intake(|intake| {
-            // Unwind safe: r2r panics on error codes it does not know, before anything is touched.
-            let result = catch_unwind(AssertUnwindSafe(|| take(intake, input, bytes, now)));
-            result
-                .unwrap_or_else(|_panic| Err(Refusal::new(Cause::Undecodable, "got bytes that do not decode")))
-                .unwrap_or_else(|refusal| {
-                    intake.channel_mut(input).tally.add(&refusal);
-                    Taken { refusals: vec![refusal], ..Taken::default() }
-                })
+            // A message that our own code stumbles over is one message less, and told.
+            let stumbled = |panic: Box<dyn Any + Send>| {
+                let text = format!("got a message that cannot be read: {}", panic_line(panic.as_ref()));
+                Err(Refusal::new(Cause::Undecodable, text))
+            };
+            guarded(|| take(intake, input, bytes, now)).unwrap_or_else(stumbled).unwrap_or_else(|refusal| {
+                intake.channel_mut(input).tally.add(&refusal);
+                Taken { refusals: vec![refusal], ..Taken::default() }
+            })
         });
         let Some(taken) = taken else { return };
         if taken.used > 0 {

@@ -8,6 +8,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::{Arc, OnceLock};
 
 use r2r::rcl_interfaces::msg::Log;
+use thalweg_task::printable;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
@@ -91,7 +92,7 @@ impl Line {
             stamp: stamp(self.nanos),
             level,
             name: logger.to_owned(),
-            msg: self.text.replace('\0', ""),
+            msg: self.text.clone(),
             file: self.file.to_owned(),
             function: String::new(),
             line: self.line,
@@ -160,13 +161,24 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         let line = Line {
             level: *metadata.level(),
             nanos: self.time.now_nanos(),
-            text: text.0,
+            text: cut(&printable(&text.0)),
             file: metadata.file().unwrap_or_default(),
             line: metadata.line().unwrap_or(0),
         };
         self.console.show(&line, self.logger.get().map_or("thalweg", String::as_str));
         // Full means that /rosout is not served yet or too slow; the console has the line.
         drop(self.rosout.try_send(line));
+    }
+}
+
+/// Longest line, characters: more tells nobody more. A guess.
+const LONGEST: usize = 4096;
+
+/// Cuts a line that is too long, and marks the cut.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -190,22 +202,38 @@ mod tests {
     use super::*;
 
     fn line() -> Line {
-        Line { level: Level::WARN, nanos: 1_500_000_000, text: "late\0".to_owned(), file: "a.rs", line: 7 }
+        Line { level: Level::WARN, nanos: 1_500_000_000, text: "late".to_owned(), file: "a.rs", line: 7 }
     }
 
     #[test]
     fn the_console_writes_as_rcutils_does() {
         let console = Console { format: FORMAT.to_owned(), is_coloured: false, to_stdout: false };
-        assert_eq!(console.text(&line(), "a.b"), "[WARN] [1.500000000] [a.b]: late\0");
+        assert_eq!(console.text(&line(), "a.b"), "[WARN] [1.500000000] [a.b]: late");
         let format = "{file_name}:{line_number} {time_as_nanoseconds}".to_owned();
         let console = Console { format, is_coloured: true, to_stdout: false };
         assert_eq!(console.text(&line(), ""), "\u{1b}[33ma.rs:7 1500000000\u{1b}[0m");
     }
 
     #[test]
-    fn rosout_gets_no_nul() {
+    fn rosout_gets_the_line() {
         let message = line().message("thalweg");
         assert_eq!((message.msg.as_str(), message.level), ("late", 30));
+    }
+
+    /// Whatever is in an event: one line, which paints nothing.
+    #[test]
+    fn an_event_is_one_line() {
+        let (rosout, mut lines) = channel(9);
+        let console = Console { format: String::new(), is_coloured: false, to_stdout: false };
+        let (logger, time) = (Arc::default(), Arc::default());
+        let layer = Lines { console, logger, time, rosout, least: Level::INFO };
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+            tracing::error!(name = "a\0b", "folder '{}' is none", "x\n[FATAL] [1.0] [other]: red \u{1b}[31m\u{9b}31m");
+            tracing::info!("{}", "y".repeat(100_000));
+        });
+        let text = lines.try_recv().expect("a line").text;
+        assert_eq!(text, "folder 'x\\n[FATAL] [1.0] [other]: red \\u{1b}[31m\\u{9b}31m' is none name=\"a\\0b\"");
+        assert_eq!(lines.try_recv().expect("a line").text.chars().count(), LONGEST + 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use r2r::Publisher;
 use r2r::rcl_interfaces::msg::ParameterEvent;
 use thalweg_node::lifecycle::State;
-use thalweg_node::parameters::{ParameterError, Settings, Store};
+use thalweg_node::parameters::{ParameterError, Roots, Settings, Store};
 use thalweg_node::solver::setup;
 use thalweg_record::Setup;
 use thalweg_task::{ParameterValue, lock};
@@ -71,6 +71,11 @@ impl Parameters {
         let seed = self.settings().seed;
         let store = lock(&self.store);
         self.state.loaded().as_ref().map(|loaded| setup(loaded, &self.full_name, &store, seed))
+    }
+
+    /// Where paths may lead.
+    pub(crate) fn roots(&self) -> Option<Roots> {
+        self.store().roots().cloned()
     }
 
     /// Waits until a parameter has changed since the last call.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use thalweg_task::lock;
 
 use r2r::std_srvs::srv::Trigger;
@@ -10,7 +11,6 @@ use thalweg_task::ParameterValue;
 use super::engine_thread::ask;
 use super::executor::Executor;
 use super::parameters::Parameters;
-use super::process::ros_home;
 use super::services::{open, trigger};
 use super::state::NodeState;
 use super::tasks::Tasks;
@@ -18,6 +18,10 @@ use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::parameters::RecordSettings;
 use thalweg_node::solver::{Recording, Solver};
 use thalweg_record::{RecordOptions, RecordReport, Recorder};
+use tokio::sync::Notify;
+
+/// Time between two looks at the recorder's thread.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// A recording that is under way.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(crate) struct Recordings {
     /// Held from one state to the next, so that changes come one after the other.
     gate: tokio::sync::Mutex<()>,
     running: Mutex<Option<Running>>,
+    /// Why there is no recording although one is wanted.
+    refusal: Mutex<Option<String>>,
     /// Solves that were dropped when diagnostics were told last.
     told: Mutex<u64>,
 }
@@ -43,7 +49,7 @@ impl Recordings {
     pub(crate) fn new(parameters: &Arc<Parameters>, state: &Arc<NodeState>, solver: &Arc<Solver>) -> Self {
         let (parameters, state, solver) = (Arc::clone(parameters), Arc::clone(state), Arc::clone(solver));
         let (gate, running, told) = (tokio::sync::Mutex::new(()), Mutex::new(None), Mutex::new(0));
-        Self { parameters, state, solver, gate, running, told }
+        Self { parameters, state, solver, gate, running, refusal: Mutex::default(), told }
     }
 
     /// Begins, changes or ends a recording, so that there is one exactly while the node is active and wants one.
@@ -60,6 +66,7 @@ impl Recordings {
             return Ok(());
         }
         self.end().await?;
+        *lock(&self.refusal) = None;
         match wanted {
             Some(settings) => self.begin(settings).await,
             None => Ok(()),
@@ -68,7 +75,15 @@ impl Recordings {
 
     async fn begin(&self, settings: RecordSettings) -> anyhow::Result<()> {
         let Some(setup) = self.parameters.recording_setup() else { return Ok(()) };
-        let recorder = Arc::new(Recorder::start(options(&settings))?);
+        let options = match self.options(&settings) {
+            Ok(options) => options,
+            Err(error) => {
+                tracing::error!("not recording: {error:#}");
+                *lock(&self.refusal) = Some(format!("{error:#}"));
+                return Ok(());
+            }
+        };
+        let recorder = Arc::new(Recorder::start(options)?);
         let begun = Arc::clone(&recorder);
         // Waits for the disk.
         tokio::task::spawn_blocking(move || begun.begin(setup)).await?;
@@ -81,6 +96,18 @@ impl Recordings {
         }
         *self.running() = Some(Running { settings, recorder });
         Ok(())
+    }
+
+    /// What the recorder is told; its folder with links resolved, for they may have changed since it was set.
+    fn options(&self, settings: &RecordSettings) -> anyhow::Result<RecordOptions> {
+        let folder = self.parameters.roots().map(|roots| roots.record_folder(&settings.folder)).transpose()?;
+        Ok(RecordOptions {
+            folder: folder.unwrap_or_else(|| settings.folder.clone()),
+            max_segment_bytes: settings.file_bytes,
+            max_segment_duration: settings.file_duration,
+            max_total_bytes: settings.total_bytes,
+            queue: settings.queue,
+        })
     }
 
     async fn end(&self) -> anyhow::Result<()> {
@@ -117,10 +144,36 @@ impl Recordings {
         saved.map(|path| path.display().to_string()).map_err(|error| error.to_string())
     }
 
+    /// Whether the thread of the present recording has ended by itself.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.recorder().is_some_and(|recorder| recorder.has_ended())
+    }
+
+    /// Tells as soon as a recording stops, or goes on again.
+    pub(crate) async fn watch(&self, alarm: &Notify) {
+        let (mut look, mut told) = (tokio::time::interval(LOOK), None);
+        loop {
+            look.tick().await;
+            let failure = self.recorder().and_then(|recorder| recorder.report().failure);
+            if failure.is_some() != told.is_some() {
+                match &failure {
+                    Some(failure) => tracing::error!("recording has stopped: {failure}"),
+                    None => tracing::info!("recording no longer fails"),
+                }
+                alarm.notify_one();
+            }
+            told = failure;
+        }
+    }
+
     /// What diagnostics tell.
     pub(crate) fn status(&self) -> Status {
         let Some(recorder) = self.recorder() else {
-            return Status::ok("Recorder", "Not recording").with("Recording", false);
+            let mut status = Status::ok("Recorder", "Not recording");
+            if let Some(refusal) = lock(&self.refusal).as_ref() {
+                status.worsen(Level::Error, format!("not recording: {refusal}"));
+            }
+            return status.with("Recording", false);
         };
         let report = recorder.report();
         let mut status = Status::ok("Recorder", "Recording");
@@ -163,22 +216,14 @@ async fn switch(recordings: Arc<Recordings>, enable: bool) -> Result<String, Str
     let change = ("record.enabled".to_owned(), ParameterValue::Bool(enable));
     recordings.parameters.set(&[change]).map_err(|error| error.to_string())?;
     recordings.follow(recordings.state.is_opened()).await.map_err(|error| format!("{error:#}"))?;
+    if let Some(refusal) = lock(&recordings.refusal).clone() {
+        return Err(refusal);
+    }
     match recordings.recorder().map(|recorder| recorder.report()) {
         Some(RecordReport { failure: Some(failure), .. }) => Err(failure),
         Some(report) => Ok(text(report.file.as_ref())),
         None if enable => Ok("recording begins when the node is activated".to_owned()),
         None => Ok("not recording".to_owned()),
-    }
-}
-
-fn options(settings: &RecordSettings) -> RecordOptions {
-    let folder = Some(settings.folder.clone()).filter(|folder| !folder.as_os_str().is_empty());
-    RecordOptions {
-        folder: folder.unwrap_or_else(|| ros_home().unwrap_or_default().join("thalweg")),
-        max_segment_bytes: settings.file_bytes,
-        max_segment_duration: settings.file_duration,
-        max_total_bytes: settings.total_bytes,
-        queue: settings.queue,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use thalweg_task::lock;
+use thalweg_task::{guarded, lock, panic_line};
 
 use anyhow::Context;
 use r2r::std_srvs::srv::Trigger;
@@ -67,8 +67,9 @@ impl Reloads {
         lock(&self.report).refusal = None;
     }
 
-    /// Reads, checks and swaps. Blocks for the time of a trial; the engine works meanwhile.
-    fn take(&self, path: &Path) -> anyhow::Result<String> {
+    /// Reads, checks and swaps; `real` is the path with links resolved. Blocks for the time of a trial; the engine works
+    /// meanwhile.
+    fn take(&self, path: &Path, real: &Path) -> anyhow::Result<String> {
         let plan = Assignment::of(&self.parameters.settings(), self.registry.clone())?.plan;
         let landscape = {
             let mut trial = lock(&self.trial);
@@ -76,7 +77,7 @@ impl Reloads {
                 Some(trial) => trial,
                 None => trial.insert(Trial::new(&plan)?),
             };
-            trial.check(path)?
+            trial.check(real)?
         };
         let (id, kind) = (landscape.id().to_owned(), landscape.kind_name());
         self.solver.swap(landscape)?;
@@ -95,9 +96,24 @@ impl Reloads {
         let loaded = self.state.loaded().as_ref().map(|loaded| loaded.landscape_file.clone());
         let loaded = loaded.filter(|_| self.is_ready());
         let loaded = loaded.context("nothing is loaded: reload in the states inactive and active")?;
-        let path = path.or_else(|| self.parameters.settings().reload.clone()).or(loaded);
-        let path = path.context("theta is the identity, and reload.path is empty: there is no file to read")?;
-        self.take(&path)
+        let path = path.or_else(|| self.parameters.settings().reload.clone());
+        // What was loaded was allowed when it was.
+        let real = path.as_ref().map(|path| self.allowed(path)).transpose()?;
+        let (path, real) = (path.or_else(|| loaded.clone()), real.or(loaded));
+        let (path, real) =
+            path.zip(real).context("theta is the identity, and reload.path is empty: there is no file to read")?;
+        // A landscape that makes libtorch panic is one that does not fit.
+        let taken = guarded(|| self.take(&path, &real));
+        taken.unwrap_or_else(|panic| {
+            *lock(&self.trial) = None;
+            Err(anyhow::anyhow!("{}: {}", path.display(), panic_line(panic.as_ref())))
+        })
+    }
+
+    /// The path with links resolved, for they may have changed since it was set.
+    fn allowed(&self, path: &Path) -> anyhow::Result<PathBuf> {
+        let real = self.parameters.roots().map(|roots| roots.read_file(path)).transpose()?;
+        Ok(real.unwrap_or_else(|| path.to_owned()))
     }
 
     fn is_ready(&self) -> bool {

@@ -3,7 +3,7 @@
 use futures::stream::{Stream, StreamExt};
 use r2r::std_srvs::srv::Trigger;
 use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
-use thalweg_node::intake::clean;
+use thalweg_task::printable;
 
 use super::executor::Executor;
 
@@ -45,7 +45,7 @@ pub(super) async fn trigger<F: Future<Output = Result<String, String>>>(
             Ok(message) => (true, message),
             Err(message) => (false, message),
         };
-        if let Err(error) = request.respond(Trigger::Response { success, message: clean(&message).into_owned() }) {
+        if let Err(error) = request.respond(Trigger::Response { success, message: printable(&message).into_owned() }) {
             tracing::debug!("an answer did not go out: {error}");
         }
     }

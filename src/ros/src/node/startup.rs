@@ -13,7 +13,7 @@ use thalweg_task::panic_line;
 
 use super::names::{Names, full_name};
 use super::parameters;
-use super::process::check_surroundings;
+use super::process::{check_surroundings, recordings_folder};
 
 /// The node's name unless it is remapped.
 pub(crate) const NAME: &str = "thalweg";
@@ -57,7 +57,8 @@ pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names, arguments
     let ours: Vec<String> = texts.flat_map(|text| own_parameters(&text, &full_name)).collect();
     let is_ours = |name: &str| ours.iter().any(|own| own == name);
     let given = parameters::overrides(node)?;
-    let (store, others) = Store::declare_given(full_table(registry, &topics), &given, is_ours)?;
+    let (mut store, others) = Store::declare_given(full_table(registry, &topics), &given, is_ours)?;
+    store.confine(&recordings_folder())?;
     for name in others {
         tracing::warn!("parameter '{}' is none of this node's, and is ignored", escaped(&name));
     }

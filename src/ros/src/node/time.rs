@@ -31,6 +31,8 @@ pub(crate) struct RosTime {
     simulated: AtomicI64,
     ticks: AtomicU64,
     jumps: AtomicU64,
+    /// Messages on `/clock` that are no time.
+    refused: AtomicU64,
 }
 
 impl RosTime {
@@ -88,6 +90,15 @@ impl RosTime {
 
     pub(crate) fn note_jump(&self) {
         self.jumps.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a message on `/clock` that does not decode, or whose time is none.
+    pub(crate) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     pub(crate) fn ticks(&self) -> u64 {

@@ -3,10 +3,16 @@
 use std::borrow::Cow;
 
 use super::value::{ParameterKind, ParameterValue};
+use crate::printable;
+
+/// The precision of every double: other than zero, none may be nearer to it.
+///
+/// Tasks compute in 32 bit floats, where less is zero or has lost its digits; and one divided by it is finite.
+pub const PRECISION: f64 = f32::MIN_POSITIVE as f64;
 
 /// Which values of the right type are accepted.
 ///
-/// Numbers must be finite, whatever the range.
+/// Numbers must be finite and not below [`PRECISION`], whatever the range.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ParameterRange {
     /// Every value.
@@ -25,6 +31,13 @@ pub enum ParameterRange {
         /// Greatest value.
         to: f64,
     },
+    /// Zero, which switches something off, or a number between the ends, both included.
+    ZeroOr {
+        /// Least value but zero.
+        from: f64,
+        /// Greatest value.
+        to: f64,
+    },
     /// So many numbers, both ends included.
     Doubles {
         /// How many there must be.
@@ -33,6 +46,11 @@ pub enum ParameterRange {
         from: f64,
         /// Greatest value of each.
         to: f64,
+    },
+    /// Printable text of so many bytes at most.
+    Text {
+        /// Bytes.
+        most: usize,
     },
     /// One of these texts. One that ends in `:N` stands for any number there: `cuda:N`, `cuda:0`.
     Choice(Vec<&'static str>),
@@ -90,6 +108,24 @@ pub enum ParameterRefusal {
         name: String,
         /// The value that came.
         value: String,
+    },
+    /// A number that is almost zero.
+    #[error("{name} must be zero, or no nearer to it than {PRECISION:e}, got {value}")]
+    Precision {
+        /// The parameter, with the place in an array.
+        name: String,
+        /// The value that came.
+        value: String,
+    },
+    /// A text that is too long, or has characters that cannot be printed.
+    #[error("{name} must be at most {most} bytes of printable text, got {got}")]
+    Text {
+        /// The parameter.
+        name: String,
+        /// Bytes.
+        most: usize,
+        /// What came: its length, or the text where that is short.
+        got: String,
     },
     /// A number outside the range.
     #[error("{name} must be in {range}, got {value}")]
@@ -167,13 +203,24 @@ impl ParameterSpec {
         if !value.is_finite() {
             return Err(ParameterRefusal::NotFinite { name, value: shown });
         }
-        let (ParameterRange::Double { from, to } | ParameterRange::Doubles { from, to, .. }) = self.range else {
-            return Ok(());
+        let is_within = match self.range {
+            ParameterRange::Double { from, to } | ParameterRange::Doubles { from, to, .. } => {
+                (from..=to).contains(&value)
+            }
+            ParameterRange::ZeroOr { from, to } => value == 0.0 || (from..=to).contains(&value),
+            _ => true,
         };
-        if (from..=to).contains(&value) {
-            return Ok(());
+        if !is_within {
+            let range = match self.range {
+                ParameterRange::Doubles { from, to, .. } => ParameterRange::Double { from, to }.to_string(),
+                _ => self.range.to_string(),
+            };
+            return Err(ParameterRefusal::Range { name, range, value: shown });
         }
-        Err(ParameterRefusal::Range { name, range: ParameterRange::Double { from, to }.to_string(), value: shown })
+        if value != 0.0 && value.abs() < PRECISION {
+            return Err(ParameterRefusal::Precision { name, value: shown });
+        }
+        Ok(())
     }
 
     fn check_doubles(&self, values: &[f64]) -> Result<(), ParameterRefusal> {
@@ -186,12 +233,28 @@ impl ParameterSpec {
     }
 
     fn check_text(&self, value: &str) -> Result<(), ParameterRefusal> {
-        let ParameterRange::Choice(choices) = &self.range else { return Ok(()) };
+        let choices = match &self.range {
+            ParameterRange::Choice(choices) => choices,
+            ParameterRange::Text { most } => return self.check_printable(value, *most),
+            _ => return Ok(()),
+        };
         if choices.iter().any(|choice| fits(choice, value)) {
             return Ok(());
         }
         let value = shown(&ParameterValue::String(value.to_owned()));
         Err(ParameterRefusal::Choice { name: self.name.to_string(), choices: self.range.to_string(), value })
+    }
+
+    fn check_printable(&self, value: &str, most: usize) -> Result<(), ParameterRefusal> {
+        if value.len() <= most && matches!(printable(value), Cow::Borrowed(_)) {
+            return Ok(());
+        }
+        let got = if value.len() > most {
+            format!("{} bytes", value.len())
+        } else {
+            shown(&ParameterValue::String(printable(value).into_owned()))
+        };
+        Err(ParameterRefusal::Text { name: self.name.to_string(), most, got })
     }
 
     fn wrong_kind(&self, value: &ParameterValue) -> ParameterRefusal {
@@ -213,6 +276,8 @@ impl std::fmt::Display for ParameterRange {
             Self::Any => f.write_str("any"),
             Self::Integer { from, to } => write!(f, "[{from}, {to}]"),
             Self::Double { from, to } => write!(f, "[{}, {}]", double(*from), double(*to)),
+            Self::ZeroOr { from, to } => write!(f, "0.0 or [{}, {}]", double(*from), double(*to)),
+            Self::Text { most } => write!(f, "at most {most} bytes, printable"),
             Self::Doubles { length, from, to } => write!(f, "{length} of [{}, {}]", double(*from), double(*to)),
             Self::Choice(choices) => f.write_str(&choices.join(", ")),
         }
@@ -235,17 +300,38 @@ const SHOWN: usize = 80;
 
 /// Shows a value in a sentence; a long one is cut.
 fn shown(value: &ParameterValue) -> String {
-    let text = value.to_string();
+    let text = beginning(value).to_string();
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}..", &text[..end]),
         None => text,
     }
 }
 
+/// As much of a value as is shown: whoever sends megabytes is not answered with them.
+fn beginning(value: &ParameterValue) -> Cow<'_, ParameterValue> {
+    use ParameterValue as Value;
+    fn cut<T: Clone>(values: &[T]) -> Vec<T> {
+        values.iter().take(SHOWN).cloned().collect()
+    }
+    let text = |text: &str| text.chars().take(SHOWN + 1).collect::<String>();
+    Cow::Owned(match value {
+        Value::String(value) => Value::String(text(value)),
+        Value::StringArray(values) => Value::StringArray(values.iter().take(SHOWN).map(|value| text(value)).collect()),
+        Value::ByteArray(values) => Value::ByteArray(cut(values)),
+        Value::BoolArray(values) => Value::BoolArray(cut(values)),
+        Value::IntegerArray(values) => Value::IntegerArray(cut(values)),
+        Value::DoubleArray(values) => Value::DoubleArray(cut(values)),
+        Value::Bool(_) | Value::Integer(_) | Value::Double(_) => return Cow::Borrowed(value),
+    })
+}
+
 /// The value that was meant, where only its spelling gave it another type.
 fn converted(value: &ParameterValue, to: ParameterKind) -> Option<ParameterValue> {
     use ParameterKind as Kind;
     use ParameterValue as Value;
+    if matches!(value, Value::String(text) if text.len() > SHOWN) {
+        return None;
+    }
     match (value, to) {
         (Value::Integer(value), Kind::Double) => Some(Value::Double(*value as f64)),
         (Value::Double(value), Kind::Integer) => whole(*value).map(Value::Integer),

@@ -1,8 +1,10 @@
 //! From the bytes of a message to the intake.
+//!
+//! Decoded here and not by the middleware: its decoder writes lines of its own on standard error for bytes that are no
+//! message, and nobody can throttle them.
 
-use r2r::WrappedTypesupport;
 use r2r::builtin_interfaces::msg::Time;
-use r2r::sensor_msgs::msg::{JointState, PointCloud2};
+use r2r::sensor_msgs::msg::PointCloud2;
 
 use thalweg_node::intake::{
     Cause, CloudMessage, CompressedMessage, Field, ImageMessage, Input, Intake, JointMessage, Refusal, Stamp, Taken,
@@ -14,21 +16,11 @@ use thalweg_record::cdr::Decoder;
 /// # Errors
 /// [`Cause::Undecodable`] when the bytes are no message of the type.
 pub(super) fn take(intake: &mut Intake, input: Input, bytes: &[u8], now_nanos: i64) -> Result<Taken, Refusal> {
-    Ok(match input {
-        Input::Joints => take_joints(intake, &decode(bytes)?, now_nanos),
-        Input::Image | Input::Compressed | Input::Mask => Taken::default(),
-        Input::Points => take_points(intake, &decode(bytes)?, now_nanos),
-    })
-}
-
-/// Four bytes are the header of every CDR payload; Fast CDR reads beyond the end of less.
-const HEADER: usize = 4;
-
-fn decode<M: WrappedTypesupport>(bytes: &[u8]) -> Result<M, Refusal> {
-    if bytes.len() < HEADER {
-        return Err(undecodable(bytes));
+    match input {
+        Input::Joints => with_joints(bytes, |message| intake.take_joints(message, now_nanos)),
+        Input::Image | Input::Compressed | Input::Mask => Ok(Taken::default()),
+        Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
     }
-    M::from_serialized_bytes(bytes).map_err(|_error| undecodable(bytes))
 }
 
 fn undecodable(bytes: &[u8]) -> Refusal {
@@ -36,15 +28,53 @@ fn undecodable(bytes: &[u8]) -> Refusal {
     Refusal::new(Cause::Undecodable, text)
 }
 
-fn take_joints(intake: &mut Intake, message: &JointState, now_nanos: i64) -> Taken {
-    let message = JointMessage {
-        stamp: stamp(&message.header.stamp),
-        frame_id: &message.header.frame_id,
-        names: &message.name,
-        positions: &message.position,
-        has_other_fields: !(message.velocity.is_empty() && message.effort.is_empty()),
+/// Reads a `sensor_msgs/JointState` and hands it on.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+fn with_joints<T>(bytes: &[u8], work: impl FnOnce(&JointMessage<'_>) -> T) -> Result<T, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let (stamp, frame_id) = read_header(&mut decoder)?;
+        let (names, positions) = (decoder.texts()?, decoder.f64s()?);
+        let (velocities, efforts) = (decoder.f64s()?, decoder.f64s()?);
+        let has_other_fields = !(velocities.is_empty() && efforts.is_empty());
+        let (frame_id, names, positions) = (frame_id.as_str(), &names, &positions);
+        Some(work(&JointMessage { stamp, frame_id, names, positions, has_other_fields }))
     };
-    intake.take_joints(&message, now_nanos)
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `sensor_msgs/PointCloud2` and hands it on, its points not copied.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+fn with_points<T>(bytes: &[u8], work: impl FnOnce(&CloudMessage<'_>) -> T) -> Result<T, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let (stamp, frame_id) = read_header(&mut decoder)?;
+        let (height, width) = (decoder.u32()?, decoder.u32()?);
+        let count = decoder.length()?;
+        // In the order in which they stand: each reads where the one before it ended.
+        let mut field = || Some((decoder.text()?, decoder.u32()?, decoder.u8()?, decoder.u32()?));
+        let fields = (0..count).map(|_| field()).collect::<Option<Vec<_>>>()?;
+        let (is_bigendian, point_step, row_step) = (decoder.u8()? != 0, decoder.u32()?, decoder.u32()?);
+        let (data, _is_dense) = (decoder.bytes()?, decoder.u8()?);
+        let fields: Vec<Field<'_>> = fields
+            .iter()
+            .map(|(name, offset, datatype, count)| Field { name, offset: *offset, datatype: *datatype, count: *count })
+            .collect();
+        let (frame_id, fields) = (frame_id.as_str(), fields.as_slice());
+        Some(work(&CloudMessage { stamp, frame_id, height, width, fields, is_bigendian, point_step, row_step, data }))
+    };
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `rosgraph_msgs/Clock`; none where the bytes are no such message, or its time is none.
+pub(crate) fn clock_of(bytes: &[u8]) -> Option<Time> {
+    let mut decoder = Decoder::new(bytes)?;
+    let stamp = Stamp { sec: decoder.i32()?, nanosec: decoder.u32()? };
+    stamp.nanos().is_ok().then_some(Time { sec: stamp.sec, nanosec: stamp.nanosec })
 }
 
 /// A `std_msgs/Header`, read from CDR where it lies: a frame of 4K must not be copied to be judged.
@@ -90,10 +120,6 @@ pub(super) fn with_compressed<T>(bytes: &[u8], work: impl FnOnce(&CompressedMess
     read().ok_or_else(|| undecodable(bytes))
 }
 
-fn take_points(intake: &mut Intake, message: &PointCloud2, now_nanos: i64) -> Taken {
-    with_cloud(message, |cloud| intake.take_points(cloud, now_nanos))
-}
-
 /// Does something with a cloud as the intake reads it.
 pub(crate) fn with_cloud<T>(message: &PointCloud2, work: impl FnOnce(&CloudMessage<'_>) -> T) -> T {
     let fields: Vec<Field<'_>> = message
@@ -117,4 +143,68 @@ pub(crate) fn with_cloud<T>(message: &PointCloud2, work: impl FnOnce(&CloudMessa
 
 fn stamp(time: &Time) -> Stamp {
     Stamp { sec: time.sec, nanosec: time.nanosec }
+}
+
+#[cfg(test)]
+mod tests {
+    use r2r::WrappedTypesupport;
+    use r2r::rosgraph_msgs::msg::Clock;
+    use r2r::sensor_msgs::msg::{JointState, PointField};
+    use r2r::std_msgs::msg::Header;
+
+    use super::*;
+
+    fn header() -> Header {
+        Header { stamp: Time { sec: 7, nanosec: 8 }, frame_id: "base".to_owned() }
+    }
+
+    /// As the middleware writes it.
+    #[test]
+    fn joints_are_read_as_the_middleware_writes_them() {
+        let (name, position) = (vec!["a".to_owned(), "bcd".to_owned(), "κ".to_owned()], vec![0.5, -1.0, 2.0]);
+        let message = JointState { header: header(), name, position, velocity: vec![1.0], effort: Vec::new() };
+        let bytes = message.to_serialized_bytes().expect("serialized");
+        let read = with_joints(&bytes, |read| {
+            assert_eq!((read.stamp.sec, read.stamp.nanosec, read.frame_id), (7, 8, "base"));
+            assert_eq!((read.names, read.positions), (&message.name[..], &message.position[..]));
+            read.has_other_fields
+        });
+        assert_eq!(read.ok(), Some(true));
+        for length in (0..bytes.len()).rev().skip(4) {
+            assert!(with_joints(&bytes[..length], |_| ()).is_err(), "cut at {length} of {}", bytes.len());
+        }
+    }
+
+    #[test]
+    fn points_are_read_as_the_middleware_writes_them() {
+        let field = |name: &str, offset| PointField { name: name.to_owned(), offset, datatype: 7, count: 1 };
+        let message = PointCloud2 {
+            header: header(),
+            height: 1,
+            width: 2,
+            fields: vec![field("x", 0), field("yy", 4), field("z", 8)],
+            is_bigendian: true,
+            point_step: 12,
+            row_step: 24,
+            data: (0..24).collect(),
+            is_dense: true,
+        };
+        let bytes = message.to_serialized_bytes().expect("serialized");
+        let told = |read: &CloudMessage<'_>| format!("{read:?}");
+        let expected = with_cloud(&message, told);
+        assert_eq!(with_points(&bytes, told).ok(), Some(expected));
+        for length in (0..bytes.len()).rev().skip(4) {
+            assert!(with_points(&bytes[..length], |_| ()).is_err(), "cut at {length} of {}", bytes.len());
+        }
+    }
+
+    #[test]
+    fn a_clock_is_a_time() {
+        let of = |sec, nanosec| {
+            let clock = Clock { clock: Time { sec, nanosec } };
+            clock_of(&clock.to_serialized_bytes().expect("serialized"))
+        };
+        assert_eq!(of(5, 999_999_999), Some(Time { sec: 5, nanosec: 999_999_999 }));
+        assert_eq!((of(-1, 0), of(5, 1_000_000_000), of(5, u32::MAX), clock_of(b"clock")), (None, None, None, None));
+    }
 }

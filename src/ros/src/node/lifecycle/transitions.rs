@@ -36,7 +36,7 @@ impl Transitions {
     /// Loads task and landscape, advertises the answers.
     async fn configure(&self) -> anyhow::Result<()> {
         let settings = self.0.parameters.settings();
-        let assignment = Assignment::of(&settings, self.0.registry.clone())?;
+        let assignment = Assignment::of(&settings, self.0.registry.clone())?.on_this_machine();
         let tuning = assignment.tuning;
         let loaded = ask(&self.0.solver, |solver| solver.load(assignment)).await?;
         let spec = loaded.spec.clone();

@@ -90,7 +90,13 @@ pub(super) fn descriptor(spec: &ParameterSpec) -> ParameterDescriptor {
         ParameterRange::Double { from, to } => {
             descriptor.floating_point_range = vec![FloatingPointRange { from_value: from, to_value: to, step: 0.0 }];
         }
-        ParameterRange::Any | ParameterRange::Doubles { .. } | ParameterRange::Choice(_) => {}
+        ParameterRange::ZeroOr { to, .. } => {
+            descriptor.floating_point_range = vec![FloatingPointRange { from_value: 0.0, to_value: to, step: 0.0 }];
+        }
+        ParameterRange::Any
+        | ParameterRange::Doubles { .. }
+        | ParameterRange::Text { .. }
+        | ParameterRange::Choice(_) => {}
     }
     descriptor
 }

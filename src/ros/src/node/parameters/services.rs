@@ -17,7 +17,7 @@ use r2r::rcl_interfaces::srv::{
     DescribeParameters, GetParameterTypes, GetParameters, ListParameters, SetParameters, SetParametersAtomically,
 };
 use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
-use thalweg_task::ParameterValue;
+use thalweg_task::{ParameterValue, printable};
 
 use super::Parameters;
 use super::messages::{clean, code, descriptor, from_message, from_r2r, to_message};
@@ -162,7 +162,7 @@ impl Parameters {
             Ok(()) => SetParametersResult { successful: true, reason: String::new() },
             Err(error) => {
                 self.note_refusal(&error);
-                SetParametersResult { successful: false, reason: clean(&error.to_string()) }
+                SetParametersResult { successful: false, reason: printable(&error.to_string()).into_owned() }
             }
         }
     }
