@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import faults_disk
+import faults_engine
 import faults_graph
 import faults_images
 import faults_joints
@@ -28,13 +29,14 @@ MODULES: tuple[ModuleType, ...] = (
     faults_parameters,
     faults_graph,
     faults_process,
+    faults_engine,
     faults_disk,
     faults_recordings,
     faults_weights,
     faults_theta_file,
     faults_view,
 )
-ROW_NAME = re.compile(r"[jiftqdslwv]\d+_\w+")
+ROW_NAME = re.compile(r"[jipftqdselwv]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

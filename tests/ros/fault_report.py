@@ -17,8 +17,10 @@ What bad input and faults do to the node, and the test that holds it to that. Wr
 Every row also asserts that the node lives, that good input works afterwards, and that no number but a finite one was ever published.
 Reactions must be on `/diagnostics` within 3 s: 1 s is the promise, the rest is the load of the machine. The times measured are in `target/faults.json`. A row that was too slow is run up to three times, and each time is told: a fault makes it slow each time, a busy machine does not.
 
-| ID | input | reaction | test | result |
-|---|---|---|---|---|
+Found by: the *catalogue* of what ROS 2 nodes meet, an *attack* on this node, or a *public report* of a bug that users of other software had.
+
+| ID | input | reaction | found by | test | result |
+|---|---|---|---|---|---|
 """
 
 
@@ -65,5 +67,5 @@ def line(result: Result) -> str:
     test = f"`{row.how}`" if row.how else ""
     outcome = f"not run: {result.reason}" if result.outcome == "not run" else result.outcome
     reaction = row.reaction + (f"; `{row.counter}`" if row.counter else "")
-    cells = (row.id, row.input, reaction, test, outcome)
+    cells = (row.id, row.input, reaction, row.found_by, test, outcome)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"

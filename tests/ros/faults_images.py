@@ -224,3 +224,20 @@ def i13_bad_masks(rig: Rig) -> None:
     stamp = time.time_ns()
     rig.peer.masks.publish(image(portrait(), stamp, "rgb8"))
     rig.peer.solved(image(portrait(), stamp))
+
+
+def i14_encodings_of_cameras(rig: Rig) -> None:
+    grey = bytes([128])
+    pixels = SIDE * SIDE
+    for encoding, data in (
+        ("yuyv", grey * (2 * pixels)),
+        ("yuv422_yuy2", grey * (2 * pixels)),
+        ("uyvy", grey * (2 * pixels)),
+        ("bayer_rggb8", grey * pixels),
+        ("bayer_gbrg8", grey * pixels),
+    ):
+        rig.peer.solved(image(data, time.time_ns(), encoding))
+    for encoding in ("nv12", "nv21"):
+        message = image(grey * (pixels * 3 // 2), time.time_ns(), encoding)
+        message.height, message.step = SIDE, SIDE
+        rig.peer.solved(message)

@@ -255,3 +255,34 @@ def j19_undecodable_bytes(rig: Rig) -> None:
 def j19_empty_payload(rig: Rig) -> None:
     rig.peer.joints.publish(b"")
     time.sleep(0.5)
+
+
+def j19_log_stays_quiet(rig: Rig) -> None:
+    source = rig.peer.publisher(JointState, "/joint_states", matched=1)
+    before, end = len(rig.node.stderr().splitlines()), time.monotonic() + 3.0
+    rig.mark()
+    sent = 0
+    while time.monotonic() < end:
+        for payload in undecodable(sent):
+            source.publish(payload)
+            sent += 1
+        time.sleep(0.02)
+    rig.peer.node.destroy_publisher(source)
+    lines = rig.measure("lines", len(rig.node.stderr().splitlines()) - before)
+    # One a second for each cause; a mutant may be another fault than the one that is meant.
+    assert lines < 40, f"{lines} lines for {sent} messages"
+    assert "rcutils_reset_error" not in rig.node.stderr()
+
+
+def j20_stamps_begin_anew(rig: Rig) -> None:
+    rig.peer.stream(standing_legs(), 0.5)
+    start = time.time_ns() - 1000 * NANOS
+    stamps = []
+    for step in range(40):
+        stamps.append(start + step * NANOS // 50)
+        publish(rig, joint_state(standing_legs(0.2), stamps[-1]))
+        time.sleep(0.02)
+    wait_for(lambda: any(rig.peer.answer(stamp) for stamp in stamps), what="a message of the new beginning is used")
+    time.sleep(0.6)
+    # And back to now: that is in order.
+    rig.peer.solve_eventually(standing_legs(0.2))

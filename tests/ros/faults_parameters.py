@@ -9,8 +9,8 @@ from pathlib import Path
 
 from clock_source import ClockSource
 from messages import standing_legs
-from node_process import run_to_end
-from peer import wait_for
+from node_process import NodeProcess, run_to_end
+from peer import Peer, wait_for
 from rig import Rig
 
 
@@ -109,3 +109,101 @@ def q9_sim_time_at_run_time(rig: Rig) -> None:
     assert rig.peer.set_named({"use_sim_time": False})[0].successful
     time.sleep(0.3)
     rig.peer.solve_eventually()
+
+
+ODD = (math.nan, math.inf, -math.inf, 1e308, -1e308, 1e-18, 5e-20, 1e-300, 5e-324, -5e-324, 2.0**-1074, 1e-39, -0.0, 0.0)
+"""Numbers that no parameter has for an end, and that arithmetic stumbles over."""
+
+
+def tried(descriptor: object) -> list[object]:
+    """Gives what to try of a parameter: the ends of its range, what lies beside them, and odd numbers."""
+    if descriptor.floating_point_range:
+        ends = [descriptor.floating_point_range[0].from_value, descriptor.floating_point_range[0].to_value]
+        beside = [math.nextafter(end, toward) for end in ends for toward in (-math.inf, math.inf)]
+        return [*ends, *beside, *ODD]
+    ends = [descriptor.integer_range[0].from_value, descriptor.integer_range[0].to_value]
+    return [*ends, *(end + step for end in ends for step in (-1, 1)), -(2**63), 2**63 - 1, 2**32, 2**53, 0, -1]
+
+
+def q11_every_end_of_every_range(rig: Rig) -> None:
+    with NodeProcess(name="other", parameters={"task": "planar_arm"}) as node, Peer("/other", name="witness") as peer:
+        peer.wait_state("active")
+        names = peer.list_parameters()
+        described = [d for d in peer.describe(*names) if d.floating_point_range or d.integer_range]
+        count = 0
+        for state in ("active", "unconfigured"):
+            if state == "unconfigured":
+                assert peer.change_state(label="deactivate") and peer.change_state(label="cleanup")
+            before = dict(zip(names, peer.get_parameters(*names), strict=True))
+            for descriptor in described:
+                values = tried(descriptor)
+                for value in values:
+                    result = peer.set_named({descriptor.name: value})[0]
+                    count += 1
+                    assert result.successful or result.reason, f"{descriptor.name} = {value}: no reason"
+                    if state == "active" and count % 10 == 0:
+                        peer.publish_joints({"joint_1": 0.3, "joint_2": 0.1})
+                if not descriptor.read_only:
+                    peer.set_named({descriptor.name: before[descriptor.name]})
+            assert node.alive, node.stderr()[-1500:]
+        rig.measure("settings", count)
+        assert peer.change_state(label="configure") and peer.change_state(label="activate")
+        peer.solve_eventually({"joint_1": 0.3, "joint_2": 0.1, "joint_3": 0.2})
+        assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def q11_output_rate(rig: Rig) -> None:
+    for rate in (1e-18, 1e-19, 6e-20, 5e-20, 1e-300, 5e-324, 0.000999):
+        refused(rig, "output.rate", rate, "output.rate must be in 0.0 or [0.001, 1000.0]")
+    refuses_to_start(2, "output.rate must be in 0.0 or [0.001, 1000.0]", parameters={"output.rate": 1e-300})
+
+
+FORGED = "/nope\n[FATAL] [1.0] [other]: a line \x1b[31mof mine\x1b[0m"
+
+
+def q12_long_and_forged_texts(rig: Rig) -> None:
+    before = rig.node.memory_kib()
+    for name in ("output.frame_id", "record.folder", "reload.path"):
+        refused(rig, name, "x" * 100_000, "bytes of printable text, got 100000 bytes")
+        refused(rig, name, FORGED, "bytes of printable text")
+    refused(rig, "output.frame_id", "x" * 20_000_000, "at most 256 bytes of printable text, got 20000000 bytes")
+    refused(rig, FORGED, 1, "unknown parameter")
+    rig.peer.set_named({"task": FORGED})
+    time.sleep(1.2)
+    grown = rig.measure("memory_mib", (rig.node.memory_kib() - before) / 1024)
+    assert grown < 150, f"memory grew by {grown:.0f} MiB"
+    text = rig.node.stderr()
+    assert "\x1b" not in text and "\n[FATAL]" not in text, "a line of the log was forged"
+    told = [m for a in rig.peer.diagnostics.messages for s in a.status for m in (s.message, *(v.value for v in s.values))]
+    assert not any(c in text for text in told for c in "\n\x1b"), "a status was forged"
+
+
+def q13_paths_that_lead_out(rig: Rig) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root, out = Path(folder) / "root", Path(folder) / "out"
+        root.mkdir()
+        out.mkdir()
+        (root / "link").symlink_to(out)
+        roots = {"record.root": str(root), "reload.root": str(root)}
+        with NodeProcess(name="other", parameters=roots) as node, Peer("/other", name="witness") as peer:
+            peer.wait_state("active")
+            for name in ("record.folder", "reload.path"):
+                for path in (out, root / ".." / "out", root / "link", root / "link" / "x", Path("/dev/null"), Path("/etc")):
+                    result = peer.set_named({name: str(path)})[0]
+                    assert not result.successful and "must lie in" in result.reason, f"{name} = {path}: {result}"
+            for name, value in (("record.total_size", 1), ("record.root", "/"), ("reload.root", "/")):
+                result = peer.set_named({name: value})[0]
+                assert not result.successful and "read-only" in result.reason, f"{name}: {result}"
+            assert peer.set_named({"record.folder": str(root / "in"), "record.enabled": True}, atomically=True)[0].successful
+            peer.wait_diagnostic("Recorder", "OK", "Recording")
+            # A link that is turned after it was allowed.
+            assert peer.set_named({"record.enabled": False})[0].successful
+            (root / "in").rename(root / "was")
+            (root / "in").symlink_to(out)
+            assert peer.set_named({"record.enabled": True})[0].successful
+            peer.wait_diagnostic("Recorder", "ERROR", "must lie in")
+            assert not list(out.iterdir()), "something was written outside"
+            peer.solve_eventually()
+            assert node.stop() == 0, node.stderr()[-1500:]
+        outside = {"record.root": str(root), "record.folder": str(out)}
+        refuses_to_start(2, "record.folder must lie in", parameters=outside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -135,3 +136,22 @@ def t7_stopped_process(rig: Rig) -> None:
     late = [m for m in rig.peer.reconstruction.messages if nanos_of(m.header.stamp) in old]
     rig.measure("old_outputs", len(late))
     assert len(late) <= 3, f"a burst of {len(late)} outputs from the time when it was stopped"
+
+
+def t8_clock_that_is_none(rig: Rig) -> None:
+    with NodeProcess(name="other", parameters={"use_sim_time": True}) as node, Peer("/other", name="witness") as peer:
+        peer.wait_state("active")
+        with ClockSource(peer):
+            peer.solve_eventually()
+            clock = peer.publisher(Clock, "/clock", matched=1)
+            for sec, nanosec in ((-5, 0), (5, 2_000_000_000), (5, 2**32 - 1)):
+                clock.publish(struct.pack("<4siI", b"\0\1\0\0", sec, nanosec))
+            for payload in (b"\0\1\0\0", b"\0\1\0\0\1", b"\0\7\0\0" + bytes(8)):
+                clock.publish(payload)
+            time.sleep(1.2)
+            peer.solve_eventually()
+        status = wait_for(lambda: peer.diagnostic("Clock"))
+        assert status.count("Refused") >= 4, str(status)
+        assert status.count("Time jumps") == 0, str(status)
+        assert "rcutils_reset_error" not in node.stderr(), node.stderr()[-1000:]
+        assert node.stop() == 0, node.stderr()[-1500:]

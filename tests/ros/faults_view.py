@@ -162,3 +162,51 @@ def v4_many_hypotheses(rig: Rig) -> None:
         rig.peer.stream(standing_legs(0.3), 1.0)
         assert followed(CAP) == 0, "more are followed than can be shown"
         assert f"of 256 hypotheses {CAP} are followed" in view.text(), view.text()
+
+
+HEAD_OF_A_ROBOT = '<robot name="r"><link name="base"/>'
+
+
+def hostile_robots() -> dict[str, str]:
+    """Gives descriptions of robots that are none, or hardly any."""
+    chain = "".join(
+        f'<link name="l{i}"/><joint name="j{i}" type="fixed"><parent link="{f"l{i - 1}" if i else "base"}"/>'
+        f'<child link="l{i}"/></joint>'
+        for i in range(20_000)
+    )
+    loop = (
+        '<link name="a"/><joint name="x" type="fixed"><parent link="base"/><child link="a"/></joint>'
+        '<joint name="y" type="fixed"><parent link="a"/><child link="base"/></joint>'
+    )
+    laughs = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+    return {
+        "20,000 links in a row": HEAD_OF_A_ROBOT + chain + "</robot>",
+        "a loop": HEAD_OF_A_ROBOT + loop + "</robot>",
+        "20,000 attributes": '<robot name="r"><link name="base" ' + " ".join(f'a{i}=""' for i in range(20_000)) + "/></robot>",
+        "entities of entities": f'<!DOCTYPE r [<!ENTITY l0 "lol">{laughs}]><robot name="&l9;"><link name="base"/></robot>',
+        "numbers that are none": HEAD_OF_A_ROBOT.replace(
+            "/>", '><visual><origin xyz="nan 1e308 -inf"/><geometry><box size="1e308 -1 0"/></geometry></visual></link>'
+        )
+        + "</robot>",
+        "half of it": HEAD_OF_A_ROBOT,
+    }
+
+
+def v5_hostile_robots(rig: Rig) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        for what, text in hostile_robots().items():
+            path = Path(folder) / "robot.urdf"
+            path.write_text(text)
+            arguments = ("--demo", "--steps", "1", "--headless", "--at", "0", "--snapshot", str(Path(folder) / "x.png"))
+            begin = time.monotonic()
+            with View(None, *arguments, "--urdf", str(path)) as view:
+                try:
+                    code = view.process.wait(PATIENCE)
+                except subprocess.TimeoutExpired:
+                    raise AssertionError(f"{what}: no end within {PATIENCE} s") from None
+                text = view.text()
+            rig.measure(what, time.monotonic() - begin)
+            assert code in (0, 1), f"{what}: exit code 0 or 1 expected, got {code}: {text[-500:]}"
+            assert "panic" not in text, f"{what}: {text[-500:]}"
+            if code == 1 and "graphics" in text.lower():
+                raise NotHere(text[-200:])

@@ -50,10 +50,11 @@ class Start:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     prefix: Sequence[str] = ()
     rename: bool = True
+    program: Path | None = None
 
     def argv(self) -> list[str]:
         """Gives the command line that launch would run."""
-        argv = [*self.prefix, str(binary()), *self.arguments]
+        argv = [*self.prefix, str(self.program or binary()), *self.arguments]
         argv += ["--ros-args", "--log-level", self.log_level, "--ros-args"]
         argv += ["-r", f"__node:={self.name}"] if self.rename else []
         argv += ["-r", f"__ns:={self.namespace}"] if self.namespace else []

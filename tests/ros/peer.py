@@ -408,6 +408,12 @@ class Peer:
         transition = Transition(id=number, label=label)
         return self.call(ChangeState, "~/change_state", transition=transition).success
 
+    def change_state_without_answer(self, label: str) -> None:
+        """Asks for a transition that nobody may live to answer."""
+        self.client(ChangeState, "~/change_state").call_async(
+            ChangeState.Request(transition=Transition(label=label))
+        )
+
 
 def ord_level(level: int | bytes) -> int:
     """Reads a log level, which rclpy gives as a number or as one byte."""

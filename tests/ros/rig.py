@@ -61,6 +61,7 @@ class Row:
     within: float = REACTION
     good: str = "next"
     not_run: str = ""
+    found_by: str = "catalogue"
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -62,6 +62,8 @@ class ImageCase(NodeCase):
 class Images(ImageCase):
     """What comes in is solved, what is found goes out."""
 
+    start = start(**{"record.root": tempfile.gettempdir()})
+
     def now(self) -> int:
         return self.peer.now_nanos()
 

@@ -180,7 +180,9 @@ class ByHand(NodeCase):
 class MissingWeights(NodeCase):
     """Configuring without weights is an error that the node gets out of."""
 
-    start: ClassVar = {"parameters": {"autostart": False, "models": "/nonexistent/models"}}
+    start: ClassVar = {
+        "parameters": {"autostart": False, "models": str(ROOT / "no_models"), "reload.root": str(ROOT)}
+    }
     state = "unconfigured"
 
     def test_error_processing_leads_back_and_the_next_try_works(self) -> None:
@@ -192,7 +194,7 @@ class MissingWeights(NodeCase):
             lambda: "errorprocessing" in [e.goal_state.label for e in self.peer.transitions.messages],
             what=f"errorprocessing among {[e.goal_state.label for e in events]}",
         )
-        wait_for(lambda: self.peer.logged("/nonexistent/models", 40), what="an error that names the folder")
+        wait_for(lambda: self.peer.logged(str(ROOT / "no_models"), 40), what="an error that names the folder")
         result = self.peer.set_parameters(models=str(ROOT / "models"))[0]
         self.assertTrue(result.successful, result.reason)
         self.assertTrue(self.peer.change_state(CONFIGURE))

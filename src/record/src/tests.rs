@@ -1,5 +1,7 @@
 //! Recordings, written, damaged and read.
 
+mod stumbling;
+
 use std::fs::{self, File};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
