@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
+use thalweg_task::panic_line;
 use thalweg_view::body::Model;
 use thalweg_view::headless::shoot;
 use thalweg_view::source::{Demo, Recording, Stream, shipped};
@@ -32,7 +33,10 @@ fn main() -> ExitCode {
         .with_targets([("thalweg", Level::INFO), ("thalweg_view", Level::INFO)]);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).without_time();
     tracing_subscriber::registry().with(log.with_ansi(false).with_filter(levels)).init();
-    match run(&arguments) {
+    let ends = Arc::new(AtomicBool::new(false));
+    let panicked = watch_panics(&ends);
+    match run(&arguments, ends) {
+        Ok(()) if panicked.load(Ordering::Acquire) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("thalweg_view: {error:#}");
@@ -41,13 +45,26 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> anyhow::Result<()> {
+/// Ends the window when a thread beside it panics, the link to the node or the player: it would stand still for ever.
+fn watch_panics(ends: &Arc<AtomicBool>) -> Arc<AtomicBool> {
+    let (ends, panicked) = (Arc::clone(ends), Arc::new(AtomicBool::new(false)));
+    let flag = Arc::clone(&panicked);
+    std::panic::set_hook(Box::new(move |panic| {
+        let place = panic.location().map_or_else(String::new, ToString::to_string);
+        let thread = std::thread::current().name().unwrap_or("without a name").to_owned();
+        tracing::error!("thalweg_view: thread {thread}: panic at {place}: {}", panic_line(panic.payload()));
+        flag.store(true, Ordering::Release);
+        ends.store(true, Ordering::Release);
+    }));
+    panicked
+}
+
+fn run(arguments: &Arguments, ends: Arc<AtomicBool>) -> anyhow::Result<()> {
     let source = arguments.source();
     let model = model(arguments, &source)?;
     if arguments.headless {
         return headless(arguments, source, model);
     }
-    let ends = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&ends);
     ctrlc::set_handler(move || flag.store(true, Ordering::Release)).context("cannot listen to signals")?;
     let title = format!("thalweg: {}", source.name());
