@@ -35,7 +35,7 @@ fn main() -> ExitCode {
     tracing_subscriber::registry().with(log.with_ansi(false).with_filter(levels)).init();
     let ends = Arc::new(AtomicBool::new(false));
     let panicked = watch_panics(&ends);
-    match run(&arguments, ends) {
+    match run(&arguments, &ends) {
         Ok(()) if panicked.load(Ordering::Acquire) => ExitCode::FAILURE,
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -59,17 +59,17 @@ fn watch_panics(ends: &Arc<AtomicBool>) -> Arc<AtomicBool> {
     panicked
 }
 
-fn run(arguments: &Arguments, ends: Arc<AtomicBool>) -> anyhow::Result<()> {
+fn run(arguments: &Arguments, ends: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let source = arguments.source();
     let model = model(arguments, &source)?;
     if arguments.headless {
         return headless(arguments, source, model);
     }
-    let flag = Arc::clone(&ends);
+    let flag = Arc::clone(ends);
     ctrlc::set_handler(move || flag.store(true, Ordering::Release)).context("cannot listen to signals")?;
     let title = format!("thalweg: {}", source.name());
     let options = WindowOptions { title, size: arguments.size.0, folder: arguments.pictures.clone() };
-    window::run(&options, model, || stream(source), &ends)
+    window::run(&options, model, || stream(source), ends)
 }
 
 fn headless(arguments: &Arguments, source: Source, model: Option<Model>) -> anyhow::Result<()> {
