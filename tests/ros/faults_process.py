@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import tempfile
 import time
 
 from messages import standing_legs
@@ -110,3 +111,14 @@ def s5_no_home(rig: Rig) -> None:
     assert code == 2, f"exit code 2 expected, got {code}: {errors[-1000:]}"
     assert "logging directory" in last.lower() or "HOME" in last, f"the last line does not say why: '{last}'"
     ends_in_order(rig, [signal.SIGTERM], (0,), environment={**nowhere, "ROS_LOG_DIR": "/tmp"})
+
+
+def s6_environment_that_is_none(rig: Rig) -> None:
+    for domain in ("233", "999", "-1", "abc", "1e300"):
+        code, _, errors = run_to_end(name="other", environment={"ROS_DOMAIN_ID": domain})
+        assert code == 2 and f"ROS_DOMAIN_ID: got '{domain}', expected a whole number from 0 to 232" in errors, errors[-1000:]
+    with tempfile.TemporaryDirectory() as keystore:
+        secured = {"ROS_SECURITY_ENABLE": "true", "ROS_SECURITY_STRATEGY": "Enforce", "ROS_SECURITY_KEYSTORE": keystore}
+        code, _, errors = run_to_end(name="other", environment=secured)
+    assert code == 2, f"exit code 2 expected, got {code}: {errors[-1000:]}"
+    assert "SROS 2 is switched on" in errors and "bad name" not in errors, errors[-1000:]

@@ -1,6 +1,7 @@
 //! The process around the node: exit codes, signals, panics.
 
 use std::backtrace::Backtrace;
+use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use thalweg_task::{first_line, is_guarded, panic_text};
 
 use anyhow::{Context, ensure};
+use thalweg_node::intake::escaped;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How the process ends.
@@ -164,11 +166,25 @@ fn folder(variable: &str) -> Option<PathBuf> {
 /// configured (Fast DDS, `/proc/PID/fd`, November 2026).
 const FILES: usize = 48;
 
+/// Domains that the ports of DDS have room for; others are refused by the middleware in words of its own.
+const DOMAINS: std::ops::RangeInclusive<u8> = 0..=232;
+
+/// Checks the one number that a node reads from its environment.
+fn check_domain(text: Option<&OsStr>) -> anyhow::Result<()> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(()) };
+    let domain = text.to_str().and_then(|text| text.parse().ok()).filter(|domain| DOMAINS.contains(domain));
+    let (from, to) = (DOMAINS.start(), DOMAINS.end());
+    let got = text.to_string_lossy();
+    ensure!(domain.is_some(), "ROS_DOMAIN_ID: got '{}', expected a whole number from {from} to {to}", escaped(&got));
+    Ok(())
+}
+
 /// Checks what rcl and tokio answer with less than a sentence.
 ///
 /// # Errors
 /// One sentence about what is missing, with the cure.
 pub(crate) fn check_surroundings() -> anyhow::Result<()> {
+    check_domain(std::env::var_os("ROS_DOMAIN_ID").as_deref())?;
     ensure!(log_folder().is_some(), "no logging directory: HOME is not set; set it, ROS_HOME or ROS_LOG_DIR");
     let open: std::io::Result<Vec<_>> = (0..FILES).map(|_file| std::fs::File::open("/dev/null")).collect();
     open.map(drop).with_context(|| format!("a node needs {FILES} open files; raise the limit (ulimit -n)"))
@@ -177,6 +193,19 @@ pub(crate) fn check_surroundings() -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_a_number_that_there_is() {
+        let check = |text: &str| check_domain(Some(OsStr::new(text))).map_err(|error| error.to_string());
+        assert!(check_domain(None).is_ok() && ["", "0", "1", "232"].iter().all(|text| check(text).is_ok()));
+        for text in ["233", "999", "-1", "1.0", "1e2", "abc", "NaN", " 1", "99999999999999999999", "a\nb"] {
+            let refusal = check(text).expect_err(text);
+            assert_eq!(
+                refusal,
+                format!("ROS_DOMAIN_ID: got '{}', expected a whole number from 0 to 232", escaped(text))
+            );
+        }
+    }
 
     #[test]
     fn s4_a_panic_leaves_its_report_in_a_file() {

@@ -29,9 +29,20 @@ pub(crate) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
             checked => checked?,
         }
     }
-    let context = quietly(Context::create).context("bad ROS arguments")??;
-    let node = quietly(move || Node::create(context, NAME, "")).context("bad name or namespace")?;
+    let context = quietly(Context::create).map_err(|error| explained(error, "bad ROS arguments"))??;
+    let node = quietly(move || Node::create(context, NAME, ""));
+    let node = node.map_err(|error| explained(error, "bad name or namespace"))?;
     node.with_context(|| format!("cannot create node {name}: its name or a remapping is not valid"))
+}
+
+/// Says what rcl refuses: what it is usually, or that SROS 2 finds nothing for this node.
+fn explained(error: anyhow::Error, usual: &'static str) -> anyhow::Error {
+    if error.to_string().contains("SECURITY ERROR") {
+        let text = "SROS 2 is switched on by ROS_SECURITY_ENABLE, and ROS_SECURITY_KEYSTORE holds no enclave for this node; \
+                    make one with ros2 security create_enclave, or unset the variable";
+        return error.context(text);
+    }
+    error.context(usual)
 }
 
 /// Turns a panic of r2r into an error; its text is rcl's.
