@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs view view-snapshot graphics check test msrv $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test msrv $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -57,10 +57,13 @@ test-rust: programs # tests of the command line and the demos start programs
 test-python:
 	$(run) tests/python.sh
 
-test-ros: programs
+test-ros: programs hostile-node
 	$(run) tests/ros/run.sh
 
-fault-table: gan graphics programs ## provoke every fault and write docs/faults.md, which no test does
+hostile-node: # the node of the fault rows about panics, where there is a ROS 2
+	$(run) sh -c '[ "$$THALWEG_ROS" != 1 ] || tools/cargo.sh build $(flags) --example hostile_node'
+
+fault-table: gan graphics programs hostile-node ## provoke every fault and write docs/faults.md, which no test does
 	$(run) tests/ros/run.sh faults --table docs/faults.md
 
 setup: ## provision compiler, libtorch, ROS 2 and crates, build nothing

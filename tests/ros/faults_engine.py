@@ -31,6 +31,7 @@ def hostile_node() -> Path:
     """Finds the node whose task fails when asked to."""
     program = Path(os.environ.get("THALWEG_HOSTILE_NODE", ROOT / "target" / "release" / "examples" / "hostile_node"))
     if not program.is_file():
+        assert os.environ.get("CI") != "true", f"no {program.name} was built, and this is CI"
         raise NotHere(f"no {program.name} was built: tools/cargo.sh build --release --example hostile_node")
     return program
 
