@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test msrv $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -95,6 +95,9 @@ lint: ## format check and clippy, warnings refused
 
 deny: ## licences, sources and advisories of what is built in
 	$(run) tools/deny.sh
+
+sbom: ## a bill of materials of each program, into out/sbom
+	$(run) tools/sbom.sh out/sbom
 
 msrv: ## compile with the oldest Rust that will do
 	$(run) tools/msrv.sh

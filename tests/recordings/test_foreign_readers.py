@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 import tempfile
 import unittest
 from pathlib import Path
@@ -12,54 +10,11 @@ from pathlib import Path
 from mcap.reader import make_reader
 from mcap_ros2.decoder import DecoderFactory
 from rosbags.highlevel import AnyReader
-from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys import get_types_from_msg
 
-ROOT = Path(__file__).resolve().parents[2]
-PROGRAM = Path(os.environ.get("THALWEG_CLI", ROOT / "target" / "release" / "thalweg"))
-JOINTS = ("joint_1", "joint_2", "joint_3")
-START = 1_700_000_000_000_000_000
-PERIOD = 10_000_000
+from bags import JOINTS, PERIOD, START, sent, thalweg, write_bag
+
 MESSAGES = 40
-
-
-def thalweg(*arguments: str | Path) -> str:
-    """Runs the command line; gives what it printed."""
-    result = subprocess.run([PROGRAM, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise AssertionError(f"{arguments}: exit code {result.returncode}\n{result.stdout}\n{result.stderr}")
-    return result.stdout
-
-
-def sent(index: int) -> dict[str, float]:
-    """Gives the joints that are seen in one message: the last one never."""
-    return {JOINTS[0]: 0.3 * math.sin(0.1 * index), JOINTS[1]: 0.5 + 0.01 * index}
-
-
-def write_bag(folder: Path) -> Path:
-    """Writes a bag as rosbag2 does, with rosbags; gives its file."""
-    store = get_typestore(Stores.ROS2_JAZZY)
-    state, header, time = (
-        store.types[name]
-        for name in ("sensor_msgs/msg/JointState", "std_msgs/msg/Header", "builtin_interfaces/msg/Time")
-    )
-    import numpy
-
-    with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection("/arm/joint_states", state.__msgtype__, typestore=store)
-        for index in range(MESSAGES):
-            stamp = START + index * PERIOD
-            positions = sent(index)
-            message = state(
-                header=header(stamp=time(sec=stamp // 10**9, nanosec=stamp % 10**9), frame_id="base"),
-                name=list(positions),
-                position=numpy.array(list(positions.values())),
-                velocity=numpy.zeros(0),
-                effort=numpy.zeros(0),
-            )
-            writer.write(connection, stamp, store.serialize_cdr(message, connection.msgtype))
-    (file,) = folder.glob("*.mcap")
-    return file
 
 
 class ForeignReaders(unittest.TestCase):
@@ -70,7 +25,7 @@ class ForeignReaders(unittest.TestCase):
         folder = tempfile.TemporaryDirectory(prefix="thalweg_foreign_")
         cls.addClassCleanup(folder.cleanup)
         cls.folder = Path(folder.name)
-        cls.bag = write_bag(cls.folder / "bag")
+        cls.bag = write_bag(cls.folder / "bag", MESSAGES)
         cls.output = cls.folder / "recordings"
         cls.told = thalweg("replay", cls.bag, "--task", "planar_arm", "--output", cls.output, "--steps", "30")
         # The last file of a session is empty when it was saved just before.

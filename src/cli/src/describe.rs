@@ -1,18 +1,18 @@
 //! `thalweg describe`: what is in a recording.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use thalweg_record::{Summary, recordings};
+use thalweg_record::Summary;
 
-use crate::console::print;
+use crate::console::{line, print};
+use crate::recordings;
 
 /// Options of `thalweg describe`.
 #[derive(Args)]
 pub struct DescribeArguments {
-    /// Recording, or a folder of them
+    /// Recording, or a folder of them; what is none of ours in a folder is passed over
     recording: PathBuf,
     /// Print JSON
     #[arg(long)]
@@ -29,23 +29,17 @@ struct Description {
 
 /// Counts what is there.
 pub fn run(arguments: &DescribeArguments) -> anyhow::Result<()> {
-    let files = files(&arguments.recording)?;
     let mut summary = Summary::default();
-    for file in &files {
-        summary.add(file).with_context(|| file.display().to_string())?;
-    }
+    let gathered = recordings::each(&arguments.recording, |file| Ok(summary.add(file)?))?;
+    let files = gathered.files;
+    summary.damage = gathered.damage.pieces();
     if arguments.json {
-        let description = Description { files: files.len(), summary };
-        return print(&format!("{:#}\n", serde_json::to_value(description)?));
+        let description = Description { files, summary };
+        print(&format!("{:#}\n", serde_json::to_value(description)?))?;
+    } else {
+        print(&words(files, &summary))?;
     }
-    print(&words(files.len(), &summary))
-}
-
-/// The file itself, or all complete ones of a folder.
-pub fn files(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let files = if path.is_dir() { recordings(path)? } else { vec![path.to_owned()] };
-    anyhow::ensure!(!files.is_empty(), "{}: expected at least one recording (.mcap), found none", path.display());
-    Ok(files)
+    gathered.outcome()
 }
 
 fn words(files: usize, summary: &Summary) -> String {
@@ -56,13 +50,15 @@ fn words(files: usize, summary: &Summary) -> String {
         "{files} file(s), {:.1} MB, {seconds:.1} s, {solves} solves, {rate:.1} Hz, {damage} damaged pieces\n",
         *bytes as f64 / 1e6
     );
-    text += &format!("task {}, model {}, node {}, seed {}, ", setup.task, setup.fingerprint, setup.node, setup.seed);
-    text += &format!("{} ({}), thalweg {}\n", setup.optimizer, setup.backend, setup.version);
+    let [task, model, node] = [&setup.task, &setup.fingerprint, &setup.node].map(|text| line(text));
+    let [optimizer, backend, version] = [&setup.optimizer, &setup.backend, &setup.version].map(|text| line(text));
+    text += &format!("task {task}, model {model}, node {node}, seed {}, ", setup.seed);
+    text += &format!("{optimizer} ({backend}), thalweg {version}\n");
     for (id, count) in thetas {
-        text += &format!("theta {id}: {count} solves\n");
+        text += &format!("theta {}: {count} solves\n", line(id));
     }
     for (topic, count) in topics {
-        text += &format!("{count:>9}  {topic}\n");
+        text += &format!("{count:>9}  {}\n", line(topic));
     }
     text
 }

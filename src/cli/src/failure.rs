@@ -16,8 +16,10 @@ use thalweg_record::RecordError;
 use thalweg_task::{TaskError, first_line, panic_line};
 use thalweg_train::TrainError;
 
+use crate::console::line;
 use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
+use crate::recordings::Lost;
 use crate::replay::NotReproduced;
 use crate::train::retrain::NotPromoted;
 
@@ -77,6 +79,14 @@ pub enum InputError {
     /// A parameter was given twice.
     #[error("parameter {0} is given twice; expected it once")]
     ParameterTwice(String),
+    /// A bag does not hold what is asked for.
+    #[error("{}: {why}", path.display())]
+    Bag {
+        /// The bag.
+        path: PathBuf,
+        /// What it holds, and what was expected.
+        why: String,
+    },
     /// Options that exclude each other.
     #[error("--rate {0} is Adam's; --optimizer lm finds its steps itself")]
     RateOfLevenbergMarquardt(f64),
@@ -106,7 +116,7 @@ pub(crate) fn print(error: &anyhow::Error) -> ExitCode {
     if is_closed_pipe(error) {
         return ExitCode::SUCCESS;
     }
-    eprintln!("error: {}", sentence(error));
+    eprintln!("error: {}", line(&sentence(error)));
     ExitCode::from(code(error))
 }
 
@@ -126,7 +136,7 @@ pub fn guarded(run: impl FnOnce() -> anyhow::Result<ExitCode>) -> ExitCode {
 
 #[expect(clippy::print_stderr, reason = "a panic has no other way out")]
 fn print_panic(place: &str, text: &str) {
-    eprintln!("panic: {place}{text}");
+    eprintln!("panic: {place}{}", line(text));
 }
 
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
@@ -162,7 +172,7 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     {
         return Some(CHECK);
     }
-    if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<RecordError>() {
+    if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<Lost>() {
         return Some(INPUT);
     }
     if let Some(error) = cause.downcast_ref::<InputError>() {
@@ -171,8 +181,11 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<TrainError>() {
         return code_of_training(error);
     }
-    if let Some(ReplayError::OtherModel { .. } | ReplayError::NoWeights { .. }) = cause.downcast_ref() {
-        return Some(WEIGHTS);
+    if let Some(error) = cause.downcast_ref::<ReplayError>() {
+        return Some(code_of_replay(error));
+    }
+    if cause.is::<RecordError>() {
+        return Some(INPUT);
     }
     let task = cause.downcast_ref::<TaskError>().map(code_of_task);
     let engine = cause.downcast_ref::<EngineError>().and_then(code_of_engine);
@@ -262,6 +275,16 @@ fn code_of_library(error: &thalweg::Error) -> Option<u8> {
         thalweg::Error::Load(error) => code_of_load(error),
         thalweg::Error::Option { .. } => Some(USAGE),
         thalweg::Error::Value { .. } | thalweg::Error::Twice { .. } => Some(INPUT),
+    }
+}
+
+/// What a recording says is input, but for the weights that it was made with.
+fn code_of_replay(error: &ReplayError) -> u8 {
+    match error {
+        ReplayError::OtherModel { .. } | ReplayError::NoWeights { .. } => WEIGHTS,
+        ReplayError::Load(error) => code_of_load(error).unwrap_or(INPUT),
+        ReplayError::Landscape(error) => code_of_landscape(error).unwrap_or(INPUT),
+        ReplayError::Parameters(_) | ReplayError::Refused(_) | ReplayError::Engine { .. } => INPUT,
     }
 }
 

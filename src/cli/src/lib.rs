@@ -11,6 +11,7 @@ pub mod job;
 mod motion;
 pub mod observation;
 mod params;
+pub mod recordings;
 mod recover;
 mod replay;
 mod solve;

@@ -20,19 +20,24 @@ const LOSS: u8 = 3;
 #[derive(Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RecoverArguments {
-    /// A recording that was cut off or damaged; x.mcap.active becomes x.mcap
+    /// A recording, or any MCAP file, that was cut off or damaged; one that is being written is refused
     recording: PathBuf,
+    /// The whole file, which must not be there yet [default: x.mcap of x.mcap.active, x.recovered.mcap of x.mcap]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
-/// Makes a whole file in place of the damaged one.
+/// Makes a whole file beside the damaged one.
 pub(crate) fn run(arguments: &RecoverArguments) -> anyhow::Result<ExitCode> {
-    let Recovered { path, messages, damage } = match recover(&arguments.recording) {
+    let recovered = match recover(&arguments.recording, arguments.output.as_deref()) {
         Ok(recovered) => recovered,
         Err(error) => {
             failure::print(&error.into());
             return Ok(ExitCode::from(FAILURE));
         }
     };
-    print(&format!("{}: {messages} messages; {damage}\n", path.display()))?;
+    let Recovered { path, messages, damage, is_kept } = recovered;
+    let kept = if is_kept { format!("; {} is kept", arguments.recording.display()) } else { String::new() };
+    print(&format!("{}: {messages} messages; {damage}{kept}\n", path.display()))?;
     Ok(if damage.has_lost() { ExitCode::from(LOSS) } else { ExitCode::SUCCESS })
 }

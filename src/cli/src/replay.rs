@@ -4,19 +4,19 @@ mod bag;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use clap::Args;
 use thalweg::Registry;
-use thalweg_node::solver::{Difference, Replayer, Verdict};
-use thalweg_record::Reader;
+use thalweg_node::solver::{Difference, Repetition, Replayer};
+use thalweg_record::{Damage, Reader};
 
 use crate::console::print;
-use crate::describe::files;
+use crate::failure::InputError;
+use crate::recordings;
 
 /// Options of `thalweg replay`.
 #[derive(Args)]
 pub(crate) struct ReplayArguments {
-    /// Recording or folder of them; with --task, any rosbag2 MCAP file with joint states
+    /// Recording or folder of them; with --task, any bag of rosbag2 with joint states: a file, or its folder
     recording: PathBuf,
     /// Solve the joint states of a bag for this task, with the node's default parameters
     #[arg(long)]
@@ -25,7 +25,7 @@ pub(crate) struct ReplayArguments {
     #[arg(long, requires = "task")]
     topic: Option<String>,
     /// Steps for each message of a bag
-    #[arg(long, requires = "task", default_value_t = 20)]
+    #[arg(long, requires = "task", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(thalweg_task::limits::STEPS)))]
     steps: u32,
     /// Folder into which the solves of a bag are recorded
     #[arg(long, requires = "task")]
@@ -58,9 +58,9 @@ pub(crate) struct NotReproduced {
     repeated: f64,
 }
 
-/// What came of one recording.
+/// What came of the solves of recordings.
 #[derive(Clone, Copy, Default)]
-struct Tally {
+struct Repeated {
     same: u64,
     different: u64,
     unanchored: u64,
@@ -72,40 +72,43 @@ pub(crate) fn run(arguments: &ReplayArguments, registry: &Registry) -> anyhow::R
     if let Some(task) = &arguments.task {
         return bag::run(&arguments.recording, task, arguments, registry);
     }
-    let files = files(&arguments.recording)?;
-    let mut all = Tally::default();
-    for file in &files {
-        let tally = repeat(file, arguments, registry).with_context(|| file.display().to_string())?;
-        print(&format!("{}: {}\n", file.display(), tally.words()))?;
-        all.add(tally);
+    let mut all = Repeated::default();
+    let gathered = recordings::each(&arguments.recording, |file| {
+        let (repeated, damage) = repeat(file, arguments, registry)?;
+        print(&format!("{}: {}\n", file.display(), repeated.words(damage)))?;
+        all.add(repeated);
+        Ok(damage)
+    })?;
+    if let Some((index, Difference { what, place, recorded, repeated })) = all.first {
+        let (different, solves) = (all.different, all.same + all.different);
+        return Err(NotReproduced { different, solves, index, what, place, recorded, repeated }.into());
     }
-    match all.first {
-        None => Ok(()),
-        Some((index, Difference { what, place, recorded, repeated })) => {
-            let (different, solves) = (all.different, all.same + all.different);
-            Err(NotReproduced { different, solves, index, what, place, recorded, repeated }.into())
-        }
+    gathered.outcome()?;
+    if all.same == 0 {
+        let why = "no solve could be repeated; expected at least one that is whole".to_owned();
+        return Err(InputError::Bag { path: arguments.recording.clone(), why }.into());
     }
+    Ok(())
 }
 
-fn repeat(file: &Path, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<Tally> {
+fn repeat(file: &Path, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<(Repeated, Damage)> {
     let mut reader = Reader::open(file)?;
     let files = [arguments.landscape.as_slice(), &arguments.start].concat();
     let mut replayer = Replayer::new(registry, reader.setup(), arguments.models.as_deref(), &files)?;
-    let mut tally = Tally::default();
+    let mut repeated = Repeated::default();
     for solve in reader.solves() {
         let solve = solve?;
-        tally.count(solve.index, replayer.repeat(&solve)?);
+        repeated.count(solve.index, replayer.repeat(&solve)?);
     }
-    Ok(tally)
+    Ok((repeated, reader.damage()))
 }
 
-impl Tally {
-    fn count(&mut self, index: u64, verdict: Verdict) {
-        match verdict {
-            Verdict::Same => self.same += 1,
-            Verdict::Unanchored => self.unanchored += 1,
-            Verdict::Different(difference) => {
+impl Repeated {
+    fn count(&mut self, index: u64, repetition: Repetition) {
+        match repetition {
+            Repetition::Same => self.same += 1,
+            Repetition::Unanchored => self.unanchored += 1,
+            Repetition::Different(difference) => {
                 self.different += 1;
                 self.first.get_or_insert((index, difference));
             }
@@ -119,13 +122,18 @@ impl Tally {
         self.first = self.first.or(other.first);
     }
 
-    fn words(&self) -> String {
-        let mut words = format!("{} solves, {} reproduced bit for bit", self.same + self.different, self.same);
+    /// In words; what is damaged is not called reproduced, for nobody knows what it was.
+    fn words(&self, damage: Damage) -> String {
+        let what = if damage.has_lost() { "the same, of what is left" } else { "reproduced bit for bit" };
+        let mut words = format!("{} solves, {} {what}", self.same + self.different, self.same);
         if self.different > 0 {
             words += &format!(", {} different", self.different);
         }
         if self.unanchored > 0 {
             words += &format!(", {} not tried: they go on from a solve that is lost", self.unanchored);
+        }
+        if damage.has_lost() {
+            words += &format!("; {damage}");
         }
         words
     }

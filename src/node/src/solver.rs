@@ -22,7 +22,7 @@ mod worker;
 pub use handle::Solver;
 pub use plan::{Assignment, SolverError, Tuning};
 pub use reload::{FileWatch, Trial};
-pub use replay::{Difference, ReplayError, Replayer, Verdict};
+pub use replay::{Difference, Repetition, ReplayError, Replayer};
 pub use solve_counts::{SolveCounts, SolveReport};
 pub use solve_recorder::{Recording, setup};
 pub use worker::{Sink, Source};

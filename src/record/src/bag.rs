@@ -4,12 +4,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use thalweg_nn::files::write_atomically;
+use thalweg_nn::files::{read_text, write_atomically};
 
 use super::error::RecordError;
 use super::schema::QOS;
@@ -17,6 +17,8 @@ use super::segment::Contents;
 
 /// Name of the file.
 pub(super) const NAME: &str = "metadata.yaml";
+/// Largest list that is read, bytes: a hundred thousand files take 40 MB.
+const LIST_BYTES: u64 = 64 << 20;
 /// Version of rosbag2's metadata (Jazzy).
 const VERSION: u32 = 9;
 
@@ -26,6 +28,7 @@ pub(super) struct BagFile {
     #[serde(skip)]
     folder: PathBuf,
     path: String,
+    /// Times of the first and the last message, nanoseconds. What a list says of them is believed by nobody.
     start: u64,
     end: u64,
     /// Type and number of messages of each topic.
@@ -44,9 +47,15 @@ impl BagFile {
         }
     }
 
-    /// Adds the file to its bag.
+    /// Adds the file to its bag; a list that is none of ours stays as it is, which is told.
     pub(super) fn enlist(self) -> Result<(), RecordError> {
-        let mut files = read(&self.folder);
+        let mut files = match read(&self.folder) {
+            Err(error @ RecordError::ForeignList { .. }) => {
+                tracing::warn!("{}: not listed: {error}", self.path);
+                return Ok(());
+            }
+            files => files?,
+        };
         files.retain(|file| file.path != self.path);
         let folder = self.folder.clone();
         files.push(self);
@@ -55,20 +64,30 @@ impl BagFile {
 }
 
 /// Takes a file from its bag.
+///
+/// # Errors
+/// [`RecordError::ForeignList`] when the list is none of ours.
 pub(super) fn delist(path: &Path) -> Result<(), RecordError> {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(OsStr::to_str)) else { return Ok(()) };
-    let mut files = read(folder);
+    let mut files = read(folder)?;
+    let count = files.len();
     files.retain(|file| file.path != name);
-    write(folder, &files)
+    if files.len() == count { Ok(()) } else { write(folder, &files) }
 }
 
-/// The files that are listed; none where the list cannot be read.
-fn read(folder: &Path) -> Vec<BagFile> {
-    let text = fs::read_to_string(folder.join(NAME)).unwrap_or_default();
-    let bag: Value = serde_json::from_str(&text).unwrap_or_default();
-    let files = &bag["rosbag2_bagfile_information"]["custom_data"]["thalweg_files"];
+/// The files that are listed; none where there is no list.
+fn read(folder: &Path) -> Result<Vec<BagFile>, RecordError> {
+    let path = folder.join(NAME);
+    let text = match read_text(&path, LIST_BYTES) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text.ok(),
+    };
+    let bag: Option<Value> = text.and_then(|text| serde_json::from_str(&text).ok());
     // A string: custom data are texts.
-    files.as_str().and_then(|files| serde_json::from_str(files).ok()).unwrap_or_default()
+    let files = bag.and_then(|bag| {
+        serde_json::from_str(bag["rosbag2_bagfile_information"]["custom_data"]["thalweg_files"].as_str()?).ok()
+    });
+    files.ok_or(RecordError::ForeignList { path })
 }
 
 fn write(folder: &Path, files: &[BagFile]) -> Result<(), RecordError> {
@@ -83,9 +102,10 @@ fn bag(files: &[BagFile]) -> Value {
     let end = files.iter().map(|file| file.end).max().unwrap_or(start);
     let mut topics: BTreeMap<&str, (&str, u64)> = BTreeMap::new();
     for (topic, (kind, count)) in files.iter().flat_map(|file| &file.topics) {
-        topics.entry(topic).or_insert((kind, 0)).1 += count;
+        let sum = &mut topics.entry(topic).or_insert((kind, 0)).1;
+        *sum = sum.saturating_add(*count);
     }
-    let count = |file: &BagFile| file.topics.values().map(|(_, count)| count).sum::<u64>();
+    let count = |file: &BagFile| file.topics.values().map(|(_, count)| *count).fold(0, u64::saturating_add);
     let describe = |(topic, (kind, count)): (&&str, &(&str, u64))| {
         json!({
             "topic_metadata": {
@@ -99,16 +119,16 @@ fn bag(files: &[BagFile]) -> Value {
         json!({
             "path": file.path,
             "starting_time": {"nanoseconds_since_epoch": file.start},
-            "duration": {"nanoseconds": file.end - file.start},
+            "duration": {"nanoseconds": file.end.saturating_sub(file.start)},
             "message_count": count(file),
         })
     };
     json!({"rosbag2_bagfile_information": {
         "version": VERSION,
         "storage_identifier": "mcap",
-        "duration": {"nanoseconds": end - start},
+        "duration": {"nanoseconds": end.saturating_sub(start)},
         "starting_time": {"nanoseconds_since_epoch": start},
-        "message_count": files.iter().map(count).sum::<u64>(),
+        "message_count": files.iter().map(count).fold(0, u64::saturating_add),
         "topics_with_message_count": topics.iter().map(describe).collect::<Vec<_>>(),
         "compression_format": "",
         "compression_mode": "",

@@ -178,9 +178,9 @@ impl<'a> Decoder<'a> {
         Some(String::from_utf8_lossy(bytes).into_owned())
     }
 
-    /// Texts, as many as their length says; each takes five bytes at the least.
-    pub fn texts(&mut self) -> Option<Vec<String>> {
-        let length = self.length()?;
+    /// Texts, as many as their length says, but no more than `most`: each takes more memory than bytes.
+    pub fn texts(&mut self, most: u32) -> Option<Vec<String>> {
+        let length = self.u32().filter(|length| *length <= most)?;
         (0..length).map(|_| self.text()).collect()
     }
 
@@ -247,7 +247,7 @@ mod tests {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             if let Some(mut decoder) = Decoder::new(&bytes) {
-                drop(decoder.texts());
+                drop(decoder.texts(9));
                 drop(decoder.f64s());
                 drop((decoder.u64(), decoder.f32s(), decoder.bytes().map(<[u8]>::len)));
             }

@@ -14,12 +14,43 @@ pub enum RecordError {
         source: std::io::Error,
     },
     /// The file is no MCAP.
-    #[error("{}: no MCAP file: it begins with {got}", path.display())]
+    #[error("{}: no MCAP file: its beginning is {got}; expected a bag of rosbag2, MCAP or SQLite", path.display())]
     NotMcap {
         /// The file.
         path: PathBuf,
         /// Its first bytes.
         got: String,
+    },
+    /// The file is a bag of ROS 1.
+    #[error(
+        "{}: a bag of ROS 1; expected one of ROS 2: `rosbags-convert --src {} --dst FOLDER` (pip install rosbags) makes one",
+        path.display(), path.display()
+    )]
+    Ros1 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A database is none of rosbag2's, or damaged.
+    #[error("{}: no bag of rosbag2: {why}", path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file holds far more than its size lets expect.
+    #[error("{}: its {what} take more than is ever read of a file of this size", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// What there is too much of.
+        what: &'static str,
+    },
+    /// There is no bag in a folder.
+    #[error("{}: expected at least one recording (.mcap, .db3), found none", path.display())]
+    Empty {
+        /// The folder.
+        path: PathBuf,
     },
     /// The file was not recorded by thalweg.
     #[error("{}: no recording of thalweg: its metadata 'thalweg' {why}", path.display())]
@@ -38,6 +69,24 @@ pub enum RecordError {
         expected: &'static str,
         /// The format of the file.
         got: String,
+    },
+    /// Somebody is writing the file.
+    #[error("{}: is being written by another process; expected a file that nobody writes", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is to be made is there already.
+    #[error("{}: is there already; expected a free name: move it away, or choose another with --output", path.display())]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A list of files is none that thalweg has written.
+    #[error("{}: no list of thalweg's recordings, and left as it is", path.display())]
+    ForeignList {
+        /// The list.
+        path: PathBuf,
     },
     /// Nothing is being recorded.
     #[error("nothing is being recorded")]
@@ -65,5 +114,11 @@ impl RecordError {
             };
             Self::Io { path: path.to_owned(), source }
         }
+    }
+
+    /// Whether the file is none of ours or cannot be used, so that among others in a folder it may be passed over.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        !matches!(self, Self::NotRecording | Self::Taken { .. } | Self::Empty { .. })
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::cdr::{Decoder, Encoder};
 use super::solve::{Before, Setup, Solve, Trace, Warm};
 use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_task::limits::{CHANNELS, HYPOTHESES, IMAGE_SIDE, JOINTS, POINTS, SOLVE_STEPS};
 use thalweg_task::{Pixels, Seen};
 
 const SECOND: i64 = 1_000_000_000;
@@ -14,6 +15,9 @@ const FLOAT32: u8 = 7;
 const POINT: u32 = 12;
 /// Bytes of a number.
 const NUMBER: u32 = 4;
+
+/// Most numbers of an image that was observed: two million pixels of four channels; tasks see far smaller ones.
+const IMAGE_VALUES: usize = 1 << 23;
 
 /// A joint state, as any bag holds it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,18 +80,23 @@ pub(super) fn reconstruction(solve: &Solve, setup: &Setup) -> Vec<u8> {
 pub(super) fn read_joint_state(bytes: &[u8]) -> Option<JointReading> {
     let mut decoder = Decoder::new(bytes)?;
     let (sec, nanosec, frame_id) = (decoder.i32()?, decoder.u32()?, decoder.text()?);
-    let (names, positions) = (decoder.texts()?, decoder.f64s()?);
+    let (names, positions) = (decoder.texts(JOINTS)?, decoder.f64s()?);
     let has_other_fields = !(decoder.f64s()?.is_empty() && decoder.f64s()?.is_empty());
     Some(JointReading { sec, nanosec, frame_id, names, positions, has_other_fields })
 }
 
 /// Puts joints that were seen into their places.
 pub(super) fn seen_joints(reading: &JointReading, setup: &Setup) -> Vec<f64> {
-    let place = |name: &String| setup.joints.iter().position(|joint| joint == name);
     let mut joints = vec![f64::NAN; setup.joints.len()];
+    // Names mostly come in the order of the joints: the search goes on where the last one was found.
+    let mut next = 0;
     for (name, position) in reading.names.iter().zip(&reading.positions) {
-        if let Some(place) = place(name) {
+        let (before, behind) = setup.joints.split_at(next);
+        let found = behind.iter().chain(before).position(|joint| joint == name);
+        if let Some(found) = found {
+            let place = (next + found) % joints.len();
             joints[place] = *position;
+            next = place + 1;
         }
     }
     joints
@@ -131,7 +140,8 @@ pub(super) fn read_points(bytes: &[u8]) -> Option<Vec<[f32; 3]>> {
     decoder.u8()?;
     decoder.u32()?;
     decoder.u32()?;
-    Some(numbers(decoder.bytes()?).as_chunks().0.to_vec())
+    let points = numbers(decoder.bytes()?, 3 * POINTS as usize)?;
+    Some(points.as_chunks().0.to_vec())
 }
 
 /// The image that was seen, sensor_msgs/Image of 32-bit floats; NaN is unobserved.
@@ -169,10 +179,11 @@ pub(super) fn read_image(bytes: &[u8]) -> Option<Pixels> {
     let channels: u32 = decoder.text()?.strip_prefix("32FC")?.parse().ok()?;
     decoder.u8()?;
     decoder.u32()?;
-    let data = numbers(decoder.bytes()?);
-    let expected = u64::from(height).checked_mul(u64::from(width))?.checked_mul(u64::from(channels))?;
-    let is_whole = expected == data.len() as u64;
-    let image = is_whole.then_some(Pixels { channels, height, width, data })?;
+    let is_image =
+        (1..=CHANNELS).contains(&channels) && [height, width].iter().all(|side| (1..=IMAGE_SIDE).contains(side));
+    let expected = is_image.then(|| u64::from(height) * u64::from(width) * u64::from(channels))?;
+    let data = numbers(decoder.bytes()?, IMAGE_VALUES)?;
+    let image = (expected == data.len() as u64).then_some(Pixels { channels, height, width, data })?;
     let data = interleaved(&image, false);
     Some(Pixels { data, ..image })
 }
@@ -189,8 +200,10 @@ fn flat(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn numbers(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+/// Numbers, no more than `most`.
+fn numbers(bytes: &[u8], most: usize) -> Option<Vec<f32>> {
+    let numbers = bytes.as_chunks().0;
+    (numbers.len() <= most).then(|| numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
 }
 
 /// What was found, thalweg/Solve.
@@ -221,13 +234,15 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     encoder.finish()
 }
 
-/// Reads what [`solve`] wrote.
+/// Reads what [`solve`] wrote; refuses what no node can do.
 pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let mut decoder = Decoder::new(bytes)?;
     let decoder = &mut decoder;
     let (stamp_nanos, frame_id) = (read_time(decoder)?, decoder.text()?);
     let (index, received_nanos) = (decoder.u64()?, read_time(decoder)?);
-    let (hypotheses, fresh) = (decoder.length()?, decoder.u32()?);
+    // Before anything is held of them.
+    let hypotheses = decoder.length().filter(|count| (1..=HYPOTHESES as usize).contains(count))?;
+    let fresh = decoder.u32()?;
     let statistics = Statistics { steps: decoder.u32()?, evaluations: decoder.u32()?, diverged: decoder.u32()? };
     let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
     let (landscape, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
@@ -243,8 +258,15 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
     let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
     let rows = hypotheses.max(1);
-    let is_whole = losses.len() == hypotheses
+    let is_possible = fresh < HYPOTHESES
+        && statistics.steps <= SOLVE_STEPS
+        // Observations are numbered from 1, and there is a next one.
+        && (1..u64::MAX).contains(&index)
+        && is_memory(&before, z.len() / rows);
+    let is_whole = is_possible
+        && losses.len() == hypotheses
         && [z.len(), weights.len(), joints.len()].iter().all(|length| length.is_multiple_of(rows))
+        && joints.len() <= rows * JOINTS as usize
         && points.len().is_multiple_of(3 * rows);
     let split = |values: &[f64]| values.chunks((values.len() / rows).max(1)).map(<[f64]>::to_vec).collect::<Vec<_>>();
     let points = split(&points).iter().map(|row| row.as_chunks().0.to_vec()).collect();
@@ -252,6 +274,12 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let answer = Answer { joints, points, images, weights, losses, landscape, start, statistics, stop, took };
     let (seen, trace) = (Seen::default(), None);
     is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
+}
+
+/// Whether rows ended in points of `dim` numbers, each with a loss.
+fn is_memory(before: &Before, dim: usize) -> bool {
+    let Before::Warm(Warm { z, loss }) = before else { return true };
+    (1..=HYPOTHESES as usize).contains(&loss.len()) && z.len() == loss.len() * dim
 }
 
 /// The steps of a solve, thalweg/Descent.
@@ -271,6 +299,8 @@ pub(super) fn read_descent(bytes: &[u8]) -> Option<(u64, Trace)> {
     let mut decoder = Decoder::new(bytes)?;
     let (index, points, hypotheses) = (decoder.u64()?, decoder.length()?, decoder.length()?);
     let trace = Trace { z: decoder.f32s()?, loss: decoder.f64s()? };
-    let is_whole = points.checked_mul(hypotheses) == Some(trace.loss.len());
+    let is_whole = points.checked_mul(hypotheses) == Some(trace.loss.len())
+        && points <= SOLVE_STEPS as usize + 1
+        && hypotheses <= HYPOTHESES as usize;
     (is_whole && trace.z.len().is_multiple_of(trace.loss.len().max(1))).then_some((index, trace))
 }

@@ -1,22 +1,23 @@
-//! Reads recordings, whole or damaged.
+//! Reads recordings of ours, whole or damaged.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::damage::Damage;
 use super::error::RecordError;
-use super::message::{self, JointReading};
-use super::scan::{Item, Scan, Topic};
+use super::message;
 use super::schema::Kind;
 use super::segment::sequence;
 use super::setup::METADATA;
 use super::solve::{Setup, Solve, Trace};
+use super::storage::{Item, Storage};
+use super::topics::Topic;
 use thalweg_engine::Answer;
 use thalweg_task::Seen;
 
 /// Reads the solves of one file, one after the other.
 pub struct Reader {
-    scan: Scan,
+    storage: Storage,
     setup: Setup,
     /// Parts of the next solve, and its sequence number.
     seen: Seen,
@@ -28,7 +29,7 @@ pub struct Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader").field("path", &self.scan.path()).field("setup", &self.setup).finish_non_exhaustive()
+        f.debug_struct("Reader").field("path", &self.storage.path()).field("setup", &self.setup).finish_non_exhaustive()
     }
 }
 
@@ -36,20 +37,20 @@ impl Reader {
     /// Opens a file and reads what its solves have in common.
     ///
     /// # Errors
-    /// [`RecordError`] when it cannot be read, is no MCAP, or none of ours.
+    /// [`RecordError`] when it cannot be read, is no bag, or none of ours.
     pub fn open(path: &Path) -> Result<Self, RecordError> {
-        let mut scan = Scan::open(path)?;
+        let mut storage = Storage::open(path)?;
         let refuse = |why: &str| RecordError::NoSetup { path: path.to_owned(), why: why.to_owned() };
         let setup = loop {
-            match scan.next()? {
+            match storage.next()? {
                 Some(Item::Metadata(metadata)) if metadata.name == METADATA => {
                     break Setup::from_map(&metadata.metadata, path)?;
                 }
-                Some(Item::Metadata(_)) => {}
+                Some(Item::Metadata(_) | Item::Topic(_)) => {}
                 Some(Item::Message(..)) | None => return Err(refuse("is missing")),
             }
         };
-        Ok(Self { scan, setup, seen: Seen::default(), trace: None, sequence: 0, topics: BTreeMap::new() })
+        Ok(Self { storage, setup, seen: Seen::default(), trace: None, sequence: 0, topics: BTreeMap::new() })
     }
 
     /// What all solves have in common.
@@ -61,7 +62,7 @@ impl Reader {
     /// What was lost, up to where has been read.
     #[must_use]
     pub fn damage(&self) -> Damage {
-        self.scan.damage()
+        self.storage.damage()
     }
 
     /// Messages of each topic, up to where has been read.
@@ -72,24 +73,27 @@ impl Reader {
 
     /// The solves that are whole, in their order.
     ///
-    /// What does not decode, or holds a number that is not finite, is passed over and counted in
-    /// [`Reader::damage`].
+    /// What does not decode, or holds a number that is not finite or larger than a node can have, is passed over and
+    /// counted in [`Reader::damage`].
     pub fn solves(&mut self) -> impl Iterator<Item = Result<Solve, RecordError>> + '_ {
         std::iter::from_fn(|| self.next_solve().transpose())
     }
 
     fn next_solve(&mut self) -> Result<Option<Solve>, RecordError> {
-        while let Some(item) = self.scan.next()? {
+        while let Some(item) = self.storage.next()? {
             let Item::Message(topic, header, bytes) = item else { continue };
-            *self.topics.entry(topic.name.clone()).or_default() += 1;
+            match self.topics.get_mut(&topic.name) {
+                Some(count) => *count += 1,
+                None => drop(self.topics.insert(topic.name.clone(), 1)),
+            }
             if header.sequence != self.sequence {
                 (self.seen, self.trace, self.sequence) = (Seen::default(), None, header.sequence);
             }
             match self.take(&topic, &bytes) {
-                Some(Some(solve)) if !is_finite(&solve) => self.scan.count_not_finite(),
+                Some(Some(solve)) if !is_finite(&solve) => self.storage.damage_mut().not_finite += 1,
                 Some(Some(solve)) => return Ok(Some(solve)),
                 Some(None) => {}
-                None => self.scan.count_bad_message(),
+                None => self.storage.damage_mut().messages += 1,
             }
         }
         Ok(None)
@@ -98,7 +102,7 @@ impl Reader {
     /// Takes one message: a part, or the solve that it completes. None when it does not decode.
     fn take(&mut self, topic: &Topic, bytes: &[u8]) -> Option<Option<Solve>> {
         let Some(part) = topic.name.strip_prefix(self.setup.node.as_str()) else { return Some(None) };
-        match (part, topic.kind.as_str()) {
+        match (part, topic.kind()) {
             ("/observation/joint_states", kind) if kind == Kind::JointState.name() => {
                 self.seen.joints = message::seen_joints(&message::read_joint_state(bytes)?, &self.setup);
             }
@@ -133,58 +137,4 @@ fn is_finite(solve: &Solve) -> bool {
     solve.z.iter().all(|value| value.is_finite())
         && doubles.into_iter().all(|value| value.is_finite())
         && trace.is_none_or(|trace| trace.z.iter().all(|z| z.is_finite()) && trace.loss.iter().all(|l| l.is_finite()))
-}
-
-/// Reads the joint states of any bag, ours or another's.
-///
-/// Gives topic, time at which it was logged (nanoseconds) and message; messages that do not decode are counted.
-pub struct JointStates {
-    scan: Scan,
-}
-
-impl std::fmt::Debug for JointStates {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JointStates").field("path", &self.scan.path()).finish_non_exhaustive()
-    }
-}
-
-impl JointStates {
-    /// Opens a bag.
-    ///
-    /// # Errors
-    /// [`RecordError`] when it cannot be read or is no MCAP.
-    pub fn open(path: &Path) -> Result<Self, RecordError> {
-        Ok(Self { scan: Scan::open(path)? })
-    }
-
-    /// What was lost, up to where has been read.
-    #[must_use]
-    pub fn damage(&self) -> Damage {
-        self.scan.damage()
-    }
-}
-
-impl Iterator for JointStates {
-    type Item = Result<(String, i64, JointReading), RecordError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (topic, header, bytes) = match self.scan.next() {
-                Err(error) => return Some(Err(error)),
-                Ok(None) => return None,
-                Ok(Some(Item::Metadata(_))) => continue,
-                Ok(Some(Item::Message(topic, header, bytes))) => (topic, header, bytes),
-            };
-            if topic.kind != Kind::JointState.name() || topic.encoding != "cdr" {
-                continue;
-            }
-            match message::read_joint_state(&bytes) {
-                Some(reading) => {
-                    let time = i64::try_from(header.log_time).unwrap_or(i64::MAX);
-                    return Some(Ok((topic.name.clone(), time, reading)));
-                }
-                None => self.scan.count_bad_message(),
-            }
-        }
-    }
 }

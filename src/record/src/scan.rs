@@ -1,87 +1,79 @@
 //! Reads an MCAP file from its beginning to its end, or to where it is cut off.
 //!
-//! The index at the end is not used: files that were never closed have none. What is damaged is passed over and counted.
+//! The index at the end is not used: files that were never closed have none. What is damaged is passed over and counted;
+//! chunks, attachments and the file as a whole have checksums, and each is compared. Nothing is held but one record and
+//! one compressed chunk, whatever sizes the file claims ([`super::limits`]).
 
-use std::collections::{HashMap, VecDeque};
-use std::fs::File;
-use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mcap::MAGIC;
 use mcap::read::parse_record;
-use mcap::records::{MessageHeader, Metadata, Record, op};
-use mcap::sans_io::linear_reader::{LinearReadEvent, LinearReader, LinearReaderOptions};
+use mcap::records::{AttachmentHeader, Header, MessageHeader, Metadata, Record, op};
 
+use super::attachment::Attachment;
+use super::chunk::{Chunk, Opened};
 use super::damage::Damage;
 use super::error::RecordError;
+use super::input::Input;
+use super::limits::{self, METADATA, RECORD};
+use super::topics::{Schema, Topic, Topics};
 
-/// Longest record that is read, and longest chunk after decompression: ours have a few MB, rosbag2's 768 kB.
-const LIMIT: u64 = 256 << 20;
 /// Bytes of a record's kind and length.
-const PREFIX: usize = 9;
+pub(super) const PREFIX: usize = 9;
+/// Bytes of a message's header: topic, sequence number, two times.
+const MESSAGE: usize = 22;
+/// Bytes of a footer, and those of them that its own checksum covers.
+const FOOTER: (u64, usize) = (20, 16);
 
-/// A topic of a file.
-#[derive(Debug)]
-pub(super) struct Topic {
-    pub(super) name: String,
-    /// Name of its type.
-    pub(super) kind: String,
-    /// Encoding and text of the type's definition.
-    pub(super) definition: (String, Vec<u8>),
-    /// Encoding of its messages.
-    pub(super) encoding: String,
-    pub(super) metadata: std::collections::BTreeMap<String, String>,
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Data,
+    Chunk,
+    Summary,
+    End,
 }
 
-/// What a file is made of.
-pub(super) enum Item {
-    Metadata(Metadata),
+/// One record of a file, as far as anybody asks for it.
+pub(super) enum Piece {
+    Header(Header),
+    Schema(Arc<Schema>),
+    Topic(Arc<Topic>),
     Message(Arc<Topic>, MessageHeader, Vec<u8>),
+    Metadata(Metadata),
+    /// The bytes are read by [`Scan::attachment`], before anything else.
+    Attachment(AttachmentHeader, u64),
+    /// A record of a kind that MCAP does not define.
+    Unknown(u8, Vec<u8>, Place),
 }
 
 /// A file that is being read.
 pub(super) struct Scan {
-    file: BufReader<File>,
+    input: Input,
     path: PathBuf,
-    /// Bytes that are left.
-    left: u64,
-    schemas: HashMap<u16, (String, String, Vec<u8>)>,
-    topics: HashMap<u16, Arc<Topic>>,
-    ready: VecDeque<Item>,
+    place: Place,
+    chunk: Option<Chunk>,
+    attachment: Option<Attachment>,
+    topics: Topics,
+    /// Bytes that chunks may still become.
+    allowed: u64,
     damage: Damage,
-    has_ended: bool,
 }
 
 impl Scan {
-    /// Opens a file and checks how it begins.
-    pub(super) fn open(path: &Path) -> Result<Self, RecordError> {
-        let io = || RecordError::io(path);
-        let file = File::open(path).map_err(io())?;
-        let metadata = file.metadata().map_err(io())?;
-        if !metadata.is_file() {
-            let source = std::io::Error::new(ErrorKind::InvalidInput, "not a regular file");
-            return Err(RecordError::Io { path: path.to_owned(), source });
-        }
-        let mut file = BufReader::new(file);
-        let mut magic = Vec::new();
-        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(io())?;
-        if magic != MAGIC {
-            let got = if magic.is_empty() { "nothing".to_owned() } else { format!("bytes {magic:02x?}") };
-            return Err(RecordError::NotMcap { path: path.to_owned(), got });
-        }
-        let left = metadata.len().saturating_sub(MAGIC.len() as u64);
-        let (schemas, topics, ready) = (HashMap::new(), HashMap::new(), VecDeque::new());
-        Ok(Self {
-            file,
+    /// Reads a file behind its first bytes, which are [`MAGIC`]; `size`: its size on the disk.
+    pub(super) fn new(path: &Path, input: Input, size: u64) -> Self {
+        Self {
+            input,
             path: path.to_owned(),
-            left,
-            schemas,
-            topics,
-            ready,
+            place: Place::Data,
+            chunk: None,
+            attachment: None,
+            topics: Topics::default(),
+            allowed: limits::decoded(size),
             damage: Damage::default(),
-            has_ended: false,
-        })
+        }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -93,126 +85,235 @@ impl Scan {
         self.damage
     }
 
-    /// Counts a message that its reader could not decode.
-    pub(super) fn count_bad_message(&mut self) {
-        self.damage.messages += 1;
+    pub(super) fn damage_mut(&mut self) -> &mut Damage {
+        &mut self.damage
     }
 
-    /// Counts a solve that is not finite.
-    pub(super) fn count_not_finite(&mut self) {
-        self.damage.not_finite += 1;
-    }
-
-    /// The next metadata or message; none at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Item>, RecordError> {
+    /// The next piece; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Piece>, RecordError> {
         loop {
-            if let Some(item) = self.ready.pop_front() {
-                return Ok(Some(item));
+            if self.attachment.is_some() {
+                self.pass_attachment()?;
             }
-            if self.has_ended {
+            if let Some(chunk) = &mut self.chunk {
+                match chunk.next(&mut self.damage) {
+                    None => self.chunk = None,
+                    Some((opcode, body)) => {
+                        if let Some(piece) = self.take(opcode, body, Place::Chunk)? {
+                            return Ok(Some(piece));
+                        }
+                    }
+                }
+            } else if self.place == Place::End {
                 return Ok(None);
-            }
-            if let Some((kind, body)) = self.record()? {
-                self.take_record(kind, &body);
+            } else if let Some(piece) = self.record()? {
+                return Ok(Some(piece));
             }
         }
     }
 
-    /// One whole record; none when there is none any more.
-    fn record(&mut self) -> Result<Option<(u8, Vec<u8>)>, RecordError> {
-        if self.left < PREFIX as u64 {
-            self.end(self.left > 0, true);
-            return Ok(None);
-        }
+    /// One whole record of the file; none where it is not asked for, or where there is none any more.
+    fn record(&mut self) -> Result<Option<Piece>, RecordError> {
+        let before = self.input.crc();
         let mut prefix = [0; PREFIX];
-        self.read(&mut prefix)?;
-        let (kind, length) = (prefix[0], u64::from_le_bytes(prefix[1..].try_into().unwrap_or_default()));
-        if length > self.left || length > LIMIT {
-            self.left += PREFIX as u64;
-            self.end(true, true);
-            return Ok(None);
+        let got = self.fill(&mut prefix)?;
+        if got < PREFIX {
+            return self.end(got as u64);
         }
-        let mut body = vec![0; usize::try_from(length).unwrap_or(0)];
-        self.read(&mut body)?;
-        Ok(Some((kind, body)))
+        let (opcode, length) = (prefix[0], u64::from_le_bytes(prefix[1..].try_into().unwrap_or_default()));
+        if let Some(left) = self.input.left().filter(|left| length > *left) {
+            return self.end(PREFIX as u64 + left);
+        }
+        match (self.place, opcode) {
+            (Place::Data, op::DATA_END) => self.end_data(length, before.finalize()),
+            (Place::Summary, op::FOOTER) => self.end_summary(length),
+            (Place::Data, op::CHUNK) => self.open_chunk(length),
+            (Place::Data, op::ATTACHMENT) => self.open_attachment(length),
+            (Place::Data, op::HEADER | op::SCHEMA | op::CHANNEL | op::MESSAGE | op::METADATA) => {
+                self.whole(opcode, length)
+            }
+            (place, _) if opcode > op::DATA_END => {
+                Ok(self.body(length)?.map(|body| Piece::Unknown(opcode, body, place)))
+            }
+            _ => self.pass(length),
+        }
     }
 
-    fn read(&mut self, bytes: &mut [u8]) -> Result<(), RecordError> {
-        self.file.read_exact(bytes).map_err(RecordError::io(&self.path))?;
-        self.left -= bytes.len() as u64;
+    fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, RecordError> {
+        let filled = self.input.fill(buffer).map_err(RecordError::io(&self.path))?;
+        if self.input.is_beyond() { Err(self.too_large("content")) } else { Ok(filled) }
+    }
+
+    fn too_large(&self, what: &'static str) -> RecordError {
+        RecordError::TooLarge { path: self.path.clone(), what }
+    }
+
+    /// A record that is parsed.
+    fn whole(&mut self, opcode: u8, length: u64) -> Result<Option<Piece>, RecordError> {
+        match self.body(length)? {
+            Some(body) => self.take(opcode, body, Place::Data),
+            None => Ok(None),
+        }
+    }
+
+    /// The body of a record; none where it is cut off, or too long.
+    fn body(&mut self, length: u64) -> Result<Option<Vec<u8>>, RecordError> {
+        if length > RECORD {
+            self.damage.too_long += 1;
+            self.pass(length)?;
+            return Ok(None);
+        }
+        let body = self.input.body(length).map_err(RecordError::io(&self.path))?;
+        if (body.len() as u64) < length {
+            self.end(PREFIX as u64 + body.len() as u64)?;
+            return Ok(None);
+        }
+        Ok(Some(body))
+    }
+
+    /// Passes over so many bytes.
+    fn pass(&mut self, length: u64) -> Result<Option<Piece>, RecordError> {
+        let passed = self.input.skip(length).map_err(RecordError::io(&self.path))?;
+        if self.input.is_beyond() {
+            return Err(self.too_large("content"));
+        }
+        if passed < length { self.end(PREFIX as u64 + passed) } else { Ok(None) }
+    }
+
+    /// Ends early: so many bytes are no whole record.
+    fn end(&mut self, cut: u64) -> Result<Option<Piece>, RecordError> {
+        if self.place == Place::Data {
+            self.damage.unclosed = true;
+            self.damage.cut_bytes = cut;
+        } else {
+            // Every message was read, and what is cut off is the index.
+            self.damage.unclosed = true;
+        }
+        self.place = Place::End;
+        if self.input.is_beyond() { Err(self.too_large("content")) } else { Ok(None) }
+    }
+
+    /// Compares the checksum of all that stood before.
+    fn end_data(&mut self, length: u64, crc: u32) -> Result<Option<Piece>, RecordError> {
+        let Some(body) = self.body(length)? else { return Ok(None) };
+        let saved = body.first_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
+        // Where a piece is known to be lost, it is told already.
+        if saved != 0 && saved != crc && !self.damage.has_lost() {
+            self.damage.checksums += 1;
+        }
+        self.place = Place::Summary;
+        self.input.restart();
+        Ok(None)
+    }
+
+    /// Compares the checksum of the index, and looks whether the file ends as it should.
+    fn end_summary(&mut self, length: u64) -> Result<Option<Piece>, RecordError> {
+        let mut fields = [0; FOOTER.1];
+        let mut rest = [0; FOOTER.0 as usize - FOOTER.1 + MAGIC.len()];
+        if length != FOOTER.0 || self.fill(&mut fields)? < fields.len() {
+            return self.end(0);
+        }
+        let crc = self.input.crc().finalize();
+        if self.fill(&mut rest)? < rest.len() || rest[4..] != *MAGIC {
+            return self.end(0);
+        }
+        let saved = rest.first_chunk().map_or(0, |crc| u32::from_le_bytes(*crc));
+        self.damage.checksums += u64::from(saved != 0 && saved != crc);
+        self.place = Place::End;
+        Ok(None)
+    }
+
+    fn open_chunk(&mut self, length: u64) -> Result<Option<Piece>, RecordError> {
+        let Some(body) = self.body(length)? else { return Ok(None) };
+        match Chunk::open(body, self.allowed) {
+            Opened::Whole(chunk, size) => {
+                self.allowed = self.allowed.saturating_sub(size);
+                self.chunk = Some(chunk);
+            }
+            Opened::Damaged(size) => {
+                self.allowed = self.allowed.saturating_sub(size);
+                self.damage.chunks += 1;
+            }
+            Opened::TooLarge => return Err(self.too_large("content")),
+        }
+        Ok(None)
+    }
+
+    fn open_attachment(&mut self, length: u64) -> Result<Option<Piece>, RecordError> {
+        let opened = Attachment::open(&mut self.input, length).map_err(RecordError::io(&self.path))?;
+        match opened {
+            Ok((header, attachment)) => {
+                let piece = Piece::Attachment(header, attachment.left());
+                self.attachment = Some(attachment);
+                Ok(Some(piece))
+            }
+            Err(passed) => {
+                self.damage.messages += 1;
+                self.pass(length.saturating_sub(passed))
+            }
+        }
+    }
+
+    /// Reads on in the attachment that came last; nothing at its end.
+    pub(super) fn attachment(&mut self, buffer: &mut [u8]) -> Result<usize, RecordError> {
+        let Some(attachment) = &mut self.attachment else { return Ok(0) };
+        let filled = attachment.read(&mut self.input, buffer).map_err(RecordError::io(&self.path))?;
+        if filled == 0 {
+            let attachment = self.attachment.take();
+            let ended = attachment.map(|attachment| attachment.end(&mut self.input)).transpose();
+            match ended.map_err(RecordError::io(&self.path))?.flatten() {
+                Some(is_right) => self.damage.checksums += u64::from(!is_right),
+                None => drop(self.end(PREFIX as u64)?),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn pass_attachment(&mut self) -> Result<(), RecordError> {
+        let mut buffer = vec![0; 64 << 10];
+        while self.attachment(&mut buffer)? > 0 {}
         Ok(())
     }
 
-    fn end(&mut self, is_cut: bool, unclosed: bool) {
-        self.has_ended = true;
-        self.damage.unclosed = unclosed;
-        self.damage.cut_bytes = if is_cut { self.left } else { 0 };
+    /// Takes a whole record.
+    fn take(&mut self, opcode: u8, body: Vec<u8>, place: Place) -> Result<Option<Piece>, RecordError> {
+        if opcode > op::DATA_END {
+            return Ok(Some(Piece::Unknown(opcode, body, place)));
+        }
+        if opcode == op::MESSAGE {
+            let message = self.message(body);
+            self.damage.messages += u64::from(message.is_none());
+            return Ok(message);
+        }
+        let is_asked = matches!(opcode, op::HEADER | op::SCHEMA | op::CHANNEL | op::METADATA);
+        if opcode == op::METADATA && body.len() as u64 > METADATA {
+            self.damage.too_long += 1;
+            return Ok(None);
+        }
+        let record = if is_asked { parse_record(opcode, &body).ok() } else { None };
+        let beyond = || RecordError::TooLarge { path: self.path.clone(), what: "definitions" };
+        let piece = match record {
+            Some(Record::Header(header)) => Some(Piece::Header(header)),
+            Some(Record::Schema { header, data }) => {
+                Some(Piece::Schema(self.topics.define(header, &data).ok_or_else(beyond)?))
+            }
+            Some(Record::Channel(channel)) => Some(Piece::Topic(self.topics.open(channel).ok_or_else(beyond)?)),
+            Some(Record::Metadata(metadata)) => Some(Piece::Metadata(metadata)),
+            // An index within a chunk, say, is nothing that anybody asks for.
+            _ if !is_asked => return Ok(None),
+            _ => None,
+        };
+        if piece.is_none() {
+            self.damage.messages += 1;
+        }
+        Ok(piece)
     }
 
-    fn take_record(&mut self, kind: u8, body: &[u8]) {
-        match kind {
-            // What follows is the index.
-            op::DATA_END => self.end(false, false),
-            op::CHUNK => match chunk(body) {
-                Some(records) => records.into_iter().for_each(|record| self.take(record)),
-                None => self.damage.chunks += 1,
-            },
-            op::SCHEMA | op::CHANNEL | op::MESSAGE | op::METADATA => match parse_record(kind, body) {
-                Ok(record) => self.take(record.into_owned()),
-                Err(_) => self.damage.messages += 1,
-            },
-            _ => {}
-        }
+    /// A message of a topic that is known; its bytes stay where they are.
+    fn message(&self, mut body: Vec<u8>) -> Option<Piece> {
+        let Ok(Record::Message { header, .. }) = parse_record(op::MESSAGE, body.get(..MESSAGE)?) else { return None };
+        let topic = self.topics.get(header.channel_id)?;
+        body.drain(..MESSAGE);
+        Some(Piece::Message(Arc::clone(topic), header, body))
     }
-
-    fn take(&mut self, record: Record<'_>) {
-        match record {
-            Record::Schema { header, data } => {
-                self.schemas.insert(header.id, (header.name, header.encoding, data.into_owned()));
-            }
-            Record::Channel(channel) => {
-                let (kind, encoding, text) = self.schemas.get(&channel.schema_id).cloned().unwrap_or_default();
-                let topic = Topic {
-                    name: channel.topic,
-                    kind,
-                    definition: (encoding, text),
-                    encoding: channel.message_encoding,
-                    metadata: channel.metadata,
-                };
-                self.topics.insert(channel.id, Arc::new(topic));
-            }
-            Record::Message { header, data } => match self.topics.get(&header.channel_id) {
-                Some(topic) => self.ready.push_back(Item::Message(Arc::clone(topic), header, data.into_owned())),
-                None => self.damage.messages += 1,
-            },
-            Record::Metadata(metadata) => self.ready.push_back(Item::Metadata(metadata)),
-            _ => {}
-        }
-    }
-}
-
-/// The records of a chunk; none unless all of them are whole and the checksum is right.
-///
-/// mcap's own `ChunkReader` has no limit, and allocates whatever a damaged length says.
-fn chunk(body: &[u8]) -> Option<Vec<Record<'static>>> {
-    let options = LinearReaderOptions::default()
-        .with_skip_start_magic(true)
-        .with_skip_end_magic(true)
-        .with_validate_chunk_crcs(true)
-        .with_record_length_limit(usize::try_from(LIMIT).unwrap_or(usize::MAX));
-    let length = (body.len() as u64).to_le_bytes();
-    let mut parts = [&[op::CHUNK][..], &length, body].into_iter().flatten().copied();
-    let mut reader = LinearReader::new_with_options(options);
-    let mut records = Vec::new();
-    while let Some(event) = reader.next_event() {
-        match event.ok()? {
-            LinearReadEvent::ReadRequest(count) => {
-                let bytes: Vec<u8> = parts.by_ref().take(count).collect();
-                reader.insert(bytes.len()).copy_from_slice(&bytes);
-                reader.notify_read(bytes.len());
-            }
-            LinearReadEvent::Record { data, opcode } => records.push(parse_record(opcode, data).ok()?.into_owned()),
-        }
-    }
-    Some(records)
 }

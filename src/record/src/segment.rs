@@ -7,12 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
+use thalweg_nn::files::sync_folder_of;
 use thalweg_task::lock;
 
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, WriteOptions, Writer};
 
 use super::error::RecordError;
+use super::files::rename_new;
 use super::message;
 use super::schema::{Kind, QOS};
 use super::setup::METADATA;
@@ -251,8 +253,8 @@ impl Segment {
             return Err(error);
         }
         let closed = path.with_extension("");
-        std::fs::rename(&path, &closed).map_err(RecordError::io(&path))?;
-        sync_folder(&closed)?;
+        rename_new(&path, &closed).map_err(RecordError::io(&closed))?;
+        sync_folder_of(&closed).map_err(RecordError::io(&closed))?;
         Ok((closed, self.contents))
     }
 
@@ -266,10 +268,4 @@ impl Segment {
 /// The number of a solve as a sequence number, which wraps.
 pub(super) fn sequence(index: u64) -> u32 {
     (index & u64::from(u32::MAX)) as u32
-}
-
-/// Waits until a new name is on the disk.
-pub(super) fn sync_folder(path: &Path) -> Result<(), RecordError> {
-    let Some(folder) = path.parent() else { return Ok(()) };
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(RecordError::io(folder))
 }

@@ -10,7 +10,7 @@ use time::macros::format_description;
 
 use super::bag::BagFile;
 use super::error::RecordError;
-use super::files::{remove_oldest, remove_when_empty};
+use super::files::{mark, remove_oldest, remove_when_empty};
 use super::segment::{ACTIVE, Open, Segment};
 use super::solve::{Setup, Solve};
 
@@ -131,7 +131,12 @@ fn own_folder(root: &Path, task: &str) -> Result<(PathBuf, String), RecordError>
         let name = if number == 1 { base.clone() } else { format!("{base}_{number}") };
         let folder = root.join(&name);
         match fs::create_dir(&folder) {
-            Ok(()) => return Ok((folder, name)),
+            Ok(()) => {
+                // A folder without a mark would be left at each try.
+                let marked = mark(&folder).inspect_err(|_| fs::remove_dir_all(&folder).unwrap_or_default());
+                marked.map_err(RecordError::io(&folder))?;
+                return Ok((folder, name));
+            }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(RecordError::io(&folder)(error)),
         }

@@ -3,13 +3,29 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use thalweg_task::limits::JOINTS;
+
 use super::error::RecordError;
 use super::solve::Setup;
 
 /// Name of the metadata record.
 pub(super) const METADATA: &str = "thalweg";
-/// The format that is written and read here.
-const FORMAT: &str = "1";
+/// The format that is written here.
+const FORMAT: &str = "2";
+/// The format before, without a checksum: read still; the checksum of the whole file tells where it was damaged.
+const UNSUMMED: &str = "1";
+/// Entry that holds the checksum of all others.
+const CHECKSUM: &str = "blake3";
+
+/// BLAKE3 over keys and values in the order of keys, each behind its length.
+fn checksum(map: &BTreeMap<String, String>) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for text in map.iter().filter(|(key, _)| *key != CHECKSUM).flat_map(|(key, value)| [key, value]) {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    hasher.finalize().to_hex().to_string()
+}
 
 impl Setup {
     /// As metadata.
@@ -28,7 +44,10 @@ impl Setup {
             ("parameters", self.parameters.clone()),
             ("version", self.version.clone()),
         ];
-        entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let mut map: BTreeMap<String, String> =
+            entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        map.insert(CHECKSUM.to_owned(), checksum(&map));
+        map
     }
 
     /// From metadata.
@@ -36,15 +55,25 @@ impl Setup {
         let refuse = |why: String| RecordError::NoSetup { path: path.to_owned(), why };
         let text = |key: &str| map.get(key).cloned().ok_or_else(|| refuse(format!("lacks '{key}'")));
         let format = text("format")?;
-        if format != FORMAT {
+        if format == FORMAT {
+            let (got, expected) = (text(CHECKSUM)?, checksum(map));
+            if got != expected {
+                return Err(refuse(format!("is damaged: its checksum is {expected}, it says {got}")));
+            }
+        } else if format != UNSUMMED {
             return Err(RecordError::Format { path: path.to_owned(), expected: FORMAT, got: format });
         }
         let (joints, seed) = (text("joints")?, text("seed")?);
+        let joints: Vec<String> =
+            serde_json::from_str(&joints).map_err(|error| refuse(format!("has bad 'joints': {error}")))?;
+        if joints.len() > JOINTS as usize {
+            return Err(refuse(format!("has {} joints; expected at most {JOINTS}", joints.len())));
+        }
         Ok(Self {
             node: text("node")?,
             task: text("task")?,
             fingerprint: text("fingerprint")?,
-            joints: serde_json::from_str(&joints).map_err(|error| refuse(format!("has bad 'joints': {error}")))?,
+            joints,
             theta: text("theta")?,
             start: text("start")?,
             seed: seed.parse().map_err(|error| refuse(format!("has bad 'seed' '{seed}': {error}")))?,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::damage::Damage;
 use super::error::RecordError;
 use super::reader::Reader;
 use super::solve::Setup;
@@ -31,11 +32,11 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Adds a file.
+    /// Adds a file; gives what is damaged in it.
     ///
     /// # Errors
     /// [`RecordError`] when it cannot be read or is none of ours.
-    pub fn add(&mut self, path: &Path) -> Result<(), RecordError> {
+    pub fn add(&mut self, path: &Path) -> Result<Damage, RecordError> {
         let mut reader = Reader::open(path)?;
         self.bytes += std::fs::metadata(path).map_err(RecordError::io(path))?.len();
         self.setup = reader.setup().clone();
@@ -50,8 +51,7 @@ impl Summary {
         for (topic, count) in reader.topics() {
             *self.topics.entry(topic.clone()).or_default() += count;
         }
-        let damage = reader.damage();
-        self.damage += damage.lost() + u64::from(damage.cut_bytes > 0);
-        Ok(())
+        self.damage += reader.damage().pieces();
+        Ok(reader.damage())
     }
 }

@@ -14,6 +14,12 @@ use proptest::prelude::*;
 
 use super::segment::{Disk, Sync};
 use super::*;
+
+mod foreign;
+mod hostile;
+mod ownership;
+mod recovery;
+
 use thalweg_engine::{Answer, Statistics, StopReason};
 
 /// Longest wait for what must happen; nothing is measured by it.
@@ -104,6 +110,12 @@ fn record(folder: &Path, indices: std::ops::RangeInclusive<u64>) -> PathBuf {
     recorder.save().expect("there is a disk")
 }
 
+/// Makes a folder as a recorder does.
+fn own_folder(folder: &Path) {
+    fs::create_dir(folder).expect("there is room");
+    super::files::mark(folder).expect("there is room");
+}
+
 fn active(folder: &Path) -> Vec<PathBuf> {
     files(folder, "active")
 }
@@ -171,12 +183,17 @@ fn an_image_that_was_found_is_written_as_it_is_published() {
 fn any_bag_with_joint_states_is_read() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = record(folder.path(), 1..=3);
-    let states: Vec<_> = JointStates::open(&path).expect("readable").collect::<Result<_, _>>().expect("readable");
-    let topics: Vec<&str> = states.iter().map(|(topic, ..)| topic.as_str()).collect();
-    let pair = ["/left/thalweg/observation/joint_states", "/left/thalweg/reconstruction"];
-    assert_eq!(topics, [pair, pair, pair].concat());
-    assert_eq!((states[0].2.names.len(), states[1].2.names.len()), (1, 2));
-    assert_eq!(states[1].1, solve(1).received_nanos);
+    let bag = Bag::open(&path).expect("there");
+    let (topics, notes) = bag.topics().expect("readable");
+    let topics: Vec<_> =
+        topics.iter().map(|topic| (topic.name.as_str(), topic.messages, topic.has_joint_states())).collect();
+    let [seen, found] = ["/left/thalweg/observation/joint_states", "/left/thalweg/reconstruction"];
+    assert_eq!(topics, [(seen, 3, true), (found, 3, true), ("/left/thalweg/solve", 3, false)]);
+    for (topic, joints) in [(seen, 1), (found, 2)] {
+        let states: Vec<_> = bag.joint_states(topic).collect::<Result<_, _>>().expect("readable");
+        assert_eq!((states.len(), states[0].1.names.len(), states[0].0), (3, joints, solve(1).received_nanos));
+    }
+    assert_eq!(notes, [String::new(); 0]);
 }
 
 /// L2, L5, L10: wherever a file ends, what comes before is read.
@@ -225,24 +242,26 @@ fn l5_recovery_makes_a_whole_file() {
     // Index and end of the data are gone, and half a record stands there instead.
     let end = bytes.windows(9).rposition(|w| w[0] == 0x0f && w[1] == 4).expect("the end of the data");
     fs::write(&left, [&bytes[..end], &[6, 99, 0, 0]].concat()).expect("there is room");
-    let recovered = recover(&left).expect("most of it is whole");
+    let recovered = recover(&left, None).expect("most of it is whole");
     assert_eq!(recovered.damage, Damage { cut_bytes: 4, unclosed: true, ..Damage::default() });
     assert_eq!((recovered.path.clone(), left.exists()), (folder.path().join("left_0.mcap"), false));
     let (solves, damage) = read(&recovered.path);
     assert_eq!((solves.len(), damage), (5, Damage::default()));
     assert_same(&solves[4], &chained(5, 1));
-    let error = recover(&folder.path().join("none.mcap")).expect_err("there is none");
+    let error = recover(&folder.path().join("none.mcap"), None).expect_err("there is none");
     assert!(matches!(error, RecordError::Io { .. }));
     fs::write(&left, b"no mcap").expect("there is room");
-    assert!(matches!(recover(&left), Err(RecordError::NotMcap { .. })) && left.exists());
+    assert!(matches!(recover(&left, None), Err(RecordError::Taken { .. })) && left.exists());
+    fs::remove_file(folder.path().join("left_0.mcap")).expect("there");
+    assert!(matches!(recover(&left, None), Err(RecordError::NotMcap { .. })) && left.exists());
 }
 
 #[test]
 fn l8_another_format_is_refused_by_name() {
     let mut map = setup().to_map();
-    map.insert("format".to_owned(), "2".to_owned());
+    map.insert("format".to_owned(), "3".to_owned());
     let error = Setup::from_map(&map, Path::new("a.mcap")).expect_err("too new");
-    assert_eq!(error.to_string(), "a.mcap: recorded in format 2, expected format 1");
+    assert_eq!(error.to_string(), "a.mcap: recorded in format 3, expected format 2");
 }
 
 #[test]
@@ -324,8 +343,8 @@ fn l10_what_was_flushed_survives() {
     wait_for("a flush", || read(&file).0.len() == 4);
     recorder.put(Box::new(solve(5)));
     let dead = tempfile::tempdir().expect("a folder");
-    let left = dead.path().join("session/left_0.mcap.active");
-    fs::create_dir(dead.path().join("session")).expect("there is room");
+    let left = dead.path().join("session/session_0.mcap.active");
+    own_folder(&dead.path().join("session"));
     fs::copy(&file, &left).expect("there is room");
     let next = Recorder::start(options(dead.path())).expect("a thread");
     next.begin(setup());
@@ -337,11 +356,13 @@ fn l10_what_was_flushed_survives() {
 #[test]
 fn l2_what_cannot_be_recovered_is_put_aside() {
     let folder = tempfile::tempdir().expect("a folder");
-    let left = folder.path().join("left_0.mcap.active");
+    let session = folder.path().join("left");
+    own_folder(&session);
+    let left = session.join("left_0.mcap.active");
     fs::write(&left, b"").expect("there is room");
     let recorder = Recorder::start(options(folder.path())).expect("a thread");
     recorder.begin(setup());
-    assert!(!left.exists() && folder.path().join("left_0.mcap.damaged").exists());
+    assert!(!left.exists() && session.join("left_0.mcap.damaged").exists());
     assert_eq!(recorder.report().failure, None);
 }
 
@@ -497,8 +518,9 @@ proptest! {
         let points = take(k * 3).as_chunks().0.iter().map(|point| vec![*point]).collect();
         let found = solve(9);
         let answer = Answer { joints, points, losses: take(k), weights: take(k), landscape, ..found.answer };
+        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2) });
         let written = Solve {
-            stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
+            before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };
         prop_assert_eq!(&message::read_solve(&message::solve(&written, &written.before)).expect("whole"),
             &Solve { seen: Seen::default(), ..written.clone() });

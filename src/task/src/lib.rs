@@ -18,6 +18,7 @@ pub mod conformance;
 mod dense;
 mod error;
 mod guard;
+pub mod limits;
 mod masked;
 mod models_folder;
 mod numbers;

@@ -20,7 +20,7 @@ use thalweg_task::{Masked, Observation, TaskSpec};
 use self::entry::Entry;
 use super::{Data, PseudoTruth, TrainError, Visited};
 use thalweg_engine::AdamConfig;
-use thalweg_record::{Reader, RecordError, Setup};
+use thalweg_record::{Damage, Reader, RecordError, Setup};
 use thalweg_task::Seen;
 use thalweg_task::percentile;
 
@@ -29,6 +29,10 @@ use thalweg_task::percentile;
 /// By time and not at random: neighbours in a stream are alike, and theta would be judged by what it has learned.
 const VALIDATION: f64 = 0.1;
 const HELD_OUT: f64 = 0.2;
+
+/// Bytes of solves that are held beside as many as their files have: a recorded solve takes more bytes in a file than of
+/// it are held, so this is met by files only that were made to be.
+const HELD: u64 = 64 << 20;
 
 /// How recordings become data.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +58,8 @@ pub struct LoggedCounts {
     pub damaged: u64,
     /// Solves in which nothing was seen: left out.
     pub blind: u64,
+    /// Solves beyond what the memory is for: left out.
+    pub beyond: u64,
     /// Solves on the landscape that training starts from: their points are visited again.
     pub visited: u64,
     /// Solves whose unseen part is guessed.
@@ -80,6 +86,8 @@ pub struct Logbook<'a> {
     recordings: Vec<Vec<Entry>>,
     setup: Option<Setup>,
     counts: LoggedCounts,
+    /// Bytes that further solves may take.
+    allowed: u64,
 }
 
 /// Recordings as data.
@@ -105,33 +113,41 @@ impl<'a> Logbook<'a> {
     /// Opens an empty book for a task; `landscape`: identity and dimension `Z` of what training starts from.
     #[must_use]
     pub fn new(spec: &'a TaskSpec, landscape: (&'a str, i64)) -> Self {
-        Self { spec, landscape, recordings: Vec::new(), setup: None, counts: LoggedCounts::default() }
+        Self { spec, landscape, recordings: Vec::new(), setup: None, counts: LoggedCounts::default(), allowed: HELD }
     }
 
-    /// Takes the solves of one file; those of another forward model, and what is damaged, are counted.
+    /// Takes the solves of one file and gives what is damaged in it; those of another forward model, and what is
+    /// damaged, are counted.
     ///
     /// # Errors
     /// [`RecordError`] when the file cannot be read or is no recording of ours.
-    pub fn add(&mut self, file: &Path) -> Result<(), RecordError> {
+    pub fn add(&mut self, file: &Path) -> Result<Damage, RecordError> {
         let mut reader = Reader::open(file)?;
         self.counts.files += 1;
         if reader.setup().fingerprint != self.spec.fingerprint || reader.setup().task != self.spec.name {
             self.counts.foreign += 1;
-            return Ok(());
+            return Ok(Damage::default());
         }
+        self.allowed += std::fs::metadata(file).map_or(0, |metadata| metadata.len());
         self.setup = Some(reader.setup().clone());
         let mut entries = Vec::new();
         for solve in reader.solves() {
             match Entry::of(&solve?, self.spec, self.landscape) {
-                Some(entry) => entries.push(entry),
+                Some(entry) => match self.allowed.checked_sub(entry.bytes()) {
+                    Some(allowed) => {
+                        self.allowed = allowed;
+                        entries.push(entry);
+                    }
+                    None => self.counts.beyond += 1,
+                },
                 None => self.counts.blind += 1,
             }
         }
         let damage = reader.damage();
-        self.counts.damaged += damage.lost() + u64::from(damage.cut_bytes > 0);
+        self.counts.damaged += damage.pieces();
         self.counts.solves += entries.len() as u64;
         self.recordings.push(entries);
-        Ok(())
+        Ok(damage)
     }
 
     /// Divides what was read.

@@ -13,14 +13,18 @@ use thalweg_engine::{Answer, Budget};
 use thalweg_node::intake::{Intake, IntakeConfig, JointMessage, Provenance, Stamp};
 use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::{Assignment, Recording, Sink, Solver, Source, Tuning, setup};
-use thalweg_record::{JointReading, JointStates, RecordOptions, Recorder};
+use thalweg_record::{Bag, BagTopic, Damage, JointReading, RecordOptions, Recorder};
 use thalweg_task::{Observation, ParameterValue};
 
 use super::ReplayArguments;
-use crate::console::print;
+use crate::console::{line, note, print};
+use crate::failure::InputError;
+use crate::recordings::Gathered;
 
 /// Name under which solves are recorded: that of the node, unless it is remapped.
 const NODE: &str = "/thalweg";
+/// Most topics that a refusal lists.
+const LISTED: usize = 30;
 /// Solves that may wait for the disk.
 const QUEUE: usize = 1 << 16;
 
@@ -55,7 +59,9 @@ impl Sink for Answers {
 #[derive(Default)]
 struct Counts {
     messages: u64,
-    refused: BTreeMap<String, u64>,
+    refused: BTreeMap<&'static str, u64>,
+    /// What was used with a remark.
+    noticed: BTreeMap<&'static str, u64>,
     solves: u64,
     steps: u64,
     loss: f64,
@@ -71,7 +77,8 @@ struct Fed {
 
 /// Solves every joint state of one topic.
 pub(super) fn run(path: &Path, task: &str, arguments: &ReplayArguments, registry: &Registry) -> anyhow::Result<()> {
-    let topic = topic(path, arguments.topic.as_deref())?;
+    let bag = Bag::open(path)?;
+    let topic = topic(&bag, path, arguments.topic.as_deref())?;
     let (store, settings) = settings(task, arguments, registry)?;
     let (fed, loaded) = Fed::load(&settings, arguments.steps, registry)?;
     let recorder = match &arguments.output {
@@ -80,39 +87,79 @@ pub(super) fn run(path: &Path, task: &str, arguments: &ReplayArguments, registry
     };
     let mut intake = Intake::new(&loaded.spec, IntakeConfig::default());
     let mut counts = Counts::default();
-    for state in JointStates::open(path)? {
-        let (of, time, reading) = state?;
-        if of == topic {
-            fed.take(&mut intake, time, &reading, &mut counts)?;
-        }
+    let mut states = bag.joint_states(&topic);
+    for state in states.by_ref() {
+        let (time, reading) = state?;
+        fed.take(&mut intake, time, &reading, &mut counts)?;
     }
     fed.solver.record(None)?;
-    print(&counts.words(&topic))?;
+    let damage = states.damage();
+    print(&counts.words(&topic, damage))?;
     if let Some(recorder) = recorder {
         let file = recorder.save()?;
         let dropped = recorder.report().dropped;
         ensure!(dropped == 0, "{dropped} solves were not recorded: the disk does not keep up");
         print(&format!("recorded into {}\n", file.display()))?;
     }
-    Ok(())
+    counts.expect_solves(path, &topic)?;
+    Gathered { files: bag.listing().files.len(), damage }.outcome()
 }
 
 /// The topic that is wanted, or the only one there is.
-fn topic(path: &Path, wanted: Option<&str>) -> anyhow::Result<String> {
-    let mut topics: BTreeMap<String, u64> = BTreeMap::new();
-    for state in JointStates::open(path)? {
-        *topics.entry(state?.0).or_default() += 1;
-    }
-    let listed = topics.iter().map(|(topic, count)| format!("{topic} ({count})")).collect::<Vec<_>>().join(", ");
-    ensure!(!topics.is_empty(), "{}: expected sensor_msgs/JointState messages, found none", path.display());
-    match wanted {
-        Some(topic) => {
-            ensure!(topics.contains_key(topic), "--topic {topic}: not in the bag; expected one of {listed}");
-            Ok(topic.to_owned())
+fn topic(bag: &Bag, path: &Path, wanted: Option<&str>) -> anyhow::Result<String> {
+    let (topics, notes) = bag.topics()?;
+    notes.iter().for_each(|text| note(text));
+    let refuse = |why: String| InputError::Bag { path: path.to_owned(), why };
+    let (mut usable, others): (Vec<&BagTopic>, Vec<_>) = topics.iter().partition(|topic| topic.has_joint_states());
+    if let Some(name) = wanted {
+        if usable.iter().any(|topic| topic.name == name) {
+            return Ok(name.to_owned());
         }
-        None if topics.len() == 1 => Ok(topics.into_keys().next().unwrap_or_default()),
-        None => anyhow::bail!("the bag has joint states on several topics, choose one with --topic: {listed}"),
+        let found = others.into_iter().find(|topic| topic.name == name);
+        let got = found.map_or_else(|| "is not in it".to_owned(), |topic| format!("has {}", in_words(topic)));
+        return Err(
+            refuse(format!("--topic {name} {got}; expected joint states of ROS 2; found {}", listed(&topics))).into()
+        );
     }
+    if let Some(topic) = others.iter().find(|topic| usable.is_empty() && topic.has_other_joint_states()) {
+        let (name, encoding) = (line(&topic.name), line(&topic.encoding));
+        let cure = match topic.encoding.as_str() {
+            "ros1" => "; `rosbags-convert --src BAG --dst FOLDER` (pip install rosbags) makes a bag of ROS 2",
+            _ => "; record it by ROS 2, whose messages are CDR",
+        };
+        return Err(refuse(format!("joint states of {name} are encoded as {encoding}, expected cdr{cure}")).into());
+    }
+    // One that never said anything is no choice.
+    if usable.iter().any(|topic| topic.messages > 0) {
+        usable.retain(|topic| topic.messages > 0);
+    }
+    match usable[..] {
+        [] => Err(refuse(format!("expected sensor_msgs/msg/JointState messages, found {}", listed(&topics))).into()),
+        [topic] => Ok(topic.name.clone()),
+        _ => {
+            let names =
+                usable.iter().map(|topic| format!("{} ({})", line(&topic.name), topic.messages)).collect::<Vec<_>>();
+            Err(refuse(format!("has joint states on several topics, choose one with --topic: {}", names.join(", ")))
+                .into())
+        }
+    }
+}
+
+/// All topics and what they hold.
+fn listed(topics: &[BagTopic]) -> String {
+    if topics.is_empty() {
+        return "no topic".to_owned();
+    }
+    let more = if topics.len() > LISTED { format!(", and {} others", topics.len() - LISTED) } else { String::new() };
+    let listed = topics.iter().take(LISTED).map(|topic| format!("{} ({})", line(&topic.name), in_words(topic)));
+    listed.collect::<Vec<_>>().join(", ") + &more
+}
+
+fn in_words(topic: &BagTopic) -> String {
+    let BagTopic { kind, encoding, messages, .. } = topic;
+    let kind = if kind.is_empty() { "messages of an unknown type".into() } else { line(kind) };
+    let encoding = line(encoding);
+    if encoding == "cdr" { format!("{messages} {kind}") } else { format!("{messages} {kind} as {encoding}") }
 }
 
 /// The node's default parameters, with the task and the weights as asked for.
@@ -174,12 +221,16 @@ impl Fed {
             positions: &reading.positions,
             has_other_fields: reading.has_other_fields,
         };
-        let taken = intake.take_joints(&message, time);
+        // What was recorded is no longer about to be: there is no future, whichever clock the robot had. Where it had
+        // none, it is the recorder's.
+        let now = message.stamp.nanos().ok().filter(|_| !message.stamp.is_zero()).unwrap_or(time);
+        let taken = intake.take_joints(&message, now);
         counts.messages += 1;
-        for refusal in taken.refusals.into_iter().filter(|refusal| !refusal.is_used) {
-            *counts.refused.entry(refusal.cause.name().to_owned()).or_default() += 1;
+        for refusal in taken.refusals {
+            let counter = if refusal.is_used { &mut counts.noticed } else { &mut counts.refused };
+            *counter.entry(refusal.cause.name()).or_default() += 1;
         }
-        let Some(observation) = (taken.used > 0).then(|| intake.observation(time)).flatten() else { return Ok(()) };
+        let Some(observation) = (taken.used > 0).then(|| intake.observation(now)).flatten() else { return Ok(()) };
         *lock(&self.next.0) = Some(observation);
         self.solver.wake();
         let answer = self.answers.recv().context("the engine thread has ended")?.map_err(anyhow::Error::msg)?;
@@ -192,17 +243,35 @@ impl Fed {
 }
 
 impl Counts {
-    fn words(&self, topic: &str) -> String {
-        let Self { messages, refused, solves, steps, loss, took } = self;
+    /// Says with an error that there is no answer at all.
+    fn expect_solves(&self, path: &Path, topic: &str) -> anyhow::Result<()> {
+        if self.solves > 0 {
+            return Ok(());
+        }
+        let why = match self.refused.iter().max_by_key(|(_, count)| **count) {
+            _ if self.messages == 0 => "there is no message that can be read".to_owned(),
+            Some((cause, count)) => format!("most often refused: {cause} ({count})"),
+            None => "none names a joint of the task".to_owned(),
+        };
+        let why = format!("{}: none of {} messages could be solved: {why}", line(topic), self.messages);
+        Err(InputError::Bag { path: path.to_owned(), why }.into())
+    }
+
+    fn words(&self, topic: &str, damage: Damage) -> String {
+        let Self { messages, refused, noticed, solves, steps, loss, took } = self;
         let count = (*solves).max(1) as f64;
+        let topic = line(topic);
         let mut text = format!(
             "{topic}: {messages} messages, {solves} solved, {:.1} steps, loss {:.4}, {:.2} ms each\n",
             *steps as f64 / count,
             loss / count,
             took.as_secs_f64() * 1e3 / count
         );
-        for (cause, count) in refused {
-            text += &format!("refused {cause}: {count}\n");
+        for (what, counts) in [("refused", refused), ("noticed", noticed)] {
+            text += &counts.iter().map(|(cause, count)| format!("{what} {cause}: {count}\n")).collect::<String>();
+        }
+        if damage.has_lost() {
+            text += &format!("lost: {damage}\n");
         }
         text
     }

@@ -115,13 +115,23 @@ fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::R
     Ok(Data { training, held_out, ..Data::default() })
 }
 
-/// Tells how many poses cannot be used; nothing when all can.
+/// Most clips that are told one by one.
+const TOLD: usize = 20;
+
+/// Tells how many poses cannot be used, and which clips; nothing when all can.
 fn left_out(dataset: &Dataset) -> String {
-    let counted = Source::ALL.map(|source| (source.file(), dataset.not_finite(source)));
+    let counted = Source::EVERY.map(|source| (source.file(), dataset.not_finite(source)));
     let parts: Vec<String> =
         counted.iter().filter(|(_, count)| *count > 0).map(|(file, count)| format!("{count} of {file}")).collect();
-    if parts.is_empty() {
-        return String::new();
+    let mut text = String::new();
+    if !parts.is_empty() {
+        text += &format!("left out poses with values that are not finite: {}\n", parts.join(", "));
     }
-    format!("left out poses with values that are not finite: {}\n", parts.join(", "))
+    for error in dataset.refused.iter().take(TOLD) {
+        text += &format!("left out a clip: {}\n", console::line(&error.to_string()));
+    }
+    if let Some(more) = dataset.refused.len().checked_sub(TOLD + 1) {
+        text += &format!("left out {} further clips\n", more + 1);
+    }
+    text
 }

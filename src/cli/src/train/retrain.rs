@@ -15,8 +15,8 @@ use thalweg_train::{
 use super::data::{self, DataSource};
 use super::theta::checkpoint;
 use crate::console;
-use crate::describe::files;
 use crate::job::Job;
+use crate::recordings::{self, Gathered};
 
 /// Steps to which curves are drawn.
 const CURVE: u32 = 50;
@@ -146,14 +146,12 @@ impl Retraining<'_> {
 
     fn read(&self, task: &dyn Task, current: &Landscape) -> anyhow::Result<Logged> {
         let mut book = Logbook::new(task.spec(), (current.id(), current.dim()));
-        for file in files(self.recordings)? {
-            book.add(&file)?;
-        }
+        let gathered = recordings::each(self.recordings, |file| Ok(book.add(file)?))?;
         let collection = &self.options.collection;
         let points = collection.descents * (collection.steps as usize + 1);
         let (pseudo_weight, seed) = (self.arguments.pseudo_weight, self.options.seed);
         let logged = book.close(&LoggedOptions { pseudo_weight, points, seed })?;
-        console::print(&words(&logged))?;
+        console::print(&words(&logged, &gathered))?;
         Ok(logged)
     }
 
@@ -201,8 +199,8 @@ fn rejected(output: &Path) -> PathBuf {
     output.with_extension("rejected.safetensors")
 }
 
-fn words(logged: &Logged) -> String {
-    let LoggedCounts { files, foreign, solves, damaged, blind, visited, guessed } = logged.counts;
+fn words(logged: &Logged, gathered: &Gathered) -> String {
+    let LoggedCounts { files, foreign, solves, damaged, blind, beyond, visited, guessed } = logged.counts;
     let mut text = format!("{files} recordings, {solves} solves: ");
     text += &format!("{} to train on, {} to validate, ", logged.training.rows(), logged.validation.rows());
     text += &format!("{} held out\n", logged.held_out.rows());
@@ -211,6 +209,8 @@ fn words(logged: &Logged) -> String {
         (foreign, "recordings of another task or model"),
         (damaged, "damaged pieces, or solves with numbers that are not finite"),
         (blind, "solves that saw nothing"),
+        (beyond, "solves of files that hold far more of them than their size lets expect"),
+        (gathered.damage.files, "files that are missing or cannot be read"),
     ] {
         if count > 0 {
             text += &format!("left out: {count} {what}\n");

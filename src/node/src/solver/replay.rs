@@ -75,7 +75,7 @@ pub struct Difference {
 
 /// What came of one solve.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Verdict {
+pub enum Repetition {
     /// The same bits.
     Same,
     /// Other numbers.
@@ -131,9 +131,9 @@ impl Replayer {
     ///
     /// # Errors
     /// [`ReplayError`] when it cannot be done at all.
-    pub fn repeat(&mut self, solve: &Solve) -> Result<Verdict, ReplayError> {
+    pub fn repeat(&mut self, solve: &Solve) -> Result<Repetition, ReplayError> {
         if !self.anchor(solve)? {
-            return Ok(Verdict::Unanchored);
+            return Ok(Repetition::Unanchored);
         }
         let refuse = |source| ReplayError::Engine { index: solve.index, source };
         let budget = Budget::of_steps(solve.answer.statistics.steps);
@@ -150,7 +150,7 @@ impl Replayer {
             ("points", &points(recorded), &points(&repeated)),
         ];
         let different = pairs.into_iter().find_map(|(what, recorded, repeated)| compare(what, recorded, repeated));
-        Ok(different.map_or(Verdict::Same, Verdict::Different))
+        Ok(different.map_or(Repetition::Same, Repetition::Different))
     }
 
     /// Brings the engine to where it was before the solve; says whether that is known.
@@ -165,7 +165,7 @@ impl Replayer {
         let warm = match &solve.before {
             Before::Cold => None,
             Before::Warm(warm) => Some(warm),
-            Before::Chained if self.last.is_some_and(|last| last + 1 == solve.index) => return Ok(true),
+            Before::Chained if self.last.and_then(|last| last.checked_add(1)) == Some(solve.index) => return Ok(true),
             Before::Chained => {
                 self.last = None;
                 return Ok(false);
@@ -176,7 +176,7 @@ impl Replayer {
             Tensor::from_slice(&warm.z).view([rows, (warm.z.len() as i64).checked_div(rows).unwrap_or(0)])
         };
         let warm = warm.map(|warm| WarmStart { z: tensor(warm), loss: warm.loss.clone() });
-        self.engine.recall(Memory { index: solve.index - 1, warm }).map_err(refuse)?;
+        self.engine.recall(Memory { index: solve.index.saturating_sub(1), warm }).map_err(refuse)?;
         Ok(true)
     }
 

@@ -52,6 +52,18 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Memory that it takes.
+    pub(super) fn bytes(&self) -> u64 {
+        let seen = |seen: &Seen| {
+            let pixels = seen.image.as_ref().map_or(0, |image| image.data.len());
+            8 * seen.joints.len() + 4 * (pixels + 3 * seen.points.len())
+        };
+        let all = size_of::<Self>() + seen(&self.seen) + self.guess.as_ref().map_or(0, |(guess, _)| seen(guess));
+        (all + 4 * self.points.len()) as u64
+    }
+}
+
 /// Where the descent ended and, with recorded steps, some of its points: `[P, Z]`, flat.
 fn points_of(solve: &Solve, dim: i64) -> Vec<f32> {
     let Ok(dim) = usize::try_from(dim) else { return Vec::new() };

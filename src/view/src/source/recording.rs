@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use thalweg_node::display::{MOST_POINTS, ShownAnswer};
-use thalweg_record::{Reader, Setup, Solve, recordings};
+use thalweg_record::{Listing, Reader, Setup, Solve};
 
 use super::Timed;
 use super::painter::Painter;
@@ -14,6 +14,8 @@ use super::painter::Painter;
 /// The files of a recording, one after the other.
 pub struct Recording {
     files: std::vec::IntoIter<PathBuf>,
+    /// Whether what is none of ours is passed over.
+    is_folder: bool,
     reader: Option<Reader>,
     names: Arc<[String]>,
     painter: Option<Painter>,
@@ -27,11 +29,17 @@ impl Recording {
     /// # Errors
     /// When there is none, or the first cannot be read.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let files = if path.is_dir() { recordings(path)? } else { vec![path.to_owned()] };
-        anyhow::ensure!(!files.is_empty(), "{}: no recording in this folder", path.display());
-        let mut recording =
-            Self { files: files.into_iter(), reader: None, names: Arc::from([]), painter: None, begin: None };
-        recording.next_file()?.context("there is a first file")?;
+        let Listing { files, notes, is_folder, .. } = Listing::of(path)?;
+        notes.iter().for_each(|note| tracing::warn!("{note}"));
+        let mut recording = Self {
+            files: files.into_iter(),
+            is_folder,
+            reader: None,
+            names: Arc::from([]),
+            painter: None,
+            begin: None,
+        };
+        recording.next_file()?.with_context(|| format!("{}: no recording in this folder", path.display()))?;
         Ok(recording)
     }
 
@@ -42,17 +50,28 @@ impl Recording {
     }
 
     fn next_file(&mut self) -> anyhow::Result<Option<()>> {
-        let Some(path) = self.files.next() else { return Ok(None) };
-        let reader = Reader::open(&path)?;
-        self.names = reader.setup().joints.clone().into();
-        self.reader = Some(reader);
-        Ok(Some(()))
+        for path in self.files.by_ref() {
+            match Reader::open(&path) {
+                Ok(reader) => {
+                    self.names = reader.setup().joints.clone().into();
+                    self.reader = Some(reader);
+                    return Ok(Some(()));
+                }
+                Err(error) if self.is_folder && error.is_foreign() => tracing::warn!("{error}; passed over"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(None)
     }
 
     fn next_solve(&mut self) -> anyhow::Result<Option<Solve>> {
         while let Some(reader) = &mut self.reader {
             if let Some(solve) = reader.solves().next() {
                 return Ok(Some(solve?));
+            }
+            let damage = reader.damage();
+            if damage.has_lost() {
+                tracing::warn!("not all of the recording could be read: {damage}");
             }
             self.reader = None;
             self.next_file()?;

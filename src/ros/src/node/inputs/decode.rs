@@ -11,6 +11,9 @@ use thalweg_node::intake::{
 };
 use thalweg_record::cdr::Decoder;
 
+/// Most names of joints that are read of a message: the greatest value of `input.max_joints`.
+const NAMES: u32 = 1_000_000;
+
 /// Decodes a message and hands it to the intake; images and masks go through [`super::frames`].
 ///
 /// # Errors
@@ -36,7 +39,7 @@ fn with_joints<T>(bytes: &[u8], work: impl FnOnce(&JointMessage<'_>) -> T) -> Re
     let read = || {
         let mut decoder = Decoder::new(bytes)?;
         let (stamp, frame_id) = read_header(&mut decoder)?;
-        let (names, positions) = (decoder.texts()?, decoder.f64s()?);
+        let (names, positions) = (decoder.texts(NAMES)?, decoder.f64s()?);
         let (velocities, efforts) = (decoder.f64s()?, decoder.f64s()?);
         let has_other_fields = !(velocities.is_empty() && efforts.is_empty());
         let (frame_id, names, positions) = (frame_id.as_str(), &names, &positions);
