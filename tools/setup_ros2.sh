@@ -6,7 +6,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/pip.sh"
 
 # The messages that r2r generates code for: constant, because r2r builds anew when it changes.
-readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs'
+readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs;type_description_interfaces;thalweg_msgs'
 readonly LOCKS=("$here/ros2.lock" "$here/ros2-dev.lock")
 
 usage() {
@@ -61,6 +61,16 @@ rclpy_python() {
   fi
 }
 
+# Prints what makes a shell find thalweg_msgs, where prefix $1 and what is sourced have none.
+add_own_messages() {
+  local own
+  own=$("$here/setup_msgs.sh" "$1" "$2")
+  [ -n "$own" ] || return 0
+  printf 'export AMENT_PREFIX_PATH=%q${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}\n' "$own"
+  printf 'export LD_LIBRARY_PATH=%q${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\n' "$own/lib"
+  printf 'export THALWEG_MSGS_PYTHON=%q\n' "$own/lib/python3.12/site-packages"
+}
+
 # Prints what a shell needs besides a sourced ROS 2 in prefix $1.
 print_additions() {
   local python
@@ -69,6 +79,7 @@ print_additions() {
     [ "${CI:-}" != true ] || refuse "no python3.12, which rclpy needs; in CI that is an error"
     say "setup_ros2: NOTE: no python3.12 (set PYTHON312), so tests that talk to the node through rclpy will be SKIPPED"
   fi
+  add_own_messages "$1" "$python"
   printf 'export IDL_PACKAGE_FILTER=%q\n' "$MESSAGES"
   printf 'export THALWEG_ROS_PREFIX=%q\n' "$1"
   printf 'export THALWEG_ROS_PYTHON=%q\n' "$python"

@@ -192,6 +192,16 @@ def restore_links(lib):
                 break
 
 
+# The Python that the wheels were built with, which CMake would look for.
+BUILDER = re.compile(r"/opt/python/[^;\"]*;?")
+
+
+def forget_builder(share):
+    """Takes the folders of another machine's Python out of exported targets: packages find their own."""
+    for targets in share.glob("*/cmake/*generator_py*.cmake"):
+        targets.write_text(BUILDER.sub("", targets.read_text()))
+
+
 def main(wheels, prefix, final, *locks):
     """Fills the prefix."""
     wheels, prefix = Path(wheels), Path(prefix)
@@ -210,6 +220,7 @@ def main(wheels, prefix, final, *locks):
     # ament left the prefix of the machine that built the wheels.
     for index in (prefix / "share/ament_index/resource_index/parent_prefix_path").glob("*"):
         index.write_text(os.fspath(final))
+    forget_builder(prefix / "share")
     shutil.rmtree(tools)
 
 

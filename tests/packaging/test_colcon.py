@@ -79,6 +79,17 @@ class Colcon(unittest.TestCase):
         for program in ('thalweg', 'thalweg_node', 'thalweg_play', 'thalweg_view'):
             self.assertIn(version, self.sourced(f'{self.prefix}/lib/thalweg/{program} --version'), program)
 
+    def test_thalweg_is_on_the_path_and_finds_what_is_shipped(self):
+        found = self.sourced('command -v thalweg').strip()
+        self.assertEqual(found, str(self.prefix / 'bin/thalweg'))
+        with tempfile.TemporaryDirectory() as elsewhere:
+            solved = self.sourced(f'cd {elsewhere} && thalweg solve --recording {self.prefix}/share/thalweg/assets/'
+                                  'motion.safetensors --frame 60 --hide left_arm --steps 5')
+            self.assertIn('left', solved)
+            told = self.sourced(f'cd {elsewhere} && ROS_AUTOMATIC_DISCOVERY_RANGE=OFF thalweg doctor')
+            self.assertIn('ok    task: body_pose loads', told)
+            self.assertIn('ok    landscape: ', told)
+
     def test_the_standards_own_reader_takes_the_manifest(self):
         sys.path.append(os.environ['THALWEG_COLCON'])
         from catkin_pkg.package import parse_package

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests that drive the node over ROS: run.sh [unittest arguments]. THALWEG_NODE names another node.
+# Runs the tests that drive the node over ROS: run.sh [tests by name]. THALWEG_NODE names another node.
 # run.sh faults [arguments of faults.py]: the rows of faults.toml alone.
 #
 # Needs a python3.12 with rclpy: PREFIX/bin/ros-python of the provisioned ROS (THALWEG_ROS_PREFIX), or the python3 of a
@@ -26,13 +26,16 @@ node=${THALWEG_NODE:-$root/target/release/thalweg_node}
 [ -x "$node" ] || { echo "run.sh: no node at $node; build it: make programs" >&2; exit 1; }
 
 site=$(PYTHON=$python "$root/tools/setup_site.sh" "$here/requirements.txt")
-export PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH}
+export PYTHONPATH=$site${THALWEG_MSGS_PYTHON:+:$THALWEG_MSGS_PYTHON}${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1
 if [ "${1:-}" = faults ]; then
   exec "$python" "$here/faults.py" "${@:2}"
 fi
 cd "$here"
+if [ $# -gt 0 ]; then
+  exec "$python" -m unittest -v "$@"
+fi
 status=0
-"$python" -m unittest discover -v -s "$here" -t "$here" "$@" || status=$?
+"$python" -m unittest discover -v -s "$here" -t "$here" || status=$?
 "$python" "$here/faults.py" || status=$?
 exit "$status"

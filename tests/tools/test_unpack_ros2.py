@@ -139,6 +139,15 @@ class Unpacking(unittest.TestCase):
                 unpack_ros2.locked_versions([lock])
             self.assertIn("expected NAME==VERSION --hash=sha256:", str(refusal.exception))
 
+    def test_the_builders_python_is_forgotten(self):
+        """CMake refuses a target that names folders which are not there."""
+        targets = self.prefix / "share/thing_msgs/cmake/export_thing_msgs__rosidl_generator_pyExport.cmake"
+        targets.parent.mkdir(parents=True)
+        folders = "${_IMPORT_PREFIX}/include;/opt/python/cp312/include/python3.12;/opt/python/cp312/lib/numpy"
+        targets.write_text(f'INTERFACE_INCLUDE_DIRECTORIES "{folders}"')
+        unpack_ros2.forget_builder(self.prefix / "share")
+        self.assertEqual(targets.read_text(), 'INTERFACE_INCLUDE_DIRECTORIES "${_IMPORT_PREFIX}/include;"')
+
     def test_matching_members_alone(self):
         digest = self.write_wheel([(member("torch/lib/a.so"), "x"), (member("torch/__init__.py"), "y")])
         lock = self.root / "lock"
