@@ -70,7 +70,8 @@ def shown_arguments():
                        'names one'),
         DeclareLaunchArgument(
             'hypotheses_tf', default_value='0', choices=[str(count) for count in range(MOST_PUBLISHERS + 1)],
-            description='For how many hypotheses, best first, to start a robot_state_publisher with frame_prefix hN/'),
+            description='For how many hypotheses to start a robot_state_publisher with frame_prefix hN/: of 1 for the best, '
+                        'of more for the same ones from frame to frame'),
         text('frame', 'map', 'Frame in which the roots hN/base_link stand, for hypotheses_tf and rviz'),
         text('urdf', '', 'URDF for hypotheses_tf, rviz and view; its joints are those of the task. By default the one '
                          'shipped for the task'),
@@ -217,6 +218,10 @@ class Guest:
         if self.publishers > 0:
             # So that markers are in a frame that is published.
             parameters['output.frame_id'] = self.prefix(0) + self.body['drawn']
+        if self.publishers > 1 and not is_on(self.given, 'view'):
+            # So that hN is the same hypothesis from frame to frame, whatever its rank. Of one, the best is shown, and
+            # the window takes numbers for ranks.
+            parameters['output.order'] = 'identity'
         return self.start('thalweg', 'thalweg_node', parameters, name=self.name, remappings=self.inputs)
 
     def publisher(self, index):

@@ -63,6 +63,14 @@ class Tree(unittest.TestCase):
     def launch(self, **arguments):
         return self.installation.launch('thalweg.launch.py', **arguments)
 
+    def test_a_hypothesis_keeps_its_frame(self):
+        for arguments, order in (
+                ({'hypotheses_tf': '2'}, 'identity'), ({'hypotheses_tf': '1'}, 'rank'), ({'rviz': 'true'}, 'rank'),
+                ({'hypotheses_tf': '2', 'view': 'true'}, 'rank')):
+            with self.subTest(arguments):
+                node = self.launch(**arguments).nodes['/thalweg']
+                self.assertEqual(node.parameters.get('output.order'), order)
+
     def test_all_frames_have_one_root_and_it_is_the_frame_that_was_named(self):
         cases = ({}, {'frame': 'torso'}, {'name': 'left'}, {'task': 'planar_arm'})
         for arguments in cases:

@@ -223,6 +223,48 @@ class Overrides(unittest.TestCase):
                 self.assertEqual(infos[0].qos_profile.reliability.name, "RELIABLE")
                 peer.solve_eventually()
 
+    def test_publishers_can_be_overridden(self) -> None:
+        text = """/**:
+  ros__parameters:
+    qos_overrides:
+      /thalweg/reconstruction:
+        publisher: {reliability: best_effort, durability: volatile}
+      /thalweg/hypotheses:
+        publisher: {durability: transient_local, depth: 1}
+"""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "qos.yaml"
+            path.write_text(text)
+            with NodeProcess(params_file=path) as node, Peer() as peer:
+                peer.wait_state("active")
+
+                def qos_of(topic: str) -> object:
+                    return wait_for(lambda: peer.node.get_publishers_info_by_topic(topic), what=topic)[0].qos_profile
+
+                self.assertEqual(qos_of("/thalweg/reconstruction").reliability.name, "BEST_EFFORT")
+                self.assertEqual(qos_of("/thalweg/hypotheses").durability.name, "TRANSIENT_LOCAL")
+                self.assertEqual(qos_of("/thalweg/hypotheses/h0/joint_states").durability.name, "TRANSIENT_LOCAL")
+                self.assertEqual(qos_of("/thalweg/losses").reliability.name, "RELIABLE")
+                self.assertEqual(node.stop(), 0)
+
+
+class OnSomebodysRobot(NodeCase):
+    """The robot's own joints on the same topic as the body's."""
+
+    def test_joints_of_others_are_told_once_and_quietly(self) -> None:
+        wheels = {f"wheel_{index}": 0.1 for index in range(8)}
+        self.peer.solve_eventually()
+        end = time.monotonic() + 3.0
+        while time.monotonic() < end:
+            self.peer.publish_joints(wheels)
+            self.peer.publish_joints(standing_legs())
+            time.sleep(0.05)
+        status = self.peer.diagnostic("Input joint_states", since=time.time() - 1.0)
+        self.assertEqual((status.level, status.message), ("OK", "Timestamps are reasonable."))
+        lines = [line for line in self.node.stderr().splitlines() if "wheel_" in line]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertTrue(lines[0].startswith("[INFO]"), lines)
+
 
 if __name__ == "__main__":
     unittest.main()

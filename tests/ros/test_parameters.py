@@ -24,7 +24,7 @@ TABLE = {
     "start.weight": (DOUBLE, 1.0, 0.0, 1000.0, False),
     "device": (STRING, "cpu", None, None, False),
     "threads": (INTEGER, 1, 1, 64, False),
-    "random_seed": (INTEGER, 0, -1, 2**53, False),
+    "random_seed": (INTEGER, 0, -1, 2**31 - 1, False),
     "autostart": (BOOL, True, None, None, True),
     "hypotheses": (INTEGER, 8, 1, 256, False),
     "warm_start.enabled": (BOOL, True, None, None, False),
@@ -50,6 +50,8 @@ TABLE = {
     "input.colour_tolerance": (INTEGER, 8, 0, 255, False),
     "output.rate": (DOUBLE, 0.0, 0.0, 1000.0, False),
     "output.hypotheses": (BOOL, True, None, None, False),
+    "output.order": (STRING, "rank", None, None, False),
+    "output.robot_description": (BOOL, False, None, None, False),
     "output.ghosts": (BOOL, True, None, None, False),
     "output.frame_id": (STRING, "", None, None, False),
     "record.enabled": (BOOL, False, None, None, False),
@@ -113,6 +115,29 @@ class Parameters(NodeCase):
                 self.assertGreater(len(descriptor.description), 10)
                 if least is not None:
                     self.assertEqual(range_of(descriptor), (least, greatest))
+
+    def test_ranges_fit_what_qt_holds(self) -> None:
+        """rqt_reconfigure shows nothing from the first on that does not fit 32 bits."""
+        for descriptor in self.peer.describe(*self.peer.list_parameters()):
+            for ends in descriptor.integer_range:
+                self.assertGreaterEqual(ends.from_value, -(2**31), descriptor.name)
+                self.assertLess(ends.to_value, 2**31, descriptor.name)
+
+    def test_overrides_are_of_topics_that_the_task_has(self) -> None:
+        listed = {name.split(".")[1] + " " + name.split(".")[2] for name in self.peer.list_parameters() if name.startswith("qos_")}
+        self.assertIn("/joint_states subscription", listed)
+        self.assertIn("/clock subscription", listed)
+        self.assertIn("/thalweg/reconstruction publisher", listed)
+        self.assertEqual([name for name in listed if "image" in name or "mask" in name], [])
+
+    def test_a_dump_of_its_own_can_be_loaded(self) -> None:
+        """As `ros2 param load` of what `ros2 param dump` wrote: one by one, read-only ones too."""
+        names = self.peer.list_parameters()
+        values = dict(zip(names, self.peer.get_parameters(*names), strict=True))
+        refused = {name: result.reason for name, result in zip(values, self.peer.set_named(values), strict=True) if not result.successful}
+        self.assertEqual(refused, {})
+        result = self.peer.set_named({"autostart": False})[0]
+        self.assertIn("read-only", result.reason)
 
     def test_defaults(self) -> None:
         for name, value in zip(TABLE, self.peer.get_parameters(*TABLE), strict=True):

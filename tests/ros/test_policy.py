@@ -55,7 +55,7 @@ def used(parameters: Mapping[str, Any]) -> dict[str, set[str]]:
                 }
 
             wait_for(lambda: "/clock" in asked()["topics subscribe"], what="the node follows /clock")
-            wait_for(lambda: len(asked()["services reply"]) >= 15, what="its services are found")
+            wait_for(lambda: len(asked()["services reply"]) >= 17, what="its services are found")
             found = asked()
         assert node.stop() == 0, node.stderr()[-1500:]
     return found
@@ -65,7 +65,7 @@ class Policy(unittest.TestCase):
     """sros2/thalweg.policy.xml."""
 
     def test_it_lists_what_the_node_does(self) -> None:
-        runs = [used({"task": "planar_arm"}), used({"body_pose.point_weight": 4.0})]
+        runs = [used({"task": "planar_arm"}), used({"body_pose.point_weight": 4.0, "output.robot_description": True})]
         if reason := pictures.missing():
             self.assertNotEqual(os.environ.get("CI"), "true", reason)
             print(f"SKIPPED in part: topics of images: {reason}", file=sys.stderr)

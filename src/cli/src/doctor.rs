@@ -12,8 +12,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use thalweg::{Registry, defaults};
+use thalweg_task::models_folder;
 
 use crate::console;
+use crate::params::RosArguments;
 use finding::{Finding, Level};
 
 /// What `--help` prints below the options.
@@ -25,6 +27,7 @@ Nothing is changed. Exit code 5 when a check fails.
 Examples:
   thalweg doctor
   thalweg doctor --params-file node.yaml
+  thalweg doctor --ros-args -r __ns:=/robot1 -r joint_states:=/arm/joint_states --params-file fleet.yaml
   thalweg doctor --task planar_arm --models weights";
 
 /// Options of `thalweg doctor`.
@@ -34,8 +37,8 @@ pub(crate) struct DoctorArguments {
     /// Task to load
     #[arg(long, value_name = "TASK", default_value = defaults::TASK)]
     task: String,
-    /// Folder of the weights of tasks
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, value_name = "DIR", default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
     /// The learned landscape [default: MODELS/TASK_theta.safetensors]
     #[arg(long, value_name = "FILE")]
@@ -43,6 +46,19 @@ pub(crate) struct DoctorArguments {
     /// Parameter file of the node
     #[arg(long, value_name = "FILE")]
     params_file: Option<PathBuf>,
+    #[command(flatten)]
+    ros: RosArguments,
+}
+
+impl DoctorArguments {
+    /// The arguments that the node would be given, between `--ros-args` and `--`.
+    fn of_node(&self) -> Vec<String> {
+        let mut arguments = self.ros.of_node();
+        if let Some(file) = &self.params_file {
+            arguments.extend(["--ros-args".to_owned(), "--params-file".to_owned(), file.display().to_string()]);
+        }
+        arguments
+    }
 }
 
 /// Some checks failed.
@@ -62,22 +78,23 @@ pub(crate) fn run(arguments: &DoctorArguments, registry: &Registry) -> anyhow::R
         }
         console::print(&format!("{finding}\n"))
     };
-    tell(model::parameters(arguments.params_file.as_deref(), registry))?;
+    let of_node = arguments.of_node();
+    model::parameters(&of_node, registry).into_iter().try_for_each(&mut tell)?;
     model::task_and_landscape(arguments, registry).into_iter().try_for_each(&mut tell)?;
     machine::CHECKS.iter().try_for_each(|check| tell(check()))?;
     tell(python::peers())?;
-    ros_checks().into_iter().try_for_each(&mut tell)?;
+    ros_checks(&of_node).into_iter().try_for_each(&mut tell)?;
     failed.dedup();
     if failed.is_empty() { Ok(()) } else { Err(ChecksFailed { names: failed }.into()) }
 }
 
 #[cfg(feature = "ros")]
-fn ros_checks() -> Vec<Finding> {
-    ros::checks()
+fn ros_checks(arguments: &[String]) -> Vec<Finding> {
+    ros::checks(arguments)
 }
 
 #[cfg(not(feature = "ros"))]
-fn ros_checks() -> Vec<Finding> {
+fn ros_checks(_arguments: &[String]) -> Vec<Finding> {
     vec![Finding::ok("ROS", "this build has no ROS; the node needs one with --features ros")]
 }
 

@@ -10,7 +10,7 @@ use thalweg_body_pose::Body;
 use thalweg_body_pose::dataset::{Clip, Dataset, Division, Source, Split};
 use thalweg_body_pose::prior::{Figures, PoseSet, Vae, training_poses};
 use thalweg_body_pose::skeleton::SCALAR_JOINTS;
-use thalweg_task::LoadOptions;
+use thalweg_task::{LoadOptions, models_folder};
 
 /// Options of `thalweg motion`.
 #[derive(Args)]
@@ -18,8 +18,8 @@ pub(crate) struct MotionArguments {
     /// Folder with the motion capture
     #[arg(long)]
     data: PathBuf,
-    /// Folder of the weights of tasks
-    #[arg(long, default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
     /// Clips, as NAME[:FIRST-LAST] with frame numbers; all must be held out from training
     #[arg(required_unless_present_any = ["list", "rehearsal"])]

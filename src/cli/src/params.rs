@@ -1,14 +1,45 @@
 //! `thalweg params`.
 
 use clap::Args;
+use serde_json::{Map, Value, json};
 use thalweg::{Registry, defaults};
 use thalweg_node::parameters;
+use thalweg_task::ParameterValue;
 
 use crate::console;
 
+/// What `--help` prints below the options.
+const HELP: &str = "\
+The node takes the file with --ros-args --params-file FILE.
+
+Examples:
+  thalweg params --task planar_arm > arm.yaml
+  thalweg params --given --ros-args -r __ns:=/robot1 --params-file fleet.yaml   what reaches /robot1/thalweg";
+
+/// The node's name unless it is remapped.
+const NODE: &str = "thalweg";
+
+/// The arguments of a node, given to another program.
+#[derive(Args)]
+pub(crate) struct RosArguments {
+    /// Arguments of the node: -r FROM:=TO, -p NAME:=VALUE, --params-file FILE, up to `--`
+    #[arg(long, value_name = "ARGUMENT", num_args = 0.., allow_hyphen_values = true, value_terminator = "--")]
+    ros_args: Vec<String>,
+}
+
+impl RosArguments {
+    /// These arguments, as the node would get them.
+    pub(crate) fn of_node(&self) -> Vec<String> {
+        match self.ros_args.as_slice() {
+            [] => Vec::new(),
+            some => [&["--ros-args".to_owned()], some, &["--".to_owned()]].concat(),
+        }
+    }
+}
+
 /// Options of `thalweg params`.
 #[derive(Args)]
-#[command(after_help = "The node takes the file with --ros-args --params-file FILE.")]
+#[command(after_help = HELP)]
 pub(crate) struct ParamsArguments {
     /// Task that the file chooses
     #[arg(long, value_name = "TASK", default_value = defaults::TASK)]
@@ -16,6 +47,11 @@ pub(crate) struct ParamsArguments {
     /// Print the parameters of the node and of all tasks as a table in Markdown instead
     #[arg(long, conflicts_with = "task")]
     markdown: bool,
+    /// Print what the arguments of the node give it, and which sections of files are not for it, as JSON instead
+    #[arg(long, conflicts_with_all = ["task", "markdown"])]
+    given: bool,
+    #[command(flatten)]
+    ros: RosArguments,
 }
 
 /// Prints a parameter file for the node: all parameters, their defaults and what they mean.
@@ -23,5 +59,24 @@ pub(crate) fn run(arguments: &ParamsArguments, registry: &Registry) -> anyhow::R
     if arguments.markdown {
         return console::print(&parameters::markdown(registry));
     }
+    if arguments.given {
+        return tell_given(&arguments.ros.of_node());
+    }
     console::print(&parameters::dump(registry, &arguments.task)?)
+}
+
+fn tell_given(arguments: &[String]) -> anyhow::Result<()> {
+    let node = parameters::full_name(arguments, NODE);
+    let given = parameters::given(arguments, &node)?;
+    let values = given.values.iter().map(|given| {
+        let value = match &given.value {
+            // JSON has no such numbers; as YAML writes them.
+            ParameterValue::Double(value) if !value.is_finite() => Value::from(given.value.to_string()),
+            value => value.to_json(),
+        };
+        (given.name.clone(), json!([given.value.kind().name(), value]))
+    });
+    let notices: Vec<&str> = given.notices.iter().map(|notice| notice.text.as_str()).collect();
+    let told = json!({"node": node, "values": values.collect::<Map<_, _>>(), "notices": notices});
+    console::print(&format!("{told:#}\n"))
 }

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
-use thalweg_task::LoadOptions;
+use thalweg_task::{LoadOptions, models_folder};
 
 use crate::failure::InputError;
 
 /// How the task is loaded.
 #[derive(Args)]
 pub(crate) struct TaskOptions {
-    /// Folder of the weights of tasks
-    #[arg(long, value_name = "DIR", default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, value_name = "DIR", default_value_os_t = models_folder(), hide_default_value = true)]
     pub(crate) models: PathBuf,
     /// Parameter of the task; may be repeated. VALUE is JSON; what is not JSON is taken as text
     #[arg(long = "parameter", value_name = "NAME=VALUE", value_parser = parse_parameter)]

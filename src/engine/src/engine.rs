@@ -131,6 +131,14 @@ impl Engine {
         (self.session, self.memory.warm) = (None, None);
     }
 
+    /// Takes out what the next observation would start from: give it back by [`Engine::recall`]. The present solution
+    /// ends.
+    #[must_use]
+    pub fn take_memory(&mut self) -> Memory {
+        self.end_session();
+        std::mem::take(&mut self.memory)
+    }
+
     /// Goes back, or forward, to what an engine remembered; the present solution ends.
     ///
     /// The next observation gets the number after `memory.index`.

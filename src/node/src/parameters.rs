@@ -1,6 +1,7 @@
 //! What a user may set: one table drives declaration, refusals, parameter files and documentation.
 //!
 //! ```text
+//! files, arguments --> given --> Store::declare_given
 //! table --> Store::declare(overrides) --> get, set (all or nothing) --> Settings, typed
 //!   |
 //!   +--> yaml (parameter file), markdown (README)
@@ -10,7 +11,7 @@
 
 mod constraints;
 mod error;
-mod file_check;
+mod given;
 mod markdown;
 mod reader;
 mod roots;
@@ -22,15 +23,15 @@ mod yaml;
 
 pub use constraints::constraints;
 pub use error::ParameterError;
-pub use file_check::{addressed_names, check_file, check_text, own_parameters, parameter_files, read_file};
+pub use given::{Given, GivenValue, Notice, Origin, full_name, given};
 pub use markdown::markdown;
 pub use roots::Roots;
 pub use settings::{
-    Durability, History, ImageTransport, InputSettings, Method, OutputSettings, QosOverride, RecordSettings,
-    Reliability, Settings,
+    Durability, History, HypothesisOrder, ImageTransport, InputSettings, Method, OutputSettings, QosOverride,
+    RecordSettings, Reliability, Settings,
 };
 pub use store::Store;
-pub use table::{full_table, node_table, qos_table, task_table};
+pub use table::{clock_qos_table, full_table, node_table, publisher_qos_table, qos_table, task_table};
 pub use word::Word;
 pub(crate) use word::words;
 pub use yaml::dump;

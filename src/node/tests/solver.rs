@@ -123,6 +123,34 @@ fn solves_the_newest_observation_and_ranks() {
     assert_eq!((report.solves, report.failures), (1, 0));
 }
 
+/// What runs gives the same answers, bit for bit, whether something was completed beside it or not.
+#[test]
+fn a_completion_leaves_no_trace() {
+    let angles = [0.3f32, -0.2, 0.1];
+    let aside = || Observation::of_joints(&Tensor::from_slice(&[0.6f32, 0.1, -0.4]).view([1, 3]));
+    let stream = |is_disturbed: bool| -> Vec<Vec<f64>> {
+        let bench = Bench::new();
+        bench.solver.load(assignment()).unwrap();
+        bench.solver.run(true).unwrap();
+        let mut losses = Vec::new();
+        for stamp in 1..=3 {
+            bench.show(Scene::Angles(angles), stamp);
+            losses.push(bench.next().0.losses);
+            if is_disturbed {
+                let answer = bench.solver.complete(aside()).expect("it is solved");
+                assert_eq!((answer.joints.len(), answer.statistics.steps), (4, 5));
+                assert!(answer.losses.is_sorted());
+            }
+        }
+        assert_eq!(bench.solver.report().solves, 3, "a completion is no solve of the stream");
+        losses
+    };
+    assert_eq!(stream(true), stream(false));
+    let bench = Bench::new();
+    let refusal = bench.solver.complete(aside()).expect_err("nothing is loaded").to_string();
+    assert!(refusal.contains("nothing is loaded"), "{refusal}");
+}
+
 #[test]
 fn any_number_of_wakes_is_one_solve_and_none_is_lost() {
     let bench = Bench::new();

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod clock;
+mod completions;
 mod diagnostics;
 mod engine_thread;
 pub(crate) mod executor;
@@ -21,6 +22,7 @@ pub(crate) mod startup;
 mod state;
 mod tasks;
 pub(crate) mod time;
+mod type_descriptions;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,6 +57,9 @@ const WATCH: Duration = Duration::from_millis(100);
 /// The longest that the end may take before it is forced: launch waits 5 s after SIGINT.
 const END: Duration = Duration::from_millis(1500);
 
+/// Signals that come so soon after the first count as one with it.
+const ONE_SIGNAL: Duration = Duration::from_secs(1);
+
 /// Runs `thalweg_node`: reads the command line, and ends as its exit codes say.
 #[must_use]
 pub fn run(registry: Registry) -> ExitCode {
@@ -66,9 +71,9 @@ pub fn run(registry: Registry) -> ExitCode {
             Ok(text) => print(&text),
             Err(error) => complain(&error.to_string()),
         },
-        Ok(Request::Run(level)) => {
+        Ok(Request::Run(options)) => {
             let time = Arc::new(RosTime::default());
-            let rosout = log::start(level, Arc::clone(&time));
+            let rosout = log::start(&options, Arc::clone(&time));
             watch_panics();
             // The hook has told what panics; what is half done is not looked at any more.
             let ended = catch_unwind(AssertUnwindSafe(|| start(registry, &arguments, time, rosout)));
@@ -98,6 +103,7 @@ fn start(registry: Registry, arguments: &[String], time: Arc<RosTime>, rosout: R
         let store = declare(&registry, &node, &names, arguments)?;
         Ok((node, names, store))
     });
+    rosout.open_file(&process::log_folder().unwrap_or_else(std::env::temp_dir));
     let (node, names, store) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -174,6 +180,8 @@ async fn serve(parts: &Parts, controller: &Arc<Controller>, tasks: &Tasks) -> an
     lifecycle::serve(executor, &parts.state, controller, tasks).await?;
     recordings::serve(executor, &parts.recordings, tasks).await?;
     reloads::serve(executor, &parts.reloads, tasks).await?;
+    completions::serve(parts, tasks).await?;
+    type_descriptions::serve(executor, tasks).await?;
     let host = Arc::clone(&parts.parameters);
     for task in executor.with(move |node| parameters::serve(node, &host)).await?? {
         executor.attend(task);
@@ -283,6 +291,7 @@ async fn autostart(controller: &Controller) -> bool {
 
 /// Closes everything in order; says so when it had to be forced.
 async fn end(parts: Parts, threads: [JoinHandle<()>; 2], signals: &mut Signals) -> anyhow::Result<Option<Exit>> {
+    let begin = tokio::time::Instant::now();
     let close = tokio::task::spawn_blocking(move || {
         parts.inputs.close();
         parts.outputs.end();
@@ -298,10 +307,22 @@ async fn end(parts: Parts, threads: [JoinHandle<()>; 2], signals: &mut Signals) 
             tracing::warn!("the engine did not end within {} ms; leaving it behind", END.as_millis());
             Ok(None)
         }
-        name = signals.next() => {
+        name = impatient(signals, begin) => {
             tracing::warn!("{name} again: ending at once");
             Ok(Some(Exit::Forced))
         }
+    }
+}
+
+/// Waits for a signal that is meant as a second one: service managers and terminals send the same to a whole group, and
+/// whoever forwards it sends it twice.
+async fn impatient(signals: &mut Signals, begin: tokio::time::Instant) -> &'static str {
+    loop {
+        let name = signals.next().await;
+        if begin.elapsed() >= ONE_SIGNAL {
+            return name;
+        }
+        tracing::debug!("{name} again within a second: it is ending already");
     }
 }
 

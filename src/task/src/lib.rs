@@ -36,7 +36,7 @@ pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationH
 pub use error::TaskError;
 pub use guard::{first_line, guarded, is_guarded, lock, panic_line, panic_text};
 pub use masked::Masked;
-pub use models_folder::models_folder;
+pub use models_folder::{models_folder, shipped};
 pub use numbers::{mean, numbers, percentile};
 pub use observation::Observation;
 pub use parameter::{

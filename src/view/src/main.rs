@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use thalweg_task::panic_line;
+use thalweg_task::{panic_line, shipped};
 use thalweg_view::body::Model;
 use thalweg_view::headless::shoot;
-use thalweg_view::source::{Demo, Recording, Stream, shipped};
+use thalweg_view::source::{Demo, Recording, Stream};
 use thalweg_view::window::{self, WindowOptions};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;

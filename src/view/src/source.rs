@@ -4,7 +4,6 @@ mod demo;
 mod painter;
 mod recording;
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::{Builder, JoinHandle, sleep};
@@ -179,14 +178,6 @@ where
         }
         anyhow::ensure!(last.is_some(), "there is nothing to play");
     }
-}
-
-/// Finds a file that is shipped: in the installed package, else in the checkout.
-#[must_use]
-pub fn shipped(name: &str) -> PathBuf {
-    let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
-    let installed = std::env::split_paths(&prefixes).map(|prefix| prefix.join("share/thalweg").join(name));
-    installed.into_iter().find(|path| path.exists()).unwrap_or_else(|| Path::new(name).to_owned())
 }
 
 #[cfg(test)]

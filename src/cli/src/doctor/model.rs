@@ -1,10 +1,8 @@
 //! Parameters, the task's weights, the landscape.
 
-use std::path::Path;
-
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
-use thalweg_node::parameters::{ParameterError, Settings, Store, check_file, full_table};
+use thalweg_node::parameters::{Notice, ParameterError, Settings, Store, full_name, full_table, given};
 use thalweg_task::{LoadOptions, TaskSpec};
 
 use super::DoctorArguments;
@@ -13,16 +11,16 @@ use super::finding::Finding;
 const PARAMETERS: &str = "parameters";
 
 /// The node's name unless it is remapped.
-const NODE: &str = "/thalweg";
+const NODE: &str = "thalweg";
 
-/// Whether the table holds together, and a parameter file with it.
-pub(super) fn parameters(file: Option<&Path>, registry: &Registry) -> Finding {
+/// Whether the table holds together, and what files and arguments give the node with it.
+pub(super) fn parameters(arguments: &[String], registry: &Registry) -> Vec<Finding> {
     match declare(registry) {
-        Err(error) => Finding::fail(PARAMETERS, error.to_string(), "this build is broken; build it again"),
-        Ok(count) => match file {
-            None => Finding::ok(PARAMETERS, format!("{count} declared, all at their defaults")),
-            Some(file) => parameter_file(file),
-        },
+        Err(error) => vec![Finding::fail(PARAMETERS, error.to_string(), "this build is broken; build it again")],
+        Ok(count) if arguments.is_empty() => {
+            vec![Finding::ok(PARAMETERS, format!("{count} declared, all at their defaults"))]
+        }
+        Ok(_) => of_arguments(arguments),
     }
 }
 
@@ -32,23 +30,34 @@ fn declare(registry: &Registry) -> Result<usize, ParameterError> {
     Ok(store.names().count())
 }
 
-fn parameter_file(file: &Path) -> Finding {
+fn of_arguments(arguments: &[String]) -> Vec<Finding> {
     let cure = "compare with what `thalweg params` prints";
-    match check_file(file, NODE).map_err(anyhow::Error::from).and_then(|()| parse(file)) {
-        Ok(how) => Finding::ok(PARAMETERS, format!("{} {how}", file.display())),
-        Err(error) => Finding::fail(PARAMETERS, format!("{error:#}"), cure),
+    let node = full_name(arguments, NODE);
+    let read = given(arguments, &node).map_err(anyhow::Error::from);
+    match read.and_then(|given| Ok((parse(arguments)?, given))) {
+        Err(error) => vec![Finding::fail(PARAMETERS, format!("{error:#}"), cure)],
+        Ok((how, given)) => {
+            let found = format!("{} given to {node}, {how}", given.values.len());
+            let notice = |notice: &Notice| {
+                let tell = if notice.is_all { Finding::fail } else { Finding::warn };
+                tell(PARAMETERS, &notice.text, cure)
+            };
+            let mut findings = vec![Finding::ok(PARAMETERS, found)];
+            findings.extend(given.notices.iter().map(notice));
+            findings
+        }
     }
 }
 
 #[cfg(feature = "ros")]
-fn parse(file: &Path) -> anyhow::Result<&'static str> {
-    super::ros::parse_parameters(file)?;
-    Ok("is what the node takes")
+fn parse(arguments: &[String]) -> anyhow::Result<&'static str> {
+    super::ros::parse_parameters(arguments)?;
+    Ok("as the node takes them")
 }
 
 #[cfg(not(feature = "ros"))]
-fn parse(_file: &Path) -> anyhow::Result<&'static str> {
-    Ok("addresses the node; its values are read by builds with ROS only")
+fn parse(_arguments: &[String]) -> anyhow::Result<&'static str> {
+    Ok("whose values are judged by builds with ROS only")
 }
 
 /// Whether the task loads, and a landscape fits it.

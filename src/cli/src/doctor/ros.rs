@@ -24,7 +24,7 @@ const DOMAINS: (u32, u32) = (101, 232);
 const DEFAULT_RMW: &str = "rmw_fastrtps_cpp";
 
 /// All checks, in their order.
-pub(super) fn checks() -> Vec<Finding> {
+pub(super) fn checks(arguments: &[String]) -> Vec<Finding> {
     let shared = || {
         let cure = "free some of it; in Docker give --shm-size=512m";
         space::check("shared memory", Path::new("/dev/shm"), SHARED_MIB, cure)
@@ -34,7 +34,7 @@ pub(super) fn checks() -> Vec<Finding> {
     if findings.iter().any(|finding| finding.level == Level::Fail) {
         findings.push(Finding::warn("graph", "not looked at", "mend the environment first"));
     } else {
-        findings.extend(graph());
+        findings.extend(graph(arguments));
     }
     findings
 }
@@ -43,10 +43,10 @@ pub(super) fn checks() -> Vec<Finding> {
 ///
 /// # Errors
 /// What the node would say.
-pub(super) fn parse_parameters(file: &Path) -> anyhow::Result<()> {
+pub(super) fn parse_parameters(arguments: &[String]) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("cannot find this program")?;
-    let arguments = ["ros-parameters", "--ros-args", "--params-file"];
-    let output = Command::new(program).args(arguments).arg(file).output().context("cannot start this program")?;
+    let output =
+        Command::new(program).arg("ros-parameters").args(arguments).output().context("cannot start this program")?;
     let said = String::from_utf8_lossy(&output.stderr);
     let said = said.lines().rev().find_map(|line| line.strip_prefix("error: "));
     anyhow::ensure!(output.status.success(), "{}", said.unwrap_or("refused without a word"));
@@ -121,8 +121,8 @@ fn range() -> Finding {
     }
 }
 
-fn graph() -> Vec<Finding> {
-    match survey(LOOK) {
+fn graph(arguments: &[String]) -> Vec<Finding> {
+    match survey(arguments, LOOK) {
         Ok(survey) => vec![node(&survey), publishers(&survey)],
         Err(error) => {
             let cure = "see what is said above of the environment";

@@ -15,7 +15,7 @@ use thalweg_engine::pin_threads;
 use thalweg_engine::start::{ImageEncoder, Start, features};
 use thalweg_nn::weights::Weights;
 use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, State, Training};
-use thalweg_task::{LoadOptions, Observation, Task};
+use thalweg_task::{LoadOptions, Observation, Task, models_folder};
 use thalweg_train::{MaskOptions, Masks, hide};
 
 use super::device::DeviceName;
@@ -39,8 +39,8 @@ pub(crate) struct EncoderArguments {
     /// Task that observes an image and makes one of a latent
     #[arg(long, default_value = "gan_inversion")]
     task: String,
-    /// Folder of the weights of tasks
-    #[arg(long, default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     #[serde(skip)]
     models: PathBuf,
     /// Where the weights go [default: TASK_start.safetensors in the folder of --models]

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use thalweg_engine::landscape::Landscape;
 use thalweg_nn::files::write_atomically;
-use thalweg_task::{Observation, Task};
+use thalweg_task::{Observation, Task, shipped};
 use thalweg_train::{
     Comparison, Data, Habits, Judged, LoadTask, Logbook, Logged, LoggedCounts, LoggedOptions, PromotionReport,
     ThetaOptions, ThetaProgress,
@@ -43,13 +43,13 @@ pub struct RetrainArguments {
     #[arg(long, value_name = "FOLDER", requires = "from_recordings")]
     pub mix: Option<PathBuf>,
     /// Bundled training poses that are mixed in, for body_pose; other tasks draw from their prior
-    #[arg(long, value_name = "MOTION", default_value = REHEARSAL)]
+    #[arg(long, value_name = "MOTION", default_value_os_t = shipped(REHEARSAL), hide_default_value = true)]
     pub rehearsal: PathBuf,
     /// Weight of what settled solves say of unseen parts, against what was seen; 0 for none
     #[arg(long, default_value_t = 0.1)]
     pub pseudo_weight: f64,
     /// The shipped validation set of body_pose; other tasks draw theirs
-    #[arg(long, value_name = "MOTION", default_value = VALIDATION)]
+    #[arg(long, value_name = "MOTION", default_value_os_t = shipped(VALIDATION), hide_default_value = true)]
     pub validation: PathBuf,
     /// Folder for retrain.json: figures and curves of loss against steps
     #[arg(long, requires = "from_recordings")]

@@ -6,7 +6,7 @@ use clap::Args;
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::pin_threads;
-use thalweg_task::LoadOptions;
+use thalweg_task::{LoadOptions, models_folder};
 use thalweg_train::{MaskOptions, StartOptions, StartProgress};
 
 use super::data::{self, DataSource};
@@ -22,8 +22,8 @@ pub(crate) struct StartArguments {
     /// Folder with the motion capture, for body_pose; without it observations are drawn from the task
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Folder of the weights of tasks
-    #[arg(long, default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
     /// Trained landscape that the start points lie on [default: the task's own latent]
     #[arg(long)]

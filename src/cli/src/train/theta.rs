@@ -8,7 +8,7 @@ use clap::Args;
 use tch::Device;
 use thalweg::Registry;
 use thalweg_engine::pin_threads;
-use thalweg_task::{LoadOptions, Task};
+use thalweg_task::{LoadOptions, Task, models_folder};
 use thalweg_train::{Preset, ThetaOptions, ThetaProgress};
 
 use self::options::{Changes, preset_parser};
@@ -27,8 +27,8 @@ pub(crate) struct ThetaArguments {
     /// Folder with the motion capture, for body_pose
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Folder of the weights of tasks
-    #[arg(long, default_value = "models")]
+    /// Folder of the weights of tasks [default: the shipped ones]
+    #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
     /// Where the weights go [default: TASK_theta.safetensors in the folder of --models]
     #[arg(long)]

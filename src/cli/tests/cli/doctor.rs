@@ -82,9 +82,32 @@ fn parameter_files_are_looked_at() {
     let file = path.to_str().unwrap();
     fs::write(&path, thalweg(&["params"]).passed().out).unwrap();
     let run = doctor(&["--params-file", file]).passed();
-    assert!(line(&run, "parameters").starts_with(&format!("ok    parameters: {file} ")), "{}", run.out);
+    let told = line(&run, "parameters");
+    assert!(told.starts_with("ok    parameters: ") && told.contains(" given to /thalweg, "), "{}", run.out);
     fs::write(&path, "/other:\n  ros__parameters:\n    task: body_pose\n").unwrap();
     let run = doctor(&["--params-file", file]);
     assert_eq!((run.code, run.err.as_str()), (5, "error: one check failed: parameters\n"));
-    assert!(line(&run, "parameters").contains("/other") && line(&run, "parameters").contains("thalweg params"));
+    assert!(
+        run.out.contains("FAIL  parameters: ") && run.out.contains("has parameters only for /other"),
+        "{}",
+        run.out
+    );
+    assert!(run.out.contains("thalweg params"), "{}", run.out);
+}
+
+/// The same file, for a node that launch starts in a namespace.
+#[test]
+fn a_node_in_a_namespace_is_looked_at_where_it_is() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("fleet.yaml");
+    let file = path.to_str().unwrap();
+    fs::write(&path, "/robot1/thalweg:\n  ros__parameters:\n    hypotheses: 4\n").unwrap();
+    assert_eq!(doctor(&["--params-file", file]).code, 5, "there is no such node without a namespace");
+    let run = doctor(&["--ros-args", "-r", "__ns:=/robot1", "-r", "joint_states:=/arm/state", "--params-file", file])
+        .passed();
+    assert!(line(&run, "parameters").contains("1 given to /robot1/thalweg"), "{}", run.out);
+    if cfg!(feature = "ros") {
+        assert!(line(&run, "node").contains("/robot1/thalweg"), "{}", run.out);
+        assert!(line(&run, "publishers").contains("/arm/state"), "{}", run.out);
+    }
 }

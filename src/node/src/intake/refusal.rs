@@ -146,7 +146,10 @@ impl Tally {
         let counter = if refusal.is_used { &mut count.noticed } else { &mut count.refused };
         *counter = counter.saturating_add(1);
         count.text.clone_from(&refusal.text);
-        self.last = Some((refusal.cause, refusal.is_used));
+        // Joints of somebody else come as often as ours, and must not hide what is wrong with ours.
+        if refusal.cause != Cause::UnknownJoint || self.last.is_none() {
+            self.last = Some((refusal.cause, refusal.is_used));
+        }
     }
 
     /// How often something was refused for a cause since the start.

@@ -94,21 +94,23 @@ pub enum ParameterError {
         /// The line, from 1.
         line: usize,
     },
-    /// A parameter file that names no node.
-    #[error("{}: no ros__parameters; expected `/**:`, below it `ros__parameters:`, below it parameters", path.display())]
-    NoParameters {
+    /// A parameter file that rcl does not take.
+    #[error("{}: line {line}: {what}", path.display())]
+    Yaml {
         /// The file.
         path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        what: String,
     },
-    /// A parameter file for other nodes.
-    #[error("{}: file has parameters for {addressed}, this node is {node}", path.display())]
-    OtherNode {
-        /// The file.
-        path: PathBuf,
-        /// The nodes that it addresses.
-        addressed: String,
-        /// Full name of this node.
-        node: String,
+    /// An argument `-p` that rcl does not take.
+    #[error("-p {rule}: {what}")]
+    Rule {
+        /// The argument.
+        rule: String,
+        /// What is wrong with it.
+        what: String,
     },
 }
 

@@ -152,7 +152,9 @@ impl<'a> Reader<'a> {
         Ok(OutputSettings {
             rate: self.double("output.rate")?,
             hypotheses: self.truth("output.hypotheses")?,
+            order: self.word("output.order")?,
             ghosts: self.truth("output.ghosts")?,
+            robot_description: self.truth("output.robot_description")?,
             frame_id: self.text("output.frame_id")?.to_owned(),
         })
     }
@@ -181,14 +183,16 @@ impl<'a> Reader<'a> {
         found.map(|(name, value)| (name.to_owned(), value.to_json())).collect()
     }
 
-    pub(super) fn qos_overrides(&self) -> Result<BTreeMap<String, QosOverride>, ParameterError> {
-        let topic = |name: &'a str| name.strip_prefix("qos_overrides.")?.strip_suffix(".subscription.depth");
+    /// `end`: subscription or publisher.
+    pub(super) fn qos_overrides(&self, end: &str) -> Result<BTreeMap<String, QosOverride>, ParameterError> {
+        let depth = format!(".{end}.depth");
+        let topic = |name: &'a str| name.strip_prefix("qos_overrides.")?.strip_suffix(depth.as_str());
         let topics = self.store.names().filter_map(topic);
-        topics.map(|topic| Ok((topic.to_owned(), self.qos_override(topic)?))).collect()
+        topics.map(|topic| Ok((topic.to_owned(), self.qos_override(topic, end)?))).collect()
     }
 
-    fn qos_override(&self, topic: &str) -> Result<QosOverride, ParameterError> {
-        let name = |policy: &str| format!("qos_overrides.{topic}.subscription.{policy}");
+    fn qos_override(&self, topic: &str, end: &str) -> Result<QosOverride, ParameterError> {
+        let name = |policy: &str| format!("qos_overrides.{topic}.{end}.{policy}");
         Ok(QosOverride {
             reliability: self.word(&name("reliability"))?,
             depth: self.count(&name("depth"))?,

@@ -55,8 +55,10 @@ pub struct Settings {
     pub diagnostics_period: Duration,
     /// Whether reports carry the node's name with its namespace.
     pub use_fqn: bool,
-    /// Quality of service of each input, by its fully resolved topic.
+    /// Quality of service of each input and of `/clock`, by its fully resolved topic.
     pub qos_overrides: BTreeMap<String, QosOverride>,
+    /// Quality of service of outputs, by their fully resolved topics.
+    pub qos_of_outputs: BTreeMap<String, QosOverride>,
 }
 
 /// What is taken as an observation.
@@ -98,11 +100,26 @@ pub struct OutputSettings {
     pub rate: f64,
     /// Whether every hypothesis is published.
     pub hypotheses: bool,
+    /// What the numbers of hypotheses in topics mean.
+    pub order: HypothesisOrder,
     /// Whether markers are published.
     pub ghosts: bool,
+    /// Whether the task's URDF is published.
+    pub robot_description: bool,
     /// Frame of what is published; empty for that of the observation.
     pub frame_id: String,
 }
+
+/// What the number N of `~/hypotheses/hN` means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HypothesisOrder {
+    /// Its rank in this answer: 0 is the best.
+    Rank,
+    /// The hypothesis itself: the nearest one of the answer before had the same.
+    Identity,
+}
+
+words!(HypothesisOrder { Rank = "rank", Identity = "identity" });
 
 /// What is recorded, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -212,7 +229,8 @@ impl Settings {
             use_sim_time: from.truth("use_sim_time")?,
             diagnostics_period: from.duration("diagnostic_updater.period")?,
             use_fqn: from.truth("diagnostic_updater.use_fqn")?,
-            qos_overrides: from.qos_overrides()?,
+            qos_overrides: from.qos_overrides("subscription")?,
+            qos_of_outputs: from.qos_overrides("publisher")?,
         })
     }
 }

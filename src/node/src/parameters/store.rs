@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use thalweg_task::{Change, ParameterSpec, ParameterValue, edit_distance};
 
 use super::error::ParameterError;
+use super::given::{GivenValue, Origin};
 use super::roots::Roots;
 use crate::intake::{ColourKey, escaped};
 
@@ -44,21 +45,32 @@ impl Store {
         Ok(store)
     }
 
-    /// Declares parameters as [`Store::declare`] does, of overrides that are perhaps for others.
+    /// Declares parameters as [`Store::declare`] does, with what files and arguments give, perhaps to several nodes.
     ///
-    /// An unknown name is passed over and returned where it is neither `ours` nor resembles a known one: files and
-    /// launch files give parameters to all nodes at once.
+    /// An unknown name is passed over and returned, with the nearest known one, where it stands below wildcards, or is
+    /// an argument that resembles no known name: files and launch files give parameters to all nodes at once.
     ///
     /// # Errors
     /// As [`Store::declare`].
     pub fn declare_given(
         specs: Vec<ParameterSpec>,
-        overrides: &[(String, ParameterValue)],
-        ours: impl Fn(&str) -> bool,
-    ) -> Result<(Self, Vec<String>), ParameterError> {
-        let is_for_others = |name: &str| !ours(name) && !specs.iter().any(|spec| resembles(name, &spec.name));
-        let (others, own): (Vec<_>, Vec<_>) = overrides.iter().cloned().partition(|(name, _)| is_for_others(name));
-        Ok((Self::declare(specs, &own)?, others.into_iter().map(|(name, _)| name).collect()))
+        given: &[GivenValue],
+    ) -> Result<(Self, Vec<ParameterError>), ParameterError> {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for GivenValue { name, value, origin } in given {
+            let is_known = specs.iter().any(|spec| spec.name == name.as_str());
+            let is_passed_over = match origin {
+                Origin::Own => false,
+                Origin::Shared => !is_known,
+                Origin::Argument => !specs.iter().any(|spec| resembles(name, &spec.name)),
+            };
+            if is_passed_over {
+                others.push(ParameterError::unknown(name, specs.iter().map(|spec| spec.name.as_ref())));
+            } else {
+                own.push((name.clone(), value.clone()));
+            }
+        }
+        Ok((Self::declare(specs, &own)?, others))
     }
 
     /// Confines paths that are set from now on to the roots that the parameters give.
@@ -168,7 +180,10 @@ impl Store {
         for (name, value) in changes {
             let declared = self.declared.get(name).ok_or_else(|| ParameterError::unknown(name, self.names()))?;
             declared.spec.check(value)?;
-            allowed(&declared.spec)?;
+            // What stays as it is may be said again, as `ros2 param load` of a dump does.
+            if declared.value != *value {
+                allowed(&declared.spec)?;
+            }
             if let Some(roots) = &self.roots {
                 roots.check(name, value)?;
             }

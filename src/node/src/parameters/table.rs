@@ -4,7 +4,7 @@ use thalweg_task::ParameterValue::{Bool, Double, Integer};
 use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
 
 use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES};
-use crate::parameters::{Durability, History, ImageTransport, Method, Reliability, Word};
+use crate::parameters::{Durability, History, HypothesisOrder, ImageTransport, Method, Reliability, Word};
 use Change::{AnyTime, ReadOnly, Unconfigured};
 use thalweg::{Registry, defaults};
 use thalweg_engine::{AdamConfig, EngineConfig};
@@ -36,23 +36,36 @@ pub fn task_table(entry: &Entry) -> Vec<ParameterSpec> {
     (entry.parameters)().into_iter().map(below).collect()
 }
 
-/// The quality of service of one input, under the names that rclcpp has for its overrides.
+/// The quality of service of one input, under the names that rclcpp has for its overrides: sensor data.
 #[must_use]
 pub fn qos_table(topic: &str) -> Vec<ParameterSpec> {
-    let name = |policy: &str| format!("qos_overrides.{topic}.subscription.{policy}");
+    let depth = "How many messages are kept until they are taken; the newest is solved.";
+    qos_rows(&format!("{topic}.subscription"), Reliability::BestEffort, (5, depth))
+}
+
+/// The quality of service of `/clock`, as rclcpp has it.
+#[must_use]
+pub fn clock_qos_table() -> Vec<ParameterSpec> {
+    let depth = "How many messages are kept until they are taken.";
+    qos_rows("/clock.subscription", Reliability::BestEffort, (1, depth))
+}
+
+/// The quality of service of one output.
+#[must_use]
+pub fn publisher_qos_table(topic: &str) -> Vec<ParameterSpec> {
+    let depth = "How many messages are kept until they are sent.";
+    qos_rows(&format!("{topic}.publisher"), Reliability::Reliable, (10, depth))
+}
+
+fn qos_rows(end: &str, reliability: Reliability, (depth, what): (i64, &'static str)) -> Vec<ParameterSpec> {
+    let name = |policy: &str| format!("qos_overrides.{end}.{policy}");
     let choice = |policy: &str, default: &str, range: ParameterRange, description: &'static str| ParameterSpec {
         name: name(policy).into(),
         ..row("", text(default), ("", range), ReadOnly, description)
     };
-    let depth = "How many messages are kept until they are taken; the newest is solved.";
     vec![
-        choice(
-            "reliability",
-            Reliability::BestEffort.word(),
-            Reliability::range(),
-            "Whether lost messages are sent again.",
-        ),
-        ParameterSpec { name: name("depth").into(), ..row("", Integer(5), ("", integer(1, 1000)), ReadOnly, depth) },
+        choice("reliability", reliability.word(), Reliability::range(), "Whether lost messages are sent again."),
+        ParameterSpec { name: name("depth").into(), ..row("", Integer(depth), ("", integer(1, 1000)), ReadOnly, what) },
         choice("history", History::KeepLast.word(), History::range(), "Whether only the newest messages are kept."),
         choice(
             "durability",
@@ -99,8 +112,8 @@ fn zero_or(from: f64, to: f64) -> ParameterRange {
     ParameterRange::ZeroOr { from, to }
 }
 
-/// Greatest random seed: beyond 2^53 JSON readers lose digits.
-const SEED: i64 = 1 << 53;
+/// Greatest random seed: what the 32 bits of Qt's spin boxes hold. rqt_reconfigure stops at a range beyond them.
+const SEED: i64 = i32::MAX as i64;
 
 const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
                           observed.";
@@ -365,7 +378,22 @@ fn output() -> Vec<ParameterSpec> {
             AnyTime,
             "Whether every hypothesis is published, not the best alone.",
         ),
+        row(
+            "output.order",
+            text("rank"),
+            ("", HypothesisOrder::range()),
+            AnyTime,
+            "What the number of a hypothesis means in topics, weights and losses: its rank, 0 for the best, or itself, \
+             which stays from answer to answer: what is drawn by it does not jump.",
+        ),
         row("output.ghosts", Bool(true), ANY, AnyTime, "Whether markers are published when somebody listens."),
+        row(
+            "output.robot_description",
+            Bool(false),
+            ANY,
+            Unconfigured,
+            "Whether the task's URDF is published on robot_description, latched, for robot_state_publisher and RViz.",
+        ),
         row("output.frame_id", text(""), FRAME, AnyTime, "Frame of what is published. Empty: that of the observation."),
     ]
 }

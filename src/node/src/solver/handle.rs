@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
-use thalweg_task::lock;
+use thalweg_task::{Observation, lock};
 
 use thalweg::Loaded;
 
@@ -13,6 +13,7 @@ use super::plan::{Assignment, SolverError, Tuning};
 use super::solve_counts::{SolveCounts, SolveReport};
 use super::solve_recorder::Recording;
 use super::worker::{Sink, Source, Worker};
+use thalweg_engine::Answer;
 use thalweg_engine::landscape::Landscape;
 
 /// What the engine thread is told.
@@ -33,6 +34,8 @@ pub(super) enum Message {
     Swap(Box<Landscape>, Sender<Result<(), SolverError>>),
     /// Record what is solved, or no longer.
     Record(Option<Recording>),
+    /// Solve one observation by itself, and go on as if it had not been.
+    Complete(Box<Observation>, Sender<Result<Answer, SolverError>>),
     /// End.
     Quit,
 }
@@ -132,6 +135,15 @@ impl Solver {
     /// [`SolverError::Gone`].
     pub fn record(&self, recording: Option<Recording>) -> Result<(), SolverError> {
         self.tell(Message::Record(recording))
+    }
+
+    /// Solves one observation by itself, from a cold start: what runs goes on as if it had not been, and nothing of it is
+    /// recorded, counted or published. Blocks until it is solved.
+    ///
+    /// # Errors
+    /// [`SolverError`] when nothing is loaded, or it cannot be solved.
+    pub fn complete(&self, observation: Observation) -> Result<Answer, SolverError> {
+        self.ask(|reply| Message::Complete(Box::new(observation), reply))?
     }
 
     /// What has been done since the last report.

@@ -122,6 +122,7 @@ impl Worker {
                 drop(reply.send(swapped));
             }
             Message::Record(recording) => self.record(recording),
+            Message::Complete(observation, reply) => drop(reply.send(self.complete(&observation))),
             Message::Wake | Message::Quit => {}
         }
     }
@@ -210,6 +211,26 @@ impl Worker {
         tracing::debug!("observation refused: {why}");
         self.strikes = 0;
         lock(&self.counts).refused(why);
+    }
+
+    fn complete(&mut self, observation: &Observation) -> Result<Answer, SolverError> {
+        let in_use = self.in_use.as_mut().ok_or(SolverError::NothingLoaded)?;
+        let memory = in_use.engine.take_memory();
+        in_use.engine.clear_observers();
+        let budget = in_use.tuning.budget;
+        let (engine, clock) = (&mut in_use.engine, &self.clock);
+        // Unwind safe: the engine goes back to what it remembered.
+        let result = guarded(|| {
+            let _no_grad = tch::no_grad_guard();
+            let begin = Instant::now();
+            engine.solve(observation, &budget, clock)?;
+            Answer::of(engine, begin.elapsed())
+        });
+        let recalled = in_use.engine.recall(memory);
+        self.record(self.recording.clone());
+        let answer = result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))?;
+        recalled?;
+        Ok(answer?)
     }
 
     /// The task has failed, and perhaps for good: then it fails on what it makes itself, too.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use thalweg::Registry;
-use thalweg_node::parameters::{Store, addressed_names, dump, full_table, markdown, node_table, task_table};
+use thalweg_node::parameters::{Store, dump, full_table, markdown, node_table, task_table};
 
 fn path(name: &str) -> PathBuf {
     thalweg_tests::root().join(name)
@@ -74,7 +74,10 @@ fn read_back(yaml: &str) -> Vec<(String, String)> {
 fn every_row_is_in_its_file() {
     for entry in Registry::shipped().entries() {
         let yaml = dump(&Registry::shipped(), entry.name).expect("the task is known");
-        assert_eq!(addressed_names(&yaml), ["/**"]);
+        assert_eq!(
+            yaml.lines().filter(|line| line.starts_with(|letter| letter != ' ' && letter != '#')).collect::<Vec<_>>(),
+            ["/**:"]
+        );
         let table = node_table(&Registry::shipped()).into_iter().chain(task_table(entry));
         // Whoever launches says it, for all nodes alike.
         let table = table.filter(|spec| spec.name != "use_sim_time");

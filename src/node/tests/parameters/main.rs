@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bounds;
-mod file_check;
 mod files;
+mod given;
 mod random;
 mod refusals;
 mod roots;

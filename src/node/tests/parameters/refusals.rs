@@ -70,6 +70,7 @@ fn fixed_parameters_are_refused_at_run_time_only() {
     let read_only = Some("autostart is read-only; restart needed".to_owned());
     assert_eq!(refusal("autostart", Bool(true), true), read_only);
     assert_eq!(refusal("autostart", Bool(true), false), read_only);
+    assert_eq!(refusal("autostart", Bool(false), false), None, "it stays as it is");
     let active = Some("task can be changed only in state unconfigured; clean up first".to_owned());
     assert_eq!(refusal("task", text("body_pose"), false), active);
     assert_eq!(refusal("task", text("body_pose"), true), None);

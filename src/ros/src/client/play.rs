@@ -1,7 +1,6 @@
 //! `thalweg_play`: the bundled motion on `joint_states`, a group of joints left out, as a robot would send it.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +11,7 @@ use r2r::rosgraph_msgs::msg::Clock;
 use thalweg::Registry;
 use thalweg::motion::Motion;
 use thalweg_node::options::bound_of;
-use thalweg_task::{LoadOptions, Task, TaskSpec, lock, numbers};
+use thalweg_task::{LoadOptions, Task, TaskSpec, lock, numbers, shipped};
 
 use super::peer::{JOINT_STATES, JointWriter, Link};
 use crate::node::process::{Exit, Signals, leave};
@@ -148,17 +147,6 @@ fn positions(task: &dyn Task, motion: &Motion, index: i64, told: &[usize]) -> th
     let rendered = task.render(&task.forward(&motion.frame(index))?)?;
     let all: Vec<f64> = rendered.joints.as_ref().map_or_else(Vec::new, numbers);
     Ok(told.iter().filter_map(|joint| all.get(*joint).copied()).collect())
-}
-
-/// Finds a file that is shipped: in an installed package, around this program, else in the checkout.
-fn shipped(name: &str) -> PathBuf {
-    let prefixes = std::env::var_os("AMENT_PREFIX_PATH").unwrap_or_default();
-    let named: Vec<PathBuf> = std::env::split_paths(&prefixes).collect();
-    // PREFIX/lib/thalweg/thalweg_play.
-    let program = std::env::current_exe().unwrap_or_default();
-    let around = program.ancestors().skip(3).take(1).map(Path::to_path_buf);
-    let mut installed = named.into_iter().chain(around).map(|prefix| prefix.join("share/thalweg").join(name));
-    installed.find(|path| path.exists()).unwrap_or_else(|| PathBuf::from(name))
 }
 
 /// Publishes frame after frame until a signal comes.

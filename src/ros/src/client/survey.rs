@@ -12,7 +12,7 @@ use crate::node::names::Names;
 use crate::node::startup::{NAME, declare, prepare};
 use thalweg::Registry;
 use thalweg_node::intake::Input;
-use thalweg_node::parameters::Settings;
+use thalweg_node::parameters::{Settings, full_name};
 
 /// What the graph looks like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,13 +29,17 @@ pub struct Survey {
 
 /// Joins the graph, listens for some time, and tells what is there.
 ///
+/// `arguments`: those of the node, which may give it a name, a namespace and other topics.
+///
 /// # Errors
 /// What rcl says.
-pub fn survey(listen: Duration) -> anyhow::Result<Survey> {
+pub fn survey(arguments: &[String], listen: Duration) -> anyhow::Result<Survey> {
     let link = Link::join("thalweg_doctor")?;
     sleep(listen);
-    let (rosout, inputs) = link.with(look)??;
-    let node = format!("/{NAME}");
+    let node = full_name(arguments, NAME);
+    let (namespace, name) = node.rsplit_once('/').unwrap_or(("", &node));
+    let names = Names::new(arguments, name, namespace);
+    let (rosout, inputs) = link.with(move |node| look(node, &names))??;
     let mismatches = inputs.iter().flat_map(|(request, publishers)| graph::mismatches(request, publishers));
     Ok(Survey {
         namesakes: graph::namesakes(&rosout, &node),
@@ -47,18 +51,18 @@ pub fn survey(listen: Duration) -> anyhow::Result<Survey> {
 
 type Inputs = Vec<(Request, Vec<Endpoint>)>;
 
-fn look(node: &mut Node) -> r2r::Result<(Vec<Endpoint>, Inputs)> {
+fn look(node: &mut Node, names: &Names) -> r2r::Result<(Vec<Endpoint>, Inputs)> {
     let publishers = |input: Input| {
-        let request = request(input);
+        let request = request(input, names);
         graph::publishers(node, &request.topic).map(|publishers| (request, publishers))
     };
     let inputs = Input::ALL.into_iter().map(publishers).collect::<r2r::Result<Inputs>>()?;
     Ok((graph::publishers(node, "/rosout")?, inputs))
 }
 
-/// What a node without namespace, remapping and overrides asks for.
-fn request(input: Input) -> Request {
-    Request { topic: format!("/{}", input.topic()), type_name: type_name(input), qos: QosProfile::sensor_data() }
+/// What a node without overrides asks for.
+fn request(input: Input, names: &Names) -> Request {
+    Request { topic: names.of_input(input), type_name: type_name(input), qos: QosProfile::sensor_data() }
 }
 
 /// Declares the parameters that the arguments of this process give the node, and nothing else.

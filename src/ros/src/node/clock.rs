@@ -7,12 +7,13 @@ use futures::StreamExt;
 use futures::future::AbortHandle;
 use r2r::builtin_interfaces::msg::Time;
 use r2r::{Node, QosProfile};
+use thalweg_node::parameters::QosOverride;
 use thalweg_node::solver::Solver;
 use thalweg_task::lock;
 use tokio::sync::Notify;
 
 use super::executor::Executor;
-use super::inputs::{InputBuffer, clock_of};
+use super::inputs::{InputBuffer, clock_of, overridden};
 use super::outputs::Outputs;
 use super::time::{Jump, RosTime};
 
@@ -47,16 +48,23 @@ pub(crate) struct ClockFollower {
     executor: Executor,
     time: Arc<RosTime>,
     dependents: Dependents,
+    /// As the user overrides it.
+    qos: Option<QosOverride>,
     following: Mutex<Option<AbortHandle>>,
     /// System time and monotonic time at the last look.
     looked: Mutex<(i64, Instant)>,
 }
 
 impl ClockFollower {
-    pub(crate) fn new(executor: &Executor, time: &Arc<RosTime>, dependents: Dependents) -> Self {
+    pub(crate) fn new(
+        executor: &Executor,
+        time: &Arc<RosTime>,
+        dependents: Dependents,
+        qos: Option<QosOverride>,
+    ) -> Self {
         let looked = Mutex::new((time.now_nanos(), Instant::now()));
         let (executor, time) = (executor.clone(), Arc::clone(time));
-        Self { executor, time, dependents, following: Mutex::new(None), looked }
+        Self { executor, time, dependents, qos, following: Mutex::new(None), looked }
     }
 
     /// Follows `/clock`, or no longer.
@@ -74,7 +82,7 @@ impl ClockFollower {
         self.dependents.buffer.clear();
         self.dependents.solver.forget();
         if follow {
-            let qos = QosProfile::default().keep_last(1).best_effort();
+            let qos = overridden(self.qos.as_ref(), QosProfile::default().keep_last(1).best_effort());
             // As bytes, as all that comes in.
             let subscribe = move |node: &mut Node| node.subscribe_raw("/clock", "rosgraph_msgs/msg/Clock", qos);
             let mut ticks = self.executor.with(subscribe).await??;

@@ -48,7 +48,8 @@ impl Diagnostics {
     /// # Errors
     /// What rcl says, or that the ROS thread has ended.
     pub(crate) async fn new(node: Parts) -> anyhow::Result<Self> {
-        let create = |node: &mut r2r::Node| node.create_publisher("/diagnostics", QosProfile::default());
+        let qos = node.parameters.qos_of("/diagnostics", QosProfile::default());
+        let create = move |node: &mut r2r::Node| node.create_publisher("/diagnostics", qos);
         let publisher = node.executor.with(create).await??;
         Ok(Self {
             node,
@@ -106,7 +107,13 @@ impl Diagnostics {
         let hypotheses = self.node.parameters.settings().engine.hypotheses;
         let mut status = Status::ok("Optimizer", if report.recent_solves > 0 { "Running" } else { "Idle" });
         if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {
-            status.worsen(Level::Warn, "Overrun");
+            let budget = self.node.parameters.settings().budget.deadline.unwrap_or_default();
+            let (late, all) = (report.recent_overruns, report.recent_solves);
+            let text = format!(
+                "Overrun: {late} of {all} solves took longer than budget.deadline, {} ms",
+                budget.as_secs_f64() * 1e3
+            );
+            status.worsen(Level::Warn, text);
         }
         if let Some(refusal) = report.last_refusal {
             status.worsen(Level::Warn, format!("observation refused: {refusal}"));

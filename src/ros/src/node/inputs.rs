@@ -32,8 +32,8 @@ use decode::take;
 use topic::{Meter, qos};
 
 pub(crate) use buffer::{InputBuffer, ObservationSource};
-pub(crate) use decode::{clock_of, with_cloud};
-pub(crate) use topic::type_name;
+pub(crate) use decode::{clock_of, take_joints, with_cloud};
+pub(crate) use topic::{overridden, type_name};
 
 /// Silence after which a subscription is made anew while there are publishers: after a payload of
 /// no bytes Fast DDS 2.14.5 never hands a reliable reader anything of that writer again.
@@ -204,10 +204,18 @@ impl Inputs {
 
     /// Logs what was refused, each cause at most once a second, and wakes diagnostics.
     fn tell(&self, input: Input, taken: &Taken, meter: &Mutex<Meter>) {
-        for name in &taken.unknown {
-            tracing::info!("{}: '{}' is no joint of the task; ignored", input.topic(), name.escape_debug());
+        let is_foreign = |refusal: &&Refusal| refusal.cause == Cause::UnknownJoint;
+        match (taken.unknown.as_slice(), taken.refusals.iter().find(is_foreign)) {
+            ([], _) => {}
+            // Once for each list of names, and no warning: it may be the robot's own.
+            (_, Some(refusal)) => tracing::info!("{}: not for this task: {}", input.topic(), refusal.text),
+            ([first, rest @ ..], None) => {
+                let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+                let first = first.escape_debug();
+                tracing::info!("{}: '{first}'{more} are no joints of the task; ignored", input.topic());
+            }
         }
-        for refusal in &taken.refusals {
+        for refusal in taken.refusals.iter().filter(|refusal| !is_foreign(refusal)) {
             if lock(meter).may_tell(refusal.cause, Instant::now()) {
                 tracing::warn!("{}: {refusal}", input.topic());
                 self.node.alarm.notify_one();

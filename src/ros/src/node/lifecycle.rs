@@ -70,6 +70,7 @@ impl Controller {
             }
         };
         if let Some(end) = after(transition.to, outcome) {
+            tracing::info!("{}: {} -> {}", transition.label, transition.from, end.to);
             self.enter(end.from, end.to, end.id, end.label);
             if end.to == State::ErrorProcessing {
                 self.process_error().await;
@@ -88,6 +89,7 @@ impl Controller {
             }
         };
         if let Some(end) = after(State::ErrorProcessing, outcome) {
+            tracing::info!("{}: {} -> {}", end.label, end.from, end.to);
             self.enter(end.from, end.to, end.id, end.label);
         }
     }

@@ -4,8 +4,11 @@
 //! console honours the variables that rcutils documents.
 
 use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
-use std::sync::{Arc, OnceLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use r2r::rcl_interfaces::msg::Log;
 use thalweg_task::printable;
@@ -17,12 +20,55 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use super::time::{RosTime, stamp};
+use thalweg_task::lock;
 
 /// Lines that wait for `/rosout` at most; further ones reach the console only. A guess.
 const WAITING: usize = 1000;
 
 /// rcutils' default of `RCUTILS_CONSOLE_OUTPUT_FORMAT`.
 const FORMAT: &str = "[{severity}] [{time}] [{name}]: {message}";
+
+/// What the command line says of the log, by rcl's options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogOptions {
+    /// Least severity that is logged.
+    pub(crate) level: Level,
+    /// Whether lines go to the console.
+    pub(crate) console: bool,
+    /// Whether lines go to `/rosout`.
+    pub(crate) rosout: bool,
+    /// Whether lines go to a file in the log folder.
+    pub(crate) file: bool,
+    /// Beginning of the file's name, in place of the program's.
+    pub(crate) file_name: Option<String>,
+}
+
+impl Default for LogOptions {
+    fn default() -> Self {
+        Self { level: Level::INFO, console: true, rosout: true, file: true, file_name: None }
+    }
+}
+
+/// The log file: rcl makes it while the node is made, so the first lines wait for it.
+#[derive(Debug)]
+enum LogFile {
+    /// Lines until then.
+    Waiting(Vec<String>),
+    Open(File),
+    /// Not wanted, or it could not be written.
+    Off,
+}
+
+impl LogFile {
+    fn write(&mut self, text: &str) {
+        match self {
+            Self::Waiting(lines) => lines.push(text.to_owned()),
+            // A full disk must not end the node; the console has the line.
+            Self::Open(file) => drop(writeln!(file, "{text}")),
+            Self::Off => {}
+        }
+    }
+}
 
 /// One line of the log.
 #[derive(Clone, Debug)]
@@ -39,6 +85,7 @@ struct Console {
     format: String,
     is_coloured: bool,
     to_stdout: bool,
+    is_on: bool,
 }
 
 /// Takes what the program logs.
@@ -46,7 +93,8 @@ struct Lines {
     console: Console,
     logger: Arc<OnceLock<String>>,
     time: Arc<RosTime>,
-    rosout: Sender<Line>,
+    rosout: Option<Sender<Line>>,
+    file: Arc<Mutex<LogFile>>,
     least: Level,
 }
 
@@ -56,16 +104,54 @@ pub(crate) struct Rosout {
     pub(crate) lines: Receiver<Line>,
     /// Name of the logger, once the node has its name.
     pub(crate) logger: Arc<OnceLock<String>>,
+    file: Arc<Mutex<LogFile>>,
+    file_name: Option<String>,
 }
 
-/// Starts logging, from `least` on.
-pub(crate) fn start(least: Level, time: Arc<RosTime>) -> Rosout {
-    let (rosout, lines) = channel(WAITING);
+/// Starts logging, as the command line says.
+pub(crate) fn start(options: &LogOptions, time: Arc<RosTime>) -> Rosout {
+    let (sender, lines) = channel(WAITING);
     let logger = Arc::new(OnceLock::new());
-    let layer = Lines { console: Console::from_environment(), logger: Arc::clone(&logger), time, rosout, least };
+    let file = if options.file { LogFile::Waiting(Vec::new()) } else { LogFile::Off };
+    let file = Arc::new(Mutex::new(file));
+    let layer = Lines {
+        console: Console { is_on: options.console, ..Console::from_environment() },
+        logger: Arc::clone(&logger),
+        time,
+        rosout: options.rosout.then_some(sender),
+        file: Arc::clone(&file),
+        least: options.level,
+    };
     // Fails only where logging has been started already, in tests.
     drop(tracing_subscriber::registry().with(layer).try_init());
-    Rosout { lines, logger }
+    Rosout { lines, logger, file, file_name: options.file_name.clone() }
+}
+
+impl Rosout {
+    /// Writes what was logged, and what will be, into the log file: the one that rcl has made for this process in
+    /// `folder`, else one that is named as rcl names them.
+    pub(crate) fn open_file(&self, folder: &Path) {
+        let mut file = lock(&self.file);
+        let LogFile::Waiting(lines) = &mut *file else { return };
+        let lines = std::mem::take(lines);
+        *file = self.file_in(folder).map_or(LogFile::Off, LogFile::Open);
+        lines.iter().for_each(|line| file.write(line));
+    }
+
+    fn file_in(&self, folder: &Path) -> Option<File> {
+        let program = std::env::current_exe().ok()?;
+        let program = program.file_name()?.to_string_lossy().into_owned();
+        let begin = format!("{}_{}_", self.file_name.as_deref().unwrap_or(&program), std::process::id());
+        let made = std::fs::read_dir(folder).ok().into_iter().flatten().flatten().map(|entry| entry.path());
+        let is_ours = |path: &std::path::PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&begin) && name.ends_with(".log") && !name.ends_with("_panic.log")
+        };
+        let millis = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        let path = made.into_iter().find(is_ours).unwrap_or_else(|| folder.join(format!("{begin}{millis}.log")));
+        std::fs::create_dir_all(folder).ok()?;
+        OpenOptions::new().create(true).append(true).open(path).ok()
+    }
 }
 
 /// Reads a level as ROS names it.
@@ -111,12 +197,15 @@ impl Console {
             _ => is_terminal && is_set("NO_COLOR").is_none(),
         };
         let format = is_set("RCUTILS_CONSOLE_OUTPUT_FORMAT").unwrap_or_else(|| FORMAT.to_owned());
-        Self { format, is_coloured, to_stdout }
+        Self { format, is_coloured, to_stdout, is_on: true }
     }
 
     /// A console that is gone must not end the node.
     fn show(&self, line: &Line, logger: &str) {
-        let mut text = self.text(line, logger);
+        if !self.is_on {
+            return;
+        }
+        let mut text = self.text(line, logger, self.is_coloured);
         text.push('\n');
         let result = if self.to_stdout {
             std::io::stdout().write_all(text.as_bytes())
@@ -126,7 +215,7 @@ impl Console {
         let Ok(()) = result else { return };
     }
 
-    fn text(&self, line: &Line, logger: &str) -> String {
+    fn text(&self, line: &Line, logger: &str, is_coloured: bool) -> String {
         let (severity, colour) = match line.level {
             Level::ERROR => ("ERROR", "\u{1b}[31m"),
             Level::WARN => ("WARN", "\u{1b}[33m"),
@@ -144,7 +233,7 @@ impl Console {
             .replace("{function_name}", "")
             .replace("{line_number}", &line.line.to_string())
             .replace("{message}", &line.text);
-        if self.is_coloured && !colour.is_empty() { format!("{colour}{text}\u{1b}[0m") } else { text }
+        if is_coloured && !colour.is_empty() { format!("{colour}{text}\u{1b}[0m") } else { text }
     }
 }
 
@@ -165,9 +254,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
             file: metadata.file().unwrap_or_default(),
             line: metadata.line().unwrap_or(0),
         };
-        self.console.show(&line, self.logger.get().map_or("thalweg", String::as_str));
-        // Full means that /rosout is not served yet or too slow; the console has the line.
-        drop(self.rosout.try_send(line));
+        let logger = self.logger.get().map_or("thalweg", String::as_str);
+        self.console.show(&line, logger);
+        lock(&self.file).write(&self.console.text(&line, logger, false));
+        if let Some(rosout) = &self.rosout {
+            // Full means that /rosout is not served yet or too slow; the console has the line.
+            drop(rosout.try_send(line));
+        }
     }
 }
 
@@ -207,11 +300,11 @@ mod tests {
 
     #[test]
     fn the_console_writes_as_rcutils_does() {
-        let console = Console { format: FORMAT.to_owned(), is_coloured: false, to_stdout: false };
-        assert_eq!(console.text(&line(), "a.b"), "[WARN] [1.500000000] [a.b]: late");
+        let console = Console { format: FORMAT.to_owned(), is_coloured: false, to_stdout: false, is_on: true };
+        assert_eq!(console.text(&line(), "a.b", false), "[WARN] [1.500000000] [a.b]: late");
         let format = "{file_name}:{line_number} {time_as_nanoseconds}".to_owned();
-        let console = Console { format, is_coloured: true, to_stdout: false };
-        assert_eq!(console.text(&line(), ""), "\u{1b}[33ma.rs:7 1500000000\u{1b}[0m");
+        let console = Console { format, is_coloured: true, to_stdout: false, is_on: true };
+        assert_eq!(console.text(&line(), "", true), "\u{1b}[33ma.rs:7 1500000000\u{1b}[0m");
     }
 
     #[test]
@@ -224,9 +317,10 @@ mod tests {
     #[test]
     fn an_event_is_one_line() {
         let (rosout, mut lines) = channel(9);
-        let console = Console { format: String::new(), is_coloured: false, to_stdout: false };
+        let console = Console { format: String::new(), is_coloured: false, to_stdout: false, is_on: true };
         let (logger, time) = (Arc::default(), Arc::default());
-        let layer = Lines { console, logger, time, rosout, least: Level::INFO };
+        let (rosout, file) = (Some(rosout), Arc::new(Mutex::new(LogFile::Off)));
+        let layer = Lines { console, logger, time, rosout, file, least: Level::INFO };
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
             tracing::error!(name = "a\0b", "folder '{}' is none", "x\n[FATAL] [1.0] [other]: red \u{1b}[31m\u{9b}31m");
             tracing::info!("{}", "y".repeat(100_000));
@@ -234,6 +328,19 @@ mod tests {
         let text = lines.try_recv().expect("a line").text;
         assert_eq!(text, "folder 'x\\n[FATAL] [1.0] [other]: red \\u{1b}[31m\\u{9b}31m' is none name=\"a\\0b\"");
         assert_eq!(lines.try_recv().expect("a line").text.chars().count(), LONGEST + 1);
+    }
+
+    #[test]
+    fn the_file_has_the_lines_from_before_it_was_made() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(format!("name_{}_1.log", std::process::id()));
+        std::fs::write(&path, "rcl's\n").expect("the folder is ours");
+        let (_sender, lines) = channel(1);
+        let file = Arc::new(Mutex::new(LogFile::Waiting(vec!["early".to_owned()])));
+        let rosout = Rosout { lines, logger: Arc::default(), file, file_name: Some("name".to_owned()) };
+        rosout.open_file(folder.path());
+        lock(&rosout.file).write("late");
+        assert_eq!(std::fs::read_to_string(path).expect("it is there"), "rcl's\nearly\nlate\n");
     }
 
     #[test]

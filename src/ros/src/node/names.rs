@@ -35,20 +35,6 @@ fn remaps(arguments: &[String]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The full name that the command line gives a node, before rcl has read it.
-pub(crate) fn full_name(arguments: &[String], default: &str) -> String {
-    let last = |key: &str| {
-        let fits = |rule: &str| {
-            let (from, to) = rule.split_once(":=")?;
-            (from == key || from.ends_with(&format!(":{key}"))).then(|| to.to_owned())
-        };
-        remaps(arguments).find_map(fits)
-    };
-    let namespace = last("__ns").unwrap_or_default();
-    let name = last("__node").or_else(|| last("__name"));
-    format!("{}/{}", namespace.trim_end_matches('/'), name.as_deref().unwrap_or(default))
-}
-
 impl Names {
     /// Reads the remapping rules of the command line; rcl has refused nonsense before.
     pub(crate) fn new(arguments: &[String], node: &str, namespace: &str) -> Self {
@@ -133,14 +119,6 @@ mod tests {
         assert_eq!(of("--ros-args -r image:=/camera/image_raw"), "/camera/image_raw/compressed");
         assert_eq!(of("--ros-args -r image:=/a -r image/compressed:=/b"), "/b");
         assert_eq!(names("--ros-args -r image:=/a", "/").of_input(Input::Image), "/a");
-    }
-
-    #[test]
-    fn the_name_of_the_node() {
-        let name = |line: &str| full_name(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>(), "thalweg");
-        assert_eq!(name("n"), "/thalweg");
-        assert_eq!(name("n --ros-args -r __node:=left -r __ns:=/robot"), "/robot/left");
-        assert_eq!(name("n --ros-args -r thalweg:__ns:=/"), "/thalweg");
     }
 
     #[test]

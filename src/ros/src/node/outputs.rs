@@ -1,5 +1,6 @@
 //! Answers on their way out: a thread of its own, so that no reader ever holds up the solver.
 
+mod hypotheses;
 mod images;
 mod markers;
 mod publishers;
@@ -13,7 +14,8 @@ use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::OutputSettings;
 use thalweg_task::lock;
 
-pub(crate) use publishers::Publishers;
+pub(crate) use hypotheses::hypothesis_array;
+pub(crate) use publishers::{OutputQos, Publishers};
 
 /// Whether anybody outside this process listens.
 fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
@@ -76,6 +78,9 @@ impl Outputs {
     /// Forgets an answer that has not gone out yet.
     pub(crate) fn clear(&self) {
         lock(&self.slot).answer = None;
+        if let Some(publishers) = lock(&self.publishers).as_mut() {
+            publishers.forget();
+        }
     }
 
     pub(crate) fn set(&self, settings: OutputSettings) {

@@ -5,20 +5,29 @@ mod services;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use r2r::Publisher;
 use r2r::rcl_interfaces::msg::ParameterEvent;
+use r2r::{Publisher, QosProfile};
 use thalweg_node::lifecycle::State;
-use thalweg_node::parameters::{ParameterError, Roots, Settings, Store};
+use thalweg_node::parameters::{Durability, History, ParameterError, QosOverride, Reliability, Roots, Settings, Store};
 use thalweg_node::solver::setup;
 use thalweg_record::Setup;
 use thalweg_task::{ParameterValue, lock};
 use tokio::sync::Notify;
 
+use super::inputs::overridden;
 use super::state::NodeState;
 use super::time::RosTime;
 use messages::{clean, parameter};
 
-pub(crate) use services::{overrides, serve};
+pub(crate) use services::serve;
+
+/// What outputs have unless the user says otherwise, as the table has it.
+const DEFAULT_QOS: QosOverride = QosOverride {
+    reliability: Reliability::Reliable,
+    depth: 10,
+    history: History::KeepLast,
+    durability: Durability::Volatile,
+};
 
 /// The parameters of a running node.
 #[derive(Debug)]
@@ -64,6 +73,14 @@ impl Parameters {
     /// The parameters as they are now.
     pub(crate) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&lock(&self.settings))
+    }
+
+    /// The quality of service of an output, by its full name, as the user overrides it.
+    pub(crate) fn qos_of(&self, output: &str, own: QosProfile) -> QosProfile {
+        let settings = self.settings();
+        let user = settings.qos_of_outputs.get(output);
+        // What nobody has changed stays as the middleware names it.
+        overridden(user.filter(|user| **user != DEFAULT_QOS), own)
     }
 
     /// What the solves of this node have in common; none while nothing is loaded.

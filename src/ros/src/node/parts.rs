@@ -29,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) name: String,
     /// Name with namespace.
     pub(crate) full_name: String,
+    pub(crate) names: Names,
     pub(crate) executor: Executor,
     pub(crate) time: Arc<RosTime>,
     pub(crate) state: Arc<NodeState>,
@@ -74,15 +75,17 @@ impl Parts {
         let source = ObservationSource(Arc::clone(&buffer));
         let solver = Arc::new(Solver::start(Box::new(source), Box::new(sink))?);
         let (executor, time, alarm) = (&executor, &time, &alarm);
-        let inputs = Surroundings::new(names, executor, time, (&solver, alarm), tasks);
+        let inputs = Surroundings::new(names.clone(), executor, time, (&solver, alarm), tasks);
         let inputs = Arc::new(Inputs::new(inputs, Arc::clone(&buffer)));
-        let clock = ClockFollower::new(executor, time, Dependents::new(&buffer, &solver, &outputs, alarm));
+        let clock_qos = parameters.settings().qos_overrides.get("/clock").copied();
+        let clock = ClockFollower::new(executor, time, Dependents::new(&buffer, &solver, &outputs, alarm), clock_qos);
         let recordings = Recordings::new(&parameters, &state, &solver);
         let reloads = Reloads::new(registry.clone(), &parameters, &state, &solver, alarm);
         Ok(Self {
             registry,
             name,
             full_name,
+            names,
             executor: executor.clone(),
             time: Arc::clone(time),
             state,

@@ -144,7 +144,7 @@ fn keep(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
 }
 
 /// Where ROS 2 keeps logs: `ROS_LOG_DIR`, else `log` in [`ros_home`].
-fn log_folder() -> Option<PathBuf> {
+pub(crate) fn log_folder() -> Option<PathBuf> {
     folder("ROS_LOG_DIR").or_else(|| ros_home().map(|home| home.join("log")))
 }
 

@@ -2,17 +2,16 @@
 
 use std::panic::catch_unwind;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use r2r::{Context, Node};
-use thalweg::Registry;
+use thalweg::{Registry, defaults};
 use thalweg_node::intake::{Input, escaped};
 use thalweg_node::parameters::{
-    ParameterError, Store, check_file, full_table, own_parameters, parameter_files, read_file,
+    Given, GivenValue, Store, clock_qos_table, full_name, full_table, given, publisher_qos_table,
 };
-use thalweg_task::panic_line;
+use thalweg_task::{Kinds, ParameterSpec, ParameterValue, panic_line};
 
-use super::names::{Names, full_name};
-use super::parameters;
+use super::names::Names;
 use super::process::{check_surroundings, recordings_folder};
 
 /// The node's name unless it is remapped.
@@ -22,17 +21,41 @@ pub(crate) const NAME: &str = "thalweg";
 pub(crate) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
     check_surroundings()?;
     let name = full_name(arguments, NAME);
-    for file in parameter_files(arguments) {
-        match check_file(&file, &name) {
-            // It may be meant for the other nodes of a launch file.
-            Err(error @ ParameterError::OtherNode { .. }) => tracing::warn!("{error}"),
-            checked => checked?,
-        }
-    }
+    // Before rcl, which says less about what it refuses.
+    given(arguments, &name)?;
     let context = quietly(Context::create).map_err(|error| explained(error, "bad ROS arguments"))??;
+    check_name(&name)?;
     let node = quietly(move || Node::create(context, NAME, ""));
     let node = node.map_err(|error| explained(error, "bad name or namespace"))?;
-    node.with_context(|| format!("cannot create node {name}: its name or a remapping is not valid"))
+    node.with_context(|| {
+        format!(
+            "cannot create node {name}, although its name is valid: the middleware refused it; see its lines above, and \
+             ROS_DOMAIN_ID, RMW_IMPLEMENTATION and the variables ROS_SECURITY_*"
+        )
+    })
+}
+
+/// Says what rmw says of a name that it refuses; r2r gives a number only.
+///
+/// # Errors
+/// One sentence with the place of the first letter that is wrong.
+fn check_name(full_name: &str) -> anyhow::Result<()> {
+    let (_, name) = full_name.rsplit_once('/').unwrap_or(("", full_name));
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    for (what, part) in
+        full_name.split('/').skip(1).map(|part| if part == name { ("node name", part) } else { ("namespace", part) })
+    {
+        let shown = escaped(part);
+        ensure!(!part.is_empty(), "invalid {what} in '{}': must not be empty", escaped(full_name));
+        ensure!(
+            !part.starts_with(|letter: char| letter.is_ascii_digit()),
+            "invalid {what} '{shown}': must not start with a number"
+        );
+        if let Some(place) = part.find(|letter| !is_letter(letter)) {
+            bail!("invalid {what} '{shown}': must not contain characters other than alphanumerics or '_', at {place}");
+        }
+    }
+    Ok(())
 }
 
 /// Says what rcl refuses: what it is usually, or that SROS 2 finds nothing for this node.
@@ -54,24 +77,64 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> a
     result.map_err(|panic| anyhow::anyhow!("{}", panic_line(panic.as_ref())))
 }
 
-/// Declares the parameters of a node, with the values that rcl found for it.
+/// Declares the parameters of a node, with the values that files and arguments give it.
 ///
 /// What is given to all nodes and is unlike ours is told and passed over, as rclcpp passes it over.
 ///
 /// # Errors
 /// One sentence about the first value that is refused.
 pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names, arguments: &[String]) -> anyhow::Result<Store> {
-    let topics = Input::ALL.map(|input| names.of_input(input));
-    let full_name = node.fully_qualified_name()?;
-    let texts =
-        parameter_files(arguments).into_iter().filter_map(|file| String::from_utf8(read_file(&file).ok()?).ok());
-    let ours: Vec<String> = texts.flat_map(|text| own_parameters(&text, &full_name)).collect();
-    let is_ours = |name: &str| ours.iter().any(|own| own == name);
-    let given = parameters::overrides(node)?;
-    let (mut store, others) = Store::declare_given(full_table(registry, &topics), &given, is_ours)?;
+    let given = given(arguments, &node.fully_qualified_name()?)?;
+    for notice in &given.notices {
+        if notice.is_all {
+            tracing::warn!("{}", notice.text);
+        } else {
+            tracing::info!("{}", notice.text);
+        }
+    }
+    let (mut store, others) = Store::declare_given(table(registry, names, &given), &given.values)?;
     store.confine(&recordings_folder())?;
-    for name in others {
-        tracing::warn!("parameter '{}' is none of this node's, and is ignored", escaped(&name));
+    for unknown in others {
+        tracing::warn!("{unknown}; given to all nodes, and ignored by this one");
     }
     Ok(store)
+}
+
+/// Outputs whose quality of service can be chosen; those of each hypothesis go with `~/hypotheses`.
+const OUTPUTS: [&str; 8] = [
+    "~/reconstruction",
+    "~/hypotheses",
+    "~/ghosts",
+    "~/weights",
+    "~/losses",
+    "~/statistics",
+    "/diagnostics",
+    "/parameter_events",
+];
+
+/// Those of a task that renders images.
+const IMAGE_OUTPUTS: [&str; 2] = ["~/reconstruction/image", "~/uncertainty"];
+
+/// Everything that can be set, with the topics that the task has which the node starts with.
+fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec> {
+    let task = given.values.iter().find_map(|given| match (given.name.as_str(), &given.value) {
+        ("task", ParameterValue::String(task)) => Some(task.as_str()),
+        _ => None,
+    });
+    // An unknown task is refused with its value.
+    let kinds =
+        registry.find(task.unwrap_or(defaults::TASK)).map_or_else(|_unknown| Kinds::default(), |entry| entry.observes);
+    // A task may observe points only where they have a weight.
+    let weight = format!("{}.point_weight", task.unwrap_or(defaults::TASK));
+    let has_weight = |given: &GivenValue| given.name == weight && given.value != ParameterValue::Double(0.0);
+    let has_points = kinds.points || given.values.iter().any(has_weight);
+    let is_read = |input: &Input| match input {
+        Input::Joints => kinds.joints,
+        Input::Image | Input::Compressed | Input::Mask => kinds.image,
+        Input::Points => has_points,
+    };
+    let inputs: Vec<String> = Input::ALL.into_iter().filter(is_read).map(|input| names.of_input(input)).collect();
+    let images: &[&str] = if kinds.image { &IMAGE_OUTPUTS } else { &[] };
+    let outputs = OUTPUTS.iter().chain(images).flat_map(|output| publisher_qos_table(&names.resolve(output)));
+    full_table(registry, &inputs).into_iter().chain(clock_qos_table()).chain(outputs).collect()
 }

@@ -12,9 +12,9 @@ use thalweg_engine::{Answer, Budget, Engine};
 use thalweg_node::display::ShownAnswer;
 use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::Assignment;
-use thalweg_task::{Observation, ParameterValue, TaskSpec, numbers};
+use thalweg_task::{Observation, ParameterValue, TaskSpec, numbers, shipped};
 
-use super::{Timed, shipped};
+use super::Timed;
 
 /// What is shown in the demo.
 #[derive(Clone, Debug)]

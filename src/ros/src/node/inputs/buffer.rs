@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thalweg_node::diagnostics::{Level, Status};
-use thalweg_node::intake::{FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, Provenance};
+use thalweg_node::intake::{Cause, FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, Provenance};
 use thalweg_node::parameters::InputSettings;
 use thalweg_node::solver::Source;
 use thalweg_task::{Masked, Observation, TaskSpec, lock};
@@ -92,6 +92,11 @@ impl InputBuffer {
         self.skipped[input as usize].fetch_add(count, Ordering::Relaxed);
     }
 
+    /// How joints and images are taken.
+    pub(crate) fn intake_config(&self) -> IntakeConfig {
+        lock(&self.settings).as_ref().map(config).unwrap_or_default()
+    }
+
     /// Silence after which an input is stale.
     pub(super) fn stale_timeout(&self) -> Duration {
         lock(&self.settings).map_or(Duration::from_secs(1), |settings| settings.stale_timeout)
@@ -118,7 +123,10 @@ impl InputBuffer {
     pub(super) fn add_to(&self, input: Input, mut status: Status) -> Status {
         let mut intake = lock(&self.intake);
         let Some(intake) = intake.as_mut() else { return status };
-        if let Some(last) = intake.channel_mut(input).tally.since_last().last {
+        // On a robot others publish joints of theirs: no trouble while those of the task come from anywhere.
+        let is_fed = self.observed.load(Ordering::Relaxed) > 0;
+        let last = intake.channel_mut(input).tally.since_last().last;
+        if let Some(last) = last.filter(|last| last.cause != Cause::UnknownJoint || !is_fed) {
             status.worsen(Level::Warn, last.text);
         }
         let channel = intake.channel(input);

@@ -4,7 +4,7 @@
 //! message, and nobody can throttle them.
 
 use r2r::builtin_interfaces::msg::Time;
-use r2r::sensor_msgs::msg::PointCloud2;
+use r2r::sensor_msgs::msg::{JointState, PointCloud2};
 
 use thalweg_node::intake::{
     Cause, CloudMessage, CompressedMessage, Field, ImageMessage, Input, Intake, JointMessage, Refusal, Stamp, Taken,
@@ -29,6 +29,18 @@ pub(super) fn take(intake: &mut Intake, input: Input, bytes: &[u8], now_nanos: i
 fn undecodable(bytes: &[u8]) -> Refusal {
     let text = format!("got {} bytes that do not decode; expected a serialized message", bytes.len());
     Refusal::new(Cause::Undecodable, text)
+}
+
+/// Hands joints to an intake.
+pub(crate) fn take_joints(intake: &mut Intake, message: &JointState, now_nanos: i64) -> Taken {
+    let message = JointMessage {
+        stamp: stamp(&message.header.stamp),
+        frame_id: &message.header.frame_id,
+        names: &message.name,
+        positions: &message.position,
+        has_other_fields: !(message.velocity.is_empty() && message.effort.is_empty()),
+    };
+    intake.take_joints(&message, now_nanos)
 }
 
 /// Reads a `sensor_msgs/JointState` and hands it on.

@@ -24,12 +24,17 @@ pub(crate) fn type_name(input: Input) -> &'static str {
 
 /// Sensor data (best effort, the last five), as the user overrides it.
 pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {
+    overridden(user, QosProfile::sensor_data())
+}
+
+/// A quality of service, as the user overrides it.
+pub(crate) fn overridden(user: Option<&QosOverride>, own: QosProfile) -> QosProfile {
     let Some(user) = user else {
-        return QosProfile::sensor_data();
+        return own;
     };
     let qos = match user.history {
-        History::KeepLast => QosProfile::sensor_data().keep_last(user.depth),
-        History::KeepAll => QosProfile::sensor_data().keep_all(),
+        History::KeepLast => own.keep_last(user.depth),
+        History::KeepAll => own.keep_all(),
     };
     let qos = match user.reliability {
         Reliability::BestEffort => qos.best_effort(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use thalweg_node::lifecycle::State;
 use thalweg_node::solver::{Assignment, Solver, Tuning};
+use thalweg_task::shipped;
 
 use crate::node::engine_thread::ask;
 use crate::node::outputs::Publishers;
@@ -42,7 +43,14 @@ impl Transitions {
         let spec = loaded.spec.clone();
         self.0.buffer.configure(&spec, &settings.input);
         self.0.outputs.set(settings.output.clone());
-        let create = move |node: &mut r2r::Node| Publishers::create(node, &spec, tuning.hypotheses);
+        let (names, parameters) = (self.0.names.clone(), Arc::clone(&self.0.parameters));
+        let qos = move |topic: &str| parameters.qos_of(&names.resolve(topic), r2r::QosProfile::default());
+        let urdf = settings.output.robot_description.then(|| urdf(&spec.name)).transpose()?;
+        let create = move |node: &mut r2r::Node| -> r2r::Result<Publishers> {
+            let mut publishers = Publishers::create(node, &spec, tuning.hypotheses, &qos)?;
+            urdf.map_or(Ok(()), |urdf| publishers.describe(node, urdf))?;
+            Ok(publishers)
+        };
         *self.0.outputs.publishers() =
             Some(self.0.executor.with(create).await?.context("cannot advertise the answers")?);
         tracing::info!(
@@ -120,4 +128,16 @@ impl Transitions {
         };
         Ok(self.0.executor.with(resize).await??)
     }
+}
+
+/// The URDF that is shipped for a task; r2r would panic on a NUL in it.
+///
+/// # Errors
+/// The file, where it cannot be read.
+fn urdf(task: &str) -> anyhow::Result<String> {
+    let name = if task == "body_pose" { "human_21" } else { task };
+    let path = shipped(&format!("urdf/{name}.urdf"));
+    let text = std::fs::read_to_string(&path);
+    let text = text.with_context(|| format!("output.robot_description: no URDF of task {task}: {}", path.display()))?;
+    Ok(text.replace('\0', ""))
 }

@@ -6,7 +6,7 @@ use r2r::sensor_msgs::msg::Image;
 use r2r::std_msgs::msg::Header;
 use r2r::{Node, Publisher, QosProfile};
 
-use super::is_heard;
+use super::{OutputQos, is_heard};
 use thalweg_engine::Answer;
 use thalweg_task::Pixels;
 
@@ -19,11 +19,11 @@ pub(super) struct ImagePublishers {
 }
 
 impl ImagePublishers {
-    pub(super) fn create(node: &mut Node, qos: QosProfile) -> r2r::Result<Self> {
+    pub(super) fn create(node: &mut Node, qos: &OutputQos) -> r2r::Result<Self> {
         Ok(Self {
-            reconstruction: node.create_publisher("~/reconstruction/image", qos.clone())?,
+            reconstruction: node.create_publisher("~/reconstruction/image", qos("~/reconstruction/image"))?,
             hypotheses: Vec::new(),
-            uncertainty: node.create_publisher("~/uncertainty", qos)?,
+            uncertainty: node.create_publisher("~/uncertainty", qos("~/uncertainty"))?,
         })
     }
 
@@ -48,12 +48,15 @@ impl ImagePublishers {
 
     /// Publishes what somebody listens to; nothing else is built.
     ///
+    /// `places`: `[K]`, the rank of what each topic of a hypothesis gets; none where they get nothing.
+    ///
     /// # Errors
     /// What rcl says to the first message that could not go out; the others were tried.
-    pub(super) fn publish(&self, answer: &Answer, header: &Header, hypotheses: bool) -> r2r::Result<()> {
+    pub(super) fn publish(&self, answer: &Answer, header: &Header, places: Option<&Vec<usize>>) -> r2r::Result<()> {
         let mut result = Ok(());
         let best = std::iter::once(&self.reconstruction).zip(&answer.images);
-        let others = self.hypotheses.iter().zip(&answer.images).filter(|_| hypotheses);
+        let others = self.hypotheses.iter().zip(places.into_iter().flatten());
+        let others = others.filter_map(|(publisher, &rank)| Some((publisher, answer.images.get(rank)?)));
         for (publisher, image) in best.chain(others) {
             if is_heard(publisher) {
                 result = result.and(publisher.publish(&image_message(image, header)));

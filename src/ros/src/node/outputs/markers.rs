@@ -28,10 +28,11 @@ const LIFETIME: i32 = 1;
 
 /// Draws all hypotheses; `clear` first removes whatever was drawn before.
 ///
-/// `observed`: `[J]`, whether a joint was observed.
+/// `observed`: `[J]`, whether a joint was observed. `identities`: `[K]`, the number that stays with each hypothesis, by
+/// which markers are named: a ghost does not change colours or places with another because they change ranks.
 pub(crate) fn markers(
     answer: &Answer,
-    observed: &[bool],
+    (observed, identities): (&[bool], &[usize]),
     (skeleton, header): (&SkeletonSpec, &Header),
     clear: bool,
 ) -> MarkerArray {
@@ -39,7 +40,8 @@ pub(crate) fn markers(
     let best = answer.weights.first().copied().unwrap_or(1.0).max(f64::MIN_POSITIVE);
     let ghosts = answer.points.iter().zip(&answer.weights).enumerate().flat_map(|(rank, (points, weight))| {
         let alpha = ((weight / best) as f32).clamp(FAINTEST, 1.0);
-        let ghost = Ghost { rank, alpha, points, observed, skeleton };
+        let identity = identities.get(rank).copied().unwrap_or(rank);
+        let ghost = Ghost { identity, alpha, points, observed, skeleton };
         [ghost.bones(header), ghost.joints(header)]
     });
     MarkerArray { markers: clear.then_some(wipe).into_iter().chain(ghosts).collect() }
@@ -47,7 +49,7 @@ pub(crate) fn markers(
 
 /// One hypothesis to be drawn.
 struct Ghost<'a> {
-    rank: usize,
+    identity: usize,
     alpha: f32,
     points: &'a [[f64; 3]],
     observed: &'a [bool],
@@ -89,7 +91,7 @@ impl Ghost<'_> {
     fn marker(&self, header: &Header, id: i32, type_: i32, width: f64) -> Marker {
         let mut marker = Marker {
             header: header.clone(),
-            ns: format!("h{}", self.rank),
+            ns: format!("h{}", self.identity),
             id,
             type_,
             action: Marker::ADD as i32,
@@ -131,7 +133,8 @@ mod tests {
 
     #[test]
     fn observed_and_completed_parts_differ_in_colour_and_weights_in_alpha() {
-        let drawn = markers(&answer(), &[true, false], (&skeleton(), &Header::default()), true).markers;
+        let drawn =
+            markers(&answer(), (&[true, false][..], &[0, 1][..]), (&skeleton(), &Header::default()), true).markers;
         assert_eq!(drawn.len(), 5, "one wipe, bones and joints of two hypotheses");
         assert_eq!(drawn[0].action, 3);
         let bones = &drawn[1];

@@ -2,21 +2,24 @@
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::sensor_msgs::msg::JointState;
-use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout};
+use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String as Text};
+use r2r::thalweg_msgs::msg::HypothesisArray;
 use r2r::visualization_msgs::msg::MarkerArray;
 use r2r::{Node, Publisher, QosProfile};
 use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_node::identity::Identities;
 use thalweg_node::intake::Provenance;
-use thalweg_node::parameters::OutputSettings;
+use thalweg_node::parameters::{HypothesisOrder, OutputSettings};
 use thalweg_task::TaskSpec;
 
+use super::hypotheses::hypothesis_array;
 use super::images::ImagePublishers;
 use super::is_heard;
 use super::markers::markers;
 use crate::node::time::stamp;
 
-/// QoS of answers: reliable, the last ten kept, as consumers of JointState expect.
-const QOS: QosProfile = QosProfile::default();
+/// Gives the quality of service of an output by its name, as `~/reconstruction`.
+pub(crate) type OutputQos = dyn Fn(&str) -> QosProfile + Send;
 
 /// The publishers of a configured node, and what they publish of.
 #[derive(Debug)]
@@ -31,6 +34,14 @@ pub(crate) struct Publishers {
     weights: Publisher<Float32MultiArray>,
     losses: Publisher<Float32MultiArray>,
     statistics: Publisher<DiagnosticArray>,
+    /// Where the task has joints.
+    array: Option<Publisher<HypothesisArray>>,
+    /// Where a URDF was asked for; whoever comes later gets it, too.
+    description: Option<Publisher<Text>>,
+    /// Of each hypothesis.
+    qos: QosProfile,
+    /// Which hypothesis is which of the answer before.
+    identities: Identities,
     /// Ghosts drawn last.
     drawn: usize,
 }
@@ -40,21 +51,39 @@ impl Publishers {
     ///
     /// # Errors
     /// What rcl says.
-    pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize) -> r2r::Result<Self> {
+    pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize, qos: &OutputQos) -> r2r::Result<Self> {
+        let has_joints = !spec.joints.is_empty();
+        let array = |node: &mut Node| node.create_publisher("~/hypotheses", qos("~/hypotheses"));
         let mut publishers = Self {
             joint_names: spec.joints.iter().map(|joint| joint.name.clone()).collect(),
             spec: spec.clone(),
-            reconstruction: node.create_publisher("~/reconstruction", QOS)?,
+            reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
             hypotheses: Vec::new(),
-            images: spec.image.map(|_| ImagePublishers::create(node, QOS)).transpose()?,
-            ghosts: node.create_publisher("~/ghosts", QOS)?,
-            weights: node.create_publisher("~/weights", QOS)?,
-            losses: node.create_publisher("~/losses", QOS)?,
-            statistics: node.create_publisher("~/statistics", QOS)?,
+            images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
+            ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
+            weights: node.create_publisher("~/weights", qos("~/weights"))?,
+            losses: node.create_publisher("~/losses", qos("~/losses"))?,
+            statistics: node.create_publisher("~/statistics", qos("~/statistics"))?,
+            array: has_joints.then(|| array(node)).transpose()?,
+            description: None,
+            qos: qos("~/hypotheses"),
+            identities: Identities::default(),
             drawn: 0,
         };
         publishers.resize(node, hypotheses)?;
         Ok(publishers)
+    }
+
+    /// Publishes a URDF, once and for all: latched, as robot_state_publisher reads it.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub(crate) fn describe(&mut self, node: &mut Node, urdf: String) -> r2r::Result<()> {
+        let latched = QosProfile::default().keep_last(1).transient_local();
+        let publisher = node.create_publisher("robot_description", latched)?;
+        publisher.publish(&Text { data: urdf })?;
+        self.description = Some(publisher);
+        Ok(())
     }
 
     /// Advertises as many hypotheses as there are now.
@@ -69,9 +98,9 @@ impl Publishers {
         }
         for rank in self.hypotheses.len()..hypotheses {
             let topic = format!("~/hypotheses/h{rank}/joint_states");
-            self.hypotheses.push(node.create_publisher(&topic, QOS)?);
+            self.hypotheses.push(node.create_publisher(&topic, self.qos.clone())?);
         }
-        self.images.as_mut().map_or(Ok(()), |images| images.resize(node, hypotheses, &QOS))
+        self.images.as_mut().map_or(Ok(()), |images| images.resize(node, hypotheses, &self.qos))
     }
 
     /// Takes everything from the graph.
@@ -84,9 +113,20 @@ impl Publishers {
         for publisher in self.hypotheses {
             node.destroy_publisher(publisher);
         }
+        if let Some(array) = self.array {
+            node.destroy_publisher(array);
+        }
+        if let Some(description) = self.description {
+            node.destroy_publisher(description);
+        }
         if let Some(images) = self.images {
             images.destroy(node);
         }
+    }
+
+    /// Forgets which hypothesis was which.
+    pub(super) fn forget(&mut self) {
+        self.identities.clear();
     }
 
     /// Publishes an answer; what nobody listens to is not even built.
@@ -96,34 +136,47 @@ impl Publishers {
     pub(super) fn publish(&mut self, solved: &(Answer, Provenance), settings: &OutputSettings) -> r2r::Result<()> {
         let (answer, provenance) = solved;
         let header = header(provenance, settings);
+        let identities = self.identities.of(answer);
+        let places = match settings.order {
+            HypothesisOrder::Rank => (0..identities.len()).collect(),
+            HypothesisOrder::Identity => ranks(&identities),
+        };
         let mut result = Ok(());
         if let Some(best) = answer.joints.first() {
             result = self.reconstruction.publish(&self.joint_state(&header, best));
         }
         if settings.hypotheses {
-            for (publisher, joints) in self.hypotheses.iter().zip(&answer.joints) {
-                if is_heard(publisher) {
+            for (publisher, &rank) in self.hypotheses.iter().zip(&places) {
+                if let Some(joints) = answer.joints.get(rank)
+                    && is_heard(publisher)
+                {
                     result = result.and(publisher.publish(&self.joint_state(&header, joints)));
                 }
             }
         }
         if let Some(images) = &self.images {
-            result = result.and(images.publish(answer, &header, settings.hypotheses));
+            result = result.and(images.publish(answer, &header, settings.hypotheses.then_some(&places)));
+        }
+        if let Some(array) = self.array.as_ref().filter(|array| is_heard(array)) {
+            let message = hypothesis_array(answer, &identities, &header, &self.joint_names);
+            result = result.and(array.publish(&message));
         }
         for (publisher, values) in [(&self.weights, &answer.weights), (&self.losses, &answer.losses)] {
             if is_heard(publisher) {
-                result = result.and(publisher.publish(&per_hypothesis(values)));
+                let values: Vec<f64> = places.iter().filter_map(|&rank| values.get(rank).copied()).collect();
+                result = result.and(publisher.publish(&per_hypothesis(&values)));
             }
         }
         if is_heard(&self.statistics) {
             result = result.and(self.statistics.publish(&statistics(answer, &header)));
         }
-        result.and(self.publish_ghosts(solved, &header, settings))
+        result.and(self.publish_ghosts(solved, &identities, &header, settings))
     }
 
     fn publish_ghosts(
         &mut self,
         (answer, provenance): &(Answer, Provenance),
+        identities: &[usize],
         header: &Header,
         settings: &OutputSettings,
     ) -> r2r::Result<()> {
@@ -137,7 +190,12 @@ impl Publishers {
         }
         let clear = self.drawn > answer.points.len();
         self.drawn = answer.points.len();
-        self.ghosts.publish(&markers(answer, &provenance.observed_joints, (skeleton, &header), clear))
+        self.ghosts.publish(&markers(
+            answer,
+            (provenance.observed_joints.as_slice(), identities),
+            (skeleton, &header),
+            clear,
+        ))
     }
 
     fn joint_state(&self, header: &Header, position: &[f64]) -> JointState {
@@ -148,6 +206,13 @@ impl Publishers {
             ..JointState::default()
         }
     }
+}
+
+/// The ranks in the order of identities, from the identities in the order of ranks: `[K]` both.
+fn ranks(identities: &[usize]) -> Vec<usize> {
+    let mut ranks = vec![0; identities.len()];
+    identities.iter().enumerate().for_each(|(rank, &identity)| ranks[identity] = rank);
+    ranks
 }
 
 fn header(provenance: &Provenance, settings: &OutputSettings) -> Header {

@@ -101,26 +101,6 @@ pub(super) fn descriptor(spec: &ParameterSpec) -> ParameterDescriptor {
     descriptor
 }
 
-/// Reads a value that rcl found in a file or in arguments.
-///
-/// # Errors
-/// [`ParameterError::NoValue`] when it has none, as an empty list.
-pub(super) fn from_r2r(name: &str, value: &r2r::ParameterValue) -> Result<ParameterValue, ParameterError> {
-    use r2r::ParameterValue as Given;
-    Ok(match value {
-        Given::Bool(value) => ParameterValue::Bool(*value),
-        Given::Integer(value) => ParameterValue::Integer(*value),
-        Given::Double(value) => ParameterValue::Double(*value),
-        Given::String(value) => ParameterValue::String(value.clone()),
-        Given::ByteArray(values) => ParameterValue::ByteArray(values.clone()),
-        Given::BoolArray(values) => ParameterValue::BoolArray(values.clone()),
-        Given::IntegerArray(values) => ParameterValue::IntegerArray(values.clone()),
-        Given::DoubleArray(values) => ParameterValue::DoubleArray(values.clone()),
-        Given::StringArray(values) => ParameterValue::StringArray(values.clone()),
-        Given::NotSet => return Err(ParameterError::no_value(name, "none")),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,8 +129,6 @@ mod tests {
         };
         assert_eq!(refusal(0), Err("a must have a value, got none".to_owned()));
         assert_eq!(refusal(77), Err("a must have a value, got the unknown type 77".to_owned()));
-        let empty = from_r2r("a", &r2r::ParameterValue::NotSet).map_err(|error| error.to_string());
-        assert_eq!(empty, Err("a must have a value, got none".to_owned()));
     }
 
     /// r2r panics on a NUL.

@@ -20,17 +20,8 @@ use r2r::{QosProfile, ServiceRequest, WrappedServiceTypeSupport};
 use thalweg_task::{ParameterValue, printable};
 
 use super::Parameters;
-use super::messages::{clean, code, descriptor, from_message, from_r2r, to_message};
+use super::messages::{clean, code, descriptor, from_message, to_message};
 use thalweg_node::parameters::ParameterError;
-
-/// Collects the parameters that rcl found for this node in files and arguments.
-///
-/// # Errors
-/// [`ParameterError::NoValue`] about one without a value, as an empty list.
-pub(crate) fn overrides(node: &r2r::Node) -> Result<Vec<(String, ParameterValue)>, ParameterError> {
-    let given = lock(&node.params);
-    given.iter().map(|(name, given)| Ok((name.clone(), from_r2r(name, &given.value)?))).collect()
-}
 
 /// Opens the services and `/parameter_events`.
 ///
@@ -43,7 +34,10 @@ pub(crate) fn overrides(node: &r2r::Node) -> Result<Vec<(String, ParameterValue)
 /// # Errors
 /// When rcl refuses a service or the publisher.
 pub(crate) fn serve(node: &mut r2r::Node, parameters: &Arc<Parameters>) -> r2r::Result<Vec<BoxFuture<'static, ()>>> {
-    let events = node.create_publisher("/parameter_events", QosProfile::parameter_events())?;
+    let events = node.create_publisher(
+        "/parameter_events",
+        parameters.qos_of("/parameter_events", QosProfile::parameter_events()),
+    )?;
     let heard = events.wait_for_inter_process_subscribers()?;
     *lock(&parameters.events) = Some(events);
     let announce = announce(heard, Arc::clone(parameters));
