@@ -24,13 +24,13 @@ fn file(indices: std::ops::Range<u64>, pack: impl Fn(Vec<u8>) -> Vec<u8>, chunke
     }
 }
 
-fn zstd(bytes: Vec<u8>) -> Vec<u8> {
-    zstd::encode_all(bytes.as_slice(), 1).expect("memory")
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("memory")
 }
 
-fn lz4(bytes: Vec<u8>) -> Vec<u8> {
+fn lz4(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = lz4::EncoderBuilder::new().build(Vec::new()).expect("memory");
-    encoder.write_all(&bytes).expect("memory");
+    encoder.write_all(bytes).expect("memory");
     let (bytes, ended) = encoder.finish();
     ended.expect("memory");
     bytes
@@ -75,17 +75,17 @@ fn every_way_to_keep_a_bag_gives_the_same_messages() {
     let cases = [
         ("chunks.mcap", file(1..6, plain, true)),
         ("unchunked.mcap", file(1..6, plain, false)),
-        ("messages_zstd.mcap", file(1..6, zstd, true)),
-        ("messages_lz4.mcap", file(1..6, lz4, false)),
-        ("file.mcap.zstd", zstd(file(1..6, plain, true))),
-        ("file.mcap.lz4", lz4(file(1..6, plain, true))),
+        ("messages_zstd.mcap", file(1..6, |bytes| zstd(&bytes), true)),
+        ("messages_lz4.mcap", file(1..6, |bytes| lz4(&bytes), false)),
+        ("file.mcap.zstd", zstd(&file(1..6, plain, true))),
+        ("file.mcap.lz4", lz4(&file(1..6, plain, true))),
         // rosbag2 may end one frame and begin another.
         ("frames.mcap.zstd", {
             let whole = file(1..6, plain, true);
-            [zstd(whole[..99].to_vec()), zstd(whole[99..].to_vec())].concat()
+            [zstd(&whole[..99]), zstd(&whole[99..])].concat()
         }),
         ("bag.db3", sqlite.clone()),
-        ("bag.db3.zstd", zstd(sqlite.clone())),
+        ("bag.db3.zstd", zstd(&sqlite)),
         ("a name with blanks and ?#%.db3", sqlite),
     ];
     for (name, bytes) in cases {
@@ -101,7 +101,7 @@ fn a_folder_is_read_in_the_order_of_its_list() {
     let plain = |bytes| bytes;
     // The names sort otherwise; one was compressed after the list was made; one is gone, one is not in the list.
     fs::write(at("b.mcap"), file(1..3, plain, true)).expect("there is room");
-    fs::write(at("a.mcap.zstd"), zstd(file(3..5, plain, true))).expect("there is room");
+    fs::write(at("a.mcap.zstd"), zstd(&file(3..5, plain, true))).expect("there is room");
     database(&at("c.db3"), 5..7);
     fs::write(at("extra.mcap"), file(7..8, plain, true)).expect("there is room");
     let list = "rosbag2_bagfile_information:\n  version: 9\n  storage_identifier: mcap\n  relative_file_paths:\n    - b.mcap\n    - old_name/a.mcap\n    - c.db3\n    - gone.mcap\n    - ../../etc/passwd\n";
@@ -128,7 +128,7 @@ fn what_is_lost_is_counted() {
     fs::write(at("cut.mcap"), &whole[..whole.len() * 2 / 3]).expect("there is room");
     let (times, damage) = indices(&at("cut.mcap"));
     assert!((1..5).contains(&times.len()) && damage.cut_bytes > 0, "{damage}");
-    let packed = zstd(file(1..5000, |bytes| bytes, false));
+    let packed = zstd(&file(1..5000, |bytes| bytes, false));
     fs::write(at("cut.mcap.zstd"), &packed[..packed.len() * 2 / 3]).expect("there is room");
     let (times, damage) = indices(&at("cut.mcap.zstd"));
     assert!((1..4999).contains(&times.len()) && damage.unclosed, "{damage}");
@@ -199,7 +199,7 @@ fn a_database_that_does_something_is_refused() {
         .expect("there is room");
     drop(database);
     assert_eq!(indices(&path), (vec![1], Damage { too_long: 1, ..Damage::default() }));
-    let packed = zstd(fs::read(&path).expect("there"));
+    let packed = zstd(&fs::read(&path).expect("there"));
     fs::write(folder.path().join("long.db3.zstd"), &packed).expect("there is room");
     assert_eq!(indices(&folder.path().join("long.db3.zstd")).0, [1]);
     drop(Cursor::new(packed));

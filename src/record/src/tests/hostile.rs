@@ -179,7 +179,9 @@ fn joints_are_counted_before_they_are_read() {
 #[test]
 fn a_chunk_is_believed_only_as_far_as_it_goes() {
     let records = Raw::default().channel(1, "/x", "a", "cdr").message(1, 1, 1, b"").records();
-    let claims: [(&str, fn(u64) -> u64); 5] = [
+    /// What a chunk says of its size, by the truth.
+    type Claim = fn(u64) -> u64;
+    let claims: [(&str, Claim); 5] = [
         ("0", |_| 0),
         ("less", |size| size - 1),
         ("more", |size| size + 1),
