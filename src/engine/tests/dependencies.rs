@@ -8,9 +8,9 @@ use std::process::Command;
 /// Ours.
 const ROOMS: &str = "thalweg-engine thalweg-nn thalweg-task";
 /// What the three name in their `Cargo.toml`.
-const NAMED: &str = "blake3 pulp rand rand_distr rustix safetensors serde serde_json tch thiserror tracing";
+const NAMED: &str = "blake3 pulp rand rand_distr rustix safetensors serde serde_json tch tempfile thiserror tracing";
 /// What those bring, beside tch.
-const BROUGHT: &str = "arrayvec bitflags bytemuck byteorder cfg-if constant_time_eq cpufeatures getrandom itoa libc libm \
+const BROUGHT: &str = "arrayvec bitflags bytemuck byteorder cfg-if constant_time_eq cpufeatures fastrand getrandom itoa libc libm \
     linux-raw-sys memchr num-complex num-traits once_cell paste pin-project-lite ppv-lite86 proc-macro2 \
     pulp-wasm-simd-flag quote rand_chacha rand_core raw-cpuid reborrow serde_core serde_derive syn thiserror-impl \
     tracing-attributes tracing-core unicode-ident zerocopy zerocopy-derive zmij";

@@ -70,7 +70,11 @@ fn what_is_missing_is_told() {
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
     let run = retrain(empty.to_str().unwrap(), &current, &current, &[]);
-    assert!(run.code != 0 && run.err.contains("expected at least one recording (.mcap), found none"), "{}", run.err);
+    assert!(
+        run.code != 0 && run.err.contains("expected at least one recording (.mcap, .db3), found none"),
+        "{}",
+        run.err
+    );
     let run = thalweg(&["train", "theta", "--mix", "."]);
     assert!(run.code == 2 && run.err.contains("--from-recordings"), "{}", run.err);
 }

@@ -56,7 +56,7 @@ fn hidden_arms_are_completed() {
     let run = crate::thalweg_with(&obs, &[&args[..], &STEPS].concat()).passed();
     assert_eq!(run.line("observed"), "39 of 63 values of joints (standard input)");
     assert_eq!(run.line("landscape"), "identity");
-    assert!(run.line("start").ends_with(" (models/body_pose_start.safetensors)"), "{}", run.out);
+    assert!(run.line("start").ends_with("/models/body_pose_start.safetensors)"), "{}", run.out);
     assert_eq!(run.line("search"), "adam, rate 0.1 (fused), 8 hypotheses, seed 0");
     assert!(mean_error(&run, "seen") < SEEN_DEG, "{}", run.out);
     assert!(run.out.contains("  left_elbow_x ") && !run.out.contains("  neck_x "), "{}", run.out);

@@ -119,7 +119,12 @@ fn retention_is_read_only() {
     let mut store = store_with(&[]).unwrap();
     for name in ["record.total_size", "record.root", "reload.root"] {
         let value = store.get(name).unwrap().clone();
-        let refusal = store.set(&[(name.to_owned(), value)], true).expect_err(name).to_string();
+        let other = match &value {
+            ParameterValue::Integer(value) => ParameterValue::Integer(value + 1),
+            _ => text("elsewhere"),
+        };
+        store.set(&[(name.to_owned(), value)], true).expect("its own value changes nothing");
+        let refusal = store.set(&[(name.to_owned(), other)], true).expect_err(name).to_string();
         assert_eq!(refusal, format!("{name} is read-only; restart needed"));
     }
 }

@@ -41,7 +41,7 @@ fn options_outside_their_range_are_named_with_value_and_range() {
         (|o| o.update.average = 1.0, "average: got 1, expected a number in [0, 1)"),
         (|o| o.masks.limbs = -1.0, "masks.limbs: got -1, expected a finite number, at least 0"),
         (|o| o.masks.whole = 0.0, "masks: got 0, expected at least one share above 0"),
-        (|o| o.collection.rate_z = -1.0, "adam.rate: got -1, expected a finite number above 0"),
+        (|o| o.collection.rate_z = -1.0, "adam.rate: got -1, expected a number from 1e-15 to 1000"),
         (
             |o| (o.update.online, o.collection.keep) = (true, 2),
             "keep: got 2, expected 1 with online, which has no buffer",
