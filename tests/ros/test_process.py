@@ -132,7 +132,7 @@ class Arguments(unittest.TestCase):
     def test_a_file_for_other_nodes_is_told_and_passed_over(self) -> None:
         text = "foo:\n  ros__parameters:\n    hypotheses: 3\n"
         wrong = {"hypotheses": 0, "robot_base_frame": "base"}
-        self.with_file(text, 2, "parameters for", "foo", "/bar", "hypotheses must be", name="bar", parameters=wrong)
+        self.with_file(text, 2, "parameters only for foo", "/bar", "hypotheses must be", name="bar", parameters=wrong)
 
     def test_tabs_in_a_file(self) -> None:
         self.with_file("thalweg:\n\tros__parameters:\n\t\thypotheses: 3\n", 2)
