@@ -5,6 +5,7 @@
 pub mod fetched;
 pub mod hostile;
 pub mod image;
+pub mod numbers;
 pub mod options;
 pub mod recording;
 

@@ -25,7 +25,7 @@ pub(crate) struct ReplayArguments {
     #[arg(long, requires = "task")]
     topic: Option<String>,
     /// Steps for each message of a bag
-    #[arg(long, requires = "task", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=i64::from(thalweg_task::limits::STEPS)))]
+    #[arg(long, requires = "task", default_value_t = 20)]
     steps: u32,
     /// Folder into which the solves of a bag are recorded
     #[arg(long, requires = "task")]

@@ -86,6 +86,12 @@ impl Bench {
     fn next(&self) -> (Answer, Provenance) {
         self.answers.recv_timeout(PATIENCE).expect("an answer")
     }
+
+    /// Shows a sound scene, the second one, and fails unless its answer is the next.
+    fn solves_the_next(&self) {
+        self.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+        assert_eq!(self.next().1.stamp_nanos, 2);
+    }
 }
 
 fn plan() -> Plan {
@@ -196,8 +202,7 @@ fn nothing_is_handed_out_while_it_rests() {
     std::thread::sleep(Duration::from_millis(100));
     assert!(bench.answers.try_recv().is_err());
     bench.solver.run(true).unwrap();
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
     bench.solver.run(false).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 3);
     // Answered after whatever came before it.
@@ -231,8 +236,7 @@ fn an_observation_that_is_none_is_refused_and_the_next_one_solved() {
         let [refusal, failure] = reported(&bench, |report| report.refusals >= count);
         assert!(refusal.unwrap().contains("image") && failure.is_none());
     }
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
     let report = bench.solver.report();
     assert_eq!((report.refusals, report.failures, report.solves), (20, 0, 1));
     assert!(bench.gave_up.try_recv().is_err());
@@ -257,8 +261,7 @@ fn an_observation_without_a_finite_loss_is_refused_and_the_next_one_solved() {
         let [refusal, failure] = reported(&bench, |report| report.refusals >= count);
         assert!(refusal.unwrap().contains("no finite loss") && failure.is_none());
     }
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
     assert!(bench.gave_up.try_recv().is_err());
 }
 
@@ -273,8 +276,7 @@ fn observations_at_which_a_task_panics_are_failures_and_the_next_one_is_solved()
         let [_, failure] = reported(&bench, |report| report.failures >= count);
         assert!(failure.unwrap().contains("as asked, at an observation"));
     }
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
     assert!(bench.gave_up.try_recv().is_err());
 }
 
@@ -291,8 +293,7 @@ fn a_task_that_cannot_run_at_all_is_given_up_and_can_be_run_again() {
     assert!(bench.gave_up.recv_timeout(PATIENCE).expect("given up").contains("as asked, always"));
     bench.solver.load(assignment()).unwrap();
     bench.solver.run(true).unwrap();
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
 }
 
 #[test]
@@ -325,8 +326,7 @@ fn a_long_solve_holds_up_nobody_who_ends_it() {
     bench.solver.load(assignment()).expect("when the solve has ended");
     assert!(bench.answers.try_recv().is_err(), "it was asked for before");
     bench.solver.run(true).unwrap();
-    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
-    assert_eq!(bench.next().1.stamp_nanos, 2);
+    bench.solves_the_next();
 }
 
 #[test]

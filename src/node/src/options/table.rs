@@ -3,6 +3,7 @@
 use super::OptionRange::{Real, ZeroOr};
 use super::Whole::{I32, I64, U8, U16, U32, U64, Usize};
 use super::{OptionBound, OptionRange, Whole};
+use thalweg_task::limits;
 
 /// Greatest seed: beyond 2^53 JSON readers lose digits, as with the parameter `random_seed`.
 const SEED: i64 = 1 << 53;
@@ -55,7 +56,7 @@ pub const OPTIONS: [OptionBound; 105] = [
     number(SOLVE, "rate", "", RATE),
     number(SOLVE, "prior_weight", "", PRIOR),
     whole(SOLVE, "seed", U64, [0, SEED]),
-    whole("thalweg replay", "steps", U32, [0, 100_000]),
+    whole("thalweg replay", "steps", U32, [0, limits::STEPS as i64]),
     whole("thalweg motion", "rehearsal", Usize, [1, MANY]),
     whole(THETA, "drawn", Usize, [1, MANY]),
     whole(THETA, "seed", U64, [0, SEED]),

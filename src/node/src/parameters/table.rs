@@ -1,7 +1,7 @@
 //! The one table of parameters.
 
 use thalweg_task::ParameterValue::{Bool, Double, Integer};
-use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue};
+use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue, limits};
 
 use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES};
 use crate::parameters::{Durability, History, HypothesisOrder, ImageTransport, Method, Reliability, Word};
@@ -196,7 +196,7 @@ fn search() -> Vec<ParameterSpec> {
         row(
             "hypotheses",
             count(engine.hypotheses),
-            ("", integer(1, 256)),
+            ("", integer(1, i64::from(limits::HYPOTHESES))),
             AnyTime,
             "Number of hypotheses solved at once.",
         ),
@@ -207,7 +207,13 @@ fn search() -> Vec<ParameterSpec> {
             Unconfigured,
             "Whether an observation starts from the last one's best points.",
         ),
-        row("warm_start.fresh", count(engine.fresh), ("", integer(0, 255)), AnyTime, fresh),
+        row(
+            "warm_start.fresh",
+            count(engine.fresh),
+            ("", integer(0, i64::from(limits::HYPOTHESES) - 1)),
+            AnyTime,
+            fresh,
+        ),
         row(
             "optimizer.kind",
             text("auto"),
@@ -240,7 +246,7 @@ fn budget() -> Vec<ParameterSpec> {
         row(
             "budget.steps",
             Integer(0),
-            ("", integer(0, 100_000)),
+            ("", integer(0, i64::from(limits::STEPS))),
             AnyTime,
             "Steps that one solve may take. 0: no limit.",
         ),
@@ -274,7 +280,7 @@ fn input() -> Vec<ParameterSpec> {
         ),
         row(
             "input.max_joints",
-            Integer(4096),
+            Integer(i64::from(limits::JOINTS)),
             ("", integer(1, 1_000_000)),
             AnyTime,
             "Joints in one message beyond which it is refused.",

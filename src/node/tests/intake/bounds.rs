@@ -3,28 +3,9 @@
 use thalweg_node::intake::{
     BOUNDS, Bound, Cause, Intake, IntakeConfig, JointBoard, JointConfig, Stamp, decode_image, decode_points,
 };
+use thalweg_tests::numbers::ODD;
 
 use crate::messages::{Cloud, Joints, NOW, Picture, at, image_spec, joint_specs, points_spec, task_spec};
-
-/// Numbers that are no ends of anything.
-const ODD: [f64; 16] = [
-    f64::NAN,
-    f64::INFINITY,
-    f64::NEG_INFINITY,
-    f64::MAX,
-    f64::MIN,
-    f32::MAX as f64,
-    f32::MIN as f64,
-    1e19,
-    -1e19,
-    f64::MIN_POSITIVE,
-    f64::MIN_POSITIVE / 4.0,
-    f32::MIN_POSITIVE as f64 / 4.0,
-    -5e-324,
-    -0.0,
-    0.0,
-    1.0,
-];
 
 /// Points of FLOAT64.
 fn doubles(points: &[[f64; 3]]) -> Cloud {

@@ -6,34 +6,9 @@ use thalweg::Registry;
 use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::{Assignment, Tuning};
 use thalweg_task::{PRECISION, ParameterKind, ParameterRange, ParameterSpec, ParameterValue};
+use thalweg_tests::numbers::ODD;
 
 use super::{TOPIC, text};
-
-/// Numbers that are no ends of anything.
-const ODD: [f64; 22] = [
-    f64::NAN,
-    f64::INFINITY,
-    f64::NEG_INFINITY,
-    f64::MAX,
-    f64::MIN,
-    f32::MAX as f64,
-    1e308,
-    1e300,
-    1e-18,
-    1e-19,
-    6e-20,
-    5e-20,
-    1e-300,
-    f64::MIN_POSITIVE,
-    f64::MIN_POSITIVE / 4.0,
-    5e-324,
-    -5e-324,
-    f32::MIN_POSITIVE as f64 / 4.0,
-    -1e-300,
-    -0.0,
-    0.0,
-    1.0,
-];
 
 fn numbers(from: f64, to: f64) -> Vec<f64> {
     let near = [from, to].into_iter().flat_map(|end| [end, end.next_up(), end.next_down(), end + 1.0, end - 1.0]);

@@ -2,10 +2,10 @@
 
 use std::panic::catch_unwind;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::Context as _;
 use r2r::{Context, Node};
 use thalweg::{Registry, defaults};
-use thalweg_node::intake::{Input, escaped};
+use thalweg_node::intake::Input;
 use thalweg_node::parameters::{
     Given, GivenValue, Store, clock_qos_table, full_name, full_table, given, publisher_qos_table,
 };
@@ -24,38 +24,14 @@ pub(crate) fn prepare(arguments: &[String]) -> anyhow::Result<Node> {
     // Before rcl, which says less about what it refuses.
     given(arguments, &name)?;
     let context = quietly(Context::create).map_err(|error| explained(error, "bad ROS arguments"))??;
-    check_name(&name)?;
     let node = quietly(move || Node::create(context, NAME, ""));
     let node = node.map_err(|error| explained(error, "bad name or namespace"))?;
     node.with_context(|| {
         format!(
-            "cannot create node {name}, although its name is valid: the middleware refused it; see its lines above, and \
+            "cannot create node {name}: rcl or the middleware refused it; see their lines above, and \
              ROS_DOMAIN_ID, RMW_IMPLEMENTATION and the variables ROS_SECURITY_*"
         )
     })
-}
-
-/// Says what rmw says of a name that it refuses; r2r gives a number only.
-///
-/// # Errors
-/// One sentence with the place of the first letter that is wrong.
-fn check_name(full_name: &str) -> anyhow::Result<()> {
-    let (_, name) = full_name.rsplit_once('/').unwrap_or(("", full_name));
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    for (what, part) in
-        full_name.split('/').skip(1).map(|part| if part == name { ("node name", part) } else { ("namespace", part) })
-    {
-        let shown = escaped(part);
-        ensure!(!part.is_empty(), "invalid {what} in '{}': must not be empty", escaped(full_name));
-        ensure!(
-            !part.starts_with(|letter: char| letter.is_ascii_digit()),
-            "invalid {what} '{shown}': must not start with a number"
-        );
-        if let Some(place) = part.find(|letter| !is_letter(letter)) {
-            bail!("invalid {what} '{shown}': must not contain characters other than alphanumerics or '_', at {place}");
-        }
-    }
-    Ok(())
 }
 
 /// Says what rcl refuses: what it is usually, or that SROS 2 finds nothing for this node.

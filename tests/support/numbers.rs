@@ -1,0 +1,30 @@
+//! Numbers that break arithmetic, for tests that walk ranges.
+
+/// Numbers that are no ends of anything.
+pub const ODD: [f64; 25] = [
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    f64::MAX,
+    f64::MIN,
+    f32::MAX as f64,
+    f32::MIN as f64,
+    1e308,
+    1e300,
+    1e19,
+    -1e19,
+    1e-18,
+    1e-19,
+    6e-20,
+    5e-20,
+    1e-300,
+    -1e-300,
+    f64::MIN_POSITIVE,
+    f64::MIN_POSITIVE / 4.0,
+    f32::MIN_POSITIVE as f64 / 4.0,
+    5e-324,
+    -5e-324,
+    -0.0,
+    0.0,
+    1.0,
+];
