@@ -144,7 +144,10 @@ class Bags(unittest.TestCase):
             self.assertEqual(result.returncode, 0, f"{command}: {result.stdout}{result.stderr}")
             self.assertEqual(result.stderr.count("passed over"), 2, result.stderr)
         self.assertEqual(len(table.read_text().splitlines()), 1 + MESSAGES)
-        train = run("train", "theta", "--from-recordings", output, "--task", "planar_arm", "--output", self.folder / "t.safetensors", "--buffers", "1", "--descents", "16", "--steps", "2", "--drawn", "64", "--validation-rows", "16")
+        short = ("--task", "planar_arm", "--buffers", "1", "--descents", "16", "--steps", "2", "--drawn", "64", "--validation-rows", "16")
+        theta = self.folder / "theta.safetensors"
+        thalweg("train", "theta", *short, "--output", theta)
+        train = run("train", "theta", "--from-recordings", output, "--landscape", theta, *short, "--output", self.folder / "t.safetensors")
         self.assertNotIn("no MCAP file", train.stderr.splitlines()[-1] if train.returncode else "")
         self.assertEqual(train.stderr.count("passed over"), 2, train.stderr)
         # Alone it is an error.
@@ -155,7 +158,7 @@ class Bags(unittest.TestCase):
         file = write_mcap(self.folder / "x.mcap", range(3), topic="/a\x1b[2Jb\nerror: forged", kind="std_msgs/msg/String")
         result = replay(file)
         self.assertNotIn("\x1b", result.stdout + result.stderr)
-        self.assertIn("\\u{1b}[2Jb\\nerror: forged", result.stderr)
+        self.assertIn("found /a\\u{1b}[2Jb\\nerror: forged", result.stderr)
         self.assertEqual(len(result.stderr.splitlines()), 1)
 
 

@@ -50,7 +50,7 @@ pub fn panic_line(payload: &(dyn Any + Send)) -> &str {
 /// Cuts libtorch's C++ stack off, which comes in further lines, escaped after a panic.
 #[must_use]
 pub fn first_line(text: &str) -> &str {
-    let end = text.find("\\n").unwrap_or(text.len());
+    let end = text.find("\\nException").unwrap_or(text.len());
     text[..end].lines().next().unwrap_or_default().trim_end()
 }
 
