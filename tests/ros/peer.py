@@ -181,8 +181,11 @@ class Peer:
     def close(self) -> None:
         """Leaves the graph."""
         self.closing = True
-        self.executor.shutdown(timeout_sec=2.0)
-        self.thread.join(2.0)
+        self.executor.shutdown(timeout_sec=ANY_TIME)
+        # What the executor waits on may not be taken from under it: rmw would read freed memory.
+        self.thread.join(ANY_TIME)
+        if self.thread.is_alive():
+            raise AssertionError(f"the executor of the peer has not ended within {ANY_TIME:.0f} s")
         self.node.destroy_node()
         rclpy.try_shutdown(context=self.context)
 

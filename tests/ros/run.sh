@@ -27,7 +27,7 @@ node=${THALWEG_NODE:-$root/target/release/thalweg_node}
 
 site=$(PYTHON=$python "$root/tools/setup_site.sh" "$here/requirements.txt")
 export PYTHONPATH=$site${THALWEG_MSGS_PYTHON:+:$THALWEG_MSGS_PYTHON}${PYTHONPATH:+:$PYTHONPATH}
-export PYTHONDONTWRITEBYTECODE=1
+export PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
 if [ "${1:-}" = faults ]; then
   exec "$python" "$here/faults.py" "${@:2}"
 fi
