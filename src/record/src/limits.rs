@@ -22,8 +22,9 @@ pub(super) const HELD: u64 = 8 << 20;
 /// Longest name of an attachment or its type, bytes: file systems take 255.
 pub(super) const NAME: u32 = 64 << 10;
 
-/// Least size at which a file counts as one that only wants to be large, decompressed, bytes: it takes some seconds.
-const DECODED: u64 = 4 << 30;
+/// Least size at which a file counts as one that only wants to be large, decompressed, bytes: of records without content
+/// it takes some ten seconds.
+const DECODED: u64 = 1 << 30;
 
 /// Bytes that one byte of a larger file may become: messages that repeat each other are ten to fifty times shorter.
 const RATIO: u64 = 256;

@@ -125,6 +125,8 @@ impl Scan {
             return self.end(PREFIX as u64 + left);
         }
         match (self.place, opcode) {
+            // No record has this one (MCAP, "Records"): what a disk that lost its power leaves, zeros to the end.
+            (_, 0) => self.end(PREFIX as u64 + self.input.left().unwrap_or_default()),
             (Place::Data, op::DATA_END) => self.end_data(length, before.finalize()),
             (Place::Summary, op::FOOTER) => self.end_summary(length),
             (Place::Data, op::CHUNK) => self.open_chunk(length),

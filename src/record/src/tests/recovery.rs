@@ -107,6 +107,17 @@ fn numbers_that_are_used_twice_are_told_apart() {
 }
 
 #[test]
+fn zeros_behind_the_last_record_are_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("x.mcap");
+    let records = hostile::Raw::file().channel(1, "/a", "A", "cdr").message(1, 1, 1, b"1").records();
+    fs::write(&source, [&records[..], &[0; 4096]].concat()).expect("there is room");
+    let recovered = recover(&source, None).expect("a message");
+    assert_eq!(recovered.messages, 1);
+    assert_eq!(recovered.damage, Damage { unclosed: true, cut_bytes: 4096, ..Damage::default() });
+}
+
+#[test]
 fn what_is_damaged_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
     let whole = fs::read(record(folder.path(), 1..=5)).expect("readable");
