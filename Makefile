@@ -20,7 +20,7 @@ help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST)
 
 demo: programs ## invert partial poses with the shipped weights, into out/
-	$(lab) demo --output out
+	$(lab) demo --frames 1500 --output out
 
 demo-retrain: programs ## record a running node, retrain its landscape, reload it, into out/retrain
 	$(lab) demo-retrain --output out/retrain

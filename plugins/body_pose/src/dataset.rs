@@ -215,6 +215,15 @@ impl Dataset {
         }
     }
 
+    /// Reads all that a folder holds: by [`Division::Second`] where every source is there, else by [`Division::First`].
+    ///
+    /// # Errors
+    /// As [`Dataset::load`].
+    pub fn load_all(folder: &Path) -> Result<Self, DatasetError> {
+        let has_all = Source::EVERY.iter().all(|source| folder.join(source.file()).exists());
+        Self::load_divided(folder, if has_all { Division::Second } else { Division::First })
+    }
+
     /// Reads a user's own motion: a BVH or AMC file, a folder or a zip archive of such.
     ///
     /// Any skeleton will do whose joints have usual names; only directions count, so that the unit does not matter.

@@ -276,6 +276,19 @@ pub fn joint_index(name: &str) -> Option<usize> {
     NAMES.iter().position(|known| *known == name)
 }
 
+/// The part of the body, out of five, that each of the 63 scalar joints belongs to: left leg, right leg, left arm, right
+/// arm, and the rest.
+pub const PARTS: [usize; SCALAR_JOINTS] = {
+    let of_joint = [0, 1, 4, 0, 1, 4, 0, 1, 4, 0, 1, 4, 2, 3, 4, 2, 3, 2, 3, 2, 3];
+    let mut parts = [0; SCALAR_JOINTS];
+    let mut index = 0;
+    while index < SCALAR_JOINTS {
+        parts[index] = of_joint[index / 3];
+        index += 1;
+    }
+    parts
+};
+
 /// Names of the groups of joints that evaluation hides.
 pub const GROUPS: [&str; 8] =
     ["legs", "left_leg", "right_leg", "arms", "left_arm", "right_arm", "trunk", "end_effectors_only"];

@@ -29,7 +29,7 @@ fn task(loss: &str) -> BodyPose {
 
 fn latents(rows: i64) -> Tensor {
     tch::manual_seed(11);
-    Tensor::randn([rows, 32], (Kind::Double, Device::Cpu))
+    Tensor::randn([rows, thalweg_body_pose::prior::LATENT], (Kind::Double, Device::Cpu))
 }
 
 /// An observation of single angles by name, radians.

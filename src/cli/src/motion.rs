@@ -1,4 +1,4 @@
-//! `thalweg motion`: bundles clips of motion capture as latents.
+//! `thalweg motion`: bundles clips of motion capture as joint angles.
 
 use std::path::PathBuf;
 
@@ -6,10 +6,10 @@ use anyhow::Context;
 use clap::Args;
 use tch::{Device, Kind, Tensor};
 use thalweg::motion::Motion;
-use thalweg_body_pose::Body;
 use thalweg_body_pose::dataset::{Clip, Dataset, Division, Source, Split};
 use thalweg_body_pose::prior::{Figures, PoseSet, Vae, training_poses};
 use thalweg_body_pose::skeleton::SCALAR_JOINTS;
+use thalweg_body_pose::{Body, joint_angles};
 use thalweg_task::{LoadOptions, models_folder};
 
 /// Options of `thalweg motion`.
@@ -34,8 +34,8 @@ pub(crate) struct MotionArguments {
     /// List all clips, what each serves for, and totals; write nothing
     #[arg(long)]
     list: bool,
-    /// How the clips are divided: 'first' is what the shipped weights were trained on; 'second' has more sources and
-    /// people whom nothing has seen. A list takes the second where its files are there
+    /// How the clips are divided: 'first' knows three sources; 'second', what the shipped weights were trained on, has more sources and
+    /// people whom nothing has seen [default: second where its files are there]
     #[arg(long, value_enum)]
     division: Option<DivisionName>,
     /// List a user's own motion too: a BVH or AMC file, a folder or a zip archive of such
@@ -50,7 +50,7 @@ enum DivisionName {
     Second,
 }
 
-/// Encodes the clips, one after the other, and writes their latents.
+/// Writes the joint angles of the clips, one after the other, and tells how well F can express them.
 #[expect(clippy::print_stdout, reason = "the result of the command")]
 pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
     let division = division(arguments);
@@ -68,16 +68,16 @@ pub(crate) fn run(arguments: &MotionArguments) -> anyhow::Result<()> {
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
     let task = (thalweg_body_pose::ENTRY.load)(&options)?;
     let vae = Vae::load(&arguments.models.join("body_pose.safetensors"), Kind::Float, Device::Cpu)?;
-    let mut latents = Vec::new();
+    let mut angles = Vec::new();
     for (clip, poses) in chosen(arguments, &dataset)? {
         let set = PoseSet::from_axis_angle(&poses, Device::Cpu);
         let (x, _) = tch::no_grad(|| vae.encode(&set.sixd));
-        let Figures { poses, position_mm, geodesic_deg } =
+        let Figures { poses: frames, position_mm, geodesic_deg } =
             tch::no_grad(|| Figures::compare(&Body::new(Kind::Float, Device::Cpu), &vae.decode(&x), &set.rotations));
-        println!("{clip}: {poses} frames, reconstructed to {position_mm:.1} mm, {geodesic_deg:.2} deg");
-        latents.push(x);
+        println!("{clip}: {frames} frames, F comes to {position_mm:.1} mm, {geodesic_deg:.2} deg");
+        angles.push(joint_angles(&poses));
     }
-    let motion = Motion { x: Tensor::cat(&latents, 0), fps: 30.0 };
+    let motion = Motion { joints: Tensor::cat(&angles, 0), fps: 30.0 };
     let rehearsal = arguments.rehearsal.map(|count| format!("{count} training poses"));
     motion.save(&arguments.output, task.spec(), &rehearsal.unwrap_or_else(|| arguments.clips.join(" ")))?;
     Ok(())
@@ -88,7 +88,7 @@ fn division(arguments: &MotionArguments) -> Division {
     match arguments.division {
         Some(DivisionName::First) => Division::First,
         Some(DivisionName::Second) => Division::Second,
-        None if arguments.list && has_all() => Division::Second,
+        None if has_all() => Division::Second,
         None => Division::First,
     }
 }
@@ -118,7 +118,7 @@ fn list(dataset: &Dataset) -> String {
     text
 }
 
-/// What is to be encoded: a name, and axis-angle poses, 63 numbers each.
+/// What is to be written: a name, and axis-angle poses, 63 numbers each.
 fn chosen(arguments: &MotionArguments, dataset: &Dataset) -> anyhow::Result<Vec<(String, Vec<f32>)>> {
     let Some(count) = arguments.rehearsal else {
         return arguments.clips.iter().map(|clip| Ok((clip.clone(), excerpt(dataset, clip)?))).collect();
@@ -134,7 +134,7 @@ fn chosen(arguments: &MotionArguments, dataset: &Dataset) -> anyhow::Result<Vec<
 fn excerpt(dataset: &Dataset, wanted: &str) -> anyhow::Result<Vec<f32>> {
     let (name, range) = wanted.split_once(':').map_or((wanted, None), |(name, range)| (name, Some(range)));
     let clip = dataset.clips.iter().find(|clip| clip.name == name).with_context(|| format!("no clip named {name}"))?;
-    anyhow::ensure!(clip.split == Split::Test, "clip {name} is in the {:?} split, expected a test clip", clip.split);
+    anyhow::ensure!(clip.split.is_test(), "clip {name} is in the {:?} split, expected a test clip", clip.split);
     let (first, last) = bounds(range, clip)?;
     Ok(clip.poses[first..last].as_flattened().as_flattened().to_vec())
 }

@@ -1,20 +1,70 @@
 //! A descent on either backend.
 
 use tch::Tensor;
+use thalweg_task::{Target, Task};
 
-use super::backend::Backend;
+use super::backend::{Backend, BackendChoice};
+use super::config::EngineConfig;
 use super::error::EngineError;
 use super::evaluation::{Point, Problem};
 use super::hypotheses::{Hypotheses, Status};
-use super::native::NativeDescent;
+use super::native::{Native, NativeDescent};
+use super::own_steps::OwnSteps;
+use super::prior::Prior;
 use super::sampler::Sampler;
 use super::solution::Statistics;
+use crate::landscape::Landscape;
 
 /// K points that descend towards one target.
 #[derive(Debug)]
 pub(crate) enum Descent {
     Tch(Box<Hypotheses>),
     Fused(Box<NativeDescent>),
+}
+
+/// What all descents of an engine, or of its start, have in common.
+pub(crate) struct Ground<'a> {
+    pub(crate) task: &'a dyn Task,
+    pub(crate) landscape: &'a Landscape,
+    pub(crate) config: &'a EngineConfig,
+    /// What runs in libtorch's place.
+    pub(crate) native: Option<&'a Native>,
+}
+
+impl<'a> Ground<'a> {
+    /// What is minimised towards one target.
+    pub(crate) fn problem(&self, (target, prior): (&'a Target, &'a Prior), own: Option<&'a OwnSteps>) -> Problem<'a> {
+        let keep_residual = self.config.optimizer.needs_residual();
+        Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own }
+    }
+
+    /// Starts a descent from `z`, `[K, Z]`: a native one where it can be one, with the memory of `spare`.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFused`], or as [`Hypotheses::start`].
+    pub(crate) fn descend(
+        &self,
+        (target, prior): (&Target, &Prior),
+        (z, own): (&Tensor, Option<&OwnSteps>),
+        spare: Option<Box<NativeDescent>>,
+        sampler: &mut Sampler,
+    ) -> Result<Descent, EngineError> {
+        let config = self.config;
+        let encoded = self.native.and_then(|native| Some((native, native.encode(target, prior)?)));
+        let Some((native, encoded)) = encoded else {
+            if config.backend == BackendChoice::Fused {
+                let reason = "a target has another form than the task describes";
+                return Err(EngineError::NotFused { task: self.task.spec().name.clone(), reason });
+            }
+            let keep_residual = config.optimizer.needs_residual();
+            let problem = Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own };
+            let hypotheses = Hypotheses::start(&problem, z, &config.optimizer, sampler)?;
+            return Ok(Descent::Tch(Box::new(hypotheses)));
+        };
+        let spare = spare.map(|spare| *spare);
+        let descent = NativeDescent::start(native, encoded, spare, (z, own), config, sampler)?;
+        Ok(Descent::Fused(Box::new(descent)))
+    }
 }
 
 impl Descent {
@@ -50,6 +100,14 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.current.point.z.shallow_clone(),
             Self::Fused(descent) => descent.z(),
+        }
+    }
+
+    /// Where the landscape maps the best point of each row, `[K, X]`.
+    pub(crate) fn best_x(&self) -> Tensor {
+        match self {
+            Self::Tch(hypotheses) => hypotheses.best.x.shallow_clone(),
+            Self::Fused(descent) => descent.best_x(),
         }
     }
 

@@ -8,15 +8,17 @@ use thalweg_task::{Observation, Target, Task};
 use super::backend::{Backend, BackendChoice};
 use super::budget::{Budget, Clock, Pace};
 use super::config::EngineConfig;
-use super::descent::Descent;
+use super::descent::{Descent, Ground};
 use super::error::EngineError;
-use super::evaluation::{Problem, guarded, row_index};
-use super::hypotheses::{Hypotheses, Status};
+use super::evaluation::{guarded, row_index};
+use super::hypotheses::Status;
 use super::memory::{Memory, WarmStart};
 use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
 use super::optimizer::Optimizer;
+use super::own_steps::OwnSteps;
 use super::prior::Prior;
+use super::proposal::Proposer;
 use super::sampler::Sampler;
 use super::solution::{Solution, StopReason, rank};
 use crate::landscape::Landscape;
@@ -37,6 +39,8 @@ pub struct Engine {
     pace: Pace,
     /// Proposes where to begin; none where points are drawn.
     start: Option<Start>,
+    /// Goes the steps of a start that is a landscape.
+    proposer: Option<Proposer>,
     /// What runs in libtorch's place; none where only that will do.
     native: Option<Native>,
     /// The last native descent, whose memory the next one takes over.
@@ -49,6 +53,8 @@ struct Session {
     /// Whether one observation is explained by all hypotheses.
     is_shared: bool,
     prior: Prior,
+    /// The landscape's own steps, where the descent began with them.
+    own: Option<OwnSteps>,
     stamp_nanos: i64,
     descent: Descent,
     stop: Option<StopReason>,
@@ -82,8 +88,8 @@ impl Engine {
         let (observers, pace) = (Observers::default(), Pace::default());
         let build = || Native::new(task.as_ref(), &landscape, config.threads);
         let native = prepare(config.backend, task.as_ref(), build)?;
-        let (session, memory, spare, start) = (None, Memory::default(), None, None);
-        Ok(Self { task, landscape, config, sampler, session, memory, observers, pace, start, native, spare })
+        let (session, memory, spare, start, proposer) = (None, Memory::default(), None, None, None);
+        Ok(Self { task, landscape, config, sampler, session, memory, observers, pace, start, proposer, native, spare })
     }
 
     /// The backend of the present descent; before any, the one that is to be expected.
@@ -197,6 +203,12 @@ impl Engine {
         if expected != got {
             return Err(EngineError::StartDimension { landscape: self.landscape.id().to_owned(), expected, got });
         }
+        self.proposer = None;
+        if let Some(landscape) = start.landscape() {
+            check_landscape(self.task.as_ref(), landscape)?;
+            let native = self.native.as_ref().and_then(|native| native.with_landscape(landscape));
+            self.proposer = Some(Proposer::new(native, &self.config));
+        }
         self.reset();
         (self.start, self.pace) = (Some(start), Pace::default());
         Ok(())
@@ -235,8 +247,22 @@ impl Engine {
         let native = prepare(self.config.backend, self.task.as_ref(), build)?;
         self.reset();
         (self.landscape, self.pace, self.native, self.spare) = (landscape, Pace::default(), native, None);
-        self.start = None;
+        (self.start, self.proposer) = (None, None);
         Ok(())
+    }
+
+    /// Puts a landscape in place of the one that is in use: of the start, where that goes the steps of one and the new one
+    /// has steps, too; else as [`Engine::set_landscape`].
+    ///
+    /// # Errors
+    /// As [`Engine::set_landscape`] and [`Engine::set_start`]; nothing is changed then.
+    pub fn replace_landscape(&mut self, landscape: Landscape) -> Result<(), EngineError> {
+        if self.start.as_ref().is_some_and(|start| start.landscape().is_some())
+            && let Ok(start) = Start::of_steps(landscape.shallow_clone())
+        {
+            return self.set_start(start);
+        }
+        self.set_landscape(landscape)
     }
 
     /// Takes an observation and evaluates where to start from.
@@ -244,7 +270,8 @@ impl Engine {
     /// With one row, all hypotheses explain it; they start from the last best points, ranked, the
     /// worst `fresh` drawn anew. With K rows, each hypothesis explains its own; rows keep
     /// their order, and none is drawn anew after the first observation. Points without a finite loss
-    /// are drawn again, a bounded number of times.
+    /// are drawn again, a bounded number of times. Where the landscape has steps of its own, a cold descent begins with
+    /// those.
     ///
     /// # Errors
     /// [`EngineError`] when the observation is refused, the task fails, or no point is finite.
@@ -258,21 +285,24 @@ impl Engine {
             let codes = if is_shared(&target) { codes } else { codes.zeros_like() };
             return self.begin_proposed(obs, target, &codes);
         }
-        let z = self.starting_points(is_shared(&target));
+        let own = self.own_steps(obs, is_shared(&target));
+        let z = own.as_ref().map_or_else(|| self.starting_points(is_shared(&target)), OwnSteps::origin);
         let prior = Prior::standard(self.config.prior_weight, self.task.spec());
-        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, own, obs.stamp_nanos, &z)?;
         self.announce(obs);
         Ok(())
     }
 
-    /// Takes an observation and starts, cold, from what the start proposes for given codes, `[K, C]`.
+    /// Takes an observation and starts, cold, from what the start proposes for given codes, `[K, C]`; without a start,
+    /// with the landscape's own steps for these codes.
     ///
     /// # Errors
     /// As [`Engine::begin`], and [`EngineError::NoStart`] or [`EngineError::Codes`].
     pub fn begin_with_codes(&mut self, obs: &Observation, codes: &Tensor) -> Result<(), EngineError> {
         let _no_grad = tch::no_grad_guard();
-        let start = self.start.as_ref().ok_or(EngineError::NoStart)?;
-        let expected = vec![self.config.hypotheses as i64, start.code()];
+        let of_landscape = || self.landscape.steps().map(|steps| steps.codes().size()[0]);
+        let code = self.start.as_ref().map(Start::code).or_else(of_landscape).ok_or(EngineError::NoStart)?;
+        let expected = vec![self.config.hypotheses as i64, code];
         if codes.size() != expected {
             return Err(EngineError::Codes { expected, got: codes.size() });
         }
@@ -280,24 +310,45 @@ impl Engine {
         let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
         let target = self.encode(obs)?;
         self.memory.warm = None;
-        self.begin_proposed(obs, target, &codes)
+        if self.start.is_some() {
+            return self.begin_proposed(obs, target, &codes);
+        }
+        let own = self.landscape.steps().map(|steps| OwnSteps::new(steps, &codes, obs)).ok_or(EngineError::NoStart)?;
+        let (z, prior) = (own.origin(), Prior::standard(self.config.prior_weight, self.task.spec()));
+        self.descend_from(target, prior, Some(own), obs.stamp_nanos, &z)?;
+        self.announce(obs);
+        Ok(())
+    }
+
+    /// The landscape's own steps, with which a cold descent begins.
+    fn own_steps(&self, obs: &Observation, shared: bool) -> Option<OwnSteps> {
+        if self.config.warm_start && self.memory.warm.is_some() {
+            return None;
+        }
+        let steps = self.landscape.steps()?;
+        let codes = steps.code_of_each(self.config.hypotheses);
+        Some(OwnSteps::new(steps, &if shared { codes } else { codes.zeros_like() }, obs))
     }
 
     /// Starts from what is proposed for `codes`, `[K, C]`, or from the last best points, row by row.
     fn begin_proposed(&mut self, obs: &Observation, target: Target, codes: &Tensor) -> Result<(), EngineError> {
         let Some(start) = &self.start else { return Err(EngineError::NoStart) };
-        let (spec, config) = (self.task.spec(), &self.config);
-        let (z, prior) = guarded(self.task.as_ref(), || {
-            let z = start.propose(obs, spec, codes);
-            let prior = Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec);
-            Ok((z, prior))
+        let (spec, config, sampler) = (self.task.spec(), &self.config, &mut self.sampler);
+        let z = match (start.landscape(), &mut self.proposer) {
+            (Some(theta), Some(proposer)) => {
+                proposer.propose((self.task.as_ref(), theta), (obs, &target), codes, sampler)?
+            }
+            _ => guarded(self.task.as_ref(), || start.propose(obs, spec, codes).ok_or(EngineError::NoStart))?,
+        };
+        let prior = guarded(self.task.as_ref(), || {
+            Ok(Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec))
         })?;
         let warm = self.memory.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
-        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, None, obs.stamp_nanos, &z)?;
         let Self { task, landscape, config, session, .. } = self;
-        if let (Some(warm), Some(session)) = (warm, session) {
-            let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
-            session.descent.offer(&problem, &warm)?;
+        if let (Some(warm), Some(Session { target, prior, descent, .. })) = (warm, session) {
+            let ground = Ground { task: task.as_ref(), landscape, config, native: None };
+            descent.offer(&ground.problem((target, prior), None), &warm)?;
         }
         self.announce(obs);
         Ok(())
@@ -317,7 +368,7 @@ impl Engine {
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
         let prior = Prior::standard(self.config.prior_weight, spec);
-        self.descend_from(target, prior, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, None, obs.stamp_nanos, &z)?;
         self.announce(obs);
         Ok(())
     }
@@ -337,8 +388,9 @@ impl Engine {
         // Tensors are made for those who look only.
         let z_before = observers.see_steps().then(|| session.descent.z());
         let score = session.score();
-        let problem = problem(task.as_ref(), landscape, (&session.target, &session.prior), config);
-        let status = session.descent.step(&problem, sampler)?;
+        let Session { target, prior, own, descent, .. } = session;
+        let ground = Ground { task: task.as_ref(), landscape, config, native: None };
+        let status = descent.step(&ground.problem((target, prior), own.as_ref()), sampler)?;
         (session.solution, session.stop) = (None, None);
         if let Some(z_before) = &z_before {
             let descent = &session.descent;
@@ -402,10 +454,19 @@ impl Engine {
         Ok(target)
     }
 
-    fn descend_from(&mut self, target: Target, prior: Prior, stamp_nanos: i64, z: &Tensor) -> Result<(), EngineError> {
-        let descent = self.descent(&target, &prior, z)?;
-        let is_shared = is_shared(&target);
-        self.session = Some(Session { target, is_shared, prior, stamp_nanos, descent, stop: None, solution: None });
+    fn descend_from(
+        &mut self,
+        target: Target,
+        prior: Prior,
+        own: Option<OwnSteps>,
+        stamp_nanos: i64,
+        z: &Tensor,
+    ) -> Result<(), EngineError> {
+        let Self { task, landscape, config, sampler, native, spare, .. } = self;
+        let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref() };
+        let descent = ground.descend((&target, &prior), (z, own.as_ref()), spare.take(), sampler)?;
+        let (is_shared, stop, solution) = (is_shared(&target), None, None);
+        self.session = Some(Session { target, is_shared, prior, own, stamp_nanos, descent, stop, solution });
         Ok(())
     }
 
@@ -415,24 +476,6 @@ impl Engine {
         if let (Some(Session { descent, .. }), false) = (session, observers.is_empty()) {
             observers.notify(&Event::Begin { obs, memory, z: &descent.z(), loss: descent.loss() }, true);
         }
-    }
-
-    /// Starts a native descent where it can be one.
-    fn descent(&mut self, target: &Target, prior: &Prior, z: &Tensor) -> Result<Descent, EngineError> {
-        let Self { task, landscape, config, sampler, native, spare, .. } = self;
-        let encoded = native.as_ref().and_then(|native| Some((native, native.encode(target, prior)?)));
-        let Some((native, encoded)) = encoded else {
-            if config.backend == BackendChoice::Fused {
-                let reason = "a target has another form than the task describes";
-                return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
-            }
-            let problem = problem(task.as_ref(), landscape, (target, prior), config);
-            let hypotheses = Hypotheses::start(&problem, z, &config.optimizer, sampler)?;
-            return Ok(Descent::Tch(Box::new(hypotheses)));
-        };
-        let spare = spare.take().map(|spare| *spare);
-        let descent = NativeDescent::start(native, encoded, spare, z, config, sampler)?;
-        Ok(Descent::Fused(Box::new(descent)))
     }
 
     /// Keeps the best points of the present observation for the next one.
@@ -504,16 +547,6 @@ fn over(kept: &Tensor, z: &Tensor) -> Tensor {
     let (have, want) = (kept.size()[0], z.size()[0]);
     let kept = kept.narrow(0, 0, have.min(want));
     Tensor::cat(&[&kept, &z.narrow(0, have.min(want), want - have.min(want))], 0)
-}
-
-fn problem<'a>(
-    task: &'a dyn Task,
-    landscape: &'a Landscape,
-    (target, prior): (&'a Target, &'a Prior),
-    config: &EngineConfig,
-) -> Problem<'a> {
-    let keep_residual = config.optimizer.needs_residual();
-    Problem { task, landscape, target, prior, keep_residual }
 }
 
 /// Builds native code as it is wanted.

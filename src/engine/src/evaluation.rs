@@ -7,6 +7,7 @@ use tch::Tensor;
 use thalweg_task::{Target, Task, TaskError};
 
 use super::error::EngineError;
+use super::own_steps::OwnSteps;
 use super::prior::Prior;
 use crate::landscape::Landscape;
 
@@ -150,15 +151,20 @@ pub(crate) struct Problem<'a> {
     pub(crate) prior: &'a Prior,
     /// Whether evaluations keep their residuals.
     pub(crate) keep_residual: bool,
+    /// The landscape's own steps, where the descent begins with them.
+    pub(crate) own: Option<&'a OwnSteps>,
 }
 
 impl Problem<'_> {
     /// Evaluates loss and gradient at `z`, `[K, Z]`: one forward and one reverse pass.
-    pub(crate) fn evaluate(&self, z: &Tensor) -> Result<Evaluation, EngineError> {
-        guarded(self.task, || tch::with_grad(|| self.trace(z)))
+    ///
+    /// Where step `step` is one of the landscape's own, its metric goes into the gradient: `J' M dL/dx`.
+    pub(crate) fn evaluate(&self, z: &Tensor, step: usize) -> Result<Evaluation, EngineError> {
+        let metric = self.own.and_then(|own| own.metric(step));
+        guarded(self.task, || tch::with_grad(|| self.trace(z, metric.as_ref())))
     }
 
-    fn trace(&self, z: &Tensor) -> Result<Evaluation, EngineError> {
+    fn trace(&self, z: &Tensor, metric: Option<&Tensor>) -> Result<Evaluation, EngineError> {
         let z = z.detach().set_requires_grad(true);
         let x = self.landscape.map(&z);
         let y_hat = self.task.forward(&x)?;
@@ -166,7 +172,13 @@ impl Problem<'_> {
         check_rows("loss", &objective.loss, &[z.size()[0]])?;
         let loss = self.add_prior(objective.loss, &x);
         // Rows never interact, so one pass with a cotangent of ones gives K gradients.
-        let gradient = gradient(self.task, &loss, &z)?;
+        let gradient = match metric {
+            Some(metric) => {
+                let by_x = gradient(self.task, &loss, &x)?.matmul(metric);
+                gradient(self.task, &(&x * by_x).sum_dim_intlist(1, false, x.kind()), &z)?
+            }
+            None => gradient(self.task, &loss, &z)?,
+        };
         let residual = objective.residual.filter(|_| self.keep_residual);
         let residual = residual.map(|residual| self.add_prior_rows(residual.detach(), &x.detach()));
         let (loss, slope) = read(&loss.detach(), &gradient)?;
@@ -201,7 +213,8 @@ fn gradient(task: &dyn Task, loss: &Tensor, z: &Tensor) -> Result<Tensor, Engine
     if !loss.requires_grad() {
         return Err(refuse());
     }
-    let gradient = Tensor::f_run_backward(&[loss], &[z], false, false).map_err(TaskError::from)?;
+    // The graph between `z` and `x` is walked a second time where a metric stands between.
+    let gradient = Tensor::f_run_backward(&[loss], &[z], true, false).map_err(TaskError::from)?;
     gradient.into_iter().next().filter(Tensor::defined).ok_or_else(refuse)
 }
 

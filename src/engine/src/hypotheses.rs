@@ -32,6 +32,8 @@ pub(crate) struct Hypotheses {
     pub(crate) best: Point,
     pub(crate) statistics: Statistics,
     state: State,
+    /// Which of the landscape's own steps comes next; beyond their number none does.
+    own: usize,
 }
 
 impl Hypotheses {
@@ -49,7 +51,7 @@ impl Hypotheses {
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
         let mut statistics = Statistics { evaluations: 1, ..Statistics::default() };
-        let mut current = problem.evaluate(z)?;
+        let mut current = problem.evaluate(z, 0)?;
         for _ in 0..SPAWN_ATTEMPTS {
             let broken = current.broken();
             if !broken.contains(&true) {
@@ -57,19 +59,19 @@ impl Hypotheses {
             }
             statistics.count_diverged(&broken);
             let drawn = sampler.draw(broken.len(), z.size()[1]);
-            replace(problem, &mut current, &broken, &drawn, &mut statistics)?;
+            replace((problem, 0), &mut current, &broken, &drawn, &mut statistics)?;
         }
         if current.broken().contains(&true) {
             current = copy_best_over_broken(&current, problem.target.value.size()[0] == 1)?;
         }
         let best = current.point.clone();
         let state = optimizer.start(&best.z);
-        Ok(Self { current, best, statistics, state })
+        Ok(Self { current, best, statistics, state, own: 0 })
     }
 
     /// Takes rows of `z`, `[K, Z]`, where they are better than what is there.
     pub(crate) fn offer(&mut self, problem: &Problem<'_>, z: &Tensor) -> Result<(), EngineError> {
-        let trial = problem.evaluate(z)?;
+        let trial = problem.evaluate(z, self.own)?;
         let better = |row: usize| trial.is_finite(row) && trial.point.loss[row] < self.current.point.loss[row];
         let better: Vec<bool> = (0..trial.slope.len()).map(better).collect();
         self.current.take(&trial, &better);
@@ -80,9 +82,14 @@ impl Hypotheses {
 
     /// Does one optimizer step for all rows. Leaves everything as it was on error.
     pub(crate) fn step(&mut self, problem: &Problem<'_>, sampler: &mut Sampler) -> Result<Status, EngineError> {
-        let (mut state, z) = self.state.propose(problem, &self.current)?;
-        let trial = problem.evaluate(&z)?;
-        let accepted = state.judge(&self.current, &trial);
+        let own = problem.own.filter(|own| self.own < own.count());
+        let next = if own.is_some() { self.own + 1 } else { self.own };
+        let (mut state, z) = match own {
+            Some(own) => (self.state.clone(), own.next(self.own, &self.current)),
+            None => self.state.propose(problem, &self.current)?,
+        };
+        let trial = problem.evaluate(&z, next)?;
+        let accepted = if own.is_some() { vec![true; trial.slope.len()] } else { state.judge(&self.current, &trial) };
         let mut current = self.current.clone();
         current.take(&trial, &accepted);
         let mut statistics = self.statistics;
@@ -90,17 +97,17 @@ impl Hypotheses {
         let broken = current.broken();
         if broken.contains(&true) {
             statistics.count_diverged(&broken);
-            self.respawn(problem, &mut current, &broken, sampler, &mut statistics)?;
+            self.respawn((problem, next), &mut current, &broken, sampler, &mut statistics)?;
             state.reset(&broken);
         }
-        (self.current, self.state, self.statistics) = (current, state, statistics);
+        (self.current, self.state, self.statistics, self.own) = (current, state, statistics, next);
         Ok(self.keep_best())
     }
 
     /// Gives broken rows a fresh point, or, where that is broken too, the best they have had.
     fn respawn(
         &self,
-        problem: &Problem<'_>,
+        problem: (&Problem<'_>, usize),
         current: &mut Evaluation,
         broken: &[bool],
         sampler: &mut Sampler,
@@ -140,16 +147,16 @@ impl Hypotheses {
 /// Evaluates the rows of `candidate`, `[K, Z]`, that are marked, in place of what was there.
 ///
 /// The other rows are evaluated along but keep their bits: a batch of another size might be
-/// summed in another order.
+/// summed in another order. The problem comes with the step that is next.
 fn replace(
-    problem: &Problem<'_>,
+    (problem, step): (&Problem<'_>, usize),
     current: &mut Evaluation,
     rows: &[bool],
     candidate: &Tensor,
     statistics: &mut Statistics,
 ) -> Result<(), EngineError> {
     let z = choose(&row_mask(rows, candidate.device()), candidate, &current.point.z);
-    let trial = problem.evaluate(&z)?;
+    let trial = problem.evaluate(&z, step)?;
     current.take(&trial, rows);
     statistics.evaluations += 1;
     Ok(())

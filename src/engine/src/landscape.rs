@@ -1,90 +1,31 @@
 //! The learned landscape theta: a map from the engine's `z` to a task's latent `x`.
 
-use std::path::{Path, PathBuf};
+pub mod anchor;
+mod error;
+mod steps;
+
+use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::{self, Weights};
-use thalweg_nn::{NnError, Perceptron, initial};
+use thalweg_nn::{Perceptron, initial};
 use thalweg_task::TaskSpec;
+
+pub use error::LandscapeError;
+pub use steps::{Steps, draw_codes, offset_of_gaps};
 
 /// Slope of theta's rectifiers below zero: LeakyReLU 0.2 (Liu et al., 2023, sec. 4).
 pub const SLOPE: f64 = 0.2;
 
 /// What a landscape file says it is, in the metadata entry `format`.
 const FORMAT: &str = "thalweg-landscape";
-/// Version of that format.
-const VERSION: &str = "1";
+/// Version of that format without steps, and with them.
+const PLAIN: &str = "1";
+const WITH_STEPS: &str = "2";
 /// Tensors of a landscape file are named `theta.{layer}.weight` and `theta.{layer}.bias`.
 const PREFIX: &str = "theta";
-
-/// Why a landscape was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum LandscapeError {
-    /// The file is missing, damaged, or is no landscape.
-    #[error("landscape {0}")]
-    File(#[from] NnError),
-    /// The file was trained for another task.
-    #[error("landscape {}: trained for task {got}, expected task {expected}", path.display())]
-    OtherTask {
-        /// The file.
-        path: PathBuf,
-        /// The task at hand.
-        expected: String,
-        /// The task of the file.
-        got: String,
-    },
-    /// The file was trained for the same task with another forward model.
-    #[error("landscape {}: trained for model {got} of task {task}, expected model {expected}; train it again", path.display())]
-    OtherModel {
-        /// The file.
-        path: PathBuf,
-        /// The task at hand.
-        task: String,
-        /// Fingerprint of the task's forward model.
-        expected: String,
-        /// Fingerprint that the file is bound to.
-        got: String,
-    },
-    /// The file maps to a latent of another dimension.
-    #[error("landscape {}: maps to {got} latent dimensions, task {task} has {expected}", path.display())]
-    OtherLatent {
-        /// The file.
-        path: PathBuf,
-        /// The task at hand.
-        task: String,
-        /// Dimension of the task's latent.
-        expected: i64,
-        /// Dimension that the file maps to.
-        got: i64,
-    },
-    /// A dimension is not positive.
-    #[error("landscape: {axis} has dimension {got}, expected at least 1")]
-    Dimension {
-        /// z, x or hidden.
-        axis: &'static str,
-        /// The dimension that came.
-        got: i64,
-    },
-    /// The perceptron has not theta's three dense layers.
-    #[error("landscape: expected 3 dense layers, got {got}")]
-    Layers {
-        /// How many layers came.
-        got: usize,
-    },
-    /// Two landscapes do not have the same widths.
-    #[error("landscape: expected widths {expected:?}, got {got:?}")]
-    OtherShape {
-        /// Widths of the first.
-        expected: [i64; 4],
-        /// Widths of the other.
-        got: [i64; 4],
-    },
-    /// The landscape has no weights.
-    #[error("landscape: the identity has no weights")]
-    NoWeights,
-}
 
 /// Widths of theta: three dense layers `Z -> hidden -> hidden -> X`.
 ///
@@ -132,11 +73,13 @@ struct Theta {
     perceptron: Perceptron,
     shape: LandscapeShape,
     origin: Origin,
+    steps: Option<Steps>,
 }
 
 /// The map theta from `z` to `x`: the identity, an untrained or a trained perceptron.
 ///
-/// Its weights never change and carry no gradient. `z` is drawn from `N(0, I)`.
+/// Its weights never change and carry no gradient. `z` is drawn from `N(0, I)`; where the landscape has [`Steps`] of
+/// its own, a cold descent begins with them, at `z = 0`.
 #[derive(Debug)]
 pub struct Landscape {
     theta: Option<Theta>,
@@ -176,7 +119,27 @@ impl Landscape {
         let [first, _, _, _, last, _] = parameters.as_slice() else { return Err(LandscapeError::Layers { got }) };
         let [hidden, z] = first.size()[..] else { return Err(LandscapeError::Layers { got }) };
         let shape = LandscapeShape { z, x: last.size()[0], hidden };
-        Self::assemble(&parameters, shape, Origin::Trained, None)
+        let mut copy = Perceptron::from_parameters(&parameters, SLOPE)?;
+        if let Some(skip) = perceptron.skip() {
+            copy = copy.with_skip(skip.detach().copy())?;
+        }
+        Ok(Self::of(Theta { perceptron: copy, shape, origin: Origin::Trained, steps: None }, None))
+    }
+
+    /// Gives a landscape the steps that it was trained for.
+    ///
+    /// # Errors
+    /// [`LandscapeError::NoWeights`] for the identity, [`LandscapeError::Steps`] when they do not fit.
+    pub fn with_steps(self, steps: Steps) -> Result<Self, LandscapeError> {
+        let theta = self.theta.ok_or(LandscapeError::NoWeights)?;
+        steps.check(theta.shape)?;
+        Ok(Self::of(Theta { steps: Some(steps), ..theta }, None))
+    }
+
+    /// The steps that it was trained for; none where any method will do.
+    #[must_use]
+    pub fn steps(&self) -> Option<&Steps> {
+        self.theta.as_ref()?.steps.as_ref()
     }
 
     /// The landscape whose weights lie between this one's and another's: this one at a share of 0, the other at 1.
@@ -192,8 +155,17 @@ impl Landscape {
             return Err(LandscapeError::OtherShape { expected: one.shape.widths(), got: two.shape.widths() });
         }
         let pairs = one.perceptron.parameters().into_iter().zip(two.perceptron.parameters());
-        let between: Vec<Tensor> = pairs.map(|(one, two)| &one + share * (&two - &one)).collect();
-        Self::assemble(&between, one.shape, Origin::Trained, None)
+        let mut between: Vec<Tensor> = pairs.map(|(one, two)| &one + share * (&two - &one)).collect();
+        let perceptron = if one.perceptron.skip().is_some() {
+            let [one, two] = [anchor::lift_of(&one.perceptron)?, anchor::lift_of(&two.perceptron)?];
+            between.truncate(anchor::LEAVES);
+            anchor::anchored(&between, &(&one + share * (two - &one)))?
+        } else {
+            Perceptron::from_parameters(&between, SLOPE)?
+        };
+        let steps = if share < 0.5 { &one.steps } else { &two.steps };
+        let steps = steps.as_ref().map(Steps::shallow_clone);
+        Ok(Self::of(Theta { perceptron, shape: one.shape, origin: Origin::Trained, steps }, None))
     }
 
     /// Reads a trained landscape and checks that it was trained for this task's forward model.
@@ -205,7 +177,11 @@ impl Landscape {
     pub fn trained(path: &Path, spec: &TaskSpec) -> Result<Self, LandscapeError> {
         let file = Weights::open(path, spec.kind, spec.device)?;
         file.expect_meta("format", FORMAT)?;
-        file.expect_meta("version", VERSION)?;
+        let version: String = file.meta("version")?;
+        if version != PLAIN && version != WITH_STEPS {
+            let expected = format!("metadata 'version': expected {PLAIN} or {WITH_STEPS}, got {version}");
+            return Err(file.refuse(expected).into());
+        }
         check_bond(&file, spec)?;
         let shape = LandscapeShape { z: file.meta("z")?, x: file.meta("x")?, hidden: file.meta("hidden")? }.check()?;
         if shape.x != spec.latent {
@@ -213,12 +189,35 @@ impl Landscape {
             return Err(LandscapeError::OtherLatent { path, task, expected: spec.latent, got: shape.x });
         }
         let widths = shape.widths();
-        let names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
+        let mut names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
+        if version == WITH_STEPS {
+            names.push(Perceptron::name_of_skip(PREFIX));
+            names.extend(Steps::NAMES.map(str::to_owned));
+        }
         file.expect_names(names.iter().map(String::as_str))?;
-        let perceptron = Perceptron::load(&file, PREFIX, &widths, SLOPE)?;
-        let id = weights::fingerprint(&perceptron.named(PREFIX));
-        let theta = Theta { perceptron, shape, origin: Origin::Trained };
-        Ok(Self { theta: Some(theta), latent: shape.x, id })
+        let mut perceptron = Perceptron::load(&file, PREFIX, &widths, SLOPE)?;
+        let mut steps = None;
+        if version == WITH_STEPS {
+            perceptron = perceptron.with_skip(file.tensor(&Perceptron::name_of_skip(PREFIX), &[shape.x, shape.z])?)?;
+            steps = Some(Steps::load(&file, shape, spec.joints.len() as i64)?);
+        }
+        Ok(Self::of(Theta { perceptron, shape, origin: Origin::Trained, steps }, None))
+    }
+
+    /// Whether a file says that it is a landscape.
+    pub(crate) fn is_in(file: &Weights) -> bool {
+        file.meta::<String>("format").is_ok_and(|format| format == FORMAT)
+    }
+
+    /// Names weights and steps, as files hold them.
+    fn named(theta: &Theta) -> Vec<(String, Tensor)> {
+        let steps = theta.steps.iter().flat_map(Steps::named);
+        theta.perceptron.named(PREFIX).into_iter().chain(steps).collect()
+    }
+
+    fn of(theta: Theta, id: Option<String>) -> Self {
+        let id = id.unwrap_or_else(|| weights::fingerprint(&Self::named(&theta)));
+        Self { latent: theta.shape.x, theta: Some(theta), id }
     }
 
     fn assemble(
@@ -228,17 +227,17 @@ impl Landscape {
         id: Option<String>,
     ) -> Result<Self, LandscapeError> {
         let perceptron = Perceptron::from_parameters(parameters, SLOPE)?;
-        let id = id.unwrap_or_else(|| weights::fingerprint(&perceptron.named(PREFIX)));
-        Ok(Self { theta: Some(Theta { perceptron, shape, origin }), latent: shape.x, id })
+        Ok(Self::of(Theta { perceptron, shape, origin, steps: None }, id))
     }
 
     /// A second handle on the same weights, which never change.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
-        let second = |theta: &Theta| {
-            let parameters = theta.perceptron.parameters();
-            let perceptron = Perceptron::from_parameters(&parameters, SLOPE).expect("its layers fitted before");
-            Theta { perceptron, ..*theta }
+        let second = |Theta { perceptron, shape, origin, steps }: &Theta| Theta {
+            perceptron: perceptron.shallow_clone(),
+            shape: *shape,
+            origin: *origin,
+            steps: steps.as_ref().map(Steps::shallow_clone),
         };
         Self { theta: self.theta.as_ref().map(second), latent: self.latent, id: self.id.clone() }
     }
@@ -307,14 +306,17 @@ impl Landscape {
         let mut metadata = extra.to_vec();
         metadata.extend([
             ("format", FORMAT.to_owned()),
-            ("version", VERSION.to_owned()),
+            ("version", if theta.steps.is_some() { WITH_STEPS } else { PLAIN }.to_owned()),
             ("task", spec.name.clone()),
             ("fingerprint", spec.fingerprint.clone()),
             ("z", theta.shape.z.to_string()),
             ("x", theta.shape.x.to_string()),
             ("hidden", theta.shape.hidden.to_string()),
         ]);
-        Ok(weights::save(path, &theta.perceptron.named(PREFIX), &metadata)?)
+        if let Some(steps) = &theta.steps {
+            metadata.extend(steps.metadata());
+        }
+        Ok(weights::save(path, &Self::named(theta), &metadata)?)
     }
 }
 

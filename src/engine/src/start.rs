@@ -1,6 +1,7 @@
-//! The amortised start: a map from what was observed to where the descent begins.
+//! The start: from what was observed to where the descent begins.
 //!
-//! A small network reads the observation, gaps marked, and a code; each code asks for another
+//! Either a landscape that has steps of its own ([`crate::landscape::Steps`]), whose end is where a search in `x` begins;
+//! or an amortised one: a small network reads the observation, gaps marked, and a code; each code asks for another
 //! hypothesis. Code zero asks for the one with the least expected error, the others for what else
 //! the observation leaves open. One pass replaces the first, longest part of a descent; the steps
 //! that follow make the hypotheses agree with what was seen (amortised inference with iterative
@@ -13,15 +14,14 @@ mod image;
 
 use std::path::Path;
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use rand_distr::StandardNormal;
-use tch::{Kind, Tensor};
-use thalweg_nn::Perceptron;
+use tch::Tensor;
 use thalweg_nn::weights::{self, Weights};
-use thalweg_task::{Kinds, Observation, Result, TaskSpec};
+use thalweg_nn::{NnError, Perceptron};
+use thalweg_task::{Kinds, Observation, Result, TaskError, TaskSpec};
 
-use crate::landscape::Landscape;
+use crate::landscape::{Landscape, LandscapeError, draw_codes};
 
 pub use dense::StartShape;
 pub use features::{features, inputs, readings};
@@ -38,6 +38,8 @@ const NETWORK: &str = "network";
 const CONVOLUTIONAL: &str = "convolutional";
 /// Tensors are named `start.{layer}.weight` and `start.{layer}.bias`.
 const PREFIX: &str = "start";
+/// Seed of the codes that hypotheses have.
+const SEED: u64 = 0;
 
 /// Proposes starting points `z` for an observation.
 #[derive(Debug)]
@@ -52,6 +54,8 @@ enum Network {
     Dense(Dense),
     /// An image.
     Convolutional(ImageEncoder),
+    /// Whatever the task reads, by way of its gradient.
+    Steps(Landscape),
 }
 
 impl Start {
@@ -71,12 +75,36 @@ impl Start {
         Self { network: Network::Convolutional(encoder), id }
     }
 
-    /// Reads a start that was trained for this forward model and this landscape.
+    /// Takes a landscape whose own steps lead to where a search in `x` begins.
+    ///
+    /// # Errors
+    /// [`LandscapeError::NoSteps`] when it has none.
+    pub fn of_steps(landscape: Landscape) -> std::result::Result<Self, LandscapeError> {
+        if landscape.steps().is_none() {
+            return Err(LandscapeError::NoSteps { id: landscape.id().to_owned() });
+        }
+        Ok(Self { id: landscape.id().to_owned(), network: Network::Steps(landscape) })
+    }
+
+    /// The landscape whose steps it goes; none where it is a network.
+    #[must_use]
+    pub fn landscape(&self) -> Option<&Landscape> {
+        match &self.network {
+            Network::Steps(landscape) => Some(landscape),
+            Network::Dense(_) | Network::Convolutional(_) => None,
+        }
+    }
+
+    /// Reads a start that was trained for this forward model and this landscape; a landscape with steps of its own is one
+    /// for the identity.
     ///
     /// # Errors
     /// [`thalweg_task::TaskError::Weights`], saying what was expected and what came.
     pub fn trained(path: &Path, spec: &TaskSpec, landscape: &Landscape) -> Result<Self> {
         let file = Weights::open(path, spec.kind, spec.device)?;
+        if Landscape::is_in(&file) {
+            return Self::of_file(path, spec, landscape);
+        }
         for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
             file.expect_meta(key, expected)?;
         }
@@ -97,12 +125,29 @@ impl Start {
         }
     }
 
+    /// Reads the steps of a landscape, for a search in `x`.
+    fn of_file(path: &Path, spec: &TaskSpec, landscape: &Landscape) -> Result<Self> {
+        let refuse = |reason: String| TaskError::from(NnError::Weights { path: path.to_owned(), reason });
+        let start = Landscape::trained(path, spec).and_then(Self::of_steps);
+        let start = start.map_err(|error| refuse(error.to_string()))?;
+        if landscape.shape().is_some() {
+            return Err(refuse(format!(
+                "its steps lead to x, where the landscape must be identity, got {}",
+                landscape.id()
+            )));
+        }
+        Ok(start)
+    }
+
     /// Tells for which landscape a file was made, by its identity.
     ///
     /// # Errors
     /// [`thalweg_nn::NnError`] when it is no start.
     pub fn made_for(path: &Path, spec: &TaskSpec) -> thalweg_nn::Result<String> {
         let file = Weights::open(path, spec.kind, spec.device)?;
+        if Landscape::is_in(&file) {
+            return Ok(Landscape::identity(spec.latent).id().to_owned());
+        }
         file.expect_meta("format", FORMAT)?;
         file.meta("landscape")
     }
@@ -130,6 +175,7 @@ impl Start {
                 metadata.push((NETWORK, CONVOLUTIONAL.to_owned()));
                 encoder.named(PREFIX)
             }
+            Network::Steps(_) => Vec::new(),
         };
         weights::save(path, &tensors, &metadata)
     }
@@ -137,12 +183,13 @@ impl Start {
     /// Proposes a starting point for each code.
     ///
     /// `obs`: one row for all codes, or one row for each; `codes`: `[K, C]`. Returns `[K, Z]`. What
-    /// is not finite stays so: the engine draws such rows anew.
-    pub fn propose(&self, obs: &Observation, spec: &TaskSpec, codes: &Tensor) -> Tensor {
-        let seen = features(obs, spec, self.reads());
+    /// is not finite stays so: the engine draws such rows anew. None where it takes an engine to go steps.
+    pub fn propose(&self, obs: &Observation, spec: &TaskSpec, codes: &Tensor) -> Option<Tensor> {
+        let seen = |reads| features(obs, spec, reads);
         match &self.network {
-            Network::Dense(dense) => dense.propose(&seen, codes),
-            Network::Convolutional(encoder) => encoder.propose(&seen, codes),
+            Network::Dense(dense) => Some(dense.propose(&seen(dense.shape.reads), codes)),
+            Network::Convolutional(encoder) => Some(encoder.propose(&seen(ImageEncoder::READS), codes)),
+            Network::Steps(_) => None,
         }
     }
 
@@ -151,7 +198,8 @@ impl Start {
     /// The same for every observation, so that hypothesis k keeps its character in a stream, and
     /// the first codes do not depend on how many follow.
     pub fn codes(&self, hypotheses: usize, spec: &TaskSpec) -> Tensor {
-        codes(hypotheses, self.code(), 0).to_kind(spec.kind).to_device(spec.device)
+        let codes = draw_codes(hypotheses, self.code(), &mut StdRng::seed_from_u64(SEED));
+        codes.to_kind(spec.kind).to_device(spec.device)
     }
 
     /// Fingerprint of the weights.
@@ -164,17 +212,18 @@ impl Start {
     #[must_use]
     pub fn encoder(&self) -> Option<&ImageEncoder> {
         match &self.network {
-            Network::Dense(_) => None,
+            Network::Dense(_) | Network::Steps(_) => None,
             Network::Convolutional(encoder) => Some(encoder),
         }
     }
 
-    /// What of an observation is read.
+    /// What of an observation a network reads; where steps are gone, whatever the task observes.
     #[must_use]
-    pub fn reads(&self) -> Kinds {
+    pub fn reads(&self, spec: &TaskSpec) -> Kinds {
         match &self.network {
             Network::Dense(dense) => dense.shape.reads,
             Network::Convolutional(_) => ImageEncoder::READS,
+            Network::Steps(_) => spec.observes(),
         }
     }
 
@@ -184,6 +233,7 @@ impl Start {
         match &self.network {
             Network::Dense(dense) => dense.shape.code,
             Network::Convolutional(encoder) => encoder.dim(),
+            Network::Steps(landscape) => landscape.steps().map_or(0, |steps| steps.codes().size()[0]),
         }
     }
 
@@ -193,6 +243,7 @@ impl Start {
         match &self.network {
             Network::Dense(dense) => dense.shape.z,
             Network::Convolutional(encoder) => encoder.dim(),
+            Network::Steps(landscape) => landscape.latent(),
         }
     }
 }
@@ -202,24 +253,22 @@ fn bond(spec: &TaskSpec, landscape: &Landscape) -> [(&'static str, String); 3] {
     [("task", spec.name.clone()), ("fingerprint", spec.fingerprint.clone()), ("landscape", landscape.id().to_owned())]
 }
 
-/// Draws codes `[rows, C]`: zeros, then `N(0, I)`.
-pub(crate) fn codes(rows: usize, dim: i64, seed: u64) -> Tensor {
-    let mut random = StdRng::seed_from_u64(seed);
-    let count = rows.saturating_sub(1) * dim as usize;
-    let drawn: Vec<f64> = (0..count).map(|_| random.sample(StandardNormal)).collect();
-    let first = Tensor::zeros([rows.min(1) as i64, dim], (Kind::Double, tch::Device::Cpu));
-    Tensor::cat(&[first, Tensor::from_slice(&drawn).view([-1, dim])], 0)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
-    use tch::Device;
+    use rand::Rng;
+    use rand_distr::StandardNormal;
+    use tch::{Device, Kind};
     use thalweg_task::{JointSpec, PointsSpec};
 
     use super::*;
     use crate::landscape::SLOPE;
 
     pub(in crate::start) const JOINTS: Kinds = Kinds { joints: true, image: false, points: false };
+
+    /// Codes drawn with a seed.
+    pub(in crate::start) fn codes(rows: usize, dim: i64, seed: u64) -> Tensor {
+        draw_codes(rows, dim, &mut StdRng::seed_from_u64(seed))
+    }
 
     pub(in crate::start) fn spec() -> TaskSpec {
         let joint =
@@ -262,8 +311,8 @@ pub(super) mod tests {
     fn each_code_proposes_its_own_point_whatever_follows() {
         let (start, spec) = (start(1), spec());
         let obs = Observation::of_joints(&Tensor::from_slice(&[0.5, f64::NAN]).view([1, 2]));
-        let many = start.propose(&obs, &spec, &start.codes(5, &spec));
-        let few = start.propose(&obs, &spec, &start.codes(2, &spec));
+        let many = start.propose(&obs, &spec, &start.codes(5, &spec)).expect("a network");
+        let few = start.propose(&obs, &spec, &start.codes(2, &spec)).expect("a network");
         assert_eq!(many.size(), [5, 2]);
         assert!((many.narrow(0, 0, 2) - few).abs().max().double_value(&[]) < 1e-12);
         assert!((many.get(3) - many.get(4)).abs().max().double_value(&[]) > 1e-3);
@@ -278,11 +327,11 @@ pub(super) mod tests {
         let (start, spec, landscape) = (start(2), spec(), Landscape::identity(2));
         start.save(&path, &spec, &landscape, &[]).expect("saved");
         let back = Start::trained(&path, &spec, &landscape).expect("read");
-        assert_eq!((back.id(), back.reads(), back.code(), back.dim()), (start.id(), JOINTS, 3, 2));
+        assert_eq!((back.id(), back.reads(&spec), back.code(), back.dim()), (start.id(), JOINTS, 3, 2));
         let points = PointsSpec { names: vec!["tip".into()], frame: "base".into() };
         let more = TaskSpec { points: Some(points), ..spec.clone() };
         let back = Start::trained(&path, &more, &landscape).expect("it reads joints there, too");
-        assert_eq!((back.id(), back.reads()), (start.id(), JOINTS));
+        assert_eq!((back.id(), back.reads(&spec)), (start.id(), JOINTS));
         let other = TaskSpec { fingerprint: "g".into(), ..spec.clone() };
         let message = Start::trained(&path, &other, &landscape).expect_err("another model").to_string();
         assert!(message.contains("fingerprint") && message.contains('f') && message.contains('g'), "{message}");

@@ -24,6 +24,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::bench_gan::GanArguments;
+use crate::bench_gradient::GradientArguments;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -32,6 +33,8 @@ pub(crate) enum Bench {
     Pose(PoseArguments),
     /// Inverting and completing images of faces: descents in X and Z, and an encoder
     Gan(GanArguments),
+    /// What the first gradient of a descent tells of the answer: its spectrum, and what a linear map finds in it
+    Gradient(GradientArguments),
 }
 
 /// What `--help` prints below the options.
@@ -61,7 +64,7 @@ pub(crate) struct PoseArguments {
     /// The bundled motion, used without --data
     #[arg(long, value_name = "FILE", default_value = "assets/motion.safetensors")]
     motion: PathBuf,
-    /// Landscape trained for partial observations
+    /// Landscape with steps of its own
     #[arg(long, value_name = "FILE", default_value = "models/body_pose_theta.safetensors")]
     landscape: PathBuf,
     /// Landscape trained as in the paper, on whole observations
@@ -230,6 +233,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Pose(arguments) => run_pose(arguments),
         Bench::Gan(arguments) => crate::bench_gan::run(arguments),
+        Bench::Gradient(arguments) => crate::bench_gradient::run(arguments),
     }
 }
 

@@ -45,8 +45,8 @@ const HIDDEN: [&str; 2] = ["arms", "legs"];
 const HELP: &str = "\
 Plays a recorded motion twice, first with the arms hidden, then with the legs hidden. Four methods
 complete each frame within the same time and with the same number of hypotheses:
-  start      Levenberg-Marquardt in the latent of the forward model, from what an amortised start proposes
-             or where the last frame ended: as node and solve do it
+  start      Levenberg-Marquardt in the latent of the forward model, from where two steps of theta lead or
+             where the last frame ended: as node and solve do it
   theta      Adam on the learned landscape, from where the last frame ended
   x-descent  Adam in the latent of the forward model, from where the last frame ended
   x-cold     the same, every frame from scratch: classic inference
@@ -78,7 +78,7 @@ pub(crate) struct DemoArguments {
     /// The learned landscape [default: MODELS/body_pose_theta.safetensors]
     #[arg(long)]
     landscape: Option<PathBuf>,
-    /// The amortised start [default: MODELS/body_pose_start.safetensors]
+    /// Where the default begins: a landscape with steps, or an amortised start [default: the landscape]
     #[arg(long)]
     start: Option<PathBuf>,
     /// Time for each frame and each method, milliseconds
@@ -131,15 +131,19 @@ impl DemoArguments {
         EngineConfig { hypotheses, fresh, seed: self.seed, ..EngineConfig::default() }
     }
 
-    /// As shipped: from an amortised start, or where the last frame ended, by Levenberg-Marquardt.
+    fn landscape_file(&self) -> PathBuf {
+        self.landscape.clone().unwrap_or_else(|| self.models.join("body_pose_theta.safetensors"))
+    }
+
+    /// As shipped: from where the landscape's steps lead, or where the last frame ended, by Levenberg-Marquardt.
     fn started(&self) -> Method {
-        let file = self.start.clone().unwrap_or_else(|| self.models.join("body_pose_start.safetensors"));
+        let file = self.start.clone().unwrap_or_else(|| self.landscape_file());
         Method { name: "start", rate: 0.0, prior: 0.0, warm_start: true, theta: None, start: Some(file) }
     }
 
     /// Descends on the learned landscape.
     fn theta(&self, rate: f64) -> Method {
-        let file = self.landscape.clone().unwrap_or_else(|| self.models.join("body_pose_theta.safetensors"));
+        let file = self.landscape_file();
         Method { name: "theta", rate, prior: self.theta_prior, warm_start: true, theta: Some(file), start: None }
     }
 

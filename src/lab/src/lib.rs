@@ -1,6 +1,7 @@
 //! Evaluation, benches and demonstrations: what the program `thalweg-lab` does.
 
 mod bench_gan;
+mod bench_gradient;
 mod bench_node;
 mod bench_pose;
 mod demo;

@@ -4,6 +4,7 @@
 //! Knows nothing of tasks.
 
 mod adamw;
+mod augment;
 mod checkpoint;
 mod error;
 pub mod files;
@@ -13,6 +14,7 @@ mod training;
 pub mod weights;
 
 pub use adamw::{AdamW, AdamWConfig};
+pub use augment::Augmentation;
 pub use checkpoint::{Checkpoint, State};
 pub use error::NnError;
 pub use perceptron::Perceptron;

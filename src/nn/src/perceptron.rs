@@ -12,13 +12,15 @@ struct Dense {
     bias: Tensor,
 }
 
-/// A multi-layer perceptron with frozen weights.
+/// A multi-layer perceptron with frozen weights, and, where there is one, a linear map beside it: `y = mlp(x) + S x`.
 ///
 /// Differentiable in its input; its weights carry no gradient unless they were built with one.
 #[derive(Debug)]
 pub struct Perceptron {
     layers: Vec<Dense>,
     slope: f64,
+    /// S, `[out, in]`.
+    skip: Option<Tensor>,
 }
 
 impl Perceptron {
@@ -43,7 +45,37 @@ impl Perceptron {
             width = Some(size[0]);
         }
         let layers = layers.into_iter().map(|(weight, bias)| Dense { weight, bias }).collect();
-        Ok(Self { layers, slope })
+        Ok(Self { layers, slope, skip: None })
+    }
+
+    /// Puts a linear map, `[out, in]`, beside the layers.
+    ///
+    /// # Errors
+    /// [`NnError::Shape`] when it does not fit input and output.
+    pub fn with_skip(self, skip: Tensor) -> Result<Self> {
+        let (Some(first), Some(last)) = (self.layers.first(), self.layers.last()) else {
+            return Err(NnError::shape("skip", "layers beside it", &skip));
+        };
+        let expected = [last.weight.size()[0], first.weight.size()[1]];
+        if skip.size() != expected {
+            return Err(NnError::shape("skip", format!("{expected:?}"), &skip));
+        }
+        Ok(Self { skip: Some(skip), ..self })
+    }
+
+    /// The linear map beside the layers, `[out, in]`.
+    #[must_use]
+    pub fn skip(&self) -> Option<&Tensor> {
+        self.skip.as_ref()
+    }
+
+    /// A second handle on the same weights.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        let copy =
+            |Dense { weight, bias }: &Dense| Dense { weight: weight.shallow_clone(), bias: bias.shallow_clone() };
+        let layers = self.layers.iter().map(copy).collect();
+        Self { layers, slope: self.slope, skip: self.skip.as_ref().map(Tensor::shallow_clone) }
     }
 
     /// Assembles a perceptron from weight and bias of each layer in turn, as [`Perceptron::parameters`] lists them.
@@ -78,6 +110,12 @@ impl Perceptron {
         Self::new(widths.windows(2).enumerate().map(layer).collect::<Result<_>>()?, slope)
     }
 
+    /// Name of the tensor of a linear map beside the layers.
+    #[must_use]
+    pub fn name_of_skip(prefix: &str) -> String {
+        format!("{prefix}.skip")
+    }
+
     /// Names of the tensors that [`Perceptron::load`] reads for `layers` layers.
     pub fn names(prefix: &str, layers: usize) -> impl Iterator<Item = String> {
         (0..layers).flat_map(move |index| ["weight", "bias"].map(|part| format!("{prefix}.{index}.{part}")))
@@ -92,10 +130,11 @@ impl Perceptron {
                 (format!("{prefix}.{index}.bias"), layer.bias.shallow_clone()),
             ]
         };
-        self.layers.iter().enumerate().flat_map(pair).collect()
+        let skip = self.skip.iter().map(|skip| (Self::name_of_skip(prefix), skip.shallow_clone()));
+        self.layers.iter().enumerate().flat_map(pair).chain(skip).collect()
     }
 
-    /// All weights and biases, layer by layer, for an optimiser.
+    /// All weights and biases, layer by layer, for an optimiser; without the linear map beside them.
     #[must_use]
     pub fn parameters(&self) -> Vec<Tensor> {
         self.layers.iter().flat_map(|layer| [layer.weight.shallow_clone(), layer.bias.shallow_clone()]).collect()
@@ -117,6 +156,9 @@ impl Perceptron {
                 value = value.maximum(&(&value * self.slope));
             }
         }
-        value
+        match &self.skip {
+            Some(skip) => value + input.linear::<&Tensor>(skip, None),
+            None => value,
+        }
     }
 }

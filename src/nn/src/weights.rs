@@ -223,18 +223,18 @@ fn to_tensor(view: &TensorView<'_>) -> std::result::Result<Tensor, String> {
 
 /// Writes named tensors, metadata and a checksum, atomically: into a file beside it, synced, then renamed.
 ///
-/// Tensors are stored as f32, in the order of their names.
+/// Tensors of half precision are stored as f16, all others as f32, in the order of their names.
 ///
 /// # Errors
 /// [`NnError::Io`] when the file cannot be written; the old file is then still whole.
 pub fn save(path: &Path, tensors: &[(String, Tensor)], metadata: &[(&str, String)]) -> Result<()> {
-    let data: Vec<(&str, Vec<usize>, Vec<u8>)> =
+    let data: Vec<(&str, Dtype, Vec<usize>, Vec<u8>)> =
         tensors.iter().map(|(name, tensor)| to_bytes(name, tensor)).collect::<Result<_>>()?;
     let bad =
         |error: safetensors::SafeTensorError| NnError::Weights { path: path.to_owned(), reason: error.to_string() };
     let views = data
         .iter()
-        .map(|(name, shape, bytes)| Ok((*name, TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(bad)?)))
+        .map(|(name, dtype, shape, bytes)| Ok((*name, TensorView::new(*dtype, shape.clone(), bytes).map_err(bad)?)))
         .collect::<Result<Vec<_>>>()?;
     let sorted: BTreeMap<&str, &TensorView<'_>> = views.iter().map(|(name, view)| (*name, view)).collect();
     let mut metadata: HashMap<_, _> = metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
@@ -242,11 +242,17 @@ pub fn save(path: &Path, tensors: &[(String, Tensor)], metadata: &[(&str, String
     write_atomically(path, &safetensors::serialize(views, Some(metadata)).map_err(bad)?)
 }
 
-fn to_bytes<'a>(name: &'a str, tensor: &Tensor) -> Result<(&'a str, Vec<usize>, Vec<u8>)> {
-    let flat = tensor.detach().to_device(Device::Cpu).to_kind(Kind::Float).contiguous().view(-1);
-    let values = Vec::<f32>::try_from(&flat)?;
-    let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-    Ok((name, tensor.size().iter().map(|&size| size as usize).collect(), bytes))
+fn to_bytes<'a>(name: &'a str, tensor: &Tensor) -> Result<(&'a str, Dtype, Vec<usize>, Vec<u8>)> {
+    let flat = tensor.detach().to_device(Device::Cpu).contiguous().view(-1);
+    let shape = tensor.size().iter().map(|&size| size as usize).collect();
+    if tensor.kind() == Kind::Half {
+        // The processors that this runs on are little endian, as the format is.
+        let mut bytes = vec![0; 2 * flat.numel()];
+        flat.f_copy_data_u8(&mut bytes, flat.numel())?;
+        return Ok((name, Dtype::F16, shape, bytes));
+    }
+    let values = Vec::<f32>::try_from(&flat.to_kind(Kind::Float))?;
+    Ok((name, Dtype::F32, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
 }
 
 /// Hashes named tensors into a short text that changes when any value, name or shape does.
@@ -262,7 +268,7 @@ pub fn fingerprint(tensors: &[(String, Tensor)]) -> String {
     };
     for (name, tensor) in tensors {
         feed(name.as_bytes());
-        if let Ok((_, shape, bytes)) = to_bytes(name, tensor) {
+        if let Ok((_, _, shape, bytes)) = to_bytes(name, tensor) {
             shape.iter().for_each(|size| feed(&size.to_le_bytes()));
             feed(&bytes);
         }

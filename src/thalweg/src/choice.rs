@@ -58,16 +58,28 @@ impl Choice {
     }
 }
 
-/// What the start beside the weights was made for; without one, the landscape beside them.
+/// The landscape to descend on: what the start beside the weights was made for; without one the landscape beside them.
+/// Where that has steps of its own, it is the start, and the search goes on in x.
 fn usual_theta(models: &Path, spec: &TaskSpec) -> Result<Option<PathBuf>, LoadError> {
     let made_for =
         beside(models, spec, "start").map(|path| Start::made_for(&path, spec)).transpose().map_err(TaskError::from)?;
-    let is_identity = made_for.is_some_and(|landscape| landscape == Landscape::identity(spec.latent).id());
-    Ok(beside(models, spec, "theta").filter(|_| !is_identity))
+    let leads_into_x = match made_for {
+        Some(landscape) => landscape == Landscape::identity(spec.latent).id(),
+        None => steps_beside(models, spec)?.is_some(),
+    };
+    Ok(beside(models, spec, "theta").filter(|_| !leads_into_x))
+}
+
+/// The landscape beside the weights, where it has steps of its own.
+fn steps_beside(models: &Path, spec: &TaskSpec) -> Result<Option<PathBuf>, LoadError> {
+    let Some(file) = beside(models, spec, "theta") else { return Ok(None) };
+    Ok(Landscape::trained(&file, spec)?.steps().is_some().then_some(file))
 }
 
 fn usual_start(models: &Path, spec: &TaskSpec, landscape: &Landscape) -> Result<Option<PathBuf>, LoadError> {
-    let Some(file) = beside(models, spec, "start") else { return Ok(None) };
+    let Some(file) = beside(models, spec, "start") else {
+        return if landscape.shape().is_none() { steps_beside(models, spec) } else { Ok(None) };
+    };
     let made_for = Start::made_for(&file, spec).map_err(TaskError::from)?;
     if made_for != landscape.id() {
         let landscape = landscape.id();

@@ -47,6 +47,8 @@ pub struct Loaded {
     pub start_id: Option<String>,
     /// The start's file.
     pub start_file: Option<PathBuf>,
+    /// Whether the start goes the steps of a landscape, which a reload then replaces.
+    pub starts_by_steps: bool,
     /// Method of descent, by its name.
     pub optimizer: &'static str,
     /// What evaluates and steps.
@@ -137,6 +139,7 @@ impl Plan {
             landscape_file: choice.landscape_file.clone(),
             start_id: choice.start.as_ref().map(|start| start.id().to_owned()),
             start_file: choice.start_file.clone(),
+            starts_by_steps: choice.start.as_ref().is_some_and(|start| start.landscape().is_some()),
             optimizer: self.engine.optimizer.name(),
             backend: Backend::Tch,
             spec,

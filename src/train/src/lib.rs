@@ -13,6 +13,7 @@
 //! observation of which the best bears the loss, an average of theta, a falling rate, validation
 //! with early stopping, and the ablation without coordinate descent and buffer.
 
+mod augmented;
 mod buffer;
 mod checkpoint;
 mod descents;
@@ -22,18 +23,20 @@ mod masks;
 mod observations;
 mod online;
 mod options;
+mod own_steps;
 mod patch;
 mod preset;
 mod promotion;
 mod start;
 mod theta;
 mod validation;
+mod whitening;
 
 pub use error::TrainError;
 pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions};
 pub use masks::{Masks, Visible};
 pub use observations::{Data, PseudoTruth, Visited, hide};
-pub use options::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
+pub use options::{CollectionOptions, MaskOptions, OwnStepsOptions, ThetaOptions, UpdateOptions, ValidationOptions};
 pub use patch::Patch;
 pub use preset::Preset;
 pub use promotion::{Comparison, Judged, PromotionReport, promote, temper};

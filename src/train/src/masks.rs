@@ -121,6 +121,11 @@ fn reveal_one(visible: &mut [bool], random: &mut StdRng) {
     }
 }
 
+/// The groups that contain other groups.
+pub(super) fn limbs(spec: &TaskSpec) -> Vec<Vec<usize>> {
+    split_groups(spec).0
+}
+
 /// Divides the groups into limbs, which contain other groups, and single joints, which do not.
 ///
 /// The group of the end effectors is neither.

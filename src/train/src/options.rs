@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use thalweg_engine::landscape::Steps;
+use thalweg_nn::Augmentation;
+
 use super::TrainError;
 
 /// All options of a training. Names after Liu et al. (2023), Algorithm 1.
@@ -21,6 +24,11 @@ pub struct ThetaOptions {
     pub collection: CollectionOptions,
     /// How theta is updated.
     pub update: UpdateOptions,
+    /// Steps of its own that the landscape is trained for, from a fixed start; none is the paper's form, with Adam from
+    /// drawn points.
+    pub own: Option<OwnStepsOptions>,
+    /// How observations of joints are changed before theta learns from them; only with own steps.
+    pub augmentation: Augmentation,
     /// What the descents do not see.
     pub masks: MaskOptions,
     /// How held-out observations decide.
@@ -58,6 +66,80 @@ pub struct CollectionOptions {
     pub start_points: bool,
     /// How many collections the buffer holds: the present one and those before it.
     pub keep: usize,
+}
+
+/// The steps that a landscape is trained for.
+///
+/// Defaults are those of the study that docs/landscape.md reports, but for K and the codes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OwnStepsOptions {
+    /// Size of each step, lambda_t: as many as there are steps, T.
+    pub sizes: Vec<f64>,
+    /// What is added to the covariance of the gradients before its root is taken, epsilon_t, in units of its mean
+    /// diagonal: little whitens fully, one hardly at all.
+    pub damping: Vec<f64>,
+    /// Weight of the loss after each step.
+    pub weights: Vec<f64>,
+    /// Length of the columns of the frozen map Q.
+    pub lift: f64,
+    /// Dimension C of the codes that tell hypotheses apart.
+    pub codes: i64,
+    /// Standard deviation of what a code adds to `z` along each of its C directions.
+    pub code_scale: f64,
+    /// Length of what a hidden joint adds to `z` after the first step.
+    pub gap_scale: f64,
+    /// Hypotheses K towards each observation.
+    pub hypotheses: usize,
+}
+
+impl Default for OwnStepsOptions {
+    fn default() -> Self {
+        Self {
+            sizes: vec![1.0, 0.15],
+            damping: vec![1e-4, 1.0],
+            weights: vec![1.0, 1.0],
+            lift: 0.2,
+            codes: 8,
+            code_scale: 3.0,
+            gap_scale: 1.0,
+            hypotheses: 8,
+        }
+    }
+}
+
+impl OwnStepsOptions {
+    /// As many steps as are asked for; those after the first are small and hardly whitened.
+    #[must_use]
+    pub fn with_steps(self, count: u32) -> Self {
+        let list = |first: f64, others: f64| (0..count).map(|step| if step == 0 { first } else { others }).collect();
+        Self { sizes: list(1.0, 0.15), damping: list(1e-4, 1.0), weights: list(1.0, 1.0), ..self }
+    }
+
+    /// Trains on a landscape that has steps: as many, with its metrics and codes.
+    pub(super) fn like(steps: &Steps) -> Self {
+        let count = steps.count() as usize;
+        let codes = steps.codes().size()[0];
+        Self { sizes: vec![1.0; count], damping: vec![1.0; count], weights: vec![1.0; count], codes, ..Self::default() }
+    }
+
+    fn validate(&self) -> Result<(), TrainError> {
+        at_least_one("own.sizes", self.sizes.len())?;
+        at_least_one("own.hypotheses", self.hypotheses)?;
+        for (option, list) in [("own.damping", &self.damping), ("own.weights", &self.weights)] {
+            if list.len() != self.sizes.len() {
+                let expected = format!("{} numbers, one for each step", self.sizes.len());
+                return Err(TrainError::option(option, &list.len(), expected));
+            }
+        }
+        let above_zero =
+            [("own.lift", self.lift), ("own.code_scale", self.code_scale), ("own.gap_scale", self.gap_scale)];
+        let lists = [("own.sizes", &self.sizes), ("own.damping", &self.damping), ("own.weights", &self.weights)];
+        let of_lists = lists.into_iter().flat_map(|(option, list)| list.iter().map(move |value| (option, *value)));
+        for (option, value) in above_zero.into_iter().chain(of_lists) {
+            finite(option, value, "a finite number above 0", |value| value > 0.0)?;
+        }
+        at_least_one("own.codes", usize::try_from(self.codes).unwrap_or(0))
+    }
 }
 
 /// How theta is updated.
@@ -165,6 +247,8 @@ impl Default for ThetaOptions {
             buffers: 300,
             collection: CollectionOptions::default(),
             update: UpdateOptions::default(),
+            own: None,
+            augmentation: Augmentation::NONE,
             masks: MaskOptions::default(),
             validation: ValidationOptions::default(),
             seed: 1,
@@ -184,10 +268,38 @@ impl ThetaOptions {
         self.collection.validate()?;
         self.update.validate(self.collection.best_of)?;
         self.masks.validate()?;
+        if let Some(own) = &self.own {
+            own.validate()?;
+            self.validate_beside_own_steps()?;
+        }
         if self.update.online && self.collection.keep > 1 {
             return Err(TrainError::option("keep", &self.collection.keep, "1 with online, which has no buffer"));
         }
         at_least_one("validation.rows", self.validation.rows)
+    }
+}
+
+impl ThetaOptions {
+    /// What the paper's form has and own steps have not is refused, not passed over.
+    fn validate_beside_own_steps(&self) -> Result<(), TrainError> {
+        let CollectionOptions { best_of, keep, .. } = self.collection;
+        for (option, got) in [("best_of", best_of), ("keep", keep)] {
+            if got != 1 {
+                return Err(TrainError::option(
+                    option,
+                    &got,
+                    "1 with steps of its own; choose --preset quick or paper",
+                ));
+            }
+        }
+        if self.update.online {
+            return Err(TrainError::option(
+                "online",
+                &true,
+                "false with steps of its own; choose --preset quick or paper",
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -1,12 +1,16 @@
 //! Named sets of options.
 
-use super::{CollectionOptions, MaskOptions, ThetaOptions, UpdateOptions, ValidationOptions};
+use thalweg_nn::Augmentation;
+
+use super::{CollectionOptions, MaskOptions, OwnStepsOptions, ThetaOptions, UpdateOptions, ValidationOptions};
 
 /// A set of options with a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
-    /// Minutes on one core: short descents, observations with gaps, an average of theta, a falling rate.
+    /// Two whitened steps from a fixed start, with gaps, augmentation and hypotheses: minutes on one core.
     #[default]
+    Steps,
+    /// Minutes on one core: short descents, observations with gaps, an average of theta, a falling rate.
     Quick,
     /// The paper's method at a hundredth of its size: the small theta that studies compare with.
     Study,
@@ -20,12 +24,13 @@ pub enum Preset {
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 5] = [Self::Quick, Self::Study, Self::Paper, Self::PaperGan, Self::Retrain];
+    pub const ALL: [Self; 6] = [Self::Steps, Self::Quick, Self::Study, Self::Paper, Self::PaperGan, Self::Retrain];
 
     /// Names the preset, as on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Steps => "steps",
             Self::Quick => "quick",
             Self::Study => "study",
             Self::Paper => "paper",
@@ -38,6 +43,7 @@ impl Preset {
     #[must_use]
     pub fn summary(self) -> &'static str {
         match self {
+            Self::Steps => "two whitened steps from a fixed start (docs/landscape.md), B = 400, N = 5,120, K = 5",
             Self::Quick => "B = 300, N = 2,048, T = 10, with gaps, average and falling rate: minutes on one core",
             Self::Study => "the paper's method with B = 60, N = 2,048, T = 10",
             Self::Paper => "human pose as in the paper: B = 500, N = 40,960, T = 200, Z = 128",
@@ -56,12 +62,33 @@ impl Preset {
     #[must_use]
     pub fn options(self, latent: i64) -> ThetaOptions {
         match self {
+            Self::Steps => own_steps(),
             Self::Quick => ThetaOptions::default(),
             Self::Study => as_published(128, 512, 60, (2_048, 10), 0.005),
             Self::Paper => as_published(128, 512, 500, (40_960, 200), 0.005),
             Self::PaperGan => as_published(latent, 1_024, 500, (256, 20), 1e-4),
             Self::Retrain => retrain(),
         }
+    }
+}
+
+/// The recipe of docs/landscape.md.
+fn own_steps() -> ThetaOptions {
+    ThetaOptions {
+        buffers: 400,
+        own: Some(OwnStepsOptions::default()),
+        augmentation: Augmentation { share: 0.25, ..Augmentation::default() },
+        masks: MaskOptions { whole: 0.15, limbs: 0.5, joints: 0.2, end_effectors: 0.15 },
+        collection: CollectionOptions { descents: 5_120, ..CollectionOptions::default() },
+        update: UpdateOptions {
+            rate_theta: 1.5e-3,
+            batch: 1_280,
+            weight_decay: 0.01,
+            average: 0.99,
+            ..UpdateOptions::default()
+        },
+        validation: ValidationOptions { every: 20, rows: 512, ..ValidationOptions::default() },
+        ..ThetaOptions::default()
     }
 }
 

@@ -8,9 +8,12 @@ use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial};
+use thalweg_nn::{
+    AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial,
+};
 use thalweg_task::{Kinds, Observation, Task, TaskSpec};
 
+use super::augmented::Augmenter;
 use super::checkpoint::binding;
 use super::observations::hide;
 use super::{Data, MaskOptions, Masks, TrainError};
@@ -41,6 +44,8 @@ pub struct StartOptions {
     /// Only the best bears the loss, so that the others may differ (multiple choice learning:
     /// Guzman-Rivera, Batra & Kohli, 2012).
     pub diversity: f64,
+    /// How observations of joints are changed before the start learns from them.
+    pub augmentation: Augmentation,
     /// What the start does not see.
     pub masks: MaskOptions,
     /// Learning rate at the start; it falls to 1 % along a cosine.
@@ -67,6 +72,7 @@ impl Default for StartOptions {
             batch: 64,
             samples: 8,
             diversity: 1.0,
+            augmentation: Augmentation::default(),
             masks: MaskOptions { whole: 0.15, limbs: 0.5, joints: 0.25, end_effectors: 0.1 },
             rate: 1e-3,
             weight_decay: 1e-2,
@@ -145,6 +151,7 @@ struct StartLearner<'a> {
     /// To train on and to judge on.
     observations: [&'a Observation; 2],
     masks: Masks,
+    augmenter: Option<Augmenter>,
     network: Perceptron,
     reads: Kinds,
     optimizer: AdamW,
@@ -162,18 +169,23 @@ impl<'a> StartLearner<'a> {
         let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
         let optimizer = AdamW::new(initial::leaves(drawn), config);
         let (network, masks) = (network(optimizer.parameters())?, Masks::new(&options.masks, spec));
-        Ok(Self { options, task, landscape, observations, masks, network, reads: shape.reads, optimizer })
+        let augmenter = Augmenter::new(options.augmentation, observations[0], spec);
+        Ok(Self { options, task, landscape, observations, masks, augmenter, network, reads: shape.reads, optimizer })
     }
 
     /// Roots of the losses of S codes for each observation, `[O, S]`; the first code is zero.
-    fn losses(&self, network: &Perceptron, complete: &Observation, random: &mut StdRng) -> Result<Tensor, TrainError> {
+    fn losses(
+        &self,
+        network: &Perceptron,
+        (complete, seen): (&Observation, &Observation),
+        random: &mut StdRng,
+    ) -> Result<Tensor, TrainError> {
         let (spec, samples) = (self.task.spec(), self.options.samples.max(1) as i64);
         let rows = complete.rows();
-        let seen = hide(complete, &self.masks, random);
         let each =
             Tensor::arange(rows, (Kind::Int64, spec.device)).repeat_interleave_self_int(samples, None, rows * samples);
         let input =
-            Tensor::cat(&[features(&seen, spec, self.reads).index_select(0, &each), self.codes(rows, random)], 1);
+            Tensor::cat(&[features(seen, spec, self.reads).index_select(0, &each), self.codes(rows, random)], 1);
         let y_hat = self.task.forward(&self.landscape.map(&network.forward(&input)))?;
         let target = self.task.encode(&complete.select_rows(&each))?;
         let loss = self.task.objective(&y_hat, &target)?.loss;
@@ -217,7 +229,11 @@ impl Learner for StartLearner<'_> {
         let rows: Vec<i64> = (0..options.batch).map(|_| random.random_range(0..self.observations[0].rows())).collect();
         let rows = Tensor::from_slice(&rows).to_device(self.task.spec().device);
         let complete = self.observations[0].select_rows(&rows);
-        let losses = self.losses(&self.network, &complete, random)?;
+        let (complete, seen) = match &self.augmenter {
+            Some(augmenter) => augmenter.apply(&complete, &self.masks, random),
+            None => (complete.shallow_clone(), hide(&complete, &self.masks, random)),
+        };
+        let losses = self.losses(&self.network, (&complete, &seen), random)?;
         let first = losses.select(1, 0).mean(Kind::Float);
         let best = losses.min_dim(1, false).0.mean(Kind::Float);
         let loss = (first + best * options.diversity) / (1.0 + options.diversity);
@@ -230,7 +246,9 @@ impl Learner for StartLearner<'_> {
         let _no_grad = tch::no_grad_guard();
         let averaged = network(&self.optimizer.averaged())?;
         let mut random = StdRng::seed_from_u64(self.options.seed);
-        let losses = self.losses(&averaged, self.observations[1], &mut random)?;
+        let complete = self.observations[1];
+        let seen = hide(complete, &self.masks, &mut random);
+        let losses = self.losses(&averaged, (complete, &seen), &mut random)?;
         let first = losses.select(1, 0).mean(Kind::Double).double_value(&[]);
         let best = losses.min_dim(1, false).0.mean(Kind::Double).double_value(&[]);
         Ok(StartProgress { step: self.optimizer.steps(), update, first, best })

@@ -16,7 +16,7 @@ use super::checkpoint::binding;
 use super::descents::{DescentTargets, loss_of_best};
 use super::online::ThroughTheta;
 use super::validation::Validation;
-use super::{Data, Masks, ThetaOptions, TrainError, UpdateOptions};
+use super::{Data, Masks, OwnStepsOptions, ThetaOptions, TrainError, UpdateOptions};
 use thalweg_engine::Cadence;
 use thalweg_engine::landscape::{Landscape, LandscapeError, LandscapeShape, SLOPE};
 
@@ -67,6 +67,9 @@ pub fn train(
         }
     }
     let task = load()?;
+    if let Some(own) = own_steps(options, task.spec())? {
+        return super::own_steps::train(options, &own, task, data, report);
+    }
     let initial = first_landscape(options, task.spec())?;
     let checkpoint = options.checkpoint.as_ref();
     let rounds = Training {
@@ -79,6 +82,14 @@ pub fn train(
     rounds.resume(&mut learner)?;
     rounds.run(&mut learner, report)?;
     learner.result()
+}
+
+/// The steps to train for: those that are asked for, or those of the landscape that training starts from.
+fn own_steps(options: &ThetaOptions, spec: &TaskSpec) -> Result<Option<OwnStepsOptions>, LandscapeError> {
+    if let (None, Some(path)) = (&options.own, &options.start) {
+        return Ok(Landscape::trained(path, spec)?.steps().map(OwnStepsOptions::like));
+    }
+    Ok(options.own.clone())
 }
 
 /// A landscape that learns, a buffer in each round.

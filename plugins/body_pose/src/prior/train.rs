@@ -8,15 +8,20 @@ use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, State, Training};
+use thalweg_nn::{AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, NnError, State, Training};
 use thalweg_task::TaskError;
 
 use super::{Figures, PoseSet, Vae, measure};
 use crate::body::Body;
+use crate::skeleton::{JOINTS, PARTS};
 
 /// Weight of the mean joint distance (metres) against the mean chord (about radians): a guess
 /// that makes both terms equal near the goal of 15 mm and 4 degrees.
 const POSITION_WEIGHT: f64 = 4.0;
+
+/// Length of a rotation vector beyond which augmentation does not turn a joint, radians: nearer to pi its direction is
+/// about to jump.
+const MOST_TURN: f64 = 2.8;
 
 /// What a training of the prior is told.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +36,8 @@ pub struct TrainOptions {
     pub kl_weight: f64,
     /// Weight decay of AdamW.
     pub weight_decay: f64,
+    /// How poses are changed before the network sees them; parts are limbs and trunk.
+    pub augmentation: Augmentation,
     /// Seed of everything random.
     pub seed: u64,
     /// Steps between two validations (and checkpoints).
@@ -43,11 +50,12 @@ pub struct TrainOptions {
 impl Default for TrainOptions {
     fn default() -> Self {
         Self {
-            steps: 50_000,
+            steps: 12_000,
             batch: 256,
             rate: 1e-3,
             kl_weight: 5e-4,
             weight_decay: 1e-2,
+            augmentation: Augmentation::default(),
             seed: 1,
             validate_every: 1_000,
             checkpoint: None,
@@ -100,7 +108,7 @@ impl From<NnError> for TrainError {
 
 /// Trains a prior and returns it with averaged weights.
 ///
-/// `report` is called after every validation; training stops early, keeping its checkpoint, when
+/// `training`: rotation vectors `[N, 63]`, radians. `report` is called after every validation; training stops early, keeping its checkpoint, when
 /// it returns false. With a checkpoint in place, training goes on from there and ends with the
 /// same bits as if it had never stopped.
 ///
@@ -108,12 +116,12 @@ impl From<NnError> for TrainError {
 /// [`TrainError`].
 pub fn train(
     options: &TrainOptions,
-    training: &PoseSet,
+    training: &Tensor,
     validation: &PoseSet,
     report: &mut dyn FnMut(&Progress) -> bool,
 ) -> Result<Vae, TrainError> {
-    for (what, set) in [("training", training), ("validation", validation)] {
-        if set.is_empty() {
+    for (what, poses) in [("training", training.size()[0]), ("validation", validation.len())] {
+        if poses == 0 {
             return Err(TrainError::NoPoses { what });
         }
     }
@@ -143,7 +151,8 @@ impl TrainOptions {
 /// An autoencoder that learns, a step in each round.
 struct Prior<'a> {
     options: &'a TrainOptions,
-    training: &'a PoseSet,
+    /// Rotation vectors, `[N, 63]`, and their mean.
+    training: (&'a Tensor, Tensor),
     validation: &'a PoseSet,
     body: Body,
     vae: Vae,
@@ -155,14 +164,15 @@ struct Prior<'a> {
 impl<'a> Prior<'a> {
     fn untrained(
         options: &'a TrainOptions,
-        training: &'a PoseSet,
+        training: &'a Tensor,
         validation: &'a PoseSet,
     ) -> thalweg_task::Result<Self> {
-        let device = training.rotations.device();
+        let device = training.device();
         let vae = Vae::untrained(&mut StdRng::seed_from_u64(options.seed), device)?;
         let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
         let optimizer = AdamW::new(vae.parameters(), config);
         let (body, kl) = (Body::new(Kind::Float, device), Tensor::zeros([], (Kind::Float, device)));
+        let training = (training, training.mean_dim(0, false, Kind::Float));
         Ok(Self { options, training, validation, body, vae, optimizer, kl })
     }
 }
@@ -172,7 +182,7 @@ impl Learner for Prior<'_> {
     type Error = TrainError;
 
     fn place(&self) -> (Kind, Device) {
-        (Kind::Float, self.training.rotations.device())
+        (Kind::Float, self.training.0.device())
     }
 
     fn rounds(&self) -> u64 {
@@ -185,9 +195,12 @@ impl Learner for Prior<'_> {
 
     /// Descends once on one random batch.
     fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
-        let device = self.training.rotations.device();
-        let index: Vec<i64> = (0..self.options.batch).map(|_| random.random_range(0..self.training.len())).collect();
-        let batch = self.training.select(&Tensor::from_slice(&index).to_device(device));
+        let (poses, mean) = (self.training.0, &self.training.1);
+        let device = poses.device();
+        let index: Vec<i64> = (0..self.options.batch).map(|_| random.random_range(0..poses.size()[0])).collect();
+        let batch = poses.index_select(0, &Tensor::from_slice(&index).to_device(device));
+        let (batch, _) = self.options.augmentation.apply(&batch, (poses, mean), &PARTS, random);
+        let batch = PoseSet::from_vectors(&limited(&batch.view([-1, JOINTS as i64, 3])));
         let (mean, log_variance) = self.vae.encode(&batch.sixd);
         let noise: Vec<f32> = (0..mean.numel()).map(|_| random.sample(StandardNormal)).collect();
         let noise = Tensor::from_slice(&noise).view_as(&mean).to_device(device);
@@ -221,6 +234,12 @@ impl Learner for Prior<'_> {
     }
 }
 
+/// Shortens rotation vectors `[.., 3]` to [`MOST_TURN`].
+fn limited(vectors: &Tensor) -> Tensor {
+    let length = vectors.square().sum_dim_intlist(-1, true, vectors.kind()).sqrt().clamp_min(MOST_TURN);
+    vectors * (length.reciprocal() * MOST_TURN)
+}
+
 /// Mean chord of rotations plus weighted mean distance of joints; both first powers, as measured.
 fn mismatch(body: &Body, rotations: &Tensor, truth: &Tensor) -> Tensor {
     let root = |squares: Tensor| (squares + 1e-8).sqrt().mean(Kind::Float);
@@ -238,6 +257,10 @@ fn divergence(mean: &Tensor, log_variance: &Tensor) -> Tensor {
 
 /// The options that decide the result; a checkpoint of other ones is refused.
 fn resumable(options: &TrainOptions) -> String {
-    let TrainOptions { steps, batch, rate, kl_weight, weight_decay, seed, .. } = options;
-    format!("steps {steps} batch {batch} rate {rate} kl {kl_weight} decay {weight_decay} seed {seed}")
+    let TrainOptions { steps, batch, rate, kl_weight, weight_decay, augmentation, seed, .. } = options;
+    let Augmentation { share, swap, scale, noise } = augmentation;
+    format!(
+        "steps {steps} batch {batch} rate {rate} kl {kl_weight} decay {weight_decay} \
+         augmentation {share} {swap} {scale} {noise} seed {seed}"
+    )
 }

@@ -68,7 +68,7 @@ pub(super) fn rehearsal(source: &DataSource<'_>, bundled: &Path, task: &dyn Task
     if source.folder.is_some() || task.spec().name != thalweg_body_pose::ENTRY.name {
         return load(source, task);
     }
-    let all = decoded(task, bundled)?;
+    let all = bundled_motion(task, bundled)?;
     // Every sixteenth pose chooses between averages of theta.
     let part = |is_held_out: bool| {
         let rows: Vec<i64> = (0..all.rows()).filter(|row| (row % 16 == 15) == is_held_out).collect();
@@ -84,14 +84,13 @@ pub(super) fn shipped(task: &dyn Task, motion: &Path) -> anyhow::Result<Observat
     if spec.name != thalweg_body_pose::ENTRY.name {
         return Ok(thalweg_task::sampled(task, SHIPPED, &mut StdRng::seed_from_u64(SHIPPED_SEED))?);
     }
-    decoded(task, motion)
+    bundled_motion(task, motion)
 }
 
-/// Complete observations of bundled latents.
-fn decoded(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
-    let spec = task.spec();
-    let motion = Motion::load(motion, spec).map_err(InputError::Motion)?;
-    Ok(tch::no_grad(|| task.render(&task.forward(&motion.x)?))?.as_observation(spec))
+/// Complete observations of bundled motion.
+fn bundled_motion(task: &dyn Task, motion: &Path) -> anyhow::Result<Observation> {
+    let motion = Motion::load(motion, task.spec()).map_err(InputError::Motion)?;
+    Ok(Observation::of_joints(&motion.joints))
 }
 
 /// How many observations are drawn where nobody says.
@@ -101,7 +100,7 @@ fn default_count(task: &dyn Task) -> usize {
 }
 
 fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::Result<Data> {
-    let dataset = Dataset::load(folder)?;
+    let dataset = Dataset::load_all(folder)?;
     console::print(&left_out(&dataset))?;
     dataset.expect_clips(Split::Train, TRAINING_CLIPS)?;
     if validates {

@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use tch::{Device, Kind};
+use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::Body;
 use thalweg_body_pose::dataset::{Dataset, Split};
 use thalweg_body_pose::prior::{self, Figures, PoseSet, Progress, TrainOptions, Vae};
+use thalweg_body_pose::skeleton::SCALAR_JOINTS;
 
 use crate::job::Job;
 
@@ -45,10 +46,10 @@ pub(crate) struct PriorArguments {
 /// Trains, or resumes, and writes weights and figures.
 pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
     tch::set_num_threads(arguments.threads);
-    let dataset = Dataset::load(&arguments.data)?;
+    let dataset = Dataset::load_all(&arguments.data)?;
     let options = options(arguments);
     let device = Device::Cpu;
-    let training = PoseSet::from_axis_angle(&prior::training_poses(&dataset), device);
+    let training = Tensor::from_slice(&prior::training_poses(&dataset)).view([-1, SCALAR_JOINTS as i64]);
     let validation = PoseSet::from_axis_angle(&dataset.poses(Split::Validation), device);
     let mut job = Job::start("prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
     let vae = prior::train(&options, &training, &validation, &mut |progress| report(&mut job, progress))?;
@@ -91,7 +92,7 @@ fn figures(dataset: &Dataset, vae: &Vae, device: Device) -> Vec<(String, Figures
         let set = PoseSet::from_axis_angle(&dataset.poses(*split), device);
         (format!("{split:?}"), prior::measure(vae, &body, &set))
     };
-    Split::ALL.iter().map(measure).collect()
+    Split::EVERY.iter().filter(|split| **split != Split::LeftOut).map(measure).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]

@@ -13,7 +13,8 @@ use crate::{Run, load, solve, thalweg};
 fn arguments<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let small = ["--hidden", "32", "--descents", "64", "--steps", "4", "--batch", "64", "--drawn", "256"];
     let task = ["train", "theta", "--task", "planar_arm", "--output", output];
-    [&task, small.as_slice(), &["--validate-every", "5", "--validation-rows", "64"], more].concat()
+    let preset: &[&str] = if more.contains(&"--preset") { &[] } else { &["--preset", "quick"] };
+    [&task, preset, small.as_slice(), &["--validate-every", "5", "--validation-rows", "64"], more].concat()
 }
 
 fn train(output: &str, more: &[&str]) -> Run {
@@ -44,6 +45,59 @@ fn any_task_can_be_trained_and_solved_on_the_result() {
     assert!(!folder.path().join("theta.checkpoint").exists(), "a finished training leaves no checkpoint");
     let run = solve("planar_arm", r#"{"joints": {"joint_1": 0.3}}"#, &["--landscape", name]).passed();
     assert!(run.line("landscape").starts_with("trained, "), "{}", run.out);
+}
+
+/// A training with steps of its own, in seconds.
+fn own_steps<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let small = ["--hidden", "32", "--descents", "80", "--steps", "3", "--batch", "40", "--drawn", "256"];
+    let task = ["train", "theta", "--task", "planar_arm", "--output", output];
+    [&task, small.as_slice(), &["--validate-every", "5", "--validation-rows", "64"], more].concat()
+}
+
+#[test]
+fn a_landscape_with_steps_of_its_own_is_a_start_and_a_landscape() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("theta.safetensors");
+    let name = output.to_str().unwrap();
+    let run = thalweg(&own_steps(name, &["--buffers", "60"])).passed();
+    assert!(run.out.starts_with(&format!("wrote {name}: held-out loss ")), "{}", run.out);
+    let log = log(&folder.path().join("theta.log"));
+    let held_out = |line: &Value| line["held_out"].as_f64().unwrap();
+    assert!(held_out(log.last().unwrap()) < held_out(&log[0]), "{log:?}");
+    let seen = r#"{"joints": {"joint_1": 0.3}}"#;
+    let run = solve("planar_arm", seen, &["--landscape", name]).passed();
+    assert!(run.line("landscape").starts_with("trained, "), "{}", run.out);
+    let run = solve("planar_arm", seen, &["--landscape", "identity", "--start", name]).passed();
+    assert!(run.line("start").contains("theta.safetensors"), "{}", run.out);
+    let steps = Landscape::trained(&output, load("planar_arm").spec()).unwrap();
+    assert_eq!(steps.steps().unwrap().count(), 3);
+    let refused = thalweg(&own_steps(name, &["--best-of", "2"]));
+    assert!(refused.err.contains("best_of: got 2, expected 1 with steps of its own"), "{}", refused.err);
+}
+
+#[test]
+fn a_killed_training_with_own_steps_resumes_to_the_same_landscape() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (whole, broken) = (path("whole.safetensors"), path("broken.safetensors"));
+    let buffers = ["--buffers", "400"];
+    thalweg(&own_steps(whole.to_str().unwrap(), &buffers)).passed();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg"))
+        .args(own_steps(broken.to_str().unwrap(), &buffers))
+        .current_dir(thalweg_tests::root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while log(&path("broken.log")).len() < 7 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success() && !broken.exists());
+    thalweg(&own_steps(broken.to_str().unwrap(), &buffers)).passed();
+    assert_eq!(landscape(&broken), landscape(&whole));
 }
 
 /// Killed without warning, not stopped: what is on the disk must do.

@@ -21,6 +21,7 @@ use crate::evaluation::Point;
 use crate::hypotheses::Status;
 use crate::landscape::Landscape;
 use crate::native::{EncodedTarget, Model, PriorTerm, Real, Team};
+use crate::own_steps::OwnSteps;
 use crate::prior::Prior;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
@@ -44,11 +45,13 @@ impl Native {
         let Some(form) = task.dense().filter(|_| spec.device == Device::Cpu) else { return Ok(None) };
         match spec.kind {
             Kind::Float => {
-                let native = |model| Ok(Self::Single(Arc::new(model), team(threads)?));
+                let native =
+                    |model: Model<f32>| Ok(Self::Single(Arc::new(model.with_steps(landscape.steps())), team(threads)?));
                 Model::new(form, theta).map(native).transpose()
             }
             Kind::Double => {
-                let native = |model| Ok(Self::Double(Arc::new(model), team(threads)?));
+                let native =
+                    |model: Model<f64>| Ok(Self::Double(Arc::new(model.with_steps(landscape.steps())), team(threads)?));
                 Model::new(form, theta).map(native).transpose()
             }
             _ => Ok(None),
@@ -59,8 +62,14 @@ impl Native {
     pub(crate) fn with_landscape(&self, landscape: &Landscape) -> Option<Self> {
         let theta = landscape.perceptron();
         match self {
-            Self::Single(model, team) => Some(Self::Single(Arc::new(model.with_theta(theta)?), Arc::clone(team))),
-            Self::Double(model, team) => Some(Self::Double(Arc::new(model.with_theta(theta)?), Arc::clone(team))),
+            Self::Single(model, team) => {
+                let model = model.with_theta(theta)?.with_steps(landscape.steps());
+                Some(Self::Single(Arc::new(model), Arc::clone(team)))
+            }
+            Self::Double(model, team) => {
+                let model = model.with_theta(theta)?.with_steps(landscape.steps());
+                Some(Self::Double(Arc::new(model), Arc::clone(team)))
+            }
         }
     }
 
@@ -113,7 +122,8 @@ macro_rules! either {
 impl NativeDescent {
     /// Evaluates starting points `z`, `[K, Z]`, as [`crate::hypotheses::Hypotheses::start`] does.
     ///
-    /// `spare`: a descent that has ended; its memory is used again where it fits.
+    /// `spare`: a descent that has ended; its memory is used again where it fits. With the landscape's own steps the
+    /// descent begins with those.
     ///
     /// # Errors
     /// [`EngineError::NothingFinite`].
@@ -121,7 +131,7 @@ impl NativeDescent {
         native: &Native,
         encoded: NativeTarget,
         spare: Option<Self>,
-        z: &Tensor,
+        z: (&Tensor, Option<&OwnSteps>),
         config: &EngineConfig,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
@@ -152,6 +162,11 @@ impl NativeDescent {
     /// The present points, `[K, Z]`.
     pub(crate) fn z(&self) -> Tensor {
         either!(self, descent => descent.z())
+    }
+
+    /// Where theta maps the best point of each row, `[K, X]`.
+    pub(crate) fn best_x(&self) -> Tensor {
+        either!(self, descent => descent.best_x())
     }
 
     /// The loss of each row at the present point.

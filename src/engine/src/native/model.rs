@@ -2,13 +2,14 @@
 
 pub(super) mod chain;
 pub(super) mod normal;
+mod skip;
 pub(super) mod tangents;
 
 use std::sync::Arc;
 
 use pulp::Arch;
 use thalweg_nn::Perceptron;
-use thalweg_task::{DenseForm, Target};
+use thalweg_task::{DenseForm, Target, numbers};
 
 use super::heads::comparison::{Comparison, EncodedTarget};
 use super::heads::places::Places;
@@ -18,7 +19,9 @@ use super::kernels::layer::{Directions, Layer};
 use super::kernels::product::Rows;
 use super::kernels::real::Real;
 use super::kernels::vectors::vectors;
+use crate::landscape::Steps;
 use normal::Linearisation;
+use skip::{Skip, SkipSpace};
 use tangents::ConstantTangents;
 
 /// Rows that go through all layers together. Enough that reading the weights costs little beside the
@@ -33,6 +36,10 @@ pub(crate) struct Model<T> {
     layers: Vec<Arc<Layer<T>>>,
     /// How many of them are theta's.
     theta: usize,
+    /// What lies beside them.
+    skip: Option<Arc<Skip<T>>>,
+    /// Metrics of theta's own steps, each `[X, X]`.
+    metrics: Vec<Arc<[T]>>,
     constant: Arc<ConstantTangents<T>>,
     comparison: Comparison,
 }
@@ -70,6 +77,9 @@ pub(crate) struct Workspace<T> {
     /// `[TILE, padded Z]`.
     gradient: Buffer<T>,
     places: Places<T>,
+    skip: Option<SkipSpace<T>>,
+    /// A derivative before a metric goes into it, `[X]`.
+    plain: Vec<T>,
 }
 
 impl<T: Real> Model<T> {
@@ -86,7 +96,8 @@ impl<T: Real> Model<T> {
             return None;
         }
         let constant = Arc::new(ConstantTangents::new(arch, &decoder));
-        Self { arch, layers: decoder, theta: 0, constant, comparison }.with_theta(theta)
+        let model = Self { arch, layers: decoder, theta: 0, skip: None, metrics: Vec::new(), constant, comparison };
+        model.with_theta(theta)
     }
 
     /// Puts another theta, or none, before the layers of F.
@@ -94,8 +105,21 @@ impl<T: Real> Model<T> {
         let mut layers = theta.map_or_else(Vec::new, |theta| Layer::pack(self.arch, theta, Directions::Both));
         let count = layers.len();
         layers.extend(self.layers[self.theta..].iter().cloned());
+        let skip = theta.and_then(Perceptron::skip).map(|skip| Arc::new(Skip::new(self.arch, skip)));
         let (arch, constant, comparison) = (self.arch, Arc::clone(&self.constant), self.comparison.clone());
-        fit(&layers).then_some(Self { arch, layers, theta: count, constant, comparison })
+        fit(&layers).then_some(Self { arch, layers, theta: count, skip, metrics: Vec::new(), constant, comparison })
+    }
+
+    /// Takes over theta's own steps.
+    pub(super) fn with_steps(self, steps: Option<&Steps>) -> Self {
+        let metric = |steps: &Steps, step: i64| numbers::<T>(&steps.metric().get(step)).into();
+        let metrics = steps.map_or_else(Vec::new, |steps| (0..steps.count()).map(|step| metric(steps, step)).collect());
+        Self { metrics, ..self }
+    }
+
+    /// How many steps of its own theta has.
+    pub(super) fn own_steps(&self) -> usize {
+        self.metrics.len()
     }
 
     /// The processor's vectors.
@@ -170,18 +194,28 @@ impl<T: Real> Model<T> {
         let zeros = |width: usize| Buffer::zeros(TILE * width);
         let results = self.layers.iter().map(|layer| zeros(layer.padded_outputs())).collect();
         let width = self.layers[0].padded_inputs();
-        Workspace { input: zeros(width), results, gradient: zeros(width), places: self.comparison.space(TILE) }
+        let (places, skip) = (self.comparison.space(TILE), self.skip.as_ref().map(|skip| skip.space(TILE)));
+        let plain = vec![T::ZERO; self.latent()];
+        Workspace { input: zeros(width), results, gradient: zeros(width), places, skip, plain }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
-    pub(super) fn evaluate(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
+    ///
+    /// Where step `step` is one of theta's own, its metric goes into the gradient; [`usize::MAX`] is none.
+    pub(super) fn evaluate(
+        &self,
+        encoded: &EncodedTarget<T>,
+        batch: &mut Batch<T>,
+        work: &mut Workspace<T>,
+        step: usize,
+    ) {
         let rows = batch.loss.len();
         batch.linear.iter_mut().for_each(Linearisation::spoil);
         for first in (0..rows).step_by(TILE) {
             let count = TILE.min(rows - first);
             self.forward(&batch.z[first * self.dim()..], count, work);
             self.score(encoded, batch, work, first, count);
-            self.reverse(encoded, batch, work, first, count);
+            self.reverse(encoded, batch, work, (first, count), self.metrics.get(step).map(|metric| &metric[..]));
         }
     }
 
@@ -197,6 +231,10 @@ impl<T: Real> Model<T> {
             let rows = Rows { data, stride: data.len() / TILE, count };
             let finish = Rectify { bias: &layer.bias, slope: layer.slope };
             layer.forward(self.arch, rows, &mut after[0], finish);
+            if let (Some(skip), Some(space), true) = (&self.skip, &mut work.skip, index + 1 == self.theta) {
+                let stride = after[0].len() / TILE;
+                skip.forward(self.arch, &z[..count * dim], space, (&mut after[0], stride));
+            }
         }
     }
 
@@ -234,8 +272,8 @@ impl<T: Real> Model<T> {
         encoded: &EncodedTarget<T>,
         batch: &mut Batch<T>,
         work: &mut Workspace<T>,
-        first: usize,
-        count: usize,
+        (first, count): (usize, usize),
+        metric: Option<&[T]>,
     ) {
         for (index, layer) in self.layers.iter().enumerate().rev() {
             let (before, after) = work.results.split_at_mut(index);
@@ -249,13 +287,23 @@ impl<T: Real> Model<T> {
                 let (latent, stride) = (self.latent(), out.len() / TILE);
                 for (row, out) in out.chunks_exact_mut(stride).take(count).enumerate() {
                     self.add_prior(encoded, batch, &mut out[..latent], first + row);
+                    if let Some(metric) = metric {
+                        apply_metric(metric, &mut out[..latent], &mut work.plain);
+                    }
                 }
             }
         }
         let (dim, stride) = (self.dim(), work.gradient.len() / TILE);
         for (row, gradient) in work.gradient.chunks_exact(stride).take(count).enumerate() {
             batch.gradient[(first + row) * dim..][..dim].copy_from_slice(&gradient[..dim]);
-            batch.slope[first + row] = squares(&gradient[..dim]).wide();
+        }
+        let gradients = &mut batch.gradient[first * dim..][..count * dim];
+        if let (Some(skip), Some(space)) = (&self.skip, &mut work.skip) {
+            let by_x = &work.results[self.theta - 1];
+            skip.backward(self.arch, (by_x, by_x.len() / TILE), space, gradients);
+        }
+        for (slope, gradient) in batch.slope[first..].iter_mut().zip(gradients.chunks_exact(dim)) {
+            *slope = squares(gradient).wide();
         }
     }
 
@@ -278,6 +326,15 @@ impl<T: Real> Model<T> {
         let rows = raw.chunks_exact(self.raw()).zip(outputs.chunks_exact_mut(self.width()));
         rows.for_each(|(raw, output)| self.comparison.apply(raw, output));
         outputs
+    }
+}
+
+/// Multiplies a derivative, `[X]`, by a metric, `[X, X]`, which is symmetric.
+fn apply_metric<T: Real>(metric: &[T], by_x: &mut [T], plain: &mut [T]) {
+    plain.copy_from_slice(by_x);
+    by_x.fill(T::ZERO);
+    for (row, factor) in metric.chunks_exact(by_x.len()).zip(plain.iter()) {
+        by_x.iter_mut().zip(row).for_each(|(sum, entry)| *sum += *factor * *entry);
     }
 }
 

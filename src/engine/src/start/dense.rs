@@ -102,9 +102,8 @@ impl Dense {
 mod tests {
     use thalweg_task::Observation;
 
-    use super::super::codes;
     use super::super::features::features;
-    use super::super::tests::{JOINTS, perceptron, spec};
+    use super::super::tests::{JOINTS, codes, perceptron, spec};
     use super::*;
 
     #[test]

@@ -169,7 +169,8 @@ mod tests {
     use tch::Device;
     use thalweg_task::Observation;
 
-    use super::super::{Start, codes, features};
+    use super::super::tests::codes;
+    use super::super::{Start, features};
     use super::*;
     use crate::landscape::Landscape;
 
@@ -195,7 +196,7 @@ mod tests {
         let (encoder, obs) = (encoder(&spec), Observation::of_image(&picture()));
         let (mean, deviation) = encoder.forward(&features(&obs, &spec, ImageEncoder::READS));
         let codes = codes(3, 2, 1);
-        let got = Start::of_images(encoder).propose(&obs, &spec, &codes);
+        let got = Start::of_images(encoder).propose(&obs, &spec, &codes).expect("a network");
         let apart = (&got - (&mean + &deviation * &codes)).abs().max().double_value(&[]);
         assert!(got.size() == [3, 2] && apart < 1e-12, "{apart}");
         assert!((got.get(0) - mean.get(0)).abs().max().double_value(&[]) < 1e-12, "code zero asks for the mean");
@@ -211,7 +212,7 @@ mod tests {
             drop(picture.narrow(3, 0, 16).fill_(values));
             Observation::of_image(&picture)
         };
-        let propose = |obs: &Observation| start.propose(obs, &spec, &codes(1, 2, 0));
+        let propose = |obs: &Observation| start.propose(obs, &spec, &codes(1, 2, 0)).expect("a network");
         let [hidden, shown] = [f64::NAN, 0.5].map(|values| propose(&hide(values)));
         assert!(hidden.isfinite().all().int64_value(&[]) == 1);
         assert!((hidden - shown).abs().max().double_value(&[]) > 1e-6);
@@ -225,7 +226,7 @@ mod tests {
         let start = Start::of_images(encoder(&spec));
         start.save(&path, &spec, &landscape, &[]).expect("saved");
         let back = Start::trained(&path, &spec, &landscape).expect("read");
-        assert_eq!((back.id(), back.reads(), back.code(), back.dim()), (start.id(), ImageEncoder::READS, 2, 2));
+        assert_eq!((back.id(), back.reads(&spec), back.code(), back.dim()), (start.id(), ImageEncoder::READS, 2, 2));
         let wide = TaskSpec { image: Some(ImageSpec { channels: 3, height: 32, width: 32 }), ..spec };
         let message = Start::trained(&path, &wide, &landscape).expect_err("another image").to_string();
         assert!(message.contains("lacks tensors: start.4.bias"), "{message}");

@@ -15,7 +15,7 @@ use thalweg_task::{
 };
 
 use crate::doubles::{Double, linear, observe};
-use crate::{adam, config, levenberg_marquardt, setup, values};
+use crate::{adam, config, levenberg_marquardt, setup, values, with_own_steps};
 
 /// Random layers under a masked square loss.
 struct Layers {
@@ -108,7 +108,8 @@ impl Case {
         let landscape = match self.theta {
             Some((z, hidden)) => {
                 let shape = LandscapeShape { z, x: latent, hidden };
-                Landscape::random(&shape, self.seed, self.kind, Device::Cpu).expect("positive widths")
+                let random = Landscape::random(&shape, self.seed, self.kind, Device::Cpu).expect("positive widths");
+                if self.seed.is_multiple_of(2) { random } else { with_own_steps(&random, 2) }
             }
             None => Landscape::identity(latent),
         };

@@ -207,7 +207,7 @@ fn wrong_contents_are_refused() {
     let cases = [
         (forged(("format", "weights"), same), "metadata 'format': expected 'thalweg-landscape', got 'weights'"),
         (forged(("format", ""), same), "metadata 'format' is missing"),
-        (forged(("version", "2"), same), "metadata 'version': expected '1', got '2'"),
+        (forged(("version", "3"), same), "metadata 'version': expected 1 or 2, got 3"),
         (forged(("fingerprint", ""), same), "metadata 'fingerprint' is missing"),
         (forged(("z", "four"), same), "metadata 'z': cannot read 'four'"),
         (forged(("z", "5"), same), "tensor theta.0.weight: expected shape [8, 5], got [8, 4]"),

@@ -12,13 +12,14 @@ mod levenberg_marquardt;
 mod memory;
 mod numerics;
 mod observers;
+mod own_steps;
 mod rows;
 mod start;
 
 use std::sync::Once;
 
-use tch::Tensor;
-use thalweg_engine::landscape::Landscape;
+use tch::{Kind, Tensor};
+use thalweg_engine::landscape::{Landscape, Steps};
 use thalweg_engine::{AdamConfig, Engine, EngineConfig, Event, LmConfig, Observer, Optimizer, Solution, pin_threads};
 use thalweg_task::Task;
 
@@ -41,6 +42,22 @@ fn config(hypotheses: usize, optimizer: Optimizer) -> EngineConfig {
     EngineConfig { hypotheses, optimizer, fresh: 0, prior_weight: 0.0, ..EngineConfig::default() }
 }
 
+/// A landscape with a linear map beside its layers and steps of its own, all drawn.
+fn with_own_steps(landscape: &Landscape, steps: i64) -> Landscape {
+    let (perceptron, shape) = (landscape.perceptron().unwrap(), landscape.shape().unwrap());
+    let (kind, device) = landscape.kind_and_device().unwrap();
+    tch::manual_seed(11);
+    let draw = |size: &[i64]| Tensor::randn(size, (Kind::Double, device));
+    let skip = (draw(&[shape.x, shape.z]) * 0.2).to_kind(kind);
+    let root = draw(&[steps, shape.x, shape.x]);
+    let metric = root.bmm(&root.transpose(1, 2)) / shape.x as f64 + Tensor::eye(shape.x, (Kind::Double, device));
+    let metric = (metric * 0.01).to_kind(kind);
+    let perceptron = perceptron.shallow_clone().with_skip(skip).unwrap();
+    let codes = draw(&[3, shape.z]).to_kind(kind);
+    let gaps = draw(&[3, shape.z]).to_kind(kind);
+    Landscape::from_perceptron(&perceptron).unwrap().with_steps(Steps::new(metric, codes, gaps)).unwrap()
+}
+
 /// An engine that descends in the task's own latent.
 fn engine(task: impl Task + 'static, config: EngineConfig) -> Engine {
     setup();
@@ -48,7 +65,19 @@ fn engine(task: impl Task + 'static, config: EngineConfig) -> Engine {
     Engine::new(Box::new(task), landscape, config).expect("task, landscape and options fit")
 }
 
-/// Notes where each step led.
+/// Notes where a descent begins.
+#[derive(Default)]
+struct Begun(Vec<f64>);
+
+impl Observer for Begun {
+    fn observe(&mut self, event: &Event<'_>) {
+        if let Event::Begin { z, .. } = event {
+            self.0 = values(z);
+        }
+    }
+}
+
+/// Where each step led.
 #[derive(Default)]
 struct Path(Vec<Vec<f64>>);
 

@@ -35,8 +35,8 @@ pub(super) enum Ground {
     Online,
     /// A landscape trained as in the paper.
     Paper,
-    /// A landscape trained for partial observations.
-    Partial,
+    /// The shipped landscape, which has steps of its own.
+    Own,
 }
 
 /// Where a descent begins.
@@ -45,10 +45,16 @@ pub(super) enum Ground {
 pub(super) enum Begin {
     /// Points drawn from the standard normal distribution.
     Drawn,
+    /// Zero, the mean of that distribution.
+    Zero,
     /// What the encoder that was trained with F says; whole observations only.
     Encoder,
     /// What an amortised start proposes, one code for each hypothesis.
     Amortised,
+    /// The landscape's own steps, one code for each hypothesis; then on in Z.
+    Own,
+    /// Where the own steps of the shipped landscape lead; then on in X.
+    Steps,
 }
 
 /// One method.
@@ -85,6 +91,19 @@ impl Arm {
         Self { begin: Begin::Amortised, prior: true, ..self }
     }
 
+    const fn starting_at_zero(self) -> Self {
+        Self { begin: Begin::Zero, ..self }
+    }
+
+    const fn starting_own(self) -> Self {
+        Self { begin: Begin::Own, ..self }
+    }
+
+    /// With the pull of the start, as [`Arm::starting_amortised`].
+    const fn starting_by_steps(self) -> Self {
+        Self { begin: Begin::Steps, prior: true, ..self }
+    }
+
     const fn starting_encoded(self) -> Self {
         Self { begin: Begin::Encoder, ..self }
     }
@@ -92,11 +111,15 @@ impl Arm {
 
 /// Key of the method that the paper's claims are measured against.
 pub(super) const BASELINE: &str = "x_adam";
+/// The same from zero, a stronger rival.
+const FROM_ZERO: &str = "x0_adam";
+/// Key of the landscape by itself.
+pub(super) const THETA: &str = "theta";
 /// Key of the method that node and demo use.
-pub(super) const DEFAULT: &str = "start_x_lm";
+pub(super) const DEFAULT: &str = "theta_x_lm";
 
 /// All methods, rivals first. To add one, add a line.
-pub(super) const ARMS: [Arm; 23] = [
+pub(super) const ARMS: [Arm; 26] = [
     arm("mean_pose", "mean pose", Method::MeanPose, Ground::Latent),
     arm("nearest", "nearest training pose", Method::Nearest, Ground::Latent),
     arm("gaussian", "conditional Gaussian", Method::Gaussian, Ground::Latent),
@@ -104,22 +127,25 @@ pub(super) const ARMS: [Arm; 23] = [
     arm("encoder_x_adam", "encoder of F, Adam in X", Method::Adam, Ground::Latent).starting_encoded(),
     arm("encoder_x_lm", "encoder of F, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_encoded(),
     arm(BASELINE, "Adam in X", Method::Adam, Ground::Latent),
+    arm(FROM_ZERO, "Adam in X from zero", Method::Adam, Ground::Latent).starting_at_zero(),
     arm("x_adam_prior", "Adam in X + prior", Method::Adam, Ground::Latent).with_prior(),
     arm("x_lbfgs", "L-BFGS in X", Method::Lbfgs, Ground::Latent),
     arm("x_lm", "LM in X", Method::LevenbergMarquardt, Ground::Latent),
+    arm("x0_lm", "LM in X from zero", Method::LevenbergMarquardt, Ground::Latent).starting_at_zero(),
     arm("x_lm_8", "LM in X, 8 starts", Method::LevenbergMarquardt, Ground::Latent).with_starts(8),
     arm("x_lm_prior", "LM in X + prior", Method::LevenbergMarquardt, Ground::Latent).with_prior(),
     arm("theta_random", "random theta", Method::Adam, Ground::Random),
     arm("theta_online", "theta, online", Method::Adam, Ground::Online),
     arm("theta_paper", "theta as in the paper", Method::Adam, Ground::Paper),
-    arm("theta", "theta for partial observations", Method::Adam, Ground::Partial),
-    arm("theta_prior", "theta + prior", Method::Adam, Ground::Partial).with_prior(),
-    arm("theta_lm", "theta, LM in Z", Method::LevenbergMarquardt, Ground::Partial),
-    arm("theta_lm_prior", "theta, LM in Z + prior", Method::LevenbergMarquardt, Ground::Partial).with_prior(),
     arm("theta_paper_lm", "theta as in the paper, LM in Z", Method::LevenbergMarquardt, Ground::Paper),
     arm("amortised", "amortised network", Method::Start, Ground::Latent).starting_amortised(),
     arm("start_x_adam", "amortised start, Adam in X", Method::Adam, Ground::Latent).starting_amortised(),
-    arm(DEFAULT, "amortised start, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_amortised(),
+    arm("start_x_lm", "amortised start, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_amortised(),
+    arm("theta_steps", "two steps of theta", Method::Start, Ground::Latent).starting_by_steps(),
+    arm(THETA, "theta, Adam in Z", Method::Adam, Ground::Own).starting_own(),
+    arm("theta_lm", "theta, LM in Z", Method::LevenbergMarquardt, Ground::Own).starting_own(),
+    arm("theta_x_adam", "theta, Adam in X", Method::Adam, Ground::Latent).starting_by_steps(),
+    arm(DEFAULT, "theta, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_by_steps(),
 ];
 
 /// Reads the key of a method.
@@ -151,7 +177,7 @@ impl Arm {
 
     /// Whether it belongs to the comparison of losses, whole observations: an inversion without prior.
     pub(super) fn is_curve(&self) -> bool {
-        self.is_inversion() && (!self.prior || self.begin == Begin::Amortised)
+        self.is_inversion() && (!self.prior || self.has_start())
     }
 
     /// Whether it can complete what is hidden.
@@ -162,13 +188,28 @@ impl Arm {
     /// Whether it is one of those that are compared on streams: X against our landscape.
     pub(super) fn is_stream(&self) -> bool {
         let is_descent = matches!(self.method, Method::Adam | Method::LevenbergMarquardt) && self.starts == 1;
-        is_descent && self.begin != Begin::Encoder && matches!(self.ground, Ground::Latent | Ground::Partial)
+        is_descent && self.begin != Begin::Encoder && matches!(self.ground, Ground::Latent | Ground::Own)
     }
 
     /// Whether it descends on a trained landscape, or from a trained start: ours.
     pub(super) fn is_ours(&self) -> bool {
-        let is_refined = self.begin != Begin::Drawn && self.method != Method::Start;
-        is_refined || matches!(self.ground, Ground::Online | Ground::Paper | Ground::Partial)
+        let is_refined = matches!(self.begin, Begin::Encoder | Begin::Amortised) && self.method != Method::Start;
+        is_refined || self.begin == Begin::Steps || self.is_on_theta()
+    }
+
+    /// Whether it descends on a trained landscape.
+    pub(super) fn is_on_theta(&self) -> bool {
+        matches!(self.ground, Ground::Online | Ground::Paper | Ground::Own)
+    }
+
+    /// Whether a start proposes where it begins.
+    pub(super) fn has_start(&self) -> bool {
+        matches!(self.begin, Begin::Amortised | Begin::Steps)
+    }
+
+    /// Whether it is first-order descent in X that knows nothing: what the paper compares with.
+    pub(super) fn is_baseline(&self) -> bool {
+        self.key == BASELINE || self.key == FROM_ZERO
     }
 
     /// Whether a learning rate is to be chosen.
@@ -197,7 +238,7 @@ impl Arm {
 
     /// The engine's options with a weight of the method's prior.
     pub(super) fn pulled(&self, weight: f64) -> EngineConfig {
-        let (prior_weight, start_weight) = if self.begin == Begin::Amortised { (0.0, weight) } else { (weight, 0.0) };
+        let (prior_weight, start_weight) = if self.has_start() { (0.0, weight) } else { (weight, 0.0) };
         EngineConfig { prior_weight, start_weight, ..EngineConfig::default() }
     }
 
@@ -220,7 +261,7 @@ mod tests {
             assert!(ARMS[..index].iter().all(|other| other.key != one.key && other.name != one.name), "{}", one.key);
         }
         assert_eq!(key(BASELINE), Ok(BASELINE.to_owned()));
-        assert!(key("y_adam").is_err_and(|text| text.contains("x_adam, x_adam_prior")));
+        assert!(key("y_adam").is_err_and(|text| text.contains("x_adam, x0_adam")));
         assert!(ARMS.iter().any(|arm| arm.key == BASELINE && arm.is_curve() && !arm.is_ours()));
     }
 }

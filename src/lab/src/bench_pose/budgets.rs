@@ -232,9 +232,9 @@ impl Solver {
         let start = Instant::now();
         *lock(watch) = Watch { start, events: Vec::new() };
         match self.arm.begin {
-            Begin::Amortised => engine.begin(obs)?,
+            Begin::Amortised | Begin::Own | Begin::Steps => engine.begin(obs)?,
             Begin::Drawn => engine.begin_from(obs, &z)?,
-            Begin::Encoder => engine.begin_from(obs, &world.begin(self.arm, obs, 1).unwrap_or(z))?,
+            Begin::Zero | Begin::Encoder => engine.begin_from(obs, &world.begin(self.arm, obs, 1).unwrap_or(z))?,
         }
         while self.arm.method != Method::Start && start.elapsed() < limit {
             if engine.refine()? == Status::Converged {

@@ -4,10 +4,10 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::index;
 use tch::{Kind, Tensor};
-use thalweg_body_pose::joint_angles;
 use thalweg_body_pose::rotation::{axis_angle_from_matrix, matrix_from_axis_angle};
 use thalweg_body_pose::skeleton::JOINTS;
-use thalweg_task::{Masked, Observation, Task};
+use thalweg_body_pose::{joint_angles, rotations_from_angles};
+use thalweg_task::{Masked, Observation};
 
 use super::masks;
 
@@ -27,13 +27,9 @@ impl Poses {
         Self { angles: joint_angles(vectors), rotations: matrix_from_axis_angle(&double) }
     }
 
-    /// Decodes latents, `[N, X]`: poses within the reach of F.
-    pub(super) fn from_latents(task: &dyn Task, x: &Tensor) -> anyhow::Result<Self> {
-        let _no_grad = tch::no_grad_guard();
-        let rotations = task.forward(x)?;
-        let angles = task.render(&rotations)?.joints;
-        let angles = angles.ok_or_else(|| anyhow::anyhow!("task {} renders no joints", task.spec().name))?;
-        Ok(Self { angles, rotations: rotations.to_kind(Kind::Double) })
+    /// Takes joint angles, `[N, 63]`, radians.
+    pub(super) fn from_angles(angles: &Tensor) -> Self {
+        Self { angles: angles.shallow_clone(), rotations: rotations_from_angles(&angles.to_kind(Kind::Double)) }
     }
 
     /// How many there are.

@@ -1,6 +1,6 @@
 //! The claims, each with its two numbers.
 
-use super::arms::{ARMS, Arm, BASELINE, Begin, DEFAULT};
+use super::arms::{ARMS, Arm, DEFAULT};
 use super::completions::Completion;
 use super::report::Report;
 use super::tables::{Table, mean_of};
@@ -51,12 +51,12 @@ fn after(report: &Report, test: &str, steps: u32, wanted: fn(&Arm) -> bool) -> i
 }
 
 fn is_baseline(arm: &Arm) -> bool {
-    arm.key == BASELINE
+    arm.is_baseline()
 }
 
-/// Adam on a trained landscape: what the paper compares.
+/// First-order descent on a trained landscape: what the paper compares.
 fn is_paper_method(arm: &Arm) -> bool {
-    arm.is_ours() && arm.has_rate() && arm.begin == Begin::Drawn
+    arm.is_on_theta() && arm.has_rate()
 }
 
 fn is_default(arm: &Arm) -> bool {

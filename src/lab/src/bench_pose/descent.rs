@@ -13,7 +13,7 @@ use tch::{Kind, Tensor};
 use thalweg_engine::{Cadence, Engine, EngineConfig, Event, Observer, Status};
 use thalweg_task::{Target, Task, TaskError};
 
-use super::arms::{Arm, Begin, Method};
+use super::arms::{ARMS, Arm, Begin, Method, THETA};
 use super::cases::Case;
 use super::world::{Loss, World};
 
@@ -81,13 +81,31 @@ impl Descent<'_> {
         Ok(join(&parts, self.arm.starts))
     }
 
+    /// Mean best loss after each step, whole observations, one hypothesis.
+    ///
+    /// Where theta's own steps are the start, they count as steps.
+    pub(super) fn curve(&self, case: &Case, last: u32) -> anyhow::Result<Vec<f64>> {
+        let curve = self.run(case, 1, last, &[])?.curve;
+        if self.arm.begin != Begin::Steps {
+            return Ok(curve);
+        }
+        let arm = ARMS.iter().find(|arm| arm.key == THETA).context("an arm of theta alone")?;
+        let before = Descent { arm, ..*self }.run(case, 1, 1, &[])?.curve;
+        Ok([before, curve].concat())
+    }
+
     /// Where rows begin, `[P * starts, Z]`; with an amortised start, their codes.
     fn starting_points(&self, case: &Case, starts: usize) -> anyhow::Result<Tensor> {
         if let Some(z) = self.world.begin(self.arm, &case.observation(), starts as i64) {
             return Ok(z);
         }
         let task = self.world.task(self.loss)?;
-        if self.arm.begin == Begin::Amortised {
+        if self.arm.begin == Begin::Own {
+            let landscape = self.world.landscape(self.arm.ground, task.as_ref())?;
+            let steps = landscape.steps().context("a landscape without steps of its own")?;
+            return Ok(steps.code_of_each(starts).repeat([case.poses.count(), 1]));
+        }
+        if self.arm.has_start() {
             // One code for each hypothesis, the same for every pose.
             let engine = self.build(starts, self.seed)?;
             let start = engine.start().context("an engine without its start")?;
@@ -103,8 +121,8 @@ impl Descent<'_> {
         engine.add_observer(Cadence::Always, Box::new(Arc::clone(&losses)));
         let obs = case.observation().select_rows(poses);
         match self.arm.begin {
-            Begin::Amortised => engine.begin_with_codes(&obs, z)?,
-            Begin::Drawn | Begin::Encoder => engine.begin_from(&obs, z)?,
+            Begin::Amortised | Begin::Own | Begin::Steps => engine.begin_with_codes(&obs, z)?,
+            Begin::Drawn | Begin::Zero | Begin::Encoder => engine.begin_from(&obs, z)?,
         }
         let mut rotations = Vec::new();
         let mut is_over = false;

@@ -64,7 +64,7 @@ impl Report {
         let sizes = &world.sizes;
         let mut text = "# thalweg bench pose\n\n".to_owned();
         let tests: Vec<_> = world.tests.iter().map(|test| format!("{} ({})", test.name, test.poses.count())).collect();
-        let kind = if world.rivals.is_some() { "motion-capture clips" } else { "the bundled motion, decoded by F" };
+        let kind = if world.rivals.is_some() { "motion-capture clips" } else { "the bundled motion" };
         let line = format!(
             "Poses: {kind}; sets: {}; {} of each set and seed, {} solved one by one; {} seeds; S = {} hypotheses; tuned on {} \
              validation poses. Single precision, one thread, {}; load of the machine at the end: {}.\n\n",
@@ -145,10 +145,11 @@ impl Report {
     fn ablation(&self, test: &str) -> Table {
         let rows = [
             ("Adam in X", "x_adam"),
+            ("Adam in X from zero", "x0_adam"),
             ("random theta", "theta_random"),
             ("without coordinate descent and buffer", "theta_online"),
             ("full method", "theta_paper"),
-            ("trained for partial observations", "theta"),
+            ("own steps from a fixed start", "theta"),
         ];
         let mut table = Table::new(&["method", "20 steps", "200 steps"]);
         for (label, key) in rows {

@@ -75,7 +75,7 @@ fn seeds(world: &World, store: &mut Store, arm: &Arm, setting: Setting, test: us
         store.once(&key, || {
             let case = Case::new(world.tests[test].poses.sample(world.sizes.poses, seed), NOTHING, seed)?;
             let descent = Descent { world, arm, setting, loss: Loss::AxisAngle, seed };
-            Ok(descent.run(&case, 1, arm.curve_steps(world.sizes.last), &[])?.curve)
+            descent.curve(&case, arm.curve_steps(world.sizes.last))
         })
     };
     world.sizes.all_seeds().map(one).collect()

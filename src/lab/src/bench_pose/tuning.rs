@@ -46,7 +46,7 @@ pub(super) fn for_loss(world: &World, store: &mut Store, arm: &Arm, at: &[u32]) 
         let mut curves = Vec::new();
         for setting in settings_without_prior(world, arm) {
             let descent = Descent { world, arm, setting, loss: Loss::AxisAngle, seed: SEED };
-            curves.push((setting, descent.run(&case, 1, last, &[])?.curve));
+            curves.push((setting, descent.curve(&case, last)?));
         }
         let chosen = |&steps: &u32| {
             let score = |curve: &[f64]| curve[(steps as usize).min(curve.len() - 1)];

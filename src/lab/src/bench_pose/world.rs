@@ -68,7 +68,7 @@ impl World {
     /// Loads data and weights.
     pub(super) fn load(arguments: &PoseArguments, sizes: Sizes) -> anyhow::Result<Self> {
         let data = match &arguments.data {
-            Some(folder) => Data::of_clips(&Dataset::load(folder)?),
+            Some(folder) => Data::of_clips(&Dataset::load_all(folder)?),
             None => Data::of_motion(arguments)?,
         };
         let world = Self {
@@ -112,10 +112,12 @@ impl World {
 
     /// Gives an engine the start of a method that has one.
     pub(super) fn equip(&self, arm: &Arm, engine: &mut Engine) -> anyhow::Result<()> {
-        if arm.begin != Begin::Amortised {
-            return Ok(());
-        }
-        let start = Start::trained(&self.start, engine.task().spec(), engine.landscape())?;
+        let file = match arm.begin {
+            Begin::Amortised => &self.start,
+            Begin::Steps => &self.theta,
+            Begin::Drawn | Begin::Zero | Begin::Encoder | Begin::Own => return Ok(()),
+        };
+        let start = Start::trained(file, engine.task().spec(), engine.landscape())?;
         Ok(engine.set_start(start)?)
     }
 
@@ -130,7 +132,7 @@ impl World {
             Ground::Latent | Ground::Random => None,
             Ground::Online => self.theta_online.as_ref(),
             Ground::Paper => self.theta_paper.as_ref(),
-            Ground::Partial => Some(&self.theta),
+            Ground::Own => Some(&self.theta),
         }
     }
 
@@ -158,7 +160,11 @@ impl World {
     pub(super) fn begin(&self, arm: &Arm, obs: &Observation, hypotheses: i64) -> Option<Tensor> {
         let joints = obs.joints.as_ref()?;
         match arm.begin {
-            Begin::Drawn | Begin::Amortised => None,
+            Begin::Drawn | Begin::Amortised | Begin::Own | Begin::Steps => None,
+            Begin::Zero => {
+                let rows = obs.rows() * hypotheses;
+                Some(Tensor::zeros([rows, thalweg_body_pose::prior::LATENT], (Kind::Float, Device::Cpu)))
+            }
             Begin::Encoder => {
                 let x = tch::no_grad(|| self.vae.encode(&sixd_from_matrix(&rotations_from_angles(joints.value()))).0);
                 Some(if hypotheses == 1 { x } else { x.repeat_interleave_self_int(hypotheses, 0, None) })
@@ -179,7 +185,7 @@ impl World {
             "sizes": self.sizes,
             "arms": arms,
             "model": task.spec().fingerprint,
-            "theta": id(Ground::Partial)?,
+            "theta": id(Ground::Own)?,
             "theta_paper": id(Ground::Paper)?,
             "theta_online": id(Ground::Online)?,
             "start": self.start_id(task.as_ref())?,
@@ -208,7 +214,12 @@ impl Data {
             nearest: NearestPose::new(&training),
             gaussian: ConditionalGaussian::new(&training),
         };
-        let tests = vec![test("in distribution", Split::Test), test("out of distribution", Split::OutOfDistribution)];
+        let tests = [
+            test("in distribution", Split::Test),
+            test("out of distribution", Split::OutOfDistribution),
+            test("unseen people", Split::Unseen),
+        ];
+        let tests = tests.into_iter().filter(|test| test.poses.count() > 0).collect();
         let validation = poses(Split::Validation);
         Self { validation, validation_spans: spans(Split::Validation), tests, rivals: Some(rivals) }
     }
@@ -221,10 +232,10 @@ impl Data {
         let frames = motion.frames();
         let first = frames / 4;
         anyhow::ensure!(first > 0, "the motion has {frames} frames, expected at least 4");
-        let part = |start, count| Poses::from_latents(task.as_ref(), &motion.x.narrow(0, start, count));
+        let part = |start, count| Poses::from_angles(&motion.joints.narrow(0, start, count));
         let span = |count| Span::follow(std::iter::once((count as usize, motion.fps)));
         let rest = frames - first;
-        let tests = vec![TestSet { name: "bundled motion", poses: part(first, rest)?, spans: span(rest) }];
-        Ok(Self { validation: part(0, first)?, validation_spans: span(first), tests, rivals: None })
+        let tests = vec![TestSet { name: "bundled motion", poses: part(first, rest), spans: span(rest) }];
+        Ok(Self { validation: part(0, first), validation_spans: span(first), tests, rivals: None })
     }
 }

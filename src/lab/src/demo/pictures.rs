@@ -87,7 +87,7 @@ impl Album {
 
 fn described(arm: &str) -> String {
     match arm {
-        "start" => "start: from an amortised start".to_owned(),
+        "start" => "start: from two steps of theta".to_owned(),
         "theta" => "theta: on the learned landscape".to_owned(),
         "x-descent" => "x-descent: in the latent of F".to_owned(),
         "x-cold" => "x-cold: in the latent of F, every frame from scratch".to_owned(),

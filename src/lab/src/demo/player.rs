@@ -7,7 +7,7 @@ use anyhow::Context;
 use tch::{Device, Kind, Tensor};
 use thalweg::clock::SystemClock;
 use thalweg::motion::Motion;
-use thalweg_body_pose::{Body, skeleton};
+use thalweg_body_pose::{Body, rotations_from_angles, skeleton};
 use thalweg_engine::Budget;
 use thalweg_task::{Observation, Task};
 
@@ -134,9 +134,8 @@ impl Player {
     /// The angles of a frame, the hidden ones masked, and its rotations `[1, 21, 3, 3]`.
     fn observe(&self, phase: &Phase, index: i64) -> anyhow::Result<(Observation, Tensor)> {
         let _no_grad = tch::no_grad_guard();
-        let truth = self.task.forward(&self.motion.frame(index))?;
-        let mut obs = self.task.render(&truth)?.as_observation(self.task.spec());
-        obs.stamp_nanos = (index as f64 / self.motion.fps * 1e9) as i64;
+        let truth = rotations_from_angles(&self.motion.frame(index));
+        let mut obs = self.motion.observation(index);
         obs.joints = obs.joints.map(|joints| joints.hide(&phase.visibility.mask()));
         Ok((obs, truth))
     }

@@ -141,16 +141,17 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             text(""),
             PATH,
             Unconfigured,
-            "Path of the landscape's weights, or identity. Empty: what TASK_start.safetensors in the folder of the \
-             weights was made for; without it TASK_theta.safetensors there, else identity.",
+            "Path of the landscape to descend on, or identity. Empty: identity where the start beside the task's weights \
+             leads into x, as shipped; else TASK_theta.safetensors there, if any.",
         ),
         row(
             "start.file",
             text(""),
             PATH,
             Unconfigured,
-            "Path of the amortised start's weights, or none. Empty: TASK_start.safetensors in the folder of the \
-             weights when it is there and made for the landscape, else none.",
+            "Path of the start, or none: an amortised network, or a landscape with steps of its own. Empty: \
+             TASK_start.safetensors in the folder of the weights where it fits the landscape; without it \
+             TASK_theta.safetensors where it has such steps, else none.",
         ),
         row(
             "start.weight",

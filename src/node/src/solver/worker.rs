@@ -118,7 +118,7 @@ impl Worker {
             Message::Forget => self.forget(),
             Message::Swap(landscape, reply) => {
                 let swapped = self.in_use.as_mut().ok_or(SolverError::NothingLoaded);
-                let swapped = swapped.and_then(|in_use| Ok(in_use.engine.set_landscape(*landscape)?));
+                let swapped = swapped.and_then(|in_use| Ok(in_use.engine.replace_landscape(*landscape)?));
                 drop(reply.send(swapped));
             }
             Message::Record(recording) => self.record(recording),

@@ -11,7 +11,7 @@ use r2r::rosgraph_msgs::msg::Clock;
 use thalweg::Registry;
 use thalweg::motion::Motion;
 use thalweg_node::options::bound_of;
-use thalweg_task::{LoadOptions, Task, TaskSpec, lock, numbers, shipped};
+use thalweg_task::{LoadOptions, TaskSpec, lock, numbers, shipped};
 
 use super::peer::{JOINT_STATES, JointWriter, Link};
 use crate::node::process::{Exit, Signals, leave};
@@ -122,14 +122,13 @@ fn parse(arguments: &[String]) -> Result<Request, String> {
 }
 
 impl Frames {
-    /// Renders the motion at a rate.
+    /// Reads the motion at a rate.
     fn load(options: &PlayOptions) -> anyhow::Result<Self> {
         let task = Registry::shipped().load(TASK, &LoadOptions::default())?;
         let motion = Motion::load(&shipped(MOTION), task.spec())?.resampled(options.rate);
         let told = told(task.spec(), &options.hide)?;
         let names = told.iter().map(|joint| task.spec().joints[*joint].name.clone()).collect();
-        let frame = |index| Ok(tch::no_grad(|| positions(task.as_ref(), &motion, index, &told))?);
-        let positions = (0..motion.frames()).map(frame).collect::<anyhow::Result<_>>()?;
+        let positions = (0..motion.frames()).map(|index| positions(&motion, index, &told)).collect();
         Ok(Self { names, positions })
     }
 }
@@ -143,10 +142,9 @@ fn told(spec: &TaskSpec, hide: &str) -> anyhow::Result<Vec<usize>> {
     Ok((0..spec.joints.len()).filter(|joint| !is_hidden(joint)).collect())
 }
 
-fn positions(task: &dyn Task, motion: &Motion, index: i64, told: &[usize]) -> thalweg_task::Result<Vec<f64>> {
-    let rendered = task.render(&task.forward(&motion.frame(index))?)?;
-    let all: Vec<f64> = rendered.joints.as_ref().map_or_else(Vec::new, numbers);
-    Ok(told.iter().filter_map(|joint| all.get(*joint).copied()).collect())
+fn positions(motion: &Motion, index: i64, told: &[usize]) -> Vec<f64> {
+    let all: Vec<f64> = numbers(&motion.frame(index));
+    told.iter().filter_map(|joint| all.get(*joint).copied()).collect()
 }
 
 /// Publishes frame after frame until a signal comes.

@@ -13,7 +13,7 @@ use super::parameters::Parameters;
 use super::services::{open, trigger};
 use super::state::NodeState;
 use super::tasks::Tasks;
-use thalweg::Registry;
+use thalweg::{Loaded, Registry};
 use thalweg_node::lifecycle::State;
 use thalweg_node::solver::{Assignment, FileWatch, Solver, Trial};
 use tokio::sync::Notify;
@@ -79,9 +79,13 @@ impl Reloads {
             };
             trial.check(real)?
         };
-        let (id, kind) = (landscape.id().to_owned(), landscape.kind_name());
+        let (id, kind, has_steps) = (landscape.id().to_owned(), landscape.kind_name(), landscape.steps().is_some());
         self.solver.swap(landscape)?;
         if let Some(loaded) = self.state.loaded().as_mut() {
+            if has_steps && loaded.starts_by_steps {
+                (loaded.start_id, loaded.start_file) = (Some(id.clone()), Some(path.to_owned()));
+                return Ok(id);
+            }
             if let Some(start) = loaded.start_id.take() {
                 tracing::warn!("start {start} was made for another landscape and is dropped");
             }
@@ -93,7 +97,11 @@ impl Reloads {
 
     /// Takes the file of a path, else of the parameter, else the one that is loaded.
     fn take_any(&self, path: Option<PathBuf>) -> anyhow::Result<String> {
-        let loaded = self.state.loaded().as_ref().map(|loaded| loaded.landscape_file.clone());
+        let file = |loaded: &Loaded| match loaded.starts_by_steps {
+            true => loaded.start_file.clone(),
+            false => loaded.landscape_file.clone(),
+        };
+        let loaded = self.state.loaded().as_ref().map(file);
         let loaded = loaded.filter(|_| self.is_ready());
         let loaded = loaded.context("nothing is loaded: reload in the states inactive and active")?;
         let path = path.or_else(|| self.parameters.settings().reload.clone());

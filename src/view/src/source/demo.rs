@@ -64,16 +64,15 @@ impl Demo {
         self.motion.frames()
     }
 
-    fn observe(&self) -> anyhow::Result<Observation> {
-        let task = self.engine.task();
-        let mut obs = task.render(&task.forward(&self.motion.frame(self.frame))?)?.as_observation(task.spec());
+    fn observe(&self) -> Observation {
+        let mut obs = self.motion.observation(self.frame);
         obs.joints = obs.joints.map(|joints| joints.hide(&self.mask));
-        Ok(obs)
+        obs
     }
 
     fn solve(&mut self, at: Duration) -> anyhow::Result<ShownAnswer> {
         let _no_grad = tch::no_grad_guard();
-        let obs = self.observe()?;
+        let obs = self.observe();
         let begin = Instant::now();
         self.engine.solve(&obs, &self.budget, &self.clock)?;
         let answer = Answer::of(&mut self.engine, begin.elapsed())?;

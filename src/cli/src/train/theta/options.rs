@@ -11,7 +11,7 @@ pub(super) fn preset_parser() -> PossibleValuesParser {
 
 /// Single options; what is not given is as in the preset.
 #[derive(Args)]
-#[command(next_help_heading = "Options that change the preset (in brackets: quick)")]
+#[command(next_help_heading = "Options that change the preset (in brackets: quick, of which each preset changes some)")]
 pub(super) struct Changes {
     /// Dimension Z of the landscape [128]
     #[arg(long)]
@@ -111,6 +111,8 @@ impl Changes {
         let collection = &mut options.collection;
         change(&mut collection.descents, self.descents);
         change(&mut collection.steps, self.steps);
+        let own = options.own.take();
+        options.own = own.map(|own| self.steps.map_or(own.clone(), |steps| own.with_steps(steps)));
         change(&mut collection.rate_z, self.rate_z);
         change(&mut collection.best_of, self.best_of);
         change(&mut collection.start_points, self.start_points);

@@ -106,21 +106,21 @@ impl<T: Real> Method<T> {
         if optimizer.needs_residual() { model.linear_batch(first, rows) } else { model.batch(first, rows) }
     }
 
-    /// Evaluates the points that were proposed in place of `at`.
+    /// Evaluates points that were proposed.
     ///
-    /// Those that would not be taken anyway may lack derivatives, and count as not finite then.
+    /// Those that are not `wanted`, told row and loss, may lack derivatives, and count as not finite then.
     pub(super) fn evaluate(
         &mut self,
         model: &Model<T>,
         encoded: &EncodedTarget<T>,
-        at: &Batch<T>,
-        next: &mut Batch<T>,
         work: &mut Workspace<T>,
+        next: &mut Batch<T>,
+        wanted: impl Fn(usize, f64) -> bool,
     ) {
         match self {
-            Self::Adam(..) => model.evaluate(encoded, next, work),
+            Self::Adam(..) => model.evaluate(encoded, next, work, usize::MAX),
             Self::LevenbergMarquardt(_, damped) => {
-                model.evaluate_linear(encoded, next, work, &mut damped.space, |row, loss| loss < at.loss[row]);
+                model.evaluate_linear(encoded, next, work, &mut damped.space, wanted);
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::evaluation::Point;
 use crate::hypotheses::{SPAWN_ATTEMPTS, Status};
 use crate::native::{EncodedTarget, Model, Real, Team, read};
 use crate::optimizer::Optimizer;
+use crate::own_steps::OwnSteps;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
 
@@ -39,7 +40,7 @@ impl<T: Real> RowDescent<T> {
         (model, team): (&Arc<Model<T>>, &Arc<Shards<T>>),
         encoded: EncodedTarget<T>,
         spare: Option<Self>,
-        z: &Tensor,
+        (z, own): (&Tensor, Option<&OwnSteps>),
         optimizer: &Optimizer,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
@@ -63,6 +64,10 @@ impl<T: Real> RowDescent<T> {
                 Self { model, team, is_shared, shards, given, best_loss: loss.clone(), loss, statistics }
             }
         };
+        if let Some(own) = own {
+            descent.take_in(own.offset(), |shard| &mut shard.offset);
+            descent.shards.iter_mut().for_each(Shard::begin_own_steps);
+        }
         descent.take_in(z, |shard| &mut shard.current.z);
         descent.each(Shard::evaluate);
         descent.find_finite(optimizer, sampler)?;
@@ -198,6 +203,11 @@ impl<T: Real> RowDescent<T> {
     /// The present points, `[K, Z]`.
     pub(super) fn z(&self) -> Tensor {
         self.gather(&[self.model.dim() as i64], |shard| &shard.current.z)
+    }
+
+    /// Where theta maps the best point of each row, `[K, X]`.
+    pub(super) fn best_x(&self) -> Tensor {
+        self.gather(&[self.model.latent() as i64], |shard| &shard.best.x)
     }
 
     /// The loss of each row at the present point.

@@ -45,6 +45,10 @@ pub(crate) struct Shard<T> {
     pub(super) marks: Vec<bool>,
     /// How the rows fared; that is open while one is broken.
     pub(super) progress: Option<Progress>,
+    /// Which of theta's own steps comes next; beyond their number none does.
+    own: usize,
+    /// What is added to `z` after the first of them, `[rows, Z]`.
+    pub(super) offset: Vec<T>,
 }
 
 /// How rows fared in a step.
@@ -113,15 +117,16 @@ impl<T: Real> Shard<T> {
         let method = Method::start(None, optimizer, model, encoded, span);
         let best = Best { z: Vec::new(), x: Vec::new(), raw: Vec::new(), loss: Vec::new() };
         let (current, trial, work, marks) = (batch(), batch(), model.workspace(), vec![false; span.rows]);
+        let offset = vec![T::ZERO; span.rows * model.dim()];
         let (model, encoded) = (Arc::clone(model), Arc::clone(encoded));
-        Self { model, encoded, span, current, trial, best, method, work, marks, progress: None }
+        let (progress, own) = (None, usize::MAX);
+        Self { model, encoded, span, current, trial, best, method, work, marks, progress, own, offset }
     }
 
     /// Uses the memory of a shard that has ended, where it fits.
     pub(super) fn renewed(self, encoded: &Arc<EncodedTarget<T>>, optimizer: &Optimizer) -> Self {
-        let Self { model, span, current, trial, best, method, work, marks, .. } = self;
-        let method = Method::start(Some(method), optimizer, &model, encoded, span);
-        Self { model, encoded: Arc::clone(encoded), span, current, trial, best, method, work, marks, progress: None }
+        let method = Method::start(Some(self.method), optimizer, &self.model, encoded, self.span);
+        Self { encoded: Arc::clone(encoded), method, progress: None, own: usize::MAX, ..self }
     }
 
     /// Whether its memory serves these rows with this model and optimizer.
@@ -131,9 +136,14 @@ impl<T: Real> Shard<T> {
             && Arc::ptr_eq(&self.model, model)
     }
 
+    /// Begins with theta's own steps, from [`Shard::offset`].
+    pub(super) fn begin_own_steps(&mut self) {
+        self.own = 0;
+    }
+
     /// Evaluates the present points.
     pub(super) fn evaluate(&mut self) {
-        self.model.evaluate(&self.encoded, &mut self.current, &mut self.work);
+        self.model.evaluate(&self.encoded, &mut self.current, &mut self.work, self.own);
     }
 
     /// Begins the best with the present points.
@@ -147,10 +157,15 @@ impl<T: Real> Shard<T> {
 
     /// Does one optimizer step; broken rows are marked, and then the best is not judged yet.
     pub(super) fn step(&mut self) {
-        let Self { model, encoded, current, trial, method, work, marks, .. } = self;
-        method.propose(model, encoded, current, trial, work);
-        method.evaluate(model, encoded, current, trial, work);
-        method.judge(current, trial, marks);
+        if self.own < self.model.own_steps() {
+            self.own_step();
+        } else {
+            let Self { model, encoded, current, trial, method, work, marks, .. } = self;
+            method.propose(model, encoded, current, trial, work);
+            method.evaluate(model, encoded, work, trial, |row, loss| loss < current.loss[row]);
+            method.judge(current, trial, marks);
+        }
+        let Self { current, trial, marks, .. } = self;
         if marks.iter().all(|&accepted| accepted) {
             std::mem::swap(current, trial);
         } else {
@@ -162,10 +177,27 @@ impl<T: Real> Shard<T> {
         }
     }
 
+    /// Proposes what the next of theta's own steps leads to; all rows take it.
+    fn own_step(&mut self) {
+        let Self { model, encoded, current, trial, method, work, marks, own, offset, .. } = self;
+        let entries = trial.z.iter_mut().zip(&current.z).zip(&current.gradient);
+        entries.for_each(|((next, z), gradient)| *next = *z - *gradient);
+        if *own == 0 {
+            trial.z.iter_mut().zip(offset).for_each(|(next, offset)| *next += *offset);
+        }
+        *own += 1;
+        if *own < model.own_steps() {
+            model.evaluate(encoded, trial, work, *own);
+        } else {
+            method.evaluate(model, encoded, work, trial, |_, _| true);
+        }
+        marks.fill(true);
+    }
+
     /// Takes the points in `trial.z`, row by row, where they are better than the present ones.
     pub(super) fn consider(&mut self) {
-        let Self { model, encoded, current, trial, work, marks, .. } = self;
-        model.evaluate(encoded, trial, work);
+        let Self { model, encoded, current, trial, work, marks, own, .. } = self;
+        model.evaluate(encoded, trial, work, *own);
         for (row, mark) in marks.iter_mut().enumerate() {
             *mark = is_finite(trial, row) && trial.loss[row] < current.loss[row];
             if *mark {
@@ -194,11 +226,11 @@ impl<T: Real> Shard<T> {
 
     /// Evaluates the marked rows of `trial.z` in place of what was there; the others keep their bits.
     pub(super) fn replace(&mut self) {
-        let Self { model, encoded, current, trial, work, marks, .. } = self;
+        let Self { model, encoded, current, trial, work, marks, own, .. } = self;
         for row in (0..marks.len()).filter(|&row| !marks[row]) {
             copy_row(&mut trial.z, &current.z, marks.len(), row);
         }
-        model.evaluate(encoded, trial, work);
+        model.evaluate(encoded, trial, work, *own);
         (0..marks.len()).filter(|&row| marks[row]).for_each(|row| take_row(current, row, trial, row));
     }
 

@@ -75,8 +75,8 @@ fn prior_of(weight: f64, task: &dyn Task) -> Prior {
 fn by_autograd(task: &dyn Task, landscape: &Landscape, obs: &Observation, z: &Tensor, prior_weight: f64) -> Evaluation {
     let target = task.encode(obs).expect("a valid observation");
     let prior = prior_of(prior_weight, task);
-    let problem = Problem { task, landscape, target: &target, prior: &prior, keep_residual: false };
-    problem.evaluate(z).expect("finite")
+    let problem = Problem { task, landscape, target: &target, prior: &prior, keep_residual: false, own: None };
+    problem.evaluate(z, 0).expect("finite")
 }
 
 fn natively<T: Real>(
@@ -94,7 +94,7 @@ fn natively<T: Real>(
     let encoded = encoded.with_prior(super::prior_term(&prior_of(prior, task)));
     let mut batch = model.batch(0, z.size()[0] as usize);
     batch.z = numbers(z);
-    model.evaluate(&encoded, &mut batch, &mut model.workspace());
+    model.evaluate(&encoded, &mut batch, &mut model.workspace(), usize::MAX);
     batch
 }
 
@@ -110,9 +110,9 @@ fn assert_near<T: Real>(what: &str, got: &[T], expected: &Tensor, tolerance: f64
 fn agree<T: Real>(loss: &str, theta: bool, shared: bool, beside: Beside, prior: f64, tolerance: f64) {
     tch::manual_seed(5);
     let task = body(loss, T::KIND);
-    let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+    let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
     let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
-    let landscape = if theta { random() } else { Landscape::identity(32) };
+    let landscape = if theta { random() } else { Landscape::identity(48) };
     let obs = observation(if shared { 1 } else { ROWS }, beside);
     let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
     let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
@@ -164,9 +164,9 @@ fn damped_step<T: Real>(
 fn damped_steps_agree_on_all_vectors() {
     fn check<T: Real>(tolerance: f64) {
         tch::manual_seed(6);
-        let shape = LandscapeShape { z: 40, x: 32, hidden: 50 };
+        let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
         let random = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
-        for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(32), "axis_angle")] {
+        for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(48), "axis_angle")] {
             let task = body(loss, T::KIND);
             let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
             let obs = observation(1, Beside::Both);

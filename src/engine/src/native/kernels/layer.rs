@@ -57,7 +57,12 @@ impl<T: Real> Layer<T> {
     }
 
     /// Packs a weight, `[out, in]`, and a bias, `[out]`.
-    fn new(arch: Arch, (weight, bias): (&tch::Tensor, &tch::Tensor), slope: T, directions: Directions) -> Self {
+    pub(crate) fn new(
+        arch: Arch,
+        (weight, bias): (&tch::Tensor, &tch::Tensor),
+        slope: T,
+        directions: Directions,
+    ) -> Self {
         let size: Vec<usize> = weight.size().into_iter().map(|size| size as usize).collect();
         let (outputs, inputs) = (size[0], size[1]);
         let (weight, values) = (numbers::<T>(weight), numbers::<T>(bias));

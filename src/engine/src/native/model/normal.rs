@@ -274,7 +274,12 @@ impl<T: Real> Model<T> {
             std::mem::swap(&mut turned.from, &mut turned.to);
         }
         let rows = turned.from.chunks_exact(stride).zip(out.chunks_exact_mut(dim));
-        rows.for_each(|(from, out)| out.copy_from_slice(&from[..dim]));
+        for (x, (from, out)) in rows.enumerate() {
+            out.copy_from_slice(&from[..dim]);
+            if let Some(skip) = &self.skip {
+                out.iter_mut().enumerate().for_each(|(z, out)| *out += skip.at(z, x));
+            }
+        }
     }
 }
 

@@ -1,0 +1,167 @@
+//! The steps that a landscape was trained for.
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
+use tch::{Device, Kind, Tensor};
+use thalweg_nn::weights::Weights;
+use thalweg_task::{Masked, Observation};
+
+use super::{LandscapeError, LandscapeShape};
+
+/// Tensors of a landscape file.
+const METRIC: &str = "step.metric";
+const CODES: &str = "step.codes";
+const GAPS: &str = "step.gaps";
+/// Most steps, dimensions of a code and joints that a file may have: far more than are of use.
+const MOST_STEPS: i64 = 64;
+const MOST_CODES: i64 = 1024;
+const MOST_JOINTS: i64 = 4096;
+/// Seed of the codes that hypotheses have.
+const SEED: u64 = 0;
+
+/// Gradient steps, T of them, each with a metric in `x`; all descents begin at `z = 0`:
+///
+/// `z_{t+1} = z_t - J(z_t)' M_t dL/dx`, J the derivative of theta, `[X, Z]`. After the first step hypothesis k is moved
+/// by its code, and all by what is hidden: `z_1 += c_k B + h E`, with `c_0 = 0` and the others drawn once and for all,
+/// and `h` one for each hidden joint, else zero. A gradient does not tell a joint that is hidden from one that is where
+/// the first guess has it; with `h E`, theta knows.
+///
+/// `M_t` whitens the gradient, and holds the size of the step: where the start is fixed, the whitened gradient tells what
+/// was observed, and theta can learn to read it (docs/landscape.md).
+#[derive(Debug)]
+pub struct Steps {
+    /// M, `[T, X, X]`, each symmetric and positive definite.
+    metric: Tensor,
+    /// B, `[C, Z]`; no rows where all hypotheses are one.
+    codes: Tensor,
+    /// E, `[M, Z]`, M joints of the task; no rows where it has none.
+    gaps: Tensor,
+}
+
+impl Steps {
+    /// Names of the tensors in a landscape file.
+    pub(super) const NAMES: [&'static str; 3] = [METRIC, CODES, GAPS];
+
+    /// Takes metrics `[T, X, X]`, and what codes, `[C, Z]`, and hidden joints, `[M, Z]`, are multiplied by; they are
+    /// checked where they meet a landscape.
+    #[must_use]
+    pub fn new(metric: Tensor, codes: Tensor, gaps: Tensor) -> Self {
+        Self { metric, codes, gaps }
+    }
+
+    /// Reads steps for a task with `joints` joints.
+    pub(super) fn load(file: &Weights, shape: LandscapeShape, joints: i64) -> Result<Self, LandscapeError> {
+        let (steps, codes): (i64, i64) = (file.meta("steps")?, file.meta("codes")?);
+        if !(1..=MOST_STEPS).contains(&steps) || !(1..=MOST_CODES).contains(&codes) {
+            let expected = format!("expected 1 to {MOST_STEPS} steps and 1 to {MOST_CODES} codes");
+            return Err(file.refuse(format!("{expected}, got {steps} and {codes}")).into());
+        }
+        let metric = file.tensor(METRIC, &[steps, shape.x, shape.x])?;
+        let (codes, gaps) = (file.tensor(CODES, &[codes, shape.z])?, file.tensor(GAPS, &[joints, shape.z])?);
+        let loaded = Self { metric, codes, gaps };
+        if let Some(step) = loaded.bad_metric() {
+            let what = format!("tensor {METRIC}: that of step {step} is not symmetric and positive definite");
+            return Err(file.refuse(what).into());
+        }
+        Ok(loaded)
+    }
+
+    /// Checks that metrics and codes fit a landscape.
+    pub(super) fn check(&self, shape: LandscapeShape) -> Result<(), LandscapeError> {
+        let refuse = |what, expected: String, got: String| Err(LandscapeError::Steps { what, expected, got });
+        let (metric, codes) = (self.metric.size(), self.codes.size());
+        if !matches!(metric[..], [1..=MOST_STEPS, x, other] if x == shape.x && other == shape.x) {
+            return refuse("metric", format!("[1 to {MOST_STEPS}, {0}, {0}]", shape.x), format!("{metric:?}"));
+        }
+        if !matches!(codes[..], [1..=MOST_CODES, z] if z == shape.z) {
+            return refuse("codes", format!("[1 to {MOST_CODES}, {}]", shape.z), format!("{codes:?}"));
+        }
+        let gaps = self.gaps.size();
+        if !matches!(gaps[..], [0..=MOST_JOINTS, z] if z == shape.z) {
+            return refuse("gaps", format!("[0 to {MOST_JOINTS}, {}]", shape.z), format!("{gaps:?}"));
+        }
+        match self.bad_metric() {
+            Some(step) => refuse("metric", "symmetric and positive definite".into(), format!("another at step {step}")),
+            None => Ok(()),
+        }
+    }
+
+    /// The first step whose metric is no metric.
+    fn bad_metric(&self) -> Option<i64> {
+        let metric = self.metric.to_device(Device::Cpu).to_kind(Kind::Double);
+        (0..self.count()).find(|step| {
+            let one = metric.get(*step);
+            let largest = one.abs().max().double_value(&[]);
+            let apart = (&one - one.transpose(0, 1)).abs().max().double_value(&[]);
+            let (_, info) = one.linalg_cholesky_ex(false, false);
+            // What is not a number is not symmetric.
+            let is_symmetric = apart <= 1e-4 * largest;
+            !is_symmetric || info.int64_value(&[]) != 0
+        })
+    }
+
+    /// Number T of steps.
+    #[must_use]
+    pub fn count(&self) -> i64 {
+        self.metric.size()[0]
+    }
+
+    /// M, `[T, X, X]`.
+    pub fn metric(&self) -> &Tensor {
+        &self.metric
+    }
+
+    /// B, `[C, Z]`.
+    pub fn codes(&self) -> &Tensor {
+        &self.codes
+    }
+
+    /// E, `[M, Z]`.
+    pub fn gaps(&self) -> &Tensor {
+        &self.gaps
+    }
+
+    /// The code of each of K hypotheses, `[K, C]`: zero for the first, then fixed random ones.
+    ///
+    /// The same for every observation, so that hypothesis k keeps its character in a stream, and the first codes do not
+    /// depend on how many follow.
+    pub fn code_of_each(&self, hypotheses: usize) -> Tensor {
+        let codes = draw_codes(hypotheses, self.codes.size()[0], &mut StdRng::seed_from_u64(SEED));
+        codes.to_kind(self.codes.kind()).to_device(self.codes.device())
+    }
+
+    /// A second handle on the same numbers.
+    #[must_use]
+    pub fn shallow_clone(&self) -> Self {
+        Self { metric: self.metric.shallow_clone(), codes: self.codes.shallow_clone(), gaps: self.gaps.shallow_clone() }
+    }
+
+    pub(super) fn named(&self) -> impl Iterator<Item = (String, Tensor)> {
+        let tensors = [&self.metric, &self.codes, &self.gaps].map(Tensor::shallow_clone);
+        Self::NAMES.map(str::to_owned).into_iter().zip(tensors)
+    }
+
+    pub(super) fn metadata(&self) -> [(&'static str, String); 2] {
+        [("steps", self.count().to_string()), ("codes", self.codes.size()[0].to_string())]
+    }
+}
+
+/// Draws codes `[rows, C]`: zeros, then `N(0, I)`.
+pub fn draw_codes(rows: usize, dim: i64, random: &mut StdRng) -> Tensor {
+    let count = rows.saturating_sub(1) * dim as usize;
+    let drawn: Vec<f64> = (0..count).map(|_| random.sample(StandardNormal)).collect();
+    let first = Tensor::zeros([rows.min(1) as i64, dim], (Kind::Double, Device::Cpu));
+    Tensor::cat(&[first, Tensor::from_slice(&drawn).view([-1, dim])], 0)
+}
+
+/// What is added to `z` after the first step for what an observation hides, `[O, Z]`: `h E`, with E `[M, Z]`.
+///
+/// An observation of other kinds, without joints, hides none that it could have shown.
+pub fn offset_of_gaps(obs: &Observation, gaps: &Tensor) -> Tensor {
+    let seen = obs.joints.as_ref().map(Masked::observed).filter(|seen| seen.size().get(1) == gaps.size().first());
+    seen.map_or_else(
+        || Tensor::zeros([obs.rows().max(1), gaps.size()[1]], (gaps.kind(), gaps.device())),
+        |seen| seen.logical_not().to_kind(gaps.kind()).to_device(gaps.device()).matmul(gaps),
+    )
+}

@@ -1,0 +1,47 @@
+//! The steps that a landscape was trained for, for the hypotheses at hand.
+
+use tch::Tensor;
+use thalweg_task::Observation;
+
+use crate::evaluation::Evaluation;
+use crate::landscape::{Steps, offset_of_gaps};
+
+/// The steps of a landscape and where they lead each hypothesis.
+#[derive(Debug)]
+pub(crate) struct OwnSteps {
+    steps: Steps,
+    /// What is added to `z` after the first step, `[K, Z]`.
+    offset: Tensor,
+}
+
+impl OwnSteps {
+    /// For hypotheses of the given codes, `[K, C]`, towards an observation of one row or of K.
+    pub(crate) fn new(steps: &Steps, codes: &Tensor, obs: &Observation) -> Self {
+        Self { steps: steps.shallow_clone(), offset: codes.matmul(steps.codes()) + offset_of_gaps(obs, steps.gaps()) }
+    }
+
+    /// Where all hypotheses begin, `[K, Z]`.
+    pub(crate) fn origin(&self) -> Tensor {
+        self.offset.zeros_like()
+    }
+
+    pub(crate) fn offset(&self) -> &Tensor {
+        &self.offset
+    }
+
+    /// Number T of steps.
+    pub(crate) fn count(&self) -> usize {
+        self.steps.count() as usize
+    }
+
+    /// Metric of step `step`, `[X, X]`; none after the last.
+    pub(crate) fn metric(&self, step: usize) -> Option<Tensor> {
+        (step < self.count()).then(|| self.steps.metric().get(step as i64))
+    }
+
+    /// Where step `step` leads from a point whose gradient its metric has gone into, `[K, Z]`.
+    pub(crate) fn next(&self, step: usize, at: &Evaluation) -> Tensor {
+        let z = &at.point.z - &at.gradient;
+        if step == 0 { z + &self.offset } else { z }
+    }
+}
