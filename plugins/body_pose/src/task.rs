@@ -195,6 +195,8 @@ fn points() -> PointsSpec {
 
 /// Frame of the places: the root of the body.
 const FRAME: &str = "pelvis";
+/// Poses whose angles are computed at once.
+const AT_ONCE: usize = 1 << 14;
 
 fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
     let limits = LIMITS.as_flattened();
@@ -254,7 +256,12 @@ pub fn rotations_from_angles(angles: &Tensor) -> Tensor {
 
 /// Splits rotation vectors `[N * 63]`, radians, into joint angles `[N, 63]` as they are observed.
 pub fn joint_angles(rotation_vectors: &[f32]) -> Tensor {
-    let vectors = Tensor::from_slice(rotation_vectors).view([-1, JOINTS as i64, 3]).to_kind(Kind::Double);
-    let angles = Angles::new(Kind::Double, tch::Device::Cpu).split(&matrix_from_axis_angle(&vectors));
-    angles.to_kind(Kind::Float)
+    let convert = Angles::new(Kind::Double, tch::Device::Cpu);
+    // Some at a time: on the way each pose takes ten times what comes of it.
+    let parts = rotation_vectors.chunks(AT_ONCE * JOINTS * 3).map(|part| {
+        let vectors = Tensor::from_slice(part).view([-1, JOINTS as i64, 3]).to_kind(Kind::Double);
+        convert.split(&matrix_from_axis_angle(&vectors)).to_kind(Kind::Float)
+    });
+    let parts: Vec<Tensor> = parts.collect();
+    if parts.is_empty() { Tensor::zeros([0, JOINTS as i64 * 3], tch::kind::FLOAT_CPU) } else { Tensor::cat(&parts, 0) }
 }
