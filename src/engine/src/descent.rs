@@ -31,9 +31,13 @@ pub(crate) struct Ground<'a> {
     pub(crate) native: Option<&'a Native>,
 }
 
-impl<'a> Ground<'a> {
+impl Ground<'_> {
     /// What is minimised towards one target.
-    pub(crate) fn problem(&self, (target, prior): (&'a Target, &'a Prior), own: Option<&'a OwnSteps>) -> Problem<'a> {
+    pub(crate) fn problem<'b>(
+        &'b self,
+        (target, prior): (&'b Target, &'b Prior),
+        own: Option<&'b OwnSteps>,
+    ) -> Problem<'b> {
         let keep_residual = self.config.optimizer.needs_residual();
         Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own }
     }
@@ -56,8 +60,7 @@ impl<'a> Ground<'a> {
                 let reason = "a target has another form than the task describes";
                 return Err(EngineError::NotFused { task: self.task.spec().name.clone(), reason });
             }
-            let keep_residual = config.optimizer.needs_residual();
-            let problem = Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own };
+            let problem = self.problem((target, prior), own);
             let hypotheses = Hypotheses::start(&problem, z, &config.optimizer, sampler)?;
             return Ok(Descent::Tch(Box::new(hypotheses)));
         };

@@ -75,6 +75,24 @@ fn a_landscape_with_steps_of_its_own_is_a_start_and_a_landscape() {
     assert!(refused.err.contains("best_of: got 2, expected 1 with steps of its own"), "{}", refused.err);
 }
 
+/// Starts a training that writes `output`, and kills it when its log has seven lines: without warning, not stopped.
+fn kill_on_the_way<T: AsRef<std::ffi::OsStr>>(arguments: &[T], output: &Path) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg"))
+        .args(arguments)
+        .current_dir(thalweg_tests::root())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while log(&output.with_extension("log")).len() < 7 {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    assert!(!child.wait().unwrap().success() && !output.exists());
+}
+
 #[test]
 fn a_killed_training_with_own_steps_resumes_to_the_same_landscape() {
     let folder = tempfile::tempdir().unwrap();
@@ -82,20 +100,7 @@ fn a_killed_training_with_own_steps_resumes_to_the_same_landscape() {
     let (whole, broken) = (path("whole.safetensors"), path("broken.safetensors"));
     let buffers = ["--buffers", "400"];
     thalweg(&own_steps(whole.to_str().unwrap(), &buffers)).passed();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg"))
-        .args(own_steps(broken.to_str().unwrap(), &buffers))
-        .current_dir(thalweg_tests::root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while log(&path("broken.log")).len() < 7 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success() && !broken.exists());
+    kill_on_the_way(&own_steps(broken.to_str().unwrap(), &buffers), &broken);
     thalweg(&own_steps(broken.to_str().unwrap(), &buffers)).passed();
     assert_eq!(landscape(&broken), landscape(&whole));
 }
@@ -108,20 +113,7 @@ fn a_killed_training_resumes_to_the_same_landscape() {
     let (whole, broken) = (path("whole.safetensors"), path("broken.safetensors"));
     let buffers = ["--buffers", "150", "--keep", "2"];
     train(whole.to_str().unwrap(), &buffers).passed();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_thalweg"))
-        .args(arguments(broken.to_str().unwrap(), &buffers))
-        .current_dir(thalweg_tests::root())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    while log(&path("broken.log")).len() < 7 {
-        assert!(child.try_wait().unwrap().is_none(), "it ended before it was killed");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    child.kill().unwrap();
-    assert!(!child.wait().unwrap().success() && !broken.exists());
+    kill_on_the_way(&arguments(broken.to_str().unwrap(), &buffers), &broken);
     let before = log(&path("broken.log")).len();
     train(broken.to_str().unwrap(), &buffers).passed();
     let resumed = &log(&path("broken.log"))[before..];
