@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test msrv sbom $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -59,6 +59,9 @@ test-python:
 
 test-ros: programs hostile-node
 	$(run) tests/ros/run.sh
+
+test-kilted: ## the tests that talk to the node, on ROS 2 Kilted; the next make builds for Jazzy again
+	ROS_DISTRO=kilted $(MAKE) test-ros
 
 hostile-node: # the node of the fault rows about panics, where there is a ROS 2
 	$(run) sh -c '[ "$$THALWEG_ROS" != 1 ] || tools/cargo.sh build $(flags) --example hostile_node'

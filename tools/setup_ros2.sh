@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Leaves a ROS 2 Jazzy that r2r builds against. Run it with --help.
+# Leaves a ROS 2 that r2r builds against: Jazzy, or Kilted. Run it with --help.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/pip.sh
@@ -7,7 +7,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # The messages that r2r generates code for: constant, because r2r builds anew when it changes.
 readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs;type_description_interfaces;thalweg_msgs'
-readonly LOCKS=("$here/ros2.lock" "$here/ros2-dev.lock")
+readonly DISTRO=${ROS_DISTRO:-jazzy}
 
 usage() {
   cat <<USAGE
@@ -18,9 +18,10 @@ on PyPI, and prints the lines that make a shell use it:   eval "\$(tools/setup_r
 
   FOLDER   default: \${XDG_CACHE_HOME:-\$HOME/.cache}/thalweg/ros2-jazzy-REVISION (61 MB download, 200 MB on disk)
 
-Does nothing where it ran before. A ROS 2 Jazzy that is sourced already is used as it is.
+Does nothing where it ran before. A ROS 2 Jazzy or Kilted that is sourced already is used as it is.
 Needs python3 with pip (any version from 3.8), and libclang for r2r.
 
+  ROS_DISTRO    kilted: leaves ROS 2 Kilted instead
   PYTHON        the python3 to use
   PYTHON312     the python3.12 that runs rclpy; default: python3.12 on PATH, else pyenv's
   WHEEL_CACHE   keeps downloaded wheels in this folder; otherwise they are removed after use
@@ -49,7 +50,7 @@ sourced_prefix() {
   for prefix in "${prefixes[@]}"; do
     [ ! -d "$prefix/share/rcl" ] || { printf '%s' "$prefix" && return; }
   done
-  refuse "AMENT_PREFIX_PATH is $AMENT_PREFIX_PATH, where there is no rcl; source a whole ROS 2 Jazzy, or unset it"
+  refuse "AMENT_PREFIX_PATH is $AMENT_PREFIX_PATH, where there is no rcl; source a whole ROS 2, or unset it"
 }
 
 # Prints the Python that runs rclpy on prefix $1, or nothing.
@@ -89,7 +90,7 @@ print_environment() {
   printf 'export AMENT_PREFIX_PATH=%q\n' "$1"
   # shellcheck disable=SC2016 # expanded by the shell that evaluates it
   printf 'export LD_LIBRARY_PATH=%q${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\n' "$1/lib"
-  printf 'export ROS_DISTRO=jazzy RMW_IMPLEMENTATION=%q\n' "${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
+  printf 'export ROS_DISTRO=%q RMW_IMPLEMENTATION=%q\n' "$DISTRO" "${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
   printf 'export ROS_AUTOMATIC_DISCOVERY_RANGE=%q\n' "${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
   print_additions "$1"
 }
@@ -110,7 +111,7 @@ PYTHON
 download() {
   missing_wheels >"$site.tmp/missing"
   [ -s "$site.tmp/missing" ] || return 0
-  say "setup_ros2: downloading ROS 2 Jazzy (61 MB)"
+  say "setup_ros2: downloading ROS 2 $DISTRO (61 MB)"
   "$pip_python" -m pip download --quiet --no-cache-dir --disable-pip-version-check --no-deps --require-hashes \
     --only-binary=:all: --python-version 3.12 --implementation cp --platform manylinux_2_28_x86_64 \
     --platform manylinux_2_27_x86_64 --platform manylinux2014_x86_64 --platform manylinux1_x86_64 --platform any \
@@ -124,7 +125,7 @@ _ros2_add() { # VARIABLE FOLDER
   eval "_ros2_value=\\\${\$1:-}"
   case ":\$_ros2_value:" in *":\$2:"*) ;; *) eval "export \$1=\"\$2\${_ros2_value:+:\$_ros2_value}\"" ;; esac
 }
-export ROS_DISTRO=jazzy ROS_VERSION=2 ROS_PYTHON_VERSION=3
+export ROS_DISTRO=$DISTRO ROS_VERSION=2 ROS_PYTHON_VERSION=3
 export RMW_IMPLEMENTATION=\${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}
 export ROS_AUTOMATIC_DISCOVERY_RANGE=\${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}
 _ros2_add AMENT_PREFIX_PATH "$site"
@@ -148,7 +149,7 @@ install() {
   rm -rf "$site.tmp/venv" "$site.tmp/missing"
   [ -n "${WHEEL_CACHE:-}" ] || rm -rf "$wheels"
   mv "$site.tmp" "$site" # last, so that a folder with this name is whole
-  say "setup_ros2: ROS 2 Jazzy is in $site"
+  say "setup_ros2: ROS 2 $DISTRO is in $site"
 }
 
 # Prints a Python 3.12, or nothing.
@@ -182,18 +183,22 @@ WRAPPER
 default_folder() {
   local revision
   revision=$(cat "${LOCKS[@]}" "$here/unpack_ros2.py" "$here/setup_ros2.sh" "$here/fastdds_loopback.xml" | sha256sum)
-  printf '%s' "${XDG_CACHE_HOME:-$HOME/.cache}/thalweg/ros2-jazzy-${revision:0:8}"
+  printf '%s' "${XDG_CACHE_HOME:-$HOME/.cache}/thalweg/ros2-$DISTRO-${revision:0:8}"
 }
 
 main() {
   case ${1:-} in -h | --help) usage && exit ;; -*) usage >&2 && exit 2 ;; esac
+  case $DISTRO in
+    jazzy) LOCKS=("$here/ros2.lock" "$here/ros2-dev.lock") ;;
+    kilted) LOCKS=("$here/ros2-kilted.lock" "$here/ros2-kilted-dev.lock") ;;
+    *) refuse "ROS_DISTRO is $DISTRO; thalweg is made for jazzy and kilted: source one of them, or none" ;;
+  esac
   [ "$(uname -sm)" = "Linux x86_64" ] || [ -n "${AMENT_PREFIX_PATH:-}" ] ||
-    refuse "no ROS 2 recipe for $(uname -sm), only for Linux x86_64; install ROS 2 Jazzy yourself and source it"
+    refuse "no ROS 2 recipe for $(uname -sm), only for Linux x86_64; install it yourself and source it"
   have_libclang || "$here/packages.sh" libclang-dev || refuse "r2r needs libclang"
   local prefix
   if [ -n "${AMENT_PREFIX_PATH:-}" ]; then
-    [ "${ROS_DISTRO:-}" = jazzy ] ||
-      refuse "ROS 2 ${ROS_DISTRO:-(unknown)} is sourced; thalweg is made for jazzy: source that, or none"
+    [ -n "${ROS_DISTRO:-}" ] || refuse "a ROS 2 without ROS_DISTRO is sourced; thalweg is made for jazzy and kilted"
     prefix=$(sourced_prefix)
     print_additions "$prefix"
     exit

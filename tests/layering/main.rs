@@ -30,7 +30,7 @@ fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Every crate of the workspace with what it is built of, tests aside.
+/// Every crate of thalweg with what it is built of, tests and examples aside.
 fn manifests() -> Arrows {
     let metadata: Value =
         serde_json::from_str(&cargo(&["metadata", "--no-deps", "--format-version", "1"])).expect("cargo writes JSON");
@@ -39,7 +39,8 @@ fn manifests() -> Arrows {
         let all = package["dependencies"].as_array().unwrap().iter();
         all.filter(|dependency| dependency["kind"].is_null()).map(name).collect()
     };
-    metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), needed(package))).collect()
+    let packages = metadata["packages"].as_array().unwrap().iter().map(|package| (name(package), needed(package)));
+    packages.filter(|(name, _)| name.starts_with("thalweg")).collect()
 }
 
 /// The arrows that ARCHITECTURE.md draws, `a, b -> c -> d`, with the names of packages.

@@ -22,8 +22,9 @@ AVOIDED_DOMAINS = {61}
 
 def isolate() -> int:
     """Chooses a ROS domain of our own on the loopback device; must run before ROS starts."""
-    domain = 1 + os.getpid() % 100
-    domain = domain + 1 if domain in AVOIDED_DOMAINS else domain
+    lane = int(os.environ.get("THALWEG_LANE", "0"))  # two runs side by side never share a domain
+    domain = 1 + 2 * (os.getpid() % 50) + lane
+    domain = domain + 2 if domain in AVOIDED_DOMAINS else domain
     os.environ["ROS_DOMAIN_ID"] = str(domain)
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
     prefix = os.environ.get("THALWEG_ROS_PREFIX") or os.environ["AMENT_PREFIX_PATH"].split(":")[0]

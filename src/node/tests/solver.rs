@@ -315,7 +315,7 @@ fn a_task_that_panics_while_loading_is_refused_and_one_that_panics_when_dropped_
 #[test]
 fn a_long_solve_holds_up_nobody_who_ends_it() {
     let bench = Bench::new();
-    bench.solver.load(Assignment { tuning: tuning(4, 50_000), ..assignment() }).unwrap();
+    bench.solver.load(Assignment { tuning: tuning(4, 4_000), ..assignment() }).unwrap();
     bench.solver.run(true).unwrap();
     bench.show(Scene::Angles([0.3, -0.2, 0.1]), 1);
     std::thread::sleep(Duration::from_millis(100));

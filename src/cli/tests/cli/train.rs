@@ -98,7 +98,7 @@ fn a_killed_training_with_own_steps_resumes_to_the_same_landscape() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let (whole, broken) = (path("whole.safetensors"), path("broken.safetensors"));
-    let buffers = ["--buffers", "400"];
+    let buffers = ["--buffers", "150"];
     thalweg(&own_steps(whole.to_str().unwrap(), &buffers)).passed();
     kill_on_the_way(&own_steps(broken.to_str().unwrap(), &buffers), &broken);
     thalweg(&own_steps(broken.to_str().unwrap(), &buffers)).passed();
