@@ -3,6 +3,7 @@
 mod data;
 mod device;
 mod encoder;
+mod exemplars;
 mod prior;
 pub mod retrain;
 mod start;
@@ -18,6 +19,8 @@ pub(crate) enum Train {
     Prior(prior::PriorArguments),
     /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
     Theta(Box<theta::ThetaArguments>),
+    /// Give a landscape examples of training observations, which join in where something is hidden
+    Exemplars(exemplars::ExemplarArguments),
     /// Train an amortised start: from an observation to where descents begin on a landscape
     Start(start::StartArguments),
     /// Train an amortised start that sees: from an image, gaps marked, to the latents that it may have
@@ -29,6 +32,7 @@ pub(crate) fn run(train: &Train, registry: &Registry) -> anyhow::Result<()> {
     match train {
         Train::Prior(arguments) => prior::run(arguments),
         Train::Theta(arguments) => theta::run(arguments, registry),
+        Train::Exemplars(arguments) => exemplars::run(arguments, registry),
         Train::Start(arguments) => start::run(arguments, registry),
         Train::Encoder(arguments) => encoder::run(arguments, registry),
     }

@@ -196,19 +196,22 @@ impl Engine {
     /// [`EngineConfig::start_weight`]. The present solution ends.
     ///
     /// # Errors
-    /// [`EngineError::StartDimension`] when it proposes for a landscape of another dimension; nothing is
-    /// changed then.
+    /// [`EngineError::StartDimension`] when it proposes for a landscape of another dimension, or what the task meets at
+    /// the start's examples; nothing is changed then.
     pub fn set_start(&mut self, start: Start) -> Result<(), EngineError> {
         let (expected, got) = (self.landscape.dim(), start.dim());
         if expected != got {
             return Err(EngineError::StartDimension { landscape: self.landscape.id().to_owned(), expected, got });
         }
-        self.proposer = None;
-        if let Some(landscape) = start.landscape() {
-            check_landscape(self.task.as_ref(), landscape)?;
-            let native = self.native.as_ref().and_then(|native| native.with_landscape(landscape));
-            self.proposer = Some(Proposer::new(native, &self.config));
-        }
+        let proposer = match start.landscape() {
+            Some(landscape) => {
+                check_landscape(self.task.as_ref(), landscape)?;
+                let native = self.native.as_ref().and_then(|native| native.with_landscape(landscape));
+                Some(Proposer::new((self.task.as_ref(), landscape), native, &self.config)?)
+            }
+            None => None,
+        };
+        self.proposer = proposer;
         self.reset();
         (self.start, self.pace) = (Some(start), Pace::default());
         Ok(())

@@ -14,7 +14,7 @@ use thalweg_nn::{Perceptron, initial};
 use thalweg_task::TaskSpec;
 
 pub use error::LandscapeError;
-pub use steps::{Steps, draw_codes, offset_of_gaps};
+pub use steps::{MOST_EXEMPLARS, Steps, draw_codes, offset_of_gaps};
 
 /// Slope of theta's rectifiers below zero: LeakyReLU 0.2 (Liu et al., 2023, sec. 4).
 pub const SLOPE: f64 = 0.2;
@@ -192,7 +192,7 @@ impl Landscape {
         let mut names: Vec<String> = Perceptron::names(PREFIX, widths.len() - 1).collect();
         if version == WITH_STEPS {
             names.push(Perceptron::name_of_skip(PREFIX));
-            names.extend(Steps::NAMES.map(str::to_owned));
+            names.extend(Steps::names_in(&file)?);
         }
         file.expect_names(names.iter().map(String::as_str))?;
         let mut perceptron = Perceptron::load(&file, PREFIX, &widths, SLOPE)?;

@@ -26,6 +26,7 @@ mod descent;
 mod engine;
 mod error;
 mod evaluation;
+mod exemplars;
 mod hypotheses;
 mod jacobian;
 pub mod landscape;

@@ -69,7 +69,7 @@ impl Prior {
 }
 
 /// Share of the entries that were not observed, one for each of the O rows.
-fn hidden(obs: &Observation, spec: &TaskSpec) -> Vec<f64> {
+pub(crate) fn hidden(obs: &Observation, spec: &TaskSpec) -> Vec<f64> {
     let rows = obs.rows() as usize;
     let entries = |kind| spec.shape_of(kind).map_or(0, |shape| shape.iter().product::<i64>());
     let all: i64 = ["joints", "image", "points"].into_iter().map(entries).sum();

@@ -1,39 +1,56 @@
-//! What a landscape with steps of its own proposes.
+//! What a landscape with steps of its own proposes, and the examples beside it.
 
 use tch::Tensor;
-use thalweg_task::{Observation, Target, Task};
+use thalweg_task::{Observation, Target, Task, numbers};
 
 use crate::config::EngineConfig;
 use crate::descent::{Descent, Ground};
 use crate::error::EngineError;
-use crate::landscape::Landscape;
+use crate::exemplars::{Exemplars, Part};
+use crate::landscape::{Landscape, Steps};
 use crate::native::{Native, NativeDescent};
 use crate::optimizer::{AdamConfig, Optimizer};
 use crate::own_steps::OwnSteps;
-use crate::prior::Prior;
+use crate::prior::{Prior, hidden};
 use crate::sampler::Sampler;
+
+/// Most hypotheses of one observation whose codes are told apart. A guess.
+const RANKED: usize = 64;
 
 /// Goes a landscape's own steps, for an engine that then searches in `x`.
 #[derive(Debug)]
 pub(crate) struct Proposer {
     native: Option<Native>,
     config: EngineConfig,
+    exemplars: Option<Exemplars>,
+    /// Codes of the landscape's hypotheses, `[RANKED, C]`.
+    codes: Vec<f64>,
     /// The last native descent, whose memory the next one takes over.
     spare: Option<Box<NativeDescent>>,
 }
 
 impl Proposer {
     /// `native` is the landscape on the engine's own threads, where they run natively.
-    pub(crate) fn new(native: Option<Native>, config: &EngineConfig) -> Self {
+    ///
+    /// # Errors
+    /// What the task meets when F is applied to the landscape's examples.
+    pub(crate) fn new(
+        (task, landscape): (&dyn Task, &Landscape),
+        native: Option<Native>,
+        config: &EngineConfig,
+    ) -> Result<Self, EngineError> {
         // What would come after the landscape's steps; nothing does.
         let config = EngineConfig { optimizer: Optimizer::Adam(AdamConfig::default()), ..config.clone() };
-        Self { native, config, spare: None }
+        let examples = landscape.steps().and_then(Steps::exemplars);
+        let exemplars = examples.map(|x| Exemplars::new(task, x)).transpose()?.flatten();
+        let codes = landscape.steps().map_or_else(Vec::new, |steps| numbers(&steps.code_of_each(RANKED)));
+        Ok(Self { native, config, exemplars, codes, spare: None })
     }
 
     /// Where the steps of `landscape` lead hypotheses of the given codes, `[K, C]`: `x`, `[K, X]`.
     ///
     /// The best point of each on the way, which is the last, as a rule; towards an observation of a kind that the landscape
-    /// has not been trained for it may be the first.
+    /// has not been trained for it may be the first. Where something is hidden, examples join in.
     ///
     /// # Errors
     /// [`EngineError::NothingFinite`], or what the task meets.
@@ -57,6 +74,40 @@ impl Proposer {
         if let Descent::Fused(descent) = descent {
             self.spare = Some(descent);
         }
-        Ok(x)
+        self.join(task, (obs, target), codes, x)
     }
+
+    /// Lets the examples that agree with what was seen take the place of some proposals, `x` `[K, X]`, where something is
+    /// hidden.
+    fn join(
+        &mut self,
+        task: &dyn Task,
+        (obs, target): (&Observation, &Target),
+        codes: &Tensor,
+        x: Tensor,
+    ) -> Result<Tensor, EngineError> {
+        let Some(exemplars) = &mut self.exemplars else { return Ok(x) };
+        let hidden = hidden(obs, task.spec());
+        let part = |(index, rank): (usize, Option<usize>)| {
+            let row = if hidden.len() == 1 { 0 } else { index };
+            (row, rank.filter(|_| hidden[row] > 0.0).map_or(Part::Theta, Part::of))
+        };
+        let parts: Vec<(usize, Part)> = ranks(&self.codes, codes).enumerate().map(part).collect();
+        if parts.iter().all(|(_, part)| *part == Part::Theta) {
+            return Ok(x);
+        }
+        let mut values: Vec<f64> = numbers(&x);
+        exemplars.join(task, target, &parts, &mut values)?;
+        Ok(Tensor::from_slice(&values).view(x.size().as_slice()).to_kind(x.kind()).to_device(x.device()))
+    }
+}
+
+/// Which of the landscape's hypotheses, whose codes are `known`, has each code, `[K, C]`; none where it is another.
+///
+/// A code says more than a place: rows with observations of their own all have the code of the first.
+fn ranks(known: &[f64], codes: &Tensor) -> impl Iterator<Item = Option<usize>> {
+    let dim = (known.len() / RANKED).max(1);
+    let codes: Vec<f64> = numbers(codes);
+    let rank = |code: &[f64]| known.chunks_exact(dim).position(|known| known == code);
+    codes.chunks_exact(dim).map(rank).collect::<Vec<_>>().into_iter()
 }

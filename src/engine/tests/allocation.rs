@@ -7,9 +7,10 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tch::{Device, Kind, Tensor};
-use thalweg_engine::landscape::{Landscape, LandscapeShape};
+use thalweg_engine::landscape::{Landscape, LandscapeShape, Steps};
+use thalweg_engine::start::Start;
 use thalweg_engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
-use thalweg_task::{LoadOptions, Observation};
+use thalweg_task::{LoadOptions, Observation, models_folder};
 
 /// Most allocations of the start of a solve, those inside libtorch not counted. Measured: 52, 38 of them without places.
 const MOST_AT_START: usize = 60;
@@ -104,6 +105,34 @@ fn steps_allocate_nothing_and_starts_little() {
         let begin = count(|| engine.begin(&obs).expect("finite losses"));
         assert!(begin <= MOST_AT_START, "{begin} allocations, {:?}", engine.config().optimizer);
     }
+}
+
+/// Most allocations of a start by theta's own steps, those inside libtorch not counted; examples looked up among them.
+const MOST_WITH_STEPS: usize = 150;
+
+#[test]
+fn a_start_by_own_steps_and_examples_allocates_no_more_with_time() {
+    pin_threads(1);
+    let mut engine = engine(Optimizer::LevenbergMarquardt(LmConfig::default()), false, 1);
+    let theta = models_folder().join("body_pose_theta.safetensors");
+    let start = Start::trained(&theta, engine.task().spec(), engine.landscape()).expect("the shipped landscape");
+    assert!(start.landscape().and_then(Landscape::steps).and_then(Steps::exemplars).is_some(), "it has examples");
+    engine.set_start(start).expect("it fits");
+    let mut begin = |pace: f32| {
+        let obs = observation(pace);
+        let began = count(|| engine.begin(&obs).expect("finite losses"));
+        engine.refine().expect("a step");
+        began
+    };
+    let counts = [1.3, 1.7, 2.1, 1.1].map(&mut begin);
+    assert_eq!(counts[2], counts[3], "{counts:?}");
+    assert!(counts[3] <= MOST_WITH_STEPS, "{counts:?}");
+    let steps = count(|| {
+        (0..5).for_each(|_| {
+            engine.refine().expect("a step");
+        });
+    });
+    assert_eq!(steps, 0);
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod buffer;
 mod checkpoint;
 mod descents;
 mod error;
+mod exemplars;
 mod logged;
 mod masks;
 mod observations;
@@ -33,6 +34,7 @@ mod validation;
 mod whitening;
 
 pub use error::TrainError;
+pub use exemplars::with_exemplars;
 pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions};
 pub use masks::{Masks, Visible};
 pub use observations::{Data, PseudoTruth, Visited, hide};

@@ -60,6 +60,8 @@ struct Anchored {
     gaps: Tensor,
     /// M of the landscape that is trained on.
     metrics: Option<Tensor>,
+    /// Its examples.
+    exemplars: Option<Tensor>,
 }
 
 impl Anchored {
@@ -77,7 +79,8 @@ impl Anchored {
             leaves.truncate(anchor::LEAVES);
             let leaves = initial::leaves(leaves.iter().map(Tensor::copy).collect());
             let [codes, gaps, metric] = [steps.codes(), steps.gaps(), steps.metric()].map(Tensor::shallow_clone);
-            return Ok(Self { leaves, lift, codes, gaps, metrics: Some(metric), first });
+            let exemplars = steps.exemplars().map(Tensor::shallow_clone);
+            return Ok(Self { leaves, lift, codes, gaps, metrics: Some(metric), exemplars, first });
         }
         let mut random = thalweg_nn::generator(options.seed, u64::MAX);
         let shape = LandscapeShape { z: options.z, x: spec.latent, hidden: options.hidden };
@@ -102,7 +105,7 @@ impl Anchored {
         let place = |tensor: Tensor| tensor.contiguous().to_kind(place.0).to_device(place.1);
         let lift = place(orthonormal.narrow(0, 0, x) * own.lift);
         let (codes, gaps) = (place(orthonormal.narrow(0, x, own.codes) * own.code_scale), place(gaps * own.gap_scale));
-        Ok(Self { first, leaves, lift, codes, gaps, metrics: None })
+        Ok(Self { first, leaves, lift, codes, gaps, metrics: None, exemplars: None })
     }
 }
 
@@ -140,6 +143,7 @@ struct StepsLearner<'a> {
     lift: Tensor,
     codes: Tensor,
     gaps: Tensor,
+    exemplars: Option<Tensor>,
     whitening: Whitening,
     held_out: Option<Batch>,
     done: u32,
@@ -174,6 +178,7 @@ impl<'a> StepsLearner<'a> {
             lift: anchored.lift,
             codes: anchored.codes,
             gaps: anchored.gaps,
+            exemplars: anchored.exemplars,
             whitening,
             held_out: None,
             done: 0,
@@ -385,7 +390,8 @@ impl<'a> StepsLearner<'a> {
         };
         let theta = Landscape::from_perceptron(&anchored(&average, &self.lift)?)?;
         let metrics = metrics.to_kind(self.codes.kind()).to_device(self.codes.device());
-        Ok(theta.with_steps(Steps::new(metrics, self.codes.shallow_clone(), self.gaps.shallow_clone()))?)
+        let steps = Steps::new(metrics, self.codes.shallow_clone(), self.gaps.shallow_clone());
+        Ok(theta.with_steps(steps.with_exemplars(self.exemplars.as_ref().map(Tensor::shallow_clone)))?)
     }
 }
 

@@ -13,10 +13,15 @@ use super::{LandscapeError, LandscapeShape};
 const METRIC: &str = "step.metric";
 const CODES: &str = "step.codes";
 const GAPS: &str = "step.gaps";
+const EXEMPLARS: &str = "step.exemplars";
+/// Metadata entry with their number; a file without has none.
+const EXEMPLAR_COUNT: &str = "exemplars";
 /// Most steps, dimensions of a code and joints that a file may have: far more than are of use.
 const MOST_STEPS: i64 = 64;
 const MOST_CODES: i64 = 1024;
 const MOST_JOINTS: i64 = 4096;
+/// Most examples: what is looked up within a fraction of a control period.
+pub const MOST_EXEMPLARS: i64 = 65_536;
 /// Seed of the codes that hypotheses have.
 const SEED: u64 = 0;
 
@@ -37,6 +42,8 @@ pub struct Steps {
     codes: Tensor,
     /// E, `[M, Z]`, M joints of the task; no rows where it has none.
     gaps: Tensor,
+    /// `[E, X]`, where training has left examples.
+    exemplars: Option<Tensor>,
 }
 
 impl Steps {
@@ -47,7 +54,14 @@ impl Steps {
     /// checked where they meet a landscape.
     #[must_use]
     pub fn new(metric: Tensor, codes: Tensor, gaps: Tensor) -> Self {
-        Self { metric, codes, gaps }
+        Self { metric, codes, gaps, exemplars: None }
+    }
+
+    /// Adds examples of x, `[E, X]`: of the training poses, say. Where something is hidden, those that agree with what was
+    /// seen join in where searches begin.
+    #[must_use]
+    pub fn with_exemplars(self, exemplars: Option<Tensor>) -> Self {
+        Self { exemplars, ..self }
     }
 
     /// Reads steps for a task with `joints` joints.
@@ -59,12 +73,44 @@ impl Steps {
         }
         let metric = file.tensor(METRIC, &[steps, shape.x, shape.x])?;
         let (codes, gaps) = (file.tensor(CODES, &[codes, shape.z])?, file.tensor(GAPS, &[joints, shape.z])?);
-        let loaded = Self { metric, codes, gaps };
+        let exemplars = match Self::exemplars_in(file)? {
+            0 => None,
+            count => Some(file.tensor(EXEMPLARS, &[count, shape.x])?),
+        };
+        let loaded = Self { metric, codes, gaps, exemplars };
+        if !loaded.has_finite_exemplars() {
+            return Err(file.refuse(format!("tensor {EXEMPLARS}: expected finite numbers")).into());
+        }
         if let Some(step) = loaded.bad_metric() {
             let what = format!("tensor {METRIC}: that of step {step} is not symmetric and positive definite");
             return Err(file.refuse(what).into());
         }
         Ok(loaded)
+    }
+
+    /// Names of the tensors that a file must have.
+    pub(super) fn names_in(file: &Weights) -> Result<Vec<String>, LandscapeError> {
+        let mut names = Self::NAMES.map(str::to_owned).to_vec();
+        if Self::exemplars_in(file)? > 0 {
+            names.push(EXEMPLARS.to_owned());
+        }
+        Ok(names)
+    }
+
+    /// How many examples a file says that it has.
+    fn exemplars_in(file: &Weights) -> Result<i64, LandscapeError> {
+        if file.meta::<String>(EXEMPLAR_COUNT).is_err() {
+            return Ok(0);
+        }
+        let count: i64 = file.meta(EXEMPLAR_COUNT)?;
+        if !(1..=MOST_EXEMPLARS).contains(&count) {
+            return Err(file.refuse(format!("expected 1 to {MOST_EXEMPLARS} exemplars, got {count}")).into());
+        }
+        Ok(count)
+    }
+
+    fn has_finite_exemplars(&self) -> bool {
+        self.exemplars.as_ref().is_none_or(|all| all.isfinite().all().int64_value(&[]) != 0)
     }
 
     /// Checks that metrics and codes fit a landscape.
@@ -80,6 +126,12 @@ impl Steps {
         let gaps = self.gaps.size();
         if !matches!(gaps[..], [0..=MOST_JOINTS, z] if z == shape.z) {
             return refuse("gaps", format!("[0 to {MOST_JOINTS}, {}]", shape.z), format!("{gaps:?}"));
+        }
+        if let Some(all) = &self.exemplars
+            && !(matches!(all.size()[..], [1..=MOST_EXEMPLARS, x] if x == shape.x) && self.has_finite_exemplars())
+        {
+            let expected = format!("[1 to {MOST_EXEMPLARS}, {}], finite", shape.x);
+            return refuse("exemplars", expected, format!("{:?}", all.size()));
         }
         match self.bad_metric() {
             Some(step) => refuse("metric", "symmetric and positive definite".into(), format!("another at step {step}")),
@@ -122,6 +174,12 @@ impl Steps {
         &self.gaps
     }
 
+    /// Examples of x, `[E, X]`.
+    #[must_use]
+    pub fn exemplars(&self) -> Option<&Tensor> {
+        self.exemplars.as_ref()
+    }
+
     /// The code of each of K hypotheses, `[K, C]`: zero for the first, then fixed random ones.
     ///
     /// The same for every observation, so that hypothesis k keeps its character in a stream, and the first codes do not
@@ -134,16 +192,21 @@ impl Steps {
     /// A second handle on the same numbers.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
-        Self { metric: self.metric.shallow_clone(), codes: self.codes.shallow_clone(), gaps: self.gaps.shallow_clone() }
+        let [metric, codes, gaps] = [&self.metric, &self.codes, &self.gaps].map(Tensor::shallow_clone);
+        Self { metric, codes, gaps, exemplars: self.exemplars.as_ref().map(Tensor::shallow_clone) }
     }
 
     pub(super) fn named(&self) -> impl Iterator<Item = (String, Tensor)> {
         let tensors = [&self.metric, &self.codes, &self.gaps].map(Tensor::shallow_clone);
-        Self::NAMES.map(str::to_owned).into_iter().zip(tensors)
+        // In half precision: a thousandth of x is less than what an example is off.
+        let exemplars = self.exemplars.as_ref().map(|all| (EXEMPLARS.to_owned(), all.to_kind(Kind::Half)));
+        Self::NAMES.map(str::to_owned).into_iter().zip(tensors).chain(exemplars)
     }
 
-    pub(super) fn metadata(&self) -> [(&'static str, String); 2] {
-        [("steps", self.count().to_string()), ("codes", self.codes.size()[0].to_string())]
+    pub(super) fn metadata(&self) -> Vec<(&'static str, String)> {
+        let exemplars = self.exemplars.as_ref().map(|all| (EXEMPLAR_COUNT, all.size()[0].to_string()));
+        let counts = [("steps", self.count().to_string()), ("codes", self.codes.size()[0].to_string())];
+        counts.into_iter().chain(exemplars).collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod backends;
 mod budget;
 mod contract;
 mod doubles;
+mod exemplars;
 mod landscape;
 mod levenberg_marquardt;
 mod memory;

@@ -55,6 +55,8 @@ pub(super) enum Begin {
     Own,
     /// Where the own steps of the shipped landscape lead; then on in X.
     Steps,
+    /// The same, joined by its examples.
+    Examples,
 }
 
 /// One method.
@@ -104,6 +106,10 @@ impl Arm {
         Self { begin: Begin::Steps, prior: true, ..self }
     }
 
+    const fn starting_by_examples(self) -> Self {
+        Self { begin: Begin::Examples, prior: true, ..self }
+    }
+
     const fn starting_encoded(self) -> Self {
         Self { begin: Begin::Encoder, ..self }
     }
@@ -116,10 +122,10 @@ const FROM_ZERO: &str = "x0_adam";
 /// Key of the landscape by itself.
 pub(super) const THETA: &str = "theta";
 /// Key of the method that node and demo use.
-pub(super) const DEFAULT: &str = "theta_x_lm";
+pub(super) const DEFAULT: &str = "examples_x_lm";
 
 /// All methods, rivals first. To add one, add a line.
-pub(super) const ARMS: [Arm; 26] = [
+pub(super) const ARMS: [Arm; 28] = [
     arm("mean_pose", "mean pose", Method::MeanPose, Ground::Latent),
     arm("nearest", "nearest training pose", Method::Nearest, Ground::Latent),
     arm("gaussian", "conditional Gaussian", Method::Gaussian, Ground::Latent),
@@ -145,7 +151,9 @@ pub(super) const ARMS: [Arm; 26] = [
     arm(THETA, "theta, Adam in Z", Method::Adam, Ground::Own).starting_own(),
     arm("theta_lm", "theta, LM in Z", Method::LevenbergMarquardt, Ground::Own).starting_own(),
     arm("theta_x_adam", "theta, Adam in X", Method::Adam, Ground::Latent).starting_by_steps(),
-    arm(DEFAULT, "theta, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_by_steps(),
+    arm("theta_x_lm", "theta, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_by_steps(),
+    arm("examples_steps", "two steps of theta, examples", Method::Start, Ground::Latent).starting_by_examples(),
+    arm(DEFAULT, "theta, examples, LM in X", Method::LevenbergMarquardt, Ground::Latent).starting_by_examples(),
 ];
 
 /// Reads the key of a method.
@@ -194,7 +202,7 @@ impl Arm {
     /// Whether it descends on a trained landscape, or from a trained start: ours.
     pub(super) fn is_ours(&self) -> bool {
         let is_refined = matches!(self.begin, Begin::Encoder | Begin::Amortised) && self.method != Method::Start;
-        is_refined || self.begin == Begin::Steps || self.is_on_theta()
+        is_refined || self.has_steps() || self.is_on_theta()
     }
 
     /// Whether it descends on a trained landscape.
@@ -204,7 +212,12 @@ impl Arm {
 
     /// Whether a start proposes where it begins.
     pub(super) fn has_start(&self) -> bool {
-        matches!(self.begin, Begin::Amortised | Begin::Steps)
+        self.begin == Begin::Amortised || self.has_steps()
+    }
+
+    /// Whether the own steps of a landscape lead to where it begins in X.
+    pub(super) fn has_steps(&self) -> bool {
+        matches!(self.begin, Begin::Steps | Begin::Examples)
     }
 
     /// Whether it is first-order descent in X that knows nothing: what the paper compares with.

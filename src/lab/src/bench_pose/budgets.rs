@@ -232,7 +232,7 @@ impl Solver {
         let start = Instant::now();
         *lock(watch) = Watch { start, events: Vec::new() };
         match self.arm.begin {
-            Begin::Amortised | Begin::Own | Begin::Steps => engine.begin(obs)?,
+            Begin::Amortised | Begin::Own | Begin::Steps | Begin::Examples => engine.begin(obs)?,
             Begin::Drawn => engine.begin_from(obs, &z)?,
             Begin::Zero | Begin::Encoder => engine.begin_from(obs, &world.begin(self.arm, obs, 1).unwrap_or(z))?,
         }

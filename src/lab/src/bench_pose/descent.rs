@@ -86,7 +86,7 @@ impl Descent<'_> {
     /// Where theta's own steps are the start, they count as steps.
     pub(super) fn curve(&self, case: &Case, last: u32) -> anyhow::Result<Vec<f64>> {
         let curve = self.run(case, 1, last, &[])?.curve;
-        if self.arm.begin != Begin::Steps {
+        if !self.arm.has_steps() {
             return Ok(curve);
         }
         let arm = ARMS.iter().find(|arm| arm.key == THETA).context("an arm of theta alone")?;
@@ -121,7 +121,7 @@ impl Descent<'_> {
         engine.add_observer(Cadence::Always, Box::new(Arc::clone(&losses)));
         let obs = case.observation().select_rows(poses);
         match self.arm.begin {
-            Begin::Amortised | Begin::Own | Begin::Steps => engine.begin_with_codes(&obs, z)?,
+            Begin::Amortised | Begin::Own | Begin::Steps | Begin::Examples => engine.begin_with_codes(&obs, z)?,
             Begin::Drawn | Begin::Zero | Begin::Encoder => engine.begin_from(&obs, z)?,
         }
         let mut rotations = Vec::new();

@@ -13,7 +13,7 @@ use thalweg_body_pose::{Body, rotations_from_angles};
 use thalweg_engine::Engine;
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::start::Start;
-use thalweg_task::{LoadOptions, Observation, Task};
+use thalweg_task::{LoadOptions, Observation, Task, TaskSpec};
 
 use super::arms::{ARMS, Arm, Begin, Ground, Method};
 use super::cases::{Poses, Span};
@@ -114,11 +114,20 @@ impl World {
     pub(super) fn equip(&self, arm: &Arm, engine: &mut Engine) -> anyhow::Result<()> {
         let file = match arm.begin {
             Begin::Amortised => &self.start,
-            Begin::Steps => &self.theta,
+            Begin::Examples => &self.theta,
+            Begin::Steps => return Ok(engine.set_start(self.steps_alone(engine.task().spec())?)?),
             Begin::Drawn | Begin::Zero | Begin::Encoder | Begin::Own => return Ok(()),
         };
         let start = Start::trained(file, engine.task().spec(), engine.landscape())?;
         Ok(engine.set_start(start)?)
+    }
+
+    /// The landscape's own steps without its examples.
+    fn steps_alone(&self, spec: &TaskSpec) -> anyhow::Result<Start> {
+        let landscape = Landscape::trained(&self.theta, spec)?;
+        let steps = landscape.steps().map(|steps| steps.shallow_clone().with_exemplars(None));
+        let steps = steps.ok_or_else(|| anyhow::anyhow!("{}: no steps of its own", self.theta.display()))?;
+        Ok(Start::of_steps(landscape.with_steps(steps)?)?)
     }
 
     fn start_id(&self, task: &dyn Task) -> anyhow::Result<Option<String>> {
@@ -160,7 +169,7 @@ impl World {
     pub(super) fn begin(&self, arm: &Arm, obs: &Observation, hypotheses: i64) -> Option<Tensor> {
         let joints = obs.joints.as_ref()?;
         match arm.begin {
-            Begin::Drawn | Begin::Amortised | Begin::Own | Begin::Steps => None,
+            Begin::Drawn | Begin::Amortised | Begin::Own | Begin::Steps | Begin::Examples => None,
             Begin::Zero => {
                 let rows = obs.rows() * hypotheses;
                 Some(Tensor::zeros([rows, thalweg_body_pose::prior::LATENT], (Kind::Float, Device::Cpu)))

@@ -35,6 +35,7 @@ const fn whole(command: &'static str, option: &'static str, kind: Whole, [from, 
 
 const SOLVE: &str = "thalweg solve";
 const THETA: &str = "thalweg train theta";
+const EXEMPLARS: &str = "thalweg train exemplars";
 const START: &str = "thalweg train start";
 const ENCODER: &str = "thalweg train encoder";
 const PRIOR_TRAINING: &str = "thalweg train prior";
@@ -48,7 +49,7 @@ const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 107] = [
+pub const OPTIONS: [OptionBound; 109] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -84,6 +85,8 @@ pub const OPTIONS: [OptionBound; 107] = [
     whole(THETA, "validate_every", U32, [0, MANY]),
     whole(THETA, "validation_rows", Usize, [1, 1 << 24]),
     whole(THETA, "patience", U32, [0, MANY]),
+    whole(EXEMPLARS, "count", Usize, [1, 65_536]),
+    whole(EXEMPLARS, "threads", U32, [1, THREADS]),
     whole(START, "drawn", Usize, [1, MANY]),
     whole(START, "hidden", I64, [1, WIDTH]),
     whole(START, "code", I64, [1, WIDTH]),
