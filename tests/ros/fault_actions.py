@@ -8,6 +8,7 @@ from types import ModuleType
 
 import faults_disk
 import faults_engine
+import faults_files
 import faults_graph
 import faults_images
 import faults_joints
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_process,
     faults_engine,
     faults_disk,
+    faults_files,
     faults_recordings,
     faults_weights,
     faults_theta_file,

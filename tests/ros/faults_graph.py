@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import time
 from pathlib import Path
 
 import child
-from messages import standing_legs
+from messages import cdr, standing_legs
 from node_process import NodeProcess
 from peer import qos, wait_for
+from raw_requests import RawRequests
+from rcl_interfaces.srv import DescribeParameters, GetParameters, SetParameters
+from rclpy.parameter import Parameter
 from rig import Rig, TooSlow, good_pose
 from sensor_msgs.msg import JointState
 from std_msgs.msg import String
@@ -116,3 +120,29 @@ def d7_many_topics(rig: Rig) -> None:
         rig.peer.node.destroy_publisher(publisher)
     if answered <= 0.5:
         raise TooSlow(f"{answered:.0%} of the messages were answered among {TOPICS} topics")
+
+
+def d8_undecodable_requests(rig: Rig) -> None:
+    step = Parameter("budget.steps", value=7).to_parameter_msg()
+    sound = {
+        "get_parameters": GetParameters.Request(names=["budget.steps"] * 3),
+        "describe_parameters": DescribeParameters.Request(names=["task", "\u03ba"]),
+        "set_parameters": SetParameters.Request(parameters=[step]),
+    }
+    source = random.Random(8)
+    for service, request in sound.items():
+        kind = "".join(word.capitalize() for word in service.split("_"))
+        raw = RawRequests(rig.peer.node, f"{rig.peer.target}/{service}", kind)
+        wait_for(lambda raw=raw: raw.services() > 0, what=f"{service} hears raw bytes")
+        good = cdr(request)
+        # Never empty: Fast DDS then hands a reliable reader nothing any more.
+        for _ in range(200):
+            bad = bytearray(good)
+            for _ in range(source.randint(1, 6)):
+                bad[source.randrange(len(bad))] = source.randrange(256)
+            raw.send(bytes(bad[: source.randint(1, len(bad))]))
+            raw.send(bytes(source.randrange(256) for _ in range(source.randint(1, 64))))
+        raw.send(good)
+    # The last one is a request like any other, only that nobody waits for its answer.
+    wait_for(lambda: rig.peer.get_parameters("budget.steps") == [7], what="the sound request is obeyed")
+    rig.peer.set_named({"budget.steps": 0})

@@ -13,7 +13,7 @@ use thalweg::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
 use thalweg_nn::files;
 use thalweg_task::{ImageSpec, Masked, Observation, TaskError, TaskSpec, nearest};
 
-pub(crate) use error::ObservationError;
+pub use error::ObservationError;
 use form::{Entries, ImageForm, ObservationForm};
 
 type Result<T> = std::result::Result<T, ObservationError>;
@@ -54,7 +54,10 @@ pub(crate) fn read(path: &Path, spec: &TaskSpec) -> Result<Observation> {
 /// Reads an observation of one row from JSON.
 ///
 /// Values come as the task computes, so that what is too large for it is refused here.
-pub(crate) fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
+///
+/// # Errors
+/// [`ObservationError`].
+pub fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
     // serde would take a list for the fields in their order.
     if text.trim_start().starts_with('[') {
         let error = serde::de::Error::custom("got a list, expected an object");

@@ -34,6 +34,8 @@ mod model;
     clippy::disallowed_types,
     reason = "the only threads of the engine; their clock bounds how long one waits awake, never a result"
 )]
+mod sync;
+#[expect(clippy::disallowed_types, reason = "as above")]
 mod team;
 
 pub(crate) use descent::{Native, NativeDescent};

@@ -42,6 +42,7 @@ mod sources;
 mod stamp;
 mod store;
 mod text;
+pub mod wire;
 mod yuv;
 
 pub use bounds::{BOUNDS, Bound};

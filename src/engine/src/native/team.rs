@@ -1,17 +1,14 @@
 //! A few threads that work on parts of a step, and sleep in between.
 
-mod processor;
-
 use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
-use std::time::{Duration, Instant};
-use thalweg_task::lock;
+use std::time::Duration;
 
-use processor::{current_processor, leave_processor};
+use super::sync::{
+    Arc, AtomicU8, Builder, JoinHandle, Mutex, MutexGuard, Ordering, Stopwatch, Thread, current, current_processor,
+    leave_processor, lock, park, spin_loop, yield_now,
+};
 
 /// How long a thread waits for its next job before it sleeps: about as long as a sleeper takes to wake up. The next step
 /// of a solve comes sooner; between two solves all sleep. More would only be lost where the cores are busy.
@@ -63,14 +60,14 @@ impl<J> Worker<J> {
 
     /// Waits until what is asked for is as wanted; sleeps after a time without.
     fn wait(&self, spin_time: Duration, wanted: impl Fn(u8) -> bool) -> u8 {
-        let begin = Instant::now();
-        while begin.elapsed() < spin_time {
+        let begin = Stopwatch::start();
+        while begin.is_within(spin_time) {
             for _ in 0..SPINS_BEFORE_YIELD {
                 let order = self.order.load(Ordering::Acquire);
                 if wanted(order) {
                     return order;
                 }
-                std::hint::spin_loop();
+                spin_loop();
             }
             yield_now();
         }
@@ -134,7 +131,7 @@ impl<J: Send + 'static> Team<J> {
             worker.order.store(WORK, Ordering::Release);
             thread.thread().unpark();
         }
-        let begin = Instant::now();
+        let begin = Stopwatch::start();
         let mut panic = catch_unwind(AssertUnwindSafe(|| jobs.iter_mut().for_each(work))).err();
         let spin_time = SPIN_TIME.max(CALLER_SPIN * begin.elapsed());
         for (worker, _) in &self.workers[..busy] {

@@ -10,7 +10,7 @@ use super::plan::SolverError;
 use thalweg::clock::{ManualClock, SystemClock};
 use thalweg::{LoadError, Plan};
 use thalweg_engine::landscape::{Landscape, LandscapeError};
-use thalweg_engine::{AdamConfig, Budget, Engine, EngineConfig, Optimizer};
+use thalweg_engine::{AdamConfig, Budget, Clock, Engine, EngineConfig, Optimizer};
 use thalweg_task::sampled;
 
 /// Steps of the trial.
@@ -59,6 +59,10 @@ impl Trial {
     /// # Errors
     /// [`SolverError`], saying what was expected and what came.
     pub fn check(&mut self, path: &Path) -> Result<Landscape, SolverError> {
+        self.check_by(path, &SystemClock::default())
+    }
+
+    fn check_by(&mut self, path: &Path, clock: &dyn Clock) -> Result<Landscape, SolverError> {
         let refuse = |why: String| SolverError::Trial { path: path.to_owned(), why };
         // What cannot be looked at is told by who reads it.
         if let Ok(length) = std::fs::metadata(path).map(|metadata| metadata.len())
@@ -73,7 +77,7 @@ impl Trial {
         };
         let tried = landscape.shallow_clone();
         self.engine.set_landscape(tried)?;
-        let solved = self.solve();
+        let solved = self.solve(clock);
         let (first, last) = solved.map_err(|error| refuse(error.to_string()))?;
         if !(last.is_finite() && last < first) {
             let text = format!(
@@ -86,7 +90,7 @@ impl Trial {
     }
 
     /// Inverts points of the task's own prior; gives the mean loss before the first and after the last step.
-    fn solve(&mut self) -> Result<(f64, f64), SolverError> {
+    fn solve(&mut self, clock: &dyn Clock) -> Result<(f64, f64), SolverError> {
         self.engine.recall(thalweg_engine::Memory::default())?;
         let mut random = StdRng::seed_from_u64(SEED);
         let refuse = |source| LoadError::Task { name: self.engine.task().spec().name.clone(), source };
@@ -95,7 +99,7 @@ impl Trial {
         let first = mean(&self.engine.solve(&obs, &Budget::of_steps(0), &ManualClock::default())?.loss);
         self.engine.recall(thalweg_engine::Memory::default())?;
         let budget = Budget { deadline: Some(TRIAL_TIME), ..Budget::of_steps(STEPS) };
-        let last = mean(&self.engine.solve(&obs, &budget, &SystemClock::default())?.loss);
+        let last = mean(&self.engine.solve(&obs, &budget, clock)?.loss);
         Ok((first, last))
     }
 }
@@ -150,7 +154,43 @@ fn version(path: &Path) -> Option<Version> {
 mod tests {
     use std::fs;
 
+    use tch::{Device, Kind};
+    use thalweg::Registry;
+    use thalweg_engine::landscape::LandscapeShape;
+
     use super::*;
+
+    /// A clock by which whatever is measured takes as long as a whole trial may.
+    struct Slow(ManualClock);
+
+    impl Clock for Slow {
+        fn now(&self) -> Duration {
+            self.0.advance(TRIAL_TIME);
+            self.0.now()
+        }
+    }
+
+    #[test]
+    fn a_landscape_that_is_too_large_or_too_slow_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("theta.safetensors");
+        let mut trial = Trial::new(&Plan::of(Registry::shipped(), "planar_arm")).expect("it has no files");
+        let spec = trial.engine.task().spec().clone();
+        let shape = LandscapeShape { z: 8, x: spec.latent, hidden: 16 };
+        let landscape = Landscape::random(&shape, 7, Kind::Float, Device::Cpu).expect("a shape");
+        landscape.save(&path, &spec, &[]).expect("there is room");
+        assert!(trial.check(&path).is_ok(), "it is sound, small and quick");
+        let refusal = trial.check_by(&path, &Slow(ManualClock::default())).expect_err("too slow").to_string();
+        assert!(refusal.contains("or what of them took 2 s, lead from a loss of"), "{refusal}");
+        let file = fs::File::options().write(true).open(&path).expect("it is there");
+        // Sparse: neither is on the disk, and what is too large is not read.
+        file.set_len(MOST_BYTES + 1).expect("there is room");
+        let refusal = trial.check(&path).expect_err("too large").to_string();
+        assert!(refusal.contains("67108865 bytes; expected at most 67108864 for a reload"), "{refusal}");
+        file.set_len(MOST_BYTES).expect("there is room");
+        let refusal = trial.check(&path).expect_err("it ends in zeros").to_string();
+        assert!(!refusal.contains("for a reload"), "this size is allowed: {refusal}");
+    }
 
     #[test]
     fn w13_a_path_is_watched_and_not_a_file() {

@@ -11,6 +11,7 @@ use std::time::Duration;
 use thalweg_task::{first_line, is_guarded, panic_text};
 
 use anyhow::{Context, ensure};
+use thalweg_nn::files::NewFile;
 use thalweg_node::intake::escaped;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -135,11 +136,13 @@ const TEAM: &str = "fused-";
 /// What Rust says of a panic in a destructor that runs because of another one.
 const NESTED: &str = "panic in a destructor during cleanup";
 
-/// Writes a report of a panic into a folder, which is made where it is missing.
+/// Writes a report of a panic into a folder, which is made where it is missing; follows no link, for the folder may be
+/// anybody's (`/tmp`), and the name can be foreseen.
 fn keep(folder: &Path, report: &str) -> std::io::Result<PathBuf> {
     let path = folder.join(format!("thalweg_node_{}_panic.log", std::process::id()));
-    std::fs::create_dir_all(folder)?;
-    std::fs::write(&path, report)?;
+    let mut file = NewFile::create(&path)?;
+    file.write_all(report.as_bytes())?;
+    file.replace()?;
     Ok(path)
 }
 
@@ -214,5 +217,9 @@ mod tests {
         assert_eq!(std::fs::read_to_string(path).expect("there"), "panic at a.rs:1: late\n0: main");
         let file = tempfile::NamedTempFile::new().expect("a file");
         assert!(keep(file.path(), "x").is_err(), "a file is no folder");
+        let name = folder.path().join(format!("thalweg_node_{}_panic.log", std::process::id()));
+        std::os::unix::fs::symlink(file.path(), name).expect("linked");
+        assert!(keep(folder.path(), "x").is_err(), "nobody is led elsewhere by a link");
+        assert_eq!(std::fs::read(file.path()).expect("there"), b"");
     }
 }

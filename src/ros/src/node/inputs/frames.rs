@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use super::Inputs;
-use super::decode::{stamp_of, with_compressed, with_image};
 use super::topic::Meter;
+use thalweg_node::intake::wire::{stamp_of, with_compressed, with_image};
 use thalweg_node::intake::{Decoded, Frame, ImageReader, Input, Mask, Pair, Refusal, Taken};
 use thalweg_task::lock;
 

@@ -1,4 +1,32 @@
-//! Which processor a thread runs on.
+//! What the team's threads are made of, and which processor one runs on.
+//!
+//! `fuzz/team_model` compiles `team.rs` with loom's threads in place of these, and tries every order of theirs.
+
+pub(super) use std::hint::spin_loop;
+pub(super) use std::sync::atomic::{AtomicU8, Ordering};
+pub(super) use std::sync::{Arc, Mutex, MutexGuard};
+pub(super) use std::thread::{Builder, JoinHandle, Thread, current, park, yield_now};
+use std::time::{Duration, Instant};
+
+pub(super) use thalweg_task::lock;
+
+/// Measures how long a thread has waited, or worked.
+pub(super) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Whether a thread that waits may stay awake for this long.
+    pub(super) fn is_within(&self, time: Duration) -> bool {
+        self.elapsed() < time
+    }
+}
 
 /// The processor that the calling thread runs on; none where the system does not tell.
 pub(super) fn current_processor() -> Option<usize> {

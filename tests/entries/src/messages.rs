@@ -1,0 +1,167 @@
+//! Messages as bytes: what any peer on the graph may send.
+
+use tch::{Device, Kind};
+use thalweg_node::intake::wire::{clock_of, stamp_of, with_compressed, with_image, with_joints, with_points};
+use thalweg_node::intake::{
+    ColourKey, CompressedMessage, Decoded, Fit, ImageConfig, ImageReader, Intake, IntakeConfig, Mask, Refusal, Stamp,
+    Taken,
+};
+use thalweg_task::{ImageSpec, JointSpec, PointsSpec, TaskSpec, numbers};
+
+/// The time at which everything comes, nanoseconds; seeds have stamps near it.
+pub(crate) const NOW: i64 = 1_700_000_000_000_000_000;
+
+/// Pixels of a compressed image that are decoded: fewer than a node takes, for the time of many executions.
+const MAX_PIXELS: u64 = 1 << 18;
+
+/// A task that observes everything.
+pub(crate) fn spec() -> TaskSpec {
+    let joint = |name: &str, unit: &str| JointSpec { name: name.into(), unit: unit.into(), lower: -1.0, upper: 2.5 };
+    TaskSpec {
+        name: "all".into(),
+        latent: 2,
+        output: vec![2],
+        joints: vec![joint("hip", "rad"), joint("knee", "rad"), joint("lift", "m")],
+        groups: Vec::new(),
+        reads_joints: true,
+        image: Some(ImageSpec { channels: 3, height: 6, width: 8 }),
+        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into() }),
+        skeleton: None,
+        residual: true,
+        fingerprint: "all-1".into(),
+        device: Device::Cpu,
+        kind: Kind::Float,
+    }
+}
+
+fn intake() -> Intake {
+    Intake::new(&spec(), IntakeConfig::default())
+}
+
+/// Whatever was refused, what is left for the solver is finite.
+fn expect_finite(intake: &mut Intake) {
+    let Some((obs, _)) = intake.observation(NOW) else { return };
+    for (kind, masked) in obs.fields() {
+        let values: Vec<f32> = numbers(masked.value());
+        assert!(values.iter().all(|value| value.is_finite()), "{kind}: {values:?}");
+    }
+    obs.validate(&spec()).expect("what the intake gives is an observation of the task");
+}
+
+/// What is told is text that a log can hold: one line, of a bounded length.
+fn expect_telling(refusals: &[Refusal]) {
+    for Refusal { text, .. } in refusals {
+        assert!(!text.is_empty() && text.len() < 4096 && !text.contains(char::is_control), "{text:?}");
+    }
+}
+
+fn expect_sound(mut intake: Intake, taken: Result<Taken, Refusal>) -> bool {
+    expect_finite(&mut intake);
+    match taken {
+        Ok(taken) => {
+            expect_telling(&taken.refusals);
+            taken.used > 0
+        }
+        Err(refusal) => {
+            expect_telling(&[refusal]);
+            false
+        }
+    }
+}
+
+/// `sensor_msgs/JointState`.
+pub(crate) fn joints(bytes: &[u8]) -> bool {
+    let mut intake = intake();
+    let taken = with_joints(bytes, |message| {
+        intake.take_joints(message, NOW + 1);
+        intake.take_joints(message, NOW)
+    });
+    expect_sound(intake, taken)
+}
+
+/// `sensor_msgs/PointCloud2`.
+pub(crate) fn points(bytes: &[u8]) -> bool {
+    let mut intake = intake();
+    let taken = with_points(bytes, |message| intake.take_points(message, NOW));
+    expect_sound(intake, taken)
+}
+
+/// Readers of images with every option: the node's defaults, and all that is not.
+fn readers() -> [ImageReader; 2] {
+    let image = spec().image.expect("the task observes one");
+    let plain = ImageConfig { max_pixels: MAX_PIXELS, ..ImageConfig::default() };
+    let key = Some(ColourKey { rgb: [0, 255, 0], tolerance: 16 });
+    let other = ImageConfig { fit: Fit::Stretch, alpha: false, key, ..plain };
+    [plain, other].map(|config| ImageReader::new(image, config))
+}
+
+fn expect_pixels(decoded: Result<Decoded, Refusal>) -> bool {
+    match decoded {
+        Ok(Decoded { values, notices }) => {
+            expect_telling(&notices);
+            let is_pixel = |value: &f32| value.is_nan() || (0.0..=1.0).contains(value);
+            assert!(values.len() == 3 * 6 * 8 && values.iter().all(is_pixel), "{values:?}");
+            true
+        }
+        Err(refusal) => {
+            expect_telling(&[refusal]);
+            false
+        }
+    }
+}
+
+/// `sensor_msgs/Image`, and its stamp.
+pub(crate) fn image(bytes: &[u8]) -> bool {
+    drop(stamp_of(bytes));
+    for reader in readers() {
+        if let Ok(decoded) = with_image(bytes, |message| reader.read(message, None)) {
+            expect_pixels(decoded);
+        }
+    }
+    let mut intake = intake();
+    let taken = with_image(bytes, |message| intake.take_image(message, NOW));
+    expect_sound(intake, taken)
+}
+
+/// `sensor_msgs/Image` as a mask of a sound image.
+pub(crate) fn mask(bytes: &[u8]) -> bool {
+    let seeds = crate::seeds::image();
+    let (_, image) = &seeds[0];
+    let masked = with_image(bytes, |message| {
+        let mask = Mask::of(message)?;
+        readers().into_iter().for_each(|reader| {
+            let decoded = with_image(image, |image| reader.read(image, Some(&mask)));
+            expect_pixels(decoded.expect("the image is sound"));
+        });
+        Ok(())
+    });
+    match masked {
+        Ok(Ok(())) => true,
+        Err(refusal) | Ok(Err(refusal)) => {
+            expect_telling(&[refusal]);
+            false
+        }
+    }
+}
+
+/// `sensor_msgs/CompressedImage`.
+pub(crate) fn compressed(bytes: &[u8]) -> bool {
+    let read = |reader: ImageReader| {
+        let read = with_compressed(bytes, |message| reader.read_compressed(message, None));
+        expect_pixels(read.and_then(|decoded| decoded))
+    };
+    readers().map(read).contains(&true)
+}
+
+/// A PNG or JPEG file as the content of a sound message.
+pub(crate) fn picture(bytes: &[u8]) -> bool {
+    let message = CompressedMessage { stamp: Stamp { sec: 1, nanosec: 0 }, frame_id: "", format: "", data: bytes };
+    expect_pixels(readers()[0].read_compressed(&message, None))
+}
+
+/// `rosgraph_msgs/Clock`.
+pub(crate) fn clock(bytes: &[u8]) -> bool {
+    let Some(stamp) = clock_of(bytes) else { return false };
+    assert!(stamp.nanos().is_ok_and(|nanos| nanos >= 0), "{stamp:?}");
+    true
+}
