@@ -40,6 +40,7 @@ def l11_foreign_folder(rig: Rig) -> None:
     options = {"record.steps": True, "record.file_size": 1, "record.total_size": 1}
     with folder() as place:
         with recording(place) as (node, peer):
+            peer.stream(standing_legs(), 1.0)
             wait_written(peer, 20)
             assert node.stop() == 0, node.stderr()[-1500:]
         (file,) = closed(place)
@@ -62,6 +63,7 @@ def l11_foreign_folder(rig: Rig) -> None:
 
 def l12_foreign_list(rig: Rig) -> None:
     with folder() as place, recording(place) as (node, peer):
+        peer.stream(standing_legs(), 1.0)
         wait_written(peer, 5)
         (file,) = active(place)
         listed = file.parent / "metadata.yaml"
@@ -77,6 +79,7 @@ def l12_foreign_list(rig: Rig) -> None:
 
 def l13_recover_while_recording(rig: Rig) -> None:
     with folder() as place, recording(place) as (node, peer):
+        peer.stream(standing_legs(), 1.0)
         wait_written(peer, 5)
         (file,) = active(place)
         result = thalweg("recover", file)
@@ -92,6 +95,7 @@ def l13_recover_while_recording(rig: Rig) -> None:
 def l14_links_and_pipes(rig: Rig) -> None:
     with folder() as place:
         with recording(place) as (node, peer):
+            peer.stream(standing_legs(), 1.0)
             wait_written(peer, 5)
             assert node.stop() == 0, node.stderr()[-1500:]
         (file,) = closed(place)
@@ -102,6 +106,7 @@ def l14_links_and_pipes(rig: Rig) -> None:
         (session / f"{session.name}_8.mcap.active").symlink_to(victim)
         os.mkfifo(session / f"{session.name}_9.mcap.active")
         with recording(place, **{"record.total_size": 1, "record.file_size": 1}) as (node, peer):
+            peer.stream(standing_legs(), 1.0)
             wait_written(peer, 5)
             trigger(peer, "~/save_recording")
             assert node.stop() == 0, node.stderr()[-1500:]
