@@ -38,9 +38,8 @@ fn corpus(entry: &Entry) -> PathBuf {
 /// Kept inputs, in the order of their names.
 fn kept(entry: &Entry) -> Vec<(String, Vec<u8>)> {
     let files = fs::read_dir(corpus(entry)).into_iter().flatten().map(|file| file.unwrap());
-    let mut kept: Vec<_> = files
-        .map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap()))
-        .collect();
+    let mut kept: Vec<_> =
+        files.map(|file| (file.file_name().into_string().unwrap(), fs::read(file.path()).unwrap())).collect();
     kept.sort();
     kept
 }
@@ -99,7 +98,12 @@ fn seeds_are_kept() {
         assert!((entry.take)(&seeds[0].1), "{}: nothing of the first seed is of use", entry.name);
         let kept = kept(entry);
         for (name, _) in &seeds {
-            assert!(kept.iter().any(|(kept, _)| kept == name), "{}: seed {name} is not in {:?}", entry.name, corpus(entry));
+            assert!(
+                kept.iter().any(|(kept, _)| kept == name),
+                "{}: seed {name} is not in {:?}",
+                entry.name,
+                corpus(entry)
+            );
         }
         assert!(kept.iter().all(|(name, bytes)| bytes.len() < 1 << 15 || name.starts_with("found")), "{}", entry.name);
     }

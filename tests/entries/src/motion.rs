@@ -17,7 +17,9 @@ fn expect_sound(dataset: Result<Dataset, DatasetError>) -> bool {
     match dataset {
         Ok(dataset) => {
             expect_finite(&dataset.clips);
-            dataset.refused.iter().for_each(|error| { expect_sentence(error); });
+            dataset.refused.iter().for_each(|error| {
+                expect_sentence(error);
+            });
             !dataset.clips.is_empty()
         }
         Err(error) => expect_sentence(&error),

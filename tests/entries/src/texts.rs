@@ -29,7 +29,9 @@ pub(crate) fn parameters(bytes: &[u8]) -> bool {
     };
     match Store::declare_given(full_table(&Registry::shipped(), &[]), &given.values) {
         Ok((store, others)) => {
-            others.iter().for_each(|error| { expect_sentence(error); });
+            others.iter().for_each(|error| {
+                expect_sentence(error);
+            });
             Settings::read(&store, 7).map_or_else(|error| expect_sentence(&error), |_| !given.values.is_empty())
         }
         Err(error) => expect_sentence(&error),

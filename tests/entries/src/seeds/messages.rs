@@ -68,8 +68,10 @@ fn cloud(names: &[&str], datatype: u8, size: u32, values: &[u8], points: u32) ->
 }
 
 pub(crate) fn points() -> Seeds {
-    let singles: Vec<u8> = [0.1_f32, 0.2, 0.3, f32::NAN, 1e19, -0.3].iter().flat_map(|value| value.to_le_bytes()).collect();
-    let doubles: Vec<u8> = [0.1_f64, 0.2, 0.3, 0.4, 1e300, 5e-324].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let singles: Vec<u8> =
+        [0.1_f32, 0.2, 0.3, f32::NAN, 1e19, -0.3].iter().flat_map(|value| value.to_le_bytes()).collect();
+    let doubles: Vec<u8> =
+        [0.1_f64, 0.2, 0.3, 0.4, 1e300, 5e-324].iter().flat_map(|value| value.to_le_bytes()).collect();
     vec![
         ("singles", cloud(&["x", "y", "z"], 7, 4, &singles, 2)),
         ("doubles", cloud(&["x", "y", "z"], 8, 8, &doubles, 2)),
@@ -98,7 +100,10 @@ pub(crate) fn image() -> Seeds {
         ("rgb8", picture_message("rgb8", [4, 6], 18, 0, &ramp(72))),
         ("rgba8_padded", picture_message("rgba8", [3, 4], 20, 0, &ramp(60))),
         ("mono16_big", picture_message("mono16", [4, 4], 8, 1, &ramp(32))),
-        ("float", picture_message("32FC1", [2, 2], 8, 0, &[0, 0, 0x80, 0x3f, 0, 0, 0xc0, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0x7f])),
+        (
+            "float",
+            picture_message("32FC1", [2, 2], 8, 0, &[0, 0, 0x80, 0x3f, 0, 0, 0xc0, 0x7f, 0, 0, 0, 0, 0, 0, 0, 0x7f]),
+        ),
         ("bayer", picture_message("bayer_rggb8", [4, 4], 4, 0, &ramp(16))),
         ("yuyv", picture_message("yuv422_yuy2", [2, 4], 8, 0, &ramp(16))),
         ("nv12", picture_message("nv12", [4, 4], 4, 0, &ramp(24))),

@@ -34,7 +34,8 @@ fn bvh_text(frames: &[&str]) -> String {
     for (index, (depth, name, [x, y, z])) in PERSON.into_iter().enumerate() {
         let keyword = if index == 0 { "ROOT" } else { "JOINT" };
         let channels = if index == 0 { "6 Xposition Yposition Zposition" } else { "3" };
-        text += &format!("{keyword} {name}\n{{\nOFFSET {x} {y} {z}\nCHANNELS {channels} Zrotation Yrotation Xrotation\n");
+        text +=
+            &format!("{keyword} {name}\n{{\nOFFSET {x} {y} {z}\nCHANNELS {channels} Zrotation Yrotation Xrotation\n");
         let next = PERSON.get(index + 1).map_or(0, |next| next.0);
         if next <= depth {
             text += "End Site\n{\nOFFSET 0 -0.4 0\n}\n";
@@ -122,7 +123,8 @@ fn names() -> Vec<u8> {
 fn archive(arrays: &[(&str, Vec<u8>)], method: CompressionMethod) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     for (name, bytes) in arrays {
-        let options = SimpleFileOptions::default().compression_method(method).last_modified_time(zip::DateTime::default());
+        let options =
+            SimpleFileOptions::default().compression_method(method).last_modified_time(zip::DateTime::default());
         zip.start_file(*name, options).expect("a name");
         zip.write_all(bytes).expect("memory");
     }

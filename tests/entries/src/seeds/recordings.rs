@@ -73,7 +73,8 @@ pub(crate) fn replay() -> Seeds {
 
 /// Joint states of another's robot.
 fn foreign(compression: Option<Compression>) -> Vec<u8> {
-    let options = WriteOptions::new().profile("ros2").library("rosbags").compression(compression).chunk_size(Some(4096));
+    let options =
+        WriteOptions::new().profile("ros2").library("rosbags").compression(compression).chunk_size(Some(4096));
     let mut writer = options.create(Cursor::new(Vec::new())).expect("memory");
     let schema = writer.add_schema("sensor_msgs/msg/JointState", "ros2msg", b"float64[] position").expect("memory");
     let channel = writer.add_channel(schema, "/joint_states", "cdr", &BTreeMap::new()).expect("memory");

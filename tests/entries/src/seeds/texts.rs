@@ -26,13 +26,23 @@ const SHARED: &str = "\u{feff}/**:
 
 pub(crate) fn parameters() -> Seeds {
     let mut seeds = all(&[
-        ("own.yaml", "/left/thalweg:\n  ros__parameters:\n    task: planar_arm\n    hypotheses: 8\n    deadline_ms: 8.0\n"),
+        (
+            "own.yaml",
+            "/left/thalweg:\n  ros__parameters:\n    task: planar_arm\n    hypotheses: 8\n    deadline_ms: 8.0\n",
+        ),
         ("shared.yaml", SHARED),
-        ("numbers.yaml", "/left/thalweg:\n  ros__parameters: {seed: -9223372036854775808, output.rate: .inf, a: 0x1F, b: ~, c: !!str 7}\n"),
-        ("blocks.yaml", "thalweg:\n  ros__parameters:\n    task: |-\n      planar_arm\n    models: >\n      a\n      b\n    \"x\\u0041\": \"\\n\"\n---\nsecond: 1\n"),
+        (
+            "numbers.yaml",
+            "/left/thalweg:\n  ros__parameters: {seed: -9223372036854775808, output.rate: .inf, a: 0x1F, b: ~, c: !!str 7}\n",
+        ),
+        (
+            "blocks.yaml",
+            "thalweg:\n  ros__parameters:\n    task: |-\n      planar_arm\n    models: >\n      a\n      b\n    \"x\\u0041\": \"\\n\"\n---\nsecond: 1\n",
+        ),
         ("merge.yaml", "a: &a {x: 1}\nthalweg: {<<: *a, ros__parameters: [1, 2]}\n"),
     ]);
-    let wide: Vec<u8> = "\u{feff}thalweg: {ros__parameters: {task: x}}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let wide: Vec<u8> =
+        "\u{feff}thalweg: {ros__parameters: {task: x}}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     seeds.push(("utf16.yaml", wide));
     seeds
 }
@@ -43,7 +53,10 @@ pub(crate) fn observation() -> Seeds {
         ("lists.json", r#"{"joints": {"name": ["hip", "knee"], "position": [0.5, -1e0]}}"#),
         ("points.json", r#"{"points": {"a": [0.1, null, 0.3], "b": [1, 2, 3]}}"#),
         ("image.json", r#"{"image": {"height": 6, "width": 8, "channels": 3, "pixels": [0, 0.5, null, 1]}}"#),
-        ("wrong.json", r#"{"joints": {"hip": 0.5, "hip": "\ud83d\u0000", "knee": [[1e400], {"a": 0}]}, "other": true}"#),
+        (
+            "wrong.json",
+            r#"{"joints": {"hip": 0.5, "hip": "\ud83d\u0000", "knee": [[1e400], {"a": 0}]}, "other": true}"#,
+        ),
     ])
 }
 
@@ -84,7 +97,13 @@ pub(crate) fn urdf() -> Seeds {
     all(&[
         ("arm.urdf", ROBOT),
         ("sdf.urdf", "<sdf version='1.6'><model name='a'><link name='b'/></model></sdf>"),
-        ("loop.urdf", "<robot name='a'><link name='b'/><link name='c'/><joint name='d' type='floating'><parent link='b'/><child link='c'/></joint><joint name='e' type='planar'><parent link='c'/><child link='b'/></joint></robot>"),
-        ("mesh.urdf", "<robot name='a'><link name='b'><visual><geometry><mesh filename='package://x/y.dae' scale='1 1 -1'/></geometry></visual><inertial><mass value='1e400'/></inertial></link><!-- &lt; --></robot>"),
+        (
+            "loop.urdf",
+            "<robot name='a'><link name='b'/><link name='c'/><joint name='d' type='floating'><parent link='b'/><child link='c'/></joint><joint name='e' type='planar'><parent link='c'/><child link='b'/></joint></robot>",
+        ),
+        (
+            "mesh.urdf",
+            "<robot name='a'><link name='b'><visual><geometry><mesh filename='package://x/y.dae' scale='1 1 -1'/></geometry></visual><inertial><mass value='1e400'/></inertial></link><!-- &lt; --></robot>",
+        ),
     ])
 }
