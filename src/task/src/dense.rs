@@ -19,6 +19,14 @@ pub struct DenseForm<'a> {
 pub enum DenseHead {
     /// The layers give `y_hat`, flattened; residuals are `(y_hat - value) * weight`, entry by entry.
     Plain,
+    /// As [`DenseHead::Plain`], where some numbers are sine and cosine of an angle: each pair is brought to length one,
+    /// `(s, c) / sqrt(s^2 + c^2 + epsilon^2)`, before it is compared.
+    Circles {
+        /// Places of the sines in `y_hat`; the cosine follows each.
+        sines: Vec<usize>,
+        /// Epsilon.
+        least_length: f64,
+    },
     /// The layers give six numbers for each joint, which become rotations.
     Rotations(RotationHead),
 }

@@ -1,5 +1,7 @@
 //! The trait that a plugin implements.
 
+use std::path::Path;
+
 use tch::Tensor;
 
 use crate::{DenseForm, Observation, Reconstruction, Result, TaskSpec};
@@ -102,6 +104,17 @@ pub trait Task: Send {
     /// The engine then evaluates them on a CPU without libtorch, several times faster; `forward` and
     /// `objective` must compute the same.
     fn dense(&self) -> Option<DenseForm<'_>> {
+        None
+    }
+
+    /// The folder of what was trained for this task alone (a landscape, a start), where that is not the folder of all
+    /// weights.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
+
+    /// The URDF of the robot whose joints these are, where the task brings its own.
+    fn robot_description(&self) -> Option<&str> {
         None
     }
 }

@@ -53,6 +53,8 @@ pub struct Loaded {
     pub optimizer: &'static str,
     /// What evaluates and steps.
     pub backend: Backend,
+    /// The URDF that the task brings along.
+    pub robot_description: Option<String>,
 }
 
 /// Why there is no engine.
@@ -132,7 +134,8 @@ impl Plan {
         let task = self.load_task()?;
         let spec = task.spec().clone();
         let sources = (&self.landscape, &self.start);
-        let choice = Choice::load(&self.options.models, sources, &spec, self.engine.seed)?;
+        let models = task.folder().unwrap_or(&self.options.models);
+        let choice = Choice::load(models, sources, &spec, self.engine.seed)?;
         let mut loaded = Loaded {
             landscape_id: choice.landscape.id().to_owned(),
             landscape_kind: choice.landscape.kind_name(),
@@ -142,6 +145,7 @@ impl Plan {
             starts_by_steps: choice.start.as_ref().is_some_and(|start| start.landscape().is_some()),
             optimizer: self.engine.optimizer.name(),
             backend: Backend::Tch,
+            robot_description: task.robot_description().map(str::to_owned),
             spec,
         };
         let engine = self.join(task, choice)?;

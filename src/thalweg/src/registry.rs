@@ -23,11 +23,14 @@ impl Registry {
         Self::default()
     }
 
-    /// Knows the tasks that are shipped: body_pose, planar_arm, gan_inversion.
+    /// Knows the tasks that are shipped: body_pose, robot, planar_arm, gan_inversion.
     #[must_use]
     pub fn shipped() -> Self {
-        let entries = vec![thalweg_body_pose::ENTRY, thalweg_planar_arm::ENTRY, thalweg_gan_inversion::ENTRY];
-        Self { entries }
+        use thalweg_body_pose as body_pose;
+        use thalweg_gan_inversion as gan_inversion;
+        use thalweg_planar_arm as planar_arm;
+        use thalweg_robot as robot;
+        Self { entries: vec![body_pose::ENTRY, robot::ENTRY, planar_arm::ENTRY, gan_inversion::ENTRY] }
     }
 
     /// Adds a task; it takes the place of one of the same name.

@@ -1,6 +1,7 @@
 //! What follows the layers: rotations and places of joints, how they are compared, and the derivatives.
 
 pub(super) mod chord;
+pub(super) mod circles;
 pub(super) mod comparison;
 pub(super) mod places;
 pub(super) mod rotation;

@@ -7,6 +7,7 @@ use tch::{Device, Tensor};
 use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
 
 use super::chord::{Chord, SideBySide};
+use super::circles::Circles;
 use super::places::{Places, Seen, Turns, most_derivatives};
 use super::rotation::{Frame, Sines, Turn};
 use crate::native::kernels::panels::GROUP;
@@ -161,8 +162,8 @@ pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
 /// The head of a task, and how its output is compared.
 #[derive(Clone, Debug)]
 pub(crate) enum Comparison {
-    /// The layers' output itself, of this width.
-    Plain(usize),
+    /// The layers' output itself, of this width, some of it sines and cosines.
+    Plain(usize, Circles),
     /// Rotations.
     Rotations(RotationComparison),
 }
@@ -179,7 +180,10 @@ impl Comparison {
     /// Prepares a head for layers with `outputs` outputs; none when they do not fit.
     pub(crate) fn new(arch: Arch, head: DenseHead, outputs: usize) -> Option<Self> {
         match head {
-            DenseHead::Plain => Some(Self::Plain(outputs)),
+            DenseHead::Plain => Some(Self::Plain(outputs, Circles::default())),
+            DenseHead::Circles { sines, least_length } => {
+                Circles::new(sines, least_length, outputs).map(|circles| Self::Plain(outputs, circles))
+            }
             DenseHead::Rotations(head) => {
                 let joints = outputs / SIX;
                 let fits = outputs == SIX * joints
@@ -193,7 +197,7 @@ impl Comparison {
     /// Width of a row of F's output.
     pub(crate) fn width(&self) -> usize {
         match self {
-            Self::Plain(outputs) => *outputs,
+            Self::Plain(outputs, _) => *outputs,
             Self::Rotations(rotations) => rotations.joints * NINE,
         }
     }
@@ -206,7 +210,7 @@ impl Comparison {
             return None;
         }
         match self {
-            Self::Plain(outputs) => {
+            Self::Plain(outputs, _) => {
                 let width = size[1..].iter().map(|size| *size as usize).product();
                 let features = Wanted { width, value: numbers(&target.value), weight: numbers(&target.weight) };
                 (width == *outputs).then_some(EncodedTarget {
@@ -250,7 +254,7 @@ impl Comparison {
 
     fn tree(&self) -> Option<&KinematicTree> {
         match self {
-            Self::Plain(_) => None,
+            Self::Plain(..) => None,
             Self::Rotations(rotations) => rotations.head.tree.as_ref(),
         }
     }
@@ -258,7 +262,10 @@ impl Comparison {
     /// Applies the head to `raw`, the layers' output for one row.
     pub(crate) fn apply<T: Real>(&self, raw: &[T], output: &mut [T]) {
         match self {
-            Self::Plain(outputs) => output.copy_from_slice(&raw[..*outputs]),
+            Self::Plain(outputs, circles) => {
+                output.copy_from_slice(&raw[..*outputs]);
+                circles.apply(output);
+            }
             Self::Rotations(rotations) => {
                 let (six, _) = raw.as_chunks::<SIX>();
                 let (nine, _) = output.as_chunks_mut::<NINE>();
@@ -280,14 +287,8 @@ impl Comparison {
     ) -> T {
         let (value, weight) = encoded.features(row);
         match self {
-            Self::Plain(outputs) => {
-                let mut loss = T::ZERO;
-                for ((raw, value), weight) in raw[..*outputs].iter_mut().zip(value).zip(weight) {
-                    let residual = (*raw - *value) * *weight;
-                    loss += residual * residual;
-                    *raw = T::of(2.0) * residual * *weight;
-                }
-                loss
+            Self::Plain(outputs, circles) => {
+                circles.pull(&mut raw[..*outputs], value, weight)
             }
             Self::Rotations(rotations) => {
                 let (more, beside) = encoded.places.as_ref().map(|_| places.row(place)).unzip();
@@ -313,13 +314,10 @@ impl Comparison {
         let (_, weight) = encoded.features(row);
         rows.clear();
         match self {
-            Self::Plain(_) => rows.extend(weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO).map(
-                |(first, weight)| {
-                    let mut by_raw = [T::ZERO; SIX];
-                    by_raw[0] = *weight;
-                    Derivative { row: 0, first, count: 1, by_raw }
-                },
-            )),
+            Self::Plain(_, circles) => {
+                let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
+                rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
+            }
             Self::Rotations(rotations) => {
                 let columns = weight.len() / rotations.joints;
                 let joints = raw.as_chunks::<SIX>().0.iter().zip(weight.chunks_exact(columns)).enumerate();
@@ -508,7 +506,7 @@ impl<T: Real> Joint<T> {
 
 /// Adds squares of weighted differences to the loss; returns its derivative.
 #[inline(always)]
-fn score<T: Real, const N: usize>(apart: [T; N], weight: &[T], loss: &mut T) -> [T; N] {
+pub(super) fn score<T: Real, const N: usize>(apart: [T; N], weight: &[T], loss: &mut T) -> [T; N] {
     let weight: &[T] = &weight[..N];
     std::array::from_fn(|entry| {
         let residual = apart[entry] * weight[entry];

@@ -45,7 +45,8 @@ impl Transitions {
         self.0.outputs.set(settings.output.clone());
         let (names, parameters) = (self.0.names.clone(), Arc::clone(&self.0.parameters));
         let qos = move |topic: &str| parameters.qos_of(&names.resolve(topic), r2r::QosProfile::default());
-        let urdf = settings.output.robot_description.then(|| urdf(&spec.name)).transpose()?;
+        let described = loaded.robot_description.as_deref();
+        let urdf = settings.output.robot_description.then(|| urdf(&spec.name, described)).transpose()?;
         let create = move |node: &mut r2r::Node| -> r2r::Result<Publishers> {
             let mut publishers = Publishers::create(node, &spec, tuning.hypotheses, &qos)?;
             urdf.map_or(Ok(()), |urdf| publishers.describe(node, urdf))?;
@@ -130,11 +131,14 @@ impl Transitions {
     }
 }
 
-/// The URDF that is shipped for a task; r2r would panic on a NUL in it.
+/// The URDF that a task brings along, or that is shipped for it; r2r would panic on a NUL in it.
 ///
 /// # Errors
 /// The file, where it cannot be read.
-fn urdf(task: &str) -> anyhow::Result<String> {
+fn urdf(task: &str, described: Option<&str>) -> anyhow::Result<String> {
+    if let Some(described) = described {
+        return Ok(described.replace('\0', ""));
+    }
     let name = if task == "body_pose" { "human_21" } else { task };
     let path = shipped(&format!("urdf/{name}.urdf"));
     let text = std::fs::read_to_string(&path);

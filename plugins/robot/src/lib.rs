@@ -1,0 +1,18 @@
+//! Completes the joints of any robot, from its URDF and a prior learned from its recordings.
+//!
+//! F is a decoder from a latent to the positions of all joints; L compares them with those that were seen. A model is a
+//! folder, which `thalweg adopt` writes: `robot.urdf`, `robot.safetensors` and `robot_theta.safetensors`.
+
+mod decoder;
+pub mod kinematics;
+pub mod layout;
+pub mod mirror;
+mod model;
+pub mod prior;
+mod task;
+pub mod urdf;
+
+pub use layout::Layout;
+pub use model::{DESCRIPTION, Model, WEIGHTS};
+pub use task::{ENTRY, RobotTask};
+pub use urdf::{Robot, UrdfError};

@@ -1,0 +1,78 @@
+//! Sines and cosines among the numbers that layers give: pairs that are brought to length one.
+
+use super::comparison::{Derivative, SIX, score};
+use crate::native::kernels::real::Real;
+
+/// Which numbers are sines; a cosine follows each. Without any, nothing is done.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Circles {
+    sines: Vec<usize>,
+    /// For each number, whether it is of a pair, and the place of that pair's sine.
+    pair: Vec<Option<usize>>,
+    least_length: f64,
+}
+
+impl Circles {
+    /// Of layers with so many outputs; none when pairs do not fit in, or overlap.
+    pub(super) fn new(sines: Vec<usize>, least_length: f64, outputs: usize) -> Option<Self> {
+        let mut pair = vec![None; outputs];
+        for &sine in &sines {
+            for place in sine..=sine.checked_add(1)? {
+                if pair.get_mut(place)?.replace(sine).is_some() {
+                    return None;
+                }
+            }
+        }
+        Some(Self { sines, pair, least_length })
+    }
+
+    /// A pair at length one, and the length it had.
+    fn unit<T: Real>(&self, row: &[T], sine: usize) -> ([T; 2], T) {
+        let (s, c, least) = (row[sine], row[sine + 1], T::of(self.least_length));
+        let length = (s * s + c * c + least * least).square_root();
+        ([s / length, c / length], length)
+    }
+
+    /// Brings pairs in a row of numbers to length one.
+    pub(super) fn apply<T: Real>(&self, row: &mut [T]) {
+        for &sine in &self.sines {
+            let ([s, c], _) = self.unit(row, sine);
+            (row[sine], row[sine + 1]) = (s, c);
+        }
+    }
+
+    /// Scores a row, and puts the loss's derivative in its place.
+    pub(super) fn pull<T: Real>(&self, row: &mut [T], value: &[T], weight: &[T]) -> T {
+        let mut loss = T::ZERO;
+        for place in 0..row.len() {
+            match self.pair.get(place).copied().flatten() {
+                None => [row[place]] = score([row[place] - value[place]], &weight[place..], &mut loss),
+                Some(sine) if sine == place => {
+                    let ([s, c], length) = self.unit(row, sine);
+                    let [by_s, by_c] = score([s - value[sine], c - value[sine + 1]], &weight[sine..], &mut loss);
+                    let along = by_s * s + by_c * c;
+                    (row[sine], row[sine + 1]) = ((by_s - along * s) / length, (by_c - along * c) / length);
+                }
+                // With its sine.
+                Some(_) => {}
+            }
+        }
+        loss
+    }
+
+    /// How the residual of number `place` changes with `raw`, the layers' output.
+    pub(super) fn derive<T: Real>(&self, raw: &[T], place: usize, weight: T) -> Derivative<T> {
+        let mut by_raw = [T::ZERO; SIX];
+        let Some(sine) = self.pair.get(place).copied().flatten() else {
+            by_raw[0] = weight;
+            return Derivative { row: 0, first: place, count: 1, by_raw };
+        };
+        let (unit, length) = self.unit(raw, sine);
+        let mine = unit[place - sine];
+        for (entry, other) in unit.into_iter().enumerate() {
+            let same = if entry == place - sine { T::ONE } else { T::ZERO };
+            by_raw[entry] = (same - mine * other) / length * weight;
+        }
+        Derivative { row: 0, first: sine, count: 2, by_raw }
+    }
+}
