@@ -8,6 +8,7 @@ pub mod image;
 pub mod numbers;
 pub mod options;
 pub mod recording;
+pub mod robot;
 
 use std::path::Path;
 

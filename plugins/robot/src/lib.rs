@@ -7,12 +7,12 @@ mod decoder;
 pub mod kinematics;
 pub mod layout;
 pub mod mirror;
-mod model;
+pub mod model;
 pub mod prior;
 mod task;
 pub mod urdf;
 
 pub use layout::Layout;
-pub use model::{DESCRIPTION, Model, WEIGHTS};
-pub use task::{ENTRY, RobotTask};
+pub use model::Model;
+pub use task::{ENTRY, RobotTask, within_limits};
 pub use urdf::{Robot, UrdfError};

@@ -70,6 +70,12 @@ impl Mirror {
         positions.index_select(1, &Tensor::from_slice(&index).to_device(positions.device())) * sign
     }
 
+    /// Whether of each pair both joints were seen, or neither.
+    #[must_use]
+    pub fn fits(&self, seen: &[bool]) -> bool {
+        self.partner.iter().enumerate().all(|(mine, &other)| seen.get(mine) == seen.get(other))
+    }
+
     /// How many joints have another as partner.
     #[must_use]
     pub fn pairs(&self) -> usize {

@@ -13,9 +13,12 @@ use thalweg_engine::landscape::LandscapeError;
 use thalweg_nn::NnError;
 use thalweg_node::solver::{ReplayError, SolverError};
 use thalweg_record::RecordError;
+use thalweg_robot::layout::LayoutError;
+use thalweg_robot::model::ModelError;
 use thalweg_task::{TaskError, first_line, panic_line};
 use thalweg_train::TrainError;
 
+use crate::adopt::AdoptError;
 use crate::console::line;
 use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
@@ -171,6 +174,9 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
         || cause.is::<NotPromoted>()
     {
         return Some(CHECK);
+    }
+    if cause.is::<AdoptError>() || cause.is::<ModelError>() || cause.is::<LayoutError>() {
+        return Some(INPUT);
     }
     if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<Lost>() {
         return Some(INPUT);

@@ -56,8 +56,19 @@ impl Job {
         writeln!(self.log, "{}", serde_json::to_string(line)?).context("cannot write the log")
     }
 
+    /// Where the bar stands.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.bar.position()
+    }
+
     /// Ends the job; an error when it was stopped, or when its log could not be written.
     pub fn finish(mut self, checkpoint: &Path) -> anyhow::Result<()> {
+        self.expect_running(checkpoint)
+    }
+
+    /// Between two parts of a job: an error as [`Job::finish`] gives it.
+    pub fn expect_running(&mut self, checkpoint: &Path) -> anyhow::Result<()> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }

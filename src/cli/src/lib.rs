@@ -1,5 +1,6 @@
 //! The command line: everything of thalweg that needs no ROS.
 
+mod adopt;
 mod check;
 pub mod console;
 pub mod describe;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Solve one observation, from JSON or from a recorded motion
     Solve(solve::SolveArguments),
+    /// Make a model of a robot from its URDF and its recordings
+    Adopt(Box<adopt::AdoptArguments>),
     /// Train weights
     #[command(subcommand)]
     Train(train::Train),
@@ -97,6 +100,7 @@ fn obey(command: &Command, registry: &Registry) -> anyhow::Result<ExitCode> {
         Command::Tasks(arguments) => tasks::run(arguments, registry),
         Command::Check(arguments) => check::run(arguments, registry),
         Command::Solve(arguments) => solve::run(arguments, registry),
+        Command::Adopt(arguments) => adopt::run(arguments, registry),
         Command::Train(arguments) => train::run(arguments, registry),
         Command::Motion(arguments) => motion::run(arguments),
         Command::Describe(arguments) => describe::run(arguments),

@@ -23,14 +23,12 @@ impl Registry {
         Self::default()
     }
 
-    /// Knows the tasks that are shipped: body_pose, robot, planar_arm, gan_inversion.
+    /// Knows the tasks that are shipped: body_pose, planar_arm, gan_inversion, robot.
     #[must_use]
     pub fn shipped() -> Self {
-        use thalweg_body_pose as body_pose;
-        use thalweg_gan_inversion as gan_inversion;
-        use thalweg_planar_arm as planar_arm;
-        use thalweg_robot as robot;
-        Self { entries: vec![body_pose::ENTRY, robot::ENTRY, planar_arm::ENTRY, gan_inversion::ENTRY] }
+        use {thalweg_body_pose as body_pose, thalweg_gan_inversion as gan_inversion};
+        use {thalweg_planar_arm as planar_arm, thalweg_robot as robot};
+        Self { entries: vec![body_pose::ENTRY, planar_arm::ENTRY, gan_inversion::ENTRY, robot::ENTRY] }
     }
 
     /// Adds a task; it takes the place of one of the same name.

@@ -6,6 +6,7 @@ use thalweg_engine::landscape::Landscape;
 use thalweg_engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
 use thalweg_task::{Entry, LoadOptions, Observation, conformance};
 use thalweg_tests::image::Blob;
+use thalweg_tests::robot;
 
 #[test]
 fn planar_arm() {
@@ -20,6 +21,16 @@ fn body_pose() {
         options.parameters.insert("point_weight".to_owned(), point_weight.into());
         conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
     }
+}
+
+#[test]
+fn robot() {
+    conformance::check(&thalweg_robot::ENTRY.load, &LoadOptions::default()).assert_passed();
+}
+
+#[test]
+fn robot_with_every_type_of_joint() {
+    conformance::check(&robot::load, &LoadOptions::default()).assert_passed();
 }
 
 #[test]
@@ -71,7 +82,9 @@ fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec
 fn tasks_that_describe_their_layers_are_what_they_say() {
     pin_threads(1);
     let mut described = 0;
-    for entry in Registry::shipped().entries().iter().filter(|entry| entry.observes.joints) {
+    // Beside what is shipped, a robot whose wheels turn without end.
+    let registry = Registry::shipped().with(Entry { name: "mixed", load: robot::load, ..thalweg_robot::ENTRY });
+    for entry in registry.entries().iter().filter(|entry| entry.observes.joints) {
         let task = (entry.load)(&LoadOptions::default()).expect("a registered task");
         if task.dense().is_none() {
             continue;
@@ -88,5 +101,5 @@ fn tasks_that_describe_their_layers_are_what_they_say() {
             }
         }
     }
-    assert!(described > 0, "no registered task describes its layers");
+    assert!(described > 2, "body_pose and both robots describe their layers");
 }

@@ -1,6 +1,7 @@
 //! The real program, run as a user runs it: what it prints, writes and refuses.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod adopt;
 mod bad_input;
 mod check;
 mod doctor;
@@ -112,6 +113,7 @@ fn tasks_are_listed() {
     assert_eq!(rows[1][..2], ["body_pose", "joints"]);
     assert_eq!(rows[2][..2], ["planar_arm", "joints, points"]);
     assert_eq!(rows[3][..2], ["gan_inversion", "image"]);
+    assert_eq!(rows[4][..2], ["robot", "joints"]);
 }
 
 #[test]

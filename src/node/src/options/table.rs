@@ -49,7 +49,7 @@ const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 109] = [
+pub const OPTIONS: [OptionBound; 113] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -58,6 +58,10 @@ pub const OPTIONS: [OptionBound; 109] = [
     number(SOLVE, "rate", "", RATE),
     number(SOLVE, "prior_weight", "", PRIOR),
     whole(SOLVE, "seed", U64, [0, SEED]),
+    number("thalweg adopt", "fps", "Hz", Real { from: 0.01, to: 10_000.0 }),
+    whole("thalweg adopt", "steps", U32, [1, MANY]),
+    whole("thalweg adopt", "buffers", U32, [1, MANY]),
+    whole("thalweg adopt", "seed", U64, [0, SEED]),
     whole("thalweg replay", "steps", U32, [0, limits::STEPS as i64]),
     whole("thalweg motion", "rehearsal", Usize, [1, MANY]),
     whole(THETA, "drawn", Usize, [1, MANY]),

@@ -11,7 +11,9 @@ use super::error::ParameterError;
 /// The folder of recordings, which is below its root.
 const RECORD_FOLDER: &str = "record.folder";
 /// Parameters that name files to be read, which lie below theirs.
-const READ: [&str; 4] = ["reload.path", "theta", "start.file", "models"];
+const READ: [&str; 5] = ["reload.path", "theta", "start.file", "models", MODEL];
+/// The model of task robot: a folder, or a name in the folder of weights.
+const MODEL: &str = "robot.model";
 
 /// The folders that paths must lie in when they are set while the node runs; links are resolved.
 ///
@@ -111,6 +113,8 @@ fn path_of(name: &str, text: &str) -> Option<PathBuf> {
             StartSource::File(path) => Some(path),
             _ => None,
         },
+        // A name without a folder is one in the folder of weights.
+        MODEL if !text.contains(std::path::MAIN_SEPARATOR) => None,
         _ if name == RECORD_FOLDER || READ.contains(&name) => Some(PathBuf::from(text)).filter(|_| !text.is_empty()),
         _ => None,
     }
@@ -126,6 +130,7 @@ fn read_folders(path: &impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     let weights = path("models").unwrap_or_else(models_folder);
     let mut folders: Vec<PathBuf> = ["theta", "start.file", "reload.path"].into_iter().filter_map(folder_of).collect();
     folders.push(weights);
+    folders.extend(path(MODEL).and_then(|model| path_of(MODEL, model.to_str()?)));
     let mut folders: Vec<PathBuf> = folders.iter().map(|folder| settled(folder)).collect();
     folders.sort();
     folders.dedup();
