@@ -13,8 +13,7 @@ use thalweg_task::{LoadOptions, Result, Task};
 pub const URDF: &str = include_str!("mixed.urdf");
 
 /// Its joints that move, in the order of the URDF. The lamp never does in the data.
-pub const JOINTS: [&str; 8] =
-    ["wheel", "wheel_copy", "lift", "shoulder", "elbow", "finger", "finger_copy", "lamp"];
+pub const JOINTS: [&str; 8] = ["wheel", "wheel_copy", "lift", "shoulder", "elbow", "finger", "finger_copy", "lamp"];
 
 /// Its description.
 #[must_use]

@@ -16,10 +16,9 @@ pub fn frames(robot: &Robot, positions: &[f64]) -> Vec<Isometry3<f64>> {
         let position = of_joint[place];
         let moved = match joint.motion {
             Motion::Fixed => Isometry3::identity(),
-            Motion::Turn | Motion::Spin => Isometry3::from_parts(
-                Translation3::identity(),
-                UnitQuaternion::from_axis_angle(&joint.axis, position),
-            ),
+            Motion::Turn | Motion::Spin => {
+                Isometry3::from_parts(Translation3::identity(), UnitQuaternion::from_axis_angle(&joint.axis, position))
+            }
             Motion::Slide => Isometry3::from_parts(
                 Translation3::from(joint.axis.into_inner() * position),
                 UnitQuaternion::identity(),

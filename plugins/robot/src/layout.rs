@@ -198,8 +198,7 @@ fn following(place: usize, motion: Motion, mimic: &Mimic, source: &[&Column], li
         }
         ([sine, cosine], Motion::Spin) if multiplier.abs() == 1.0 => {
             let (s, c) = (sine.sum[0].0, cosine.sum[0].0);
-            let column =
-                |part, sum| Column { joint: place, part, mean: 0.0, spread: 1.0, sum, ..(*sine).clone() };
+            let column = |part, sum| Column { joint: place, part, mean: 0.0, spread: 1.0, sum, ..(*sine).clone() };
             vec![
                 column(Part::Sine, vec![(s, multiplier * offset.cos()), (c, offset.sin())]),
                 column(Part::Cosine, vec![(c, offset.cos()), (s, -multiplier * offset.sin())]),
@@ -256,13 +255,16 @@ fn weigh(robot: &Robot, moving: &[usize], joints: &mut [JointLayout]) -> Result<
         return Err(LayoutError::Still);
     }
     let motion = |place: usize| robot.joints[moving[place]].motion;
-    let turning = joints.iter().enumerate().filter(|(place, joint)| is_learned(joint) && motion(*place) == Motion::Turn);
+    let turning =
+        joints.iter().enumerate().filter(|(place, joint)| is_learned(joint) && motion(*place) == Motion::Turn);
     let squares: Vec<f64> = turning.map(|(_, joint)| joint.spread * joint.spread).collect();
     let typical = (!squares.is_empty()).then(|| (squares.iter().sum::<f64>() / squares.len() as f64).sqrt());
     for (place, joint) in joints.iter_mut().enumerate().filter(|(_, joint)| is_learned(joint)) {
         joint.weight = match (motion(place), typical) {
             (Motion::Turn, Some(typical)) => TYPICAL * joint.spread / typical,
-            (Motion::Spin, typical) => typical.map_or(MOST_OF_CIRCLE, |typical| (TYPICAL / typical).min(MOST_OF_CIRCLE)),
+            (Motion::Spin, typical) => {
+                typical.map_or(MOST_OF_CIRCLE, |typical| (TYPICAL / typical).min(MOST_OF_CIRCLE))
+            }
             _ => TYPICAL,
         };
     }
@@ -289,7 +291,8 @@ pub fn features(columns: &[Column], positions: &Tensor) -> Tensor {
 #[must_use]
 pub fn encode(columns: &[Column], joints: &Masked) -> Target {
     let kind = joints.value().kind();
-    let (positions, seen): (Vec<f64>, Vec<f64>) = (numbers(joints.value()), numbers(&joints.observed().to_kind(Kind::Double)));
+    let (positions, seen): (Vec<f64>, Vec<f64>) =
+        (numbers(joints.value()), numbers(&joints.observed().to_kind(Kind::Double)));
     let width = joints.value().size().get(1).map_or(1, |width| (*width).max(1) as usize);
     let count = positions.len() / width * columns.len();
     let (mut value, mut weight) = (Vec::with_capacity(count), Vec::with_capacity(count));
@@ -306,7 +309,8 @@ pub fn encode(columns: &[Column], joints: &Masked) -> Target {
         }
     }
     let device = joints.value().device();
-    let tensor = |values: &[f64]| Tensor::from_slice(values).view([-1, columns.len() as i64]).to_kind(kind).to_device(device);
+    let tensor =
+        |values: &[f64]| Tensor::from_slice(values).view([-1, columns.len() as i64]).to_kind(kind).to_device(device);
     Target { value: tensor(&value), weight: tensor(&weight) }
 }
 

@@ -9,6 +9,7 @@ pub mod layout;
 pub mod mirror;
 pub mod model;
 pub mod prior;
+mod reduced;
 mod task;
 pub mod urdf;
 

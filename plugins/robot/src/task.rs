@@ -111,10 +111,8 @@ impl Task for RobotTask {
         // Converted first: a large f64 is infinite as f32, and must be refused as such.
         let obs = obs.to(self.spec.kind, self.spec.device);
         obs.validate(&self.spec)?;
-        let nothing = || TaskError::EmptyObservation {
-            task: self.spec.name.clone(),
-            observes: self.spec.observes().to_string(),
-        };
+        let nothing =
+            || TaskError::EmptyObservation { task: self.spec.name.clone(), observes: self.spec.observes().to_string() };
         let joints: &Masked = obs.joints.as_ref().ok_or_else(nothing)?;
         Ok(layout::encode(&self.columns, joints))
     }
@@ -138,7 +136,8 @@ impl Task for RobotTask {
             let positions = layout::positions(robot, layout, &self.columns, row);
             let frames = frames(robot, &positions);
             let places = frames.iter().enumerate().filter(|(link, _)| *link != robot.root);
-            points.extend(places.flat_map(|(_, frame)| [frame.translation.x, frame.translation.y, frame.translation.z]));
+            points
+                .extend(places.flat_map(|(_, frame)| [frame.translation.x, frame.translation.y, frame.translation.z]));
             joints.extend(positions);
         }
         let rows = y_hat.size()[0];
@@ -198,7 +197,10 @@ fn find(options: &LoadOptions) -> Result<(PathBuf, Model)> {
                 Err(ModelError::Io { source, .. }) if is_nowhere(&source) => Err(TaskError::Parameter {
                     name: MODEL.to_owned(),
                     got: named.to_owned(),
-                    expected: format!("a folder with {DESCRIPTION}, or the name of a model in {}", options.models.join(SHIPPED).display()),
+                    expected: format!(
+                        "a folder with {DESCRIPTION}, or the name of a model in {}",
+                        options.models.join(SHIPPED).display()
+                    ),
                 }),
                 Err(error) => Err(refused(error)),
             }
@@ -274,7 +276,8 @@ fn groups(robot: &Robot, constant: &[usize]) -> Vec<JointGroup> {
     let inner: Vec<usize> = all.iter().copied().filter(|place| !shown.contains(place)).collect();
     let single =
         all.iter().map(|&place| JointGroup { name: robot.joints[moving[place]].name.clone(), joints: vec![place] });
-    let branch_groups = branches.iter().map(|branch| JointGroup { name: branch.name.clone(), joints: branch.joints.clone() });
+    let branch_groups =
+        branches.iter().map(|branch| JointGroup { name: branch.name.clone(), joints: branch.joints.clone() });
     let mut groups: Vec<JointGroup> = branch_groups.chain(single).collect();
     if !inner.is_empty() && inner.len() < all.len() {
         groups.push(JointGroup { name: "end_effectors_only".to_owned(), joints: inner });
@@ -301,14 +304,14 @@ fn skeleton(robot: &Robot) -> SkeletonSpec {
 
 /// Positions `[N, J]` as the data have them, brought into limits; joints that nobody saw stay where they stay.
 #[must_use]
-pub fn within_limits(model: &Robot, positions: &Tensor) -> Tensor {
-    let moving = model.moving();
+pub fn within_limits(robot: &Robot, positions: &Tensor) -> Tensor {
+    let moving = robot.moving();
     let bound = |end: usize| {
         let bounds: Vec<f64> = moving
             .iter()
             .map(|&joint| {
-                let is_circle = model.joints[joint].motion == Motion::Spin;
-                if is_circle { [f64::NEG_INFINITY, f64::INFINITY][end] } else { layout::limits(model, joint)[end] }
+                let is_circle = robot.joints[joint].motion == Motion::Spin;
+                if is_circle { [f64::NEG_INFINITY, f64::INFINITY][end] } else { layout::limits(robot, joint)[end] }
             })
             .collect();
         Tensor::from_slice(&bounds).to_kind(Kind::Float)

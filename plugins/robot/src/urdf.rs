@@ -6,6 +6,8 @@ use std::fmt::Write;
 use nalgebra::{Isometry3, Rotation3, Translation3, Unit, UnitQuaternion, Vector3};
 use urdf_rs::JointType;
 
+use crate::reduced::{escaped, reduced};
+
 /// Most joints: the largest robots that we saw have 150.
 const MOST_JOINTS: usize = 2_000;
 /// Greatest limit of a joint, rad or m: as far as the node takes positions (10,000 turns, 1000 m are the same order).
@@ -161,10 +163,19 @@ impl Robot {
     /// # Errors
     /// [`UrdfError`], one sentence.
     pub fn parse(text: &str) -> Result<Self, UrdfError> {
-        if text.contains("<xacro:") {
-            return Err(UrdfError::Xacro);
+        // What xacro has expanded may still have remains of it, so it is told only where nothing else can be made of it.
+        Self::expanded(text).map_err(|error| {
+            let is_template = text.contains("<xacro:") || text.contains("${");
+            if is_template && !matches!(error, UrdfError::TooMany(_)) { UrdfError::Xacro } else { error }
+        })
+    }
+
+    fn expanded(text: &str) -> Result<Self, UrdfError> {
+        let raw = reduced(text).map_err(|why| UrdfError::Format(one_line(&why)))?;
+        let raw = urdf_rs::read_from_string(&raw).map_err(|error| UrdfError::Format(one_line(&error.to_string())))?;
+        if raw.joints.is_empty() || raw.links.is_empty() {
+            return Err(UrdfError::NoJoints(raw.name));
         }
-        let raw = urdf_rs::read_from_string(text).map_err(|error| UrdfError::Format(one_line(&error.to_string())))?;
         if raw.joints.len() > MOST_JOINTS {
             return Err(UrdfError::TooMany(raw.joints.len()));
         }
@@ -196,7 +207,13 @@ impl Robot {
         for (joint, raw) in raw.iter().enumerate() {
             let Some(mimic) = &raw.mimic else { continue };
             let refuse = |why| UrdfError::Mimic { joint: raw.name.clone(), source_joint: mimic.joint.clone(), why };
-            let source = *place.get(mimic.joint.as_str()).ok_or_else(|| refuse("which the URDF does not have"))?;
+            let Some(&source) = place.get(mimic.joint.as_str()) else {
+                let (name, source) = (&raw.name, &mimic.joint);
+                let note =
+                    format!("joint '{name}' mimics '{source}', which the URDF does not have; taken as one of its own");
+                self.notes.push(note);
+                continue;
+            };
             let (multiplier, offset) = (mimic.multiplier.unwrap_or(1.0), mimic.offset.unwrap_or(0.0));
             if multiplier == 0.0 || !multiplier.is_finite() || !offset.is_finite() {
                 return Err(refuse("by a factor that is zero, or by what is not finite"));
@@ -268,10 +285,6 @@ impl Robot {
         }
         writeln!(text, "  </joint>")
     }
-}
-
-fn escaped(name: &str) -> String {
-    name.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;")
 }
 
 fn one_line(text: &str) -> String {

@@ -4,11 +4,11 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
+use thalweg_robot::Robot;
 use thalweg_robot::kinematics::{branches, frames};
 use thalweg_robot::layout::{Layout, Role, limits};
 use thalweg_robot::mirror::Mirror;
 use thalweg_robot::urdf::Motion;
-use thalweg_robot::Robot;
 
 const MIXED: &str = include_str!("../../../tests/support/mixed.urdf");
 
@@ -76,12 +76,14 @@ fn what_is_no_robot_is_refused_in_a_sentence() {
     let cases = [
         ("<robot xmlns:xacro='x' name='r'><xacro:arm/></robot>".to_owned(), "this is xacro, not URDF"),
         ("hello".to_owned(), "no URDF: "),
+        ("<sdf/>".to_owned(), "no URDF: begins with <sdf>, expected <robot>"),
+        ("<robot name='r'>".to_owned(), "no URDF: ends within an element"),
+        ("<robot name='r'/>".to_owned(), "has no joint that moves"),
         (pair("<joint name='j' type='fixed'>", ""), "has no joint that moves"),
         (pair(revolute, ""), "joint 'j' (revolute) has limits 0 to 0; expected lower < upper, or type continuous"),
         (pair(revolute, "<limit lower='1' upper='-1' effort='1' velocity='1'/>"), "has limits 1 to -1"),
         (pair(revolute, &format!("{limited}<axis xyz='0 0 0'/>")), "has the axis 0 0 0"),
         (pair(revolute, &format!("{limited}<origin xyz='nan 0 0'/>")), "has an origin that is not finite"),
-        (pair(revolute, &format!("{limited}<mimic joint='k'/>")), "mimics 'k', which the URDF does not have"),
         (pair(revolute, &format!("{limited}<mimic joint='j'/>")), "mimics 'j', which follows it in turn"),
         (pair(revolute, &format!("{limited}<mimic joint='j' multiplier='0'/>")), "by a factor that is zero"),
         (
@@ -89,21 +91,44 @@ fn what_is_no_robot_is_refused_in_a_sentence() {
             "joint 'j' hangs on link 'c', which the URDF does not have",
         ),
         (pair(revolute, limited).replace("name='b'", "name='a'"), "link 'a' occurs twice"),
-        (pair(revolute, limited).replace("<child link='b'/>", "<child link='a'/>"), "have no parent joint"),
-        (pair(revolute, limited).replace("<link name='b'/>", "<link name='b'/><link name='c'/>"), "links 'a', 'c' have no parent"),
+        (pair(revolute, limited).replace("<child link='b'/>", "<child link='a'/>"), "link 'a' closes a loop"),
+        (
+            pair(revolute, limited).replace("<link name='b'/>", "<link name='b'/><link name='c'/>"),
+            "links 'a', 'c' have no parent",
+        ),
     ];
     for (urdf, expected) in cases {
         let got = refusal(&urdf);
         assert!(got.contains(expected), "{got}, expected {expected}");
         assert!(!got.contains('\n'), "{got}");
     }
-    let twice = pair(revolute, limited).replace(
-        "</joint>",
-        "</joint><joint name='j' type='fixed'><parent link='b'/><child link='a'/></joint>",
-    );
+    let twice = pair(revolute, limited)
+        .replace("</joint>", "</joint><joint name='j' type='fixed'><parent link='b'/><child link='a'/></joint>");
     assert!(refusal(&twice).contains("joint 'j' occurs twice"));
     let ring = twice.replace("<joint name='j' type='fixed'>", "<joint name='k' type='fixed'>");
     assert!(refusal(&ring).contains("closes a loop"));
+}
+
+#[test]
+fn what_is_none_of_our_business_is_passed_over() {
+    // A texture without a file, a prefix without a namespace, an inertia without a mass, remains of xacro, a mesh that
+    // is mirrored, a joint of a transmission, a limit without effort and velocity, a mimic joint of nobody.
+    let more = "<gazebo><ignition:x/><joint name='j'/></gazebo><xacro:property name='p' value='1'/>\
+                <transmission name='t'><joint name='j'><a/></joint></transmission>";
+    let urdf = pair(
+        "<joint name='j' type='revolute'>",
+        "<limit lower='-1' upper='1'/><mimic joint='nobody'/><safety_controller soft_lower_limit='0'/>",
+    )
+    .replace(
+        "<link name='b'/>",
+        &format!(
+            "<link name='b'><inertial/><visual><geometry><mesh filename='m' scale='-1 1 1'/></geometry>\
+             <material name='m'><texture/></material></visual></link>{more}"
+        ),
+    );
+    let robot = Robot::parse(&urdf).unwrap();
+    assert_eq!((robot.links.len(), robot.joints.len(), robot.moving()), (2, 1, vec![0]));
+    assert!(robot.joints[0].mimic.is_none() && robot.notes[0].contains("mimics 'nobody'"), "{:?}", robot.notes);
 }
 
 #[test]
@@ -120,7 +145,13 @@ fn data(robot: &Robot) -> Tensor {
     let moving = robot.moving();
     let row = |random: &mut StdRng| -> Vec<f64> {
         let share: f64 = random.random();
-        moving.iter().map(|&joint| { let [lower, upper] = limits(robot, joint); lower + (upper - lower) * share }).collect()
+        moving
+            .iter()
+            .map(|&joint| {
+                let [lower, upper] = limits(robot, joint);
+                lower + (upper - lower) * share
+            })
+            .collect()
     };
     let mut values: Vec<f64> = (0..400).flat_map(|_| row(&mut random)).collect();
     values.chunks_exact_mut(8).for_each(|row| row[7] = 0.25);
@@ -152,7 +183,8 @@ fn a_robot_with_two_arms_is_its_own_mirror_image() {
              <child link='{side}_fore'/><axis xyz='0 1 0'/><limit lower='-2' upper='2' effort='1' velocity='1'/></joint>"
         )
     };
-    let robot = Robot::parse(&format!("<robot name='r'><link name='base'/>{}{}</robot>", arm("left", 0.2), arm("right", -0.2)));
+    let robot =
+        Robot::parse(&format!("<robot name='r'><link name='base'/>{}{}</robot>", arm("left", 0.2), arm("right", -0.2)));
     let mirror = Mirror::of(&robot.unwrap()).expect("it is symmetric");
     let mirrored = mirror.apply(&Tensor::from_slice(&[0.1, 0.2, 0.3, 0.4]).view([1, 4]));
     // Rolls change sign, elbows about the lateral axis do not.

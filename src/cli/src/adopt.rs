@@ -59,7 +59,7 @@ pub(crate) struct AdoptArguments {
     /// Clips whose name has this in it are neither trained nor chosen on, but judged by; may be repeated
     #[arg(long, value_name = "TEXT")]
     hold_out: Vec<String>,
-    /// Learn from what was recorded alone, not from its mirror image, even where the robot is one
+    /// Learn from what was recorded alone, not from its mirror image, even where the robot is one and it would help
     #[arg(long)]
     no_mirror: bool,
     /// Write links and joints of the URDF only, without shapes and masses
@@ -131,7 +131,8 @@ fn collect(path: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Resul
     }
     let cannot = || format!("cannot read {}", path.display());
     let entries = std::fs::read_dir(path).with_context(cannot)?;
-    let mut inside = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(cannot)?;
+    let mut inside =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(cannot)?;
     inside.sort();
     let ends = |path: &Path, endings: &[&str]| {
         path.extension().is_some_and(|got| endings.iter().any(|ending| got.eq_ignore_ascii_case(ending)))

@@ -48,8 +48,7 @@ pub(super) fn read(path: &Path, wanted: Option<&str>, frames: &mut Frames) -> an
 
 /// The topic that is wanted, the only one, or the one that is called as usual.
 fn choose(path: &Path, topics: &[BagTopic], wanted: Option<&str>) -> Result<String, AdoptError> {
-    let usable: Vec<&BagTopic> =
-        topics.iter().filter(|topic| topic.has_joint_states() && topic.messages > 0).collect();
+    let usable: Vec<&BagTopic> = topics.iter().filter(|topic| topic.has_joint_states() && topic.messages > 0).collect();
     let refuse = |why: String| AdoptError::data(path, why);
     if let Some(wanted) = wanted {
         let is_there = usable.iter().any(|topic| topic.name == wanted);
@@ -63,7 +62,11 @@ fn choose(path: &Path, topics: &[BagTopic], wanted: Option<&str>) -> Result<Stri
         ([], ..) => {
             let encoded = topics.iter().find(|topic| topic.has_other_joint_states());
             let hint = encoded.map_or_else(String::new, |topic| {
-                format!("; joint states of {} are encoded as {}, expected cdr", line(&topic.name), line(&topic.encoding))
+                format!(
+                    "; joint states of {} are encoded as {}, expected cdr",
+                    line(&topic.name),
+                    line(&topic.encoding)
+                )
             });
             Err(refuse(format!("expected sensor_msgs/msg/JointState messages, found {}{hint}", listed(topics))))
         }

@@ -2,13 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 use tch::{Kind, Tensor};
+use thalweg_robot::layout::{Role, features};
 use thalweg_robot::mirror::Mirror;
 use thalweg_robot::urdf::Motion;
-use thalweg_robot::{Robot, within_limits};
+use thalweg_robot::{Layout, Robot, within_limits};
+use thalweg_task::numbers;
 
 use super::AdoptError;
 use super::frames::{Clip, Frames};
+use super::rivals::Rivals;
 
 /// Names of clips from which on clips are divided, not time within them.
 const ENOUGH_CLIPS: usize = 10;
@@ -104,19 +110,22 @@ impl Divided {
         let test = pieces(frames, &uses, Use::Test, &completed);
         let other = pieces(frames, &uses, Use::Other, &completed);
         let count = |pieces: &[Piece]| pieces.iter().map(|piece| piece.nanos.len()).sum::<usize>();
-        for (got, expected) in [(training.len(), LEAST_TRAINING), (validation.len(), LEAST_HELD_OUT), (count(&test), LEAST_HELD_OUT)] {
+        for (got, expected) in
+            [(training.len(), LEAST_TRAINING), (validation.len(), LEAST_HELD_OUT), (count(&test), LEAST_HELD_OUT)]
+        {
             if got < expected {
                 return Err(AdoptError::TooFew { got, dropped, expected });
             }
         }
         let (training, validation) = (completed(&training), completed(&validation));
         let mirror = Mirror::of(robot).filter(|mirror| may_mirror && mirror.fits(&seen));
-        let (training, mirrored) = match mirror {
-            Some(mirror) => {
-                (Tensor::cat(&[&training, &within_limits(robot, &mirror.apply(&training))], 0), mirror.pairs())
-            }
-            None => (training, 0),
-        };
+        let both = mirror.map(|mirror| {
+            let images = within_limits(robot, &mirror.apply(&training));
+            (Tensor::cat(&[&training, &images], 0), mirror.pairs())
+        });
+        // A robot that is its own mirror image need not be used as one: validation frames tell.
+        let both = both.filter(|(both, _)| is_better(robot, &seen, (both, &training), &validation));
+        let (training, mirrored) = both.unwrap_or((training, 0));
         let minutes = frames.seconds() / 60.0;
         Ok(Self { training, validation, test, other, seen, dropped, thinned, mirrored, minutes, how })
     }
@@ -125,6 +134,33 @@ impl Divided {
     pub(super) fn judged(&self) -> usize {
         self.test.iter().map(|piece| piece.nanos.len()).sum()
     }
+}
+
+/// Seed of the gaps by which mirror images are chosen.
+const SEED: u64 = 0x6d69_7272;
+
+/// Whether the conditional Gaussian of `both` finds a random third of the joints of validation frames better than
+/// that of `training` alone.
+fn is_better(robot: &Robot, seen: &[bool], (both, training): (&Tensor, &Tensor), validation: &Tensor) -> bool {
+    let Ok(layout) = Layout::of(robot, training, seen) else { return false };
+    let columns = layout.learned(robot);
+    let learned = layout.with(Role::Learned);
+    let error = |training: &Tensor| {
+        let rivals = Rivals::of(columns.clone(), training);
+        let mut random = StdRng::seed_from_u64(SEED);
+        let (count, most) = (validation.size()[0], validation.size()[0].min(200));
+        let of_row = |row: i64| {
+            let truth: Vec<f64> = numbers(&validation.get(row * count / most));
+            let gone = learned.iter().copied().choose_multiple(&mut random, learned.len().div_ceil(3));
+            let hidden: Vec<bool> = (0..truth.len()).map(|place| gone.contains(&place)).collect();
+            let wanted: Vec<f64> = numbers(&features(&columns, &Tensor::from_slice(&truth).view([1, -1])));
+            let found = rivals.gaussian(&truth, &hidden);
+            let off = found.iter().zip(&wanted).zip(&columns).map(|((a, b), column)| ((a - b) * column.weight).powi(2));
+            off.sum::<f64>()
+        };
+        (0..most).map(of_row).sum::<f64>()
+    };
+    learned.len() > 1 && error(both) < error(training)
 }
 
 fn expect_clips(frames: &Frames, hold_out: &[String]) -> Result<(), AdoptError> {

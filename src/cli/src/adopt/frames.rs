@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use thalweg_robot::Robot;
 use thalweg_robot::layout::limits;
 use thalweg_robot::urdf::Motion;
-use thalweg_robot::Robot;
 use thalweg_task::nearest;
 
 use super::AdoptError;
@@ -157,7 +157,10 @@ impl Frames {
         if degrees {
             let turns = self.turns.clone();
             for row in self.values.chunks_exact_mut(self.joints) {
-                row.iter_mut().zip(&turns).filter(|(_, turns)| **turns).for_each(|(value, _)| *value = value.to_radians());
+                row.iter_mut()
+                    .zip(&turns)
+                    .filter(|(_, turns)| **turns)
+                    .for_each(|(value, _)| *value = value.to_radians());
             }
             return Ok(());
         }

@@ -10,10 +10,10 @@ use rand::seq::IteratorRandom;
 use serde_json::Value;
 use tch::{Kind, Tensor};
 use thalweg::{Builder, Inverter, Registry};
+use thalweg_robot::RobotTask;
 use thalweg_robot::kinematics::{Branch, branches, frames};
 use thalweg_robot::layout::{Column, Role, limits, positions};
 use thalweg_robot::urdf::Motion;
-use thalweg_robot::RobotTask;
 use thalweg_task::{LoadOptions, Observation, Task};
 
 use super::division::{Divided, Piece};
@@ -163,7 +163,10 @@ impl<'a> Judge<'a> {
             .collect();
         let count = candidates.len().min(most);
         let mut random = StdRng::seed_from_u64(SEED);
-        let mut row = Row::new(gap.name.clone(), vec![Method::Thalweg, Method::FromZero, Method::Gaussian, Method::Nearest, Method::Hold]);
+        let mut row = Row::new(
+            gap.name.clone(),
+            vec![Method::Thalweg, Method::FromZero, Method::Gaussian, Method::Nearest, Method::Hold],
+        );
         for number in 0..count {
             let (piece, at, earlier) = candidates[number * candidates.len() / count];
             let truth = positions_at(&pieces[piece], at);
@@ -315,8 +318,9 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let from = robot.joints[moving[last]].child;
-            let below = (0..robot.links.len())
-                .filter(|&link| link == from || ancestors(robot, link).iter().any(|&joint| robot.joints[joint].child == from));
+            let below = (0..robot.links.len()).filter(|&link| {
+                link == from || ancestors(robot, link).iter().any(|&joint| robot.joints[joint].child == from)
+            });
             let far = |link: &usize| (rest[*link].translation.vector - rest[from].translation.vector).norm();
             tips.extend(below.max_by(|a, b| far(a).total_cmp(&far(b))));
         }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write;
 
+use tch::Kind;
 use thalweg_robot::layout::{Role, range_of};
 use thalweg_robot::urdf::Motion;
 use thalweg_robot::{Layout, Robot};
-use tch::Kind;
 
 use super::division::Divided;
 use crate::console::line;
@@ -23,7 +23,10 @@ pub(super) fn report(robot: &Robot, layout: &Layout, divided: &Divided) -> Strin
     let mut told = |condition: bool, words: String| text.extend(condition.then_some(words));
     told(*dropped > 0, format!("dropped {dropped} frames in which a joint was missing\n"));
     told(*thinned > 0, format!("dropped {thinned} frames that are like the one before\n"));
-    told(*mirrored > 0, format!("mirror images were added: {mirrored} pairs of joints are mirror images of each other\n"));
+    told(
+        *mirrored > 0,
+        format!("mirror images were added: {mirrored} pairs of joints are mirror images of each other\n"),
+    );
     let mut notes = String::new();
     text += "\n| joint | type | moved | |\n|---|---|---|---|\n";
     for (place, joint) in layout.joints.iter().enumerate() {

@@ -29,7 +29,8 @@ impl Rivals {
         let all = features(&columns, &training.to_kind(Kind::Double)) * &weight;
         let mean = all.mean_dim(0, false, Kind::Double);
         let apart = &all - &mean;
-        let least = Tensor::eye(columns.len() as i64, (Kind::Double, tch::Device::Cpu)) * (LEAST_VARIANCE * TYPICAL * TYPICAL);
+        let least =
+            Tensor::eye(columns.len() as i64, (Kind::Double, tch::Device::Cpu)) * (LEAST_VARIANCE * TYPICAL * TYPICAL);
         let covariance = apart.transpose(0, 1).matmul(&apart) / apart.size()[0] as f64 + least;
         let (count, most) = (all.size()[0], all.size()[0].min(MOST_NEAREST));
         let index: Vec<i64> = (0..most).map(|row| row * count / most).collect();

@@ -41,9 +41,10 @@ impl Archive<'_> {
         let found = self.archive.by_name(name).map_err(|error| refuse(error.to_string()))?;
         let Some(file) = found else { return Err(refuse("is not there".to_owned())) };
         let (shape, dtype) = (file.shape().to_vec(), file.dtype().descr());
-        if file.order() != Order::C || shape.iter().product::<u64>() > MOST_NUMBERS {
-            return Err(refuse(format!("expected rows of at most {MOST_NUMBERS} numbers, got {shape:?}")));
+        if shape.iter().fold(1, |all: u64, size| all.saturating_mul(*size)) > MOST_NUMBERS {
+            return Err(refuse(format!("expected at most {MOST_NUMBERS} numbers, got {shape:?}")));
         }
+        let is_by_column = file.order() == Order::Fortran;
         let DType::Plain(kind) = file.dtype() else { return Err(refuse(format!("expected numbers, got {dtype}"))) };
         let bad = |_| refuse(format!("expected numbers, got {dtype}"));
         let io = |error: std::io::Error| refuse(error.to_string());
@@ -54,7 +55,15 @@ impl Archive<'_> {
             (TypeChar::Int, 8) => collect(file.data::<i64>().map_err(bad)?, |value| value as f64).map_err(io)?,
             _ => return Err(refuse(format!("expected float32, float64, int32 or int64, got {dtype}"))),
         };
-        Ok((shape, values))
+        Ok(match shape[..] {
+            [rows, columns] if is_by_column => {
+                let (rows, columns) = (rows as usize, columns as usize);
+                let at = |place: usize| values[place % columns * rows + place / columns];
+                let by_row = (0..values.len()).map(at).collect();
+                (shape, by_row)
+            }
+            _ => (shape, values),
+        })
     }
 
     /// Reads texts; none where the array has something else.
@@ -76,7 +85,8 @@ fn collect<T>(values: impl Iterator<Item = std::io::Result<T>>, turn: impl Fn(T)
 pub(super) fn read_npz(path: &Path, arguments: &AdoptArguments, frames: &mut Frames) -> anyhow::Result<()> {
     let refuse = |why: String| AdoptError::data(path, why);
     let file = open_regular(path).map_err(|error| refuse(error.to_string()))?;
-    let archive = NpzArchive::new(BufReader::new(file)).map_err(|error| refuse(format!("no NumPy archive: {error}")))?;
+    let archive =
+        NpzArchive::new(BufReader::new(file)).map_err(|error| refuse(format!("no NumPy archive: {error}")))?;
     let mut archive = Archive { path, archive };
     let have = archive.archive.array_names().collect::<Vec<_>>().join(", ");
     let array = POSITIONS.into_iter().find(|name| archive.has(name) && archive.texts(name).is_none());
@@ -126,13 +136,7 @@ pub(super) fn read_npz(path: &Path, arguments: &AdoptArguments, frames: &mut Fra
 }
 
 /// Seconds become nanoseconds; what is far too large for seconds since 1970 is in nanoseconds already.
-fn take(
-    frames: &mut Frames,
-    seconds: f64,
-    places: &[Option<usize>],
-    positions: impl Iterator<Item = f64>,
-    clip: &str,
-) {
+fn take(frames: &mut Frames, seconds: f64, places: &[Option<usize>], positions: impl Iterator<Item = f64>, clip: &str) {
     /// The year 5138, as seconds.
     const LATEST: f64 = 1e11;
     if !seconds.is_finite() {
@@ -179,7 +183,8 @@ pub(super) fn read_csv(path: &Path, arguments: &AdoptArguments, frames: &mut Fra
     }
     let is_time = |name: &&str| TIMES.iter().any(|time| name.eq_ignore_ascii_case(time));
     let time = header.iter().position(|name| is_time(&name));
-    let places: Vec<Option<usize>> = header.iter().map(|name| if is_time(&name) { None } else { frames.place(name) }).collect();
+    let places: Vec<Option<usize>> =
+        header.iter().map(|name| if is_time(&name) { None } else { frames.place(name) }).collect();
     let fps = arguments.fps.unwrap_or(FPS);
     let clip = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     frames.cut();
@@ -188,8 +193,7 @@ pub(super) fn read_csv(path: &Path, arguments: &AdoptArguments, frames: &mut Fra
         if line.trim().is_empty() {
             continue;
         }
-        let fields: Vec<f64> =
-            line.split(separator).map(|field| field.trim().parse().unwrap_or(f64::NAN)).collect();
+        let fields: Vec<f64> = line.split(separator).map(|field| field.trim().parse().unwrap_or(f64::NAN)).collect();
         if fields.len() != header.len() {
             let (got, expected, number) = (fields.len(), header.len(), row + 2);
             return Err(refuse(format!("line {number}: {got} fields, expected {expected} as in the first line")).into());

@@ -287,9 +287,7 @@ impl Comparison {
     ) -> T {
         let (value, weight) = encoded.features(row);
         match self {
-            Self::Plain(outputs, circles) => {
-                circles.pull(&mut raw[..*outputs], value, weight)
-            }
+            Self::Plain(outputs, circles) => circles.pull(&mut raw[..*outputs], value, weight),
             Self::Rotations(rotations) => {
                 let (more, beside) = encoded.places.as_ref().map(|_| places.row(place)).unzip();
                 let loss = match encoded.chord(row) {
