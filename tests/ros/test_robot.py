@@ -40,7 +40,7 @@ def adopt(folder: Path) -> Path:
     table.write_text("\n".join(lines) + "\n")
     model = folder / "model"
     command = [ROOT / "target" / "release" / "thalweg", "adopt", URDF, table, "--output", model]
-    subprocess.run([*command, "--steps", "400", "--buffers", "6"], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*command, "--quick", "--steps", "400", "--buffers", "6"], cwd=ROOT, check=True, capture_output=True)
     return model
 
 

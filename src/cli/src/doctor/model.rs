@@ -1,5 +1,7 @@
 //! Parameters, the task's weights, the landscape.
 
+use std::path::Path;
+
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_node::parameters::{Notice, ParameterError, Settings, Store, full_name, full_table, given};
@@ -74,13 +76,14 @@ pub(super) fn task_and_landscape(arguments: &DoctorArguments, registry: &Registr
         Ok(task) => {
             let spec = task.spec();
             let found = format!("{} loads, model {}", spec.name, spec.fingerprint);
-            vec![Finding::ok("task", found), landscape(arguments, spec)]
+            let folder = task.folder().unwrap_or(&arguments.models);
+            vec![Finding::ok("task", found), landscape(arguments, folder, spec)]
         }
     }
 }
 
-fn landscape(arguments: &DoctorArguments, spec: &TaskSpec) -> Finding {
-    let beside = arguments.models.join(format!("{}_theta.safetensors", spec.name));
+fn landscape(arguments: &DoctorArguments, folder: &Path, spec: &TaskSpec) -> Finding {
+    let beside = folder.join(format!("{}_theta.safetensors", spec.name));
     let path = match &arguments.landscape {
         Some(path) => path,
         None if beside.exists() => &beside,
