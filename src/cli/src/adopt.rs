@@ -68,7 +68,7 @@ pub(crate) struct AdoptArguments {
     /// Gradient steps for F [default: 8000, a quarter of it with --quick]
     #[arg(long)]
     steps: Option<u32>,
-    /// Buffers for theta [default: 400, a quarter of it with --quick]
+    /// Buffers for theta [default: one for each 500 frames, 20 to 400, at most 60 with --quick]
     #[arg(long)]
     buffers: Option<u32>,
     /// Seed of everything random

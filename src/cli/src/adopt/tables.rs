@@ -46,7 +46,7 @@ impl Archive<'_> {
         }
         let is_by_column = file.order() == Order::Fortran;
         let DType::Plain(kind) = file.dtype() else { return Err(refuse(format!("expected numbers, got {dtype}"))) };
-        let bad = |_| refuse(format!("expected numbers, got {dtype}"));
+        let bad = |_type| refuse(format!("expected numbers, got {dtype}"));
         let io = |error: std::io::Error| refuse(error.to_string());
         let values: Vec<f64> = match (kind.type_char(), kind.size_field()) {
             (TypeChar::Float, 4) => collect(file.data::<f32>().map_err(bad)?, f64::from).map_err(io)?,
@@ -217,6 +217,6 @@ fn next_line(lines: &mut impl BufRead, path: &Path) -> Result<Option<String>, Ad
     if bytes.len() == MOST_LINE {
         return Err(refuse(format!("has a line of more than {MOST_LINE} bytes; expected a table of numbers")));
     }
-    let text = String::from_utf8(bytes).map_err(|_| refuse("is no text; expected a table of numbers".to_owned()))?;
+    let text = String::from_utf8(bytes).map_err(|_invalid| refuse("is no text; expected a table of numbers".to_owned()))?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned()))
 }

@@ -42,6 +42,7 @@ impl Circles {
     }
 
     /// Scores a row, and puts the loss's derivative in its place.
+    #[allow(clippy::needless_range_loop, reason = "a pair is scored with its sine")]
     pub(super) fn pull<T: Real>(&self, row: &mut [T], value: &[T], weight: &[T]) -> T {
         let mut loss = T::ZERO;
         for place in 0..row.len() {
