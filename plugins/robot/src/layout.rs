@@ -272,7 +272,6 @@ fn weigh(robot: &Robot, moving: &[usize], joints: &mut [JointLayout]) -> Result<
 }
 
 /// Turns positions `[N, J]` into columns, `[N, C]`.
-#[must_use]
 pub fn features(columns: &[Column], positions: &Tensor) -> Tensor {
     let column = |column: &Column| {
         let position = positions.select(1, column.joint as i64);

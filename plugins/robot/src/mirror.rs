@@ -63,7 +63,6 @@ impl Mirror {
     }
 
     /// Mirrors positions `[N, J]`.
-    #[must_use]
     pub fn apply(&self, positions: &Tensor) -> Tensor {
         let index: Vec<i64> = self.partner.iter().map(|&partner| partner as i64).collect();
         let sign = Tensor::from_slice(&self.sign).to_kind(positions.kind()).to_device(positions.device());

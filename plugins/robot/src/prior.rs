@@ -82,7 +82,6 @@ pub struct Poses {
 
 impl Poses {
     /// The weights of columns.
-    #[must_use]
     pub fn weights(columns: &[Column]) -> Tensor {
         Tensor::from_slice(&columns.iter().map(|column| column.weight).collect::<Vec<_>>()).to_kind(Kind::Float)
     }

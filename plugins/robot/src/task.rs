@@ -303,7 +303,6 @@ fn skeleton(robot: &Robot) -> SkeletonSpec {
 }
 
 /// Positions `[N, J]` as the data have them, brought into limits; joints that nobody saw stay where they stay.
-#[must_use]
 pub fn within_limits(robot: &Robot, positions: &Tensor) -> Tensor {
     let moving = robot.moving();
     let bound = |end: usize| {
