@@ -33,7 +33,6 @@ pub fn positions(seconds: f64) -> [f64; 8] {
 }
 
 /// Positions over so many seconds, `[N, 8]`.
-#[must_use]
 pub fn motion(seconds: f64, fps: f64) -> Tensor {
     let count = (seconds * fps) as usize;
     let values: Vec<f64> = (0..count).flat_map(|frame| positions(frame as f64 / fps)).collect();

@@ -51,10 +51,13 @@ enum Method {
     Velocity,
 }
 
+/// Draws joints.
+type Draw = Box<dyn Fn(&mut StdRng) -> Vec<usize>>;
+
 /// A kind of gap: joints that are hidden, the same in every frame, or drawn for each.
 struct Gap {
     name: String,
-    hidden: Box<dyn Fn(&mut StdRng) -> Vec<usize>>,
+    hidden: Draw,
 }
 
 struct Judge<'a> {

@@ -182,9 +182,9 @@ pub(super) fn read_csv(path: &Path, arguments: &AdoptArguments, frames: &mut Fra
         return Err(refuse("begins with numbers; expected a line of joint names".to_owned()).into());
     }
     let is_time = |name: &&str| TIMES.iter().any(|time| name.eq_ignore_ascii_case(time));
-    let time = header.iter().position(|name| is_time(&name));
+    let time = header.iter().position(|name| is_time(name));
     let places: Vec<Option<usize>> =
-        header.iter().map(|name| if is_time(&name) { None } else { frames.place(name) }).collect();
+        header.iter().map(|name| if is_time(name) { None } else { frames.place(name) }).collect();
     let fps = arguments.fps.unwrap_or(FPS);
     let clip = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     frames.cut();
@@ -217,6 +217,7 @@ fn next_line(lines: &mut impl BufRead, path: &Path) -> Result<Option<String>, Ad
     if bytes.len() == MOST_LINE {
         return Err(refuse(format!("has a line of more than {MOST_LINE} bytes; expected a table of numbers")));
     }
-    let text = String::from_utf8(bytes).map_err(|_invalid| refuse("is no text; expected a table of numbers".to_owned()))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_invalid| refuse("is no text; expected a table of numbers".to_owned()))?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).trim_start_matches('\u{feff}').to_owned()))
 }
