@@ -182,7 +182,7 @@ pub(super) fn read_csv(path: &Path, arguments: &AdoptArguments, frames: &mut Fra
         return Err(refuse("begins with numbers; expected a line of joint names".to_owned()).into());
     }
     let is_time = |name: &&str| TIMES.iter().any(|time| name.eq_ignore_ascii_case(time));
-    let time = header.iter().position(|name| is_time(name));
+    let time = header.iter().position(is_time);
     let places: Vec<Option<usize>> =
         header.iter().map(|name| if is_time(name) { None } else { frames.place(name) }).collect();
     let fps = arguments.fps.unwrap_or(FPS);
