@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 import unittest
@@ -54,6 +55,28 @@ class BodyPose(NodeCase):
             self.assertLess(sum(errors.values()) / len(errors), 0.15, f"bend {bend}: {errors}")
             self.assertLess(errors["left_knee_x"], 0.25, f"bend {bend}")
             self.assertLess(errors[worst], 0.6, f"bend {bend}: worst is {worst}")
+
+    def test_joint_states_pass_what_was_observed_and_fill_the_rest(self) -> None:
+        """What robot_state_publisher asks of its input: every joint of the URDF, once, finite."""
+        whole = self.peer.subscribe(JointState, "~/joint_states")
+        filled = self.peer.subscribe(JointState, "~/completed")
+        self.addCleanup(lambda: [self.peer.unsubscribe(collector) for collector in (whole, filled)])
+        pose = {name: position + 1e-9 for name, position in standing_legs(0.3).items()}
+        self.peer.solve_eventually(pose)
+
+        def both() -> tuple[JointState, JointState] | None:
+            self.peer.solve(pose)
+            stamps = {nanos_of(m.header.stamp): m for m in filled.messages}
+            pairs = [(m, stamps[nanos_of(m.header.stamp)]) for m in whole.messages if nanos_of(m.header.stamp) in stamps]
+            return pairs[-1] if pairs else None
+
+        everything, completed = wait_for(both, what="joint_states and completed with one stamp")
+        positions = dict(zip(everything.name, everything.position, strict=True))
+        self.assertEqual((sorted(positions), len(everything.name)), (sorted(body_joints()), 63))
+        self.assertTrue(all(math.isfinite(position) for position in everything.position))
+        self.assertEqual({name: positions[name] for name in pose}, pose, "bit for bit")
+        self.assertEqual(set(completed.name), set(positions) - set(pose))
+        self.assertEqual([positions[name] for name in completed.name], list(completed.position))
 
     def test_hypotheses_are_ranked_and_share_the_stamp(self) -> None:
         count = self.peer.get_parameters("hypotheses")[0]

@@ -81,9 +81,10 @@ impl Comparison {
     ///
     /// Columns: the rotation (matrix entries, or a rotation vector), then, only when a joint was
     /// seen in part, sine and cosine of the angles by place in the chain, then, only with places, x, y and z. The
-    /// pelvis, which is at the origin whatever the pose, is left out.
-    pub(crate) fn encode(&self, joints: Option<&Masked>, points: Option<&Masked>) -> Option<Target> {
-        let joints = joints.map(|joints| self.encode_joints(joints));
+    /// pelvis, which is at the origin whatever the pose, is left out. Beside the angles, how much each counts, `[O, 63]`,
+    /// where they differ; a rotation counts as little as the least of its angles.
+    pub(crate) fn encode(&self, joints: Option<(&Masked, Option<&Tensor>)>, points: Option<&Masked>) -> Option<Target> {
+        let joints = joints.map(|(joints, counts)| self.encode_joints(joints, counts));
         // Where none was seen, points are as good as absent.
         let is_seen = |points: &&Masked| places(points.observed()).any().int64_value(&[]) != 0;
         let Some(points) = points.filter(|points| joints.is_none() || is_seen(points)) else { return joints };
@@ -98,30 +99,41 @@ impl Comparison {
         Some(Target { value, weight: Tensor::cat(&[weight, seen * self.point_weight], -1) })
     }
 
-    fn encode_joints(&self, joints: &Masked) -> Target {
+    fn encode_joints(&self, joints: &Masked, counts: Option<&Tensor>) -> Target {
         let value = joints.value();
         match (self.kind, value.device(), value.kind()) {
-            (LossKind::Rotation, Device::Cpu, Kind::Float) => encode_rotations(joints, |entry| entry as f32),
-            (LossKind::Rotation, Device::Cpu, Kind::Double) => encode_rotations(joints, |entry| entry),
-            _ => self.encode_tensors(joints),
+            (LossKind::Rotation, Device::Cpu, Kind::Float) => encode_rotations(joints, counts, |entry| entry as f32),
+            (LossKind::Rotation, Device::Cpu, Kind::Double) => encode_rotations(joints, counts, |entry| entry),
+            _ => self.encode_tensors(joints, counts),
         }
     }
 
     /// As [`encode_rotations`], on any device and for any comparison.
-    fn encode_tensors(&self, joints: &Masked) -> Target {
+    fn encode_tensors(&self, joints: &Masked, counts: Option<&Tensor>) -> Target {
         let shape = [-1, JOINTS as i64, 3];
         let by_slot = self.angles.to_slots(&joints.value().view(shape));
         let seen = self.angles.to_slots(&joints.observed().view(shape));
         let whole = seen.all_dim(-1, true);
         let part = seen.logical_and(&whole.logical_not());
         let rotation = self.features(&self.angles.compose(&by_slot));
+        // A residual is squared.
+        let counts = counts.map(|counts| self.angles.to_slots(&counts.view(shape)).sqrt());
         let weight = whole.to_kind(rotation.kind()).expand_as(&rotation) * self.weight();
+        let weight = match &counts {
+            Some(counts) => weight * counts.amin(-1, true),
+            None => weight,
+        };
         if part.any().int64_value(&[]) == 0 {
             return Target { value: rotation * whole, weight };
         }
         let sines = Tensor::stack(&[by_slot.sin(), by_slot.cos()], -1).flatten(-2, -1);
-        let part = part.to_kind(sines.kind()).unsqueeze(-1).expand([-1, -1, -1, 2], false).flatten(-2, -1);
+        let twice = |slots: &Tensor| slots.unsqueeze(-1).expand([-1, -1, -1, 2], false).flatten(-2, -1);
+        let part = twice(&part.to_kind(sines.kind()));
         let value = Tensor::cat(&[rotation * whole, sines * &part], -1);
+        let part = match &counts {
+            Some(counts) => part * twice(counts),
+            None => part,
+        };
         Target { value, weight: Tensor::cat(&[weight, part], -1) }
     }
 
@@ -190,27 +202,31 @@ const NINE: usize = 9;
 const SINES: usize = 6;
 
 /// Encodes for [`LossKind::Rotation`], number by number: a few angles cost a few microseconds so, as tensors a hundred.
-fn encode_rotations<T: Element>(joints: &Masked, round: impl Fn(f64) -> T) -> Target {
+fn encode_rotations<T: Element>(joints: &Masked, counts: Option<&Tensor>, round: impl Fn(f64) -> T) -> Target {
     let (angles, seen) = (plain::<f64>(&joints.value().to_kind(Kind::Double)), plain::<bool>(joints.observed()));
     let (angles, seen) = (angles.as_chunks::<3>().0, seen.as_chunks::<3>().0);
+    // A residual is squared.
+    let counts = counts.map(|counts| plain::<f64>(&counts.to_kind(Kind::Double).sqrt()));
+    let counts = counts.as_ref().map_or(&[][..], |counts| counts.as_chunks::<3>().0);
     let is_part = |seen: &[bool; 3]| seen.contains(&true) && seen.contains(&false);
     let columns = if seen.iter().any(is_part) { NINE + SINES } else { NINE };
     let mut value = vec![round(0.0); angles.len() * columns];
     let mut weight = vec![round(0.0); angles.len() * columns];
     let places = value.chunks_exact_mut(columns).zip(weight.chunks_exact_mut(columns));
     for (index, ((value, weight), (angles, seen))) in places.zip(angles.iter().zip(seen)).enumerate() {
-        let axes = AXIS_ORDERS[index % JOINTS].axes();
+        let (axes, counts) = (AXIS_ORDERS[index % JOINTS].axes(), counts.get(index).unwrap_or(&[1.0; 3]));
         if seen == &[true; 3] {
             let rotation = axes.into_iter().fold(IDENTITY, |rotation, axis| turned(&rotation, axis, angles[axis]));
             value.iter_mut().zip(rotation.as_flattened()).for_each(|(value, entry)| *value = round(*entry));
-            weight[..NINE].fill(round(FRAC_1_SQRT_2));
+            let least = counts.iter().copied().fold(1.0, f64::min);
+            weight[..NINE].fill(round(FRAC_1_SQRT_2 * least));
         } else if is_part(seen) {
             let slots = axes.into_iter().enumerate().filter(|(_, axis)| seen[*axis]);
             for (slot, axis) in slots {
                 let (sine, cosine) = angles[axis].sin_cos();
                 let place = NINE + 2 * slot;
                 (value[place], value[place + 1]) = (round(sine), round(cosine));
-                weight[place..place + 2].fill(round(1.0));
+                weight[place..place + 2].fill(round(counts[axes[slot]]));
             }
         }
     }
@@ -261,11 +277,14 @@ mod tests {
             let width = if parts { 3 } else { 1 };
             let gaps = Tensor::rand([5, JOINTS as i64, width], (kind, Device::Cpu)).lt(0.3);
             let joints = Masked::new(&angles.masked_fill(&gaps, f64::NAN).flatten(1, -1));
-            let (got, expected) = (comparison.encode_joints(&joints), comparison.encode_tensors(&joints));
-            for (got, expected) in [(got.value, expected.value), (got.weight, expected.weight)] {
-                assert_eq!((got.size(), got.kind()), (expected.size(), expected.kind()));
-                let apart = (got - expected).abs().max().double_value(&[]);
-                assert!(apart <= tolerance, "{kind:?} {parts}: {apart}");
+            let counts = Tensor::rand([5, 3 * JOINTS as i64], (kind, Device::Cpu));
+            let both = |counts| (comparison.encode_joints(&joints, counts), comparison.encode_tensors(&joints, counts));
+            for (got, expected) in [both(None), both(Some(&counts))] {
+                for (got, expected) in [(got.value, expected.value), (got.weight, expected.weight)] {
+                    assert_eq!((got.size(), got.kind()), (expected.size(), expected.kind()));
+                    let apart = (got - expected).abs().max().double_value(&[]);
+                    assert!(apart <= tolerance, "{kind:?} {parts}: {apart}");
+                }
             }
         }
     }

@@ -80,7 +80,9 @@ impl Task for BodyPose {
     fn encode(&self, obs: &Observation) -> Result<Target> {
         obs.validate(&self.spec)?;
         let obs = obs.to(self.spec.kind, self.spec.device);
-        let target = self.comparison.encode(obs.joints.as_ref(), obs.points.as_ref());
+        let joints = obs.joints_to_compare();
+        let joints = joints.as_ref().map(|(joints, counts)| (joints, counts.as_ref()));
+        let target = self.comparison.encode(joints, obs.points.as_ref());
         target.ok_or_else(|| TaskError::EmptyObservation {
             task: self.spec.name.clone(),
             observes: self.spec.observes().to_string(),

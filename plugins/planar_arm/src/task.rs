@@ -122,7 +122,12 @@ impl Task for PlanarArm {
         // Converted first: a large f64 is infinite as f32, and must be refused as such.
         let obs = obs.to(self.spec.kind, self.spec.device);
         obs.validate(&self.spec)?;
-        let (joints, joint_weight) = self.columns(obs.joints.as_ref(), obs.rows(), 0, LINKS);
+        let (seen, counts) = obs.joints_to_compare().map_or((None, None), |(seen, counts)| (Some(seen), counts));
+        let (joints, mut joint_weight) = self.columns(seen.as_ref(), obs.rows(), 0, LINKS);
+        // A residual is squared.
+        if let Some(counts) = counts {
+            joint_weight *= counts.sqrt();
+        }
         let (points, point_weight) = self.columns(obs.points.as_ref(), obs.rows(), LINKS, WIDTH - LINKS);
         Ok(Target { value: Tensor::cat(&[joints, points], 1), weight: Tensor::cat(&[joint_weight, point_weight], 1) })
     }

@@ -212,7 +212,7 @@ fn code_of_input(error: &InputError) -> u8 {
 
 fn code_of_training(error: &TrainError) -> Option<u8> {
     match error {
-        TrainError::NoObservations { .. } => Some(INPUT),
+        TrainError::NoObservations { .. } | TrainError::TooLittleMotion { .. } => Some(INPUT),
         TrainError::Option { .. } => Some(USAGE),
         TrainError::NotFinite { .. } => None,
         // Transparent, as the engine's own below.
@@ -269,6 +269,7 @@ fn code_of_load(error: &LoadError) -> Option<u8> {
         LoadError::Landscape(error) => code_of_landscape(error),
         LoadError::Task { source, .. } => Some(code_of_task(source)),
         LoadError::Start(error) => Some(code_of_task(error)),
+        LoadError::Motion(error) => Some(code_of_nn(error)),
         LoadError::Engine(error) => code_of_engine(error),
         LoadError::Device { .. } => None,
     }

@@ -74,6 +74,7 @@ pub fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
         joints: form.joints.as_ref().map(read_joints).transpose()?,
         image: form.image.as_ref().map(|image| pixels(image, spec)).transpose()?,
         points: form.points.as_ref().map(|entries| points(entries, spec)).transpose()?,
+        expected: None,
     };
     if obs.observed() == 0 {
         let (task, observes) = (spec.name.clone(), spec.observes().to_string());

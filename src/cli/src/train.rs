@@ -4,6 +4,7 @@ mod data;
 mod device;
 mod encoder;
 mod exemplars;
+mod motion;
 mod prior;
 pub mod retrain;
 mod start;
@@ -17,6 +18,8 @@ use thalweg::Registry;
 pub(crate) enum Train {
     /// Train the pose prior (the forward model of `body_pose`) on motion capture
     Prior(prior::PriorArguments),
+    /// Fit how far the joints of `body_pose` move within a time to motion capture
+    Motion(motion::MotionModelArguments),
     /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
     Theta(Box<theta::ThetaArguments>),
     /// Give a landscape examples of training observations, which join in where something is hidden
@@ -31,6 +34,7 @@ pub(crate) enum Train {
 pub(crate) fn run(train: &Train, registry: &Registry) -> anyhow::Result<()> {
     match train {
         Train::Prior(arguments) => prior::run(arguments),
+        Train::Motion(arguments) => motion::run(arguments),
         Train::Theta(arguments) => theta::run(arguments, registry),
         Train::Exemplars(arguments) => exemplars::run(arguments, registry),
         Train::Start(arguments) => start::run(arguments, registry),

@@ -36,6 +36,10 @@ pub struct EngineConfig {
     /// observation that is hidden, times `|x - proposal|^2 / X`. Without a start it does nothing. The default
     /// is the best for body_pose out of 0.03, 0.1, 0.3 and 1 (docs/evaluation.md).
     pub start_weight: f64,
+    /// Seconds, at least 0, within which what a start pulls hypotheses to follows what it proposes, where the observation
+    /// says what time makes likely ([`crate::time`]): an exponential average, so that what is hidden does not jitter.
+    /// Otherwise it does nothing. The default is a guess.
+    pub continuity: f64,
     /// Seed of the engine's own random numbers.
     pub seed: u64,
     /// Threads, at least 1, that hypotheses are split over where the engine runs natively; its own and others that
@@ -54,6 +58,7 @@ impl Default for EngineConfig {
             fresh: 2,
             prior_weight: 0.03,
             start_weight: 1.0,
+            continuity: 0.3,
             seed: 0,
             threads: 1,
             backend: BackendChoice::default(),
@@ -77,7 +82,9 @@ impl EngineConfig {
         if !(1..=MOST_THREADS).contains(&self.threads) {
             return Err(EngineError::option("threads", &self.threads, format!("1 to {MOST_THREADS}")));
         }
-        for (option, weight) in [("prior_weight", self.prior_weight), ("start_weight", self.start_weight)] {
+        let numbers =
+            [("prior_weight", self.prior_weight), ("start_weight", self.start_weight), ("continuity", self.continuity)];
+        for (option, weight) in numbers {
             if !(0.0..=GREATEST_WEIGHT).contains(&weight) {
                 return Err(EngineError::option(option, &weight, format!("a number from 0 to {GREATEST_WEIGHT}")));
             }

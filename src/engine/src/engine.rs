@@ -12,6 +12,7 @@ use super::descent::{Descent, Ground};
 use super::error::EngineError;
 use super::evaluation::{guarded, row_index};
 use super::hypotheses::Status;
+use super::leader::Leader;
 use super::memory::{Memory, WarmStart};
 use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
@@ -56,6 +57,8 @@ struct Session {
     /// The landscape's own steps, where the descent began with them.
     own: Option<OwnSteps>,
     stamp_nanos: i64,
+    /// The leader of before, and the seconds since, where rows go on as the same hypotheses.
+    lead: Option<(Option<Leader>, f64)>,
     descent: Descent,
     stop: Option<StopReason>,
     /// Ranked on demand: sorting tensors after each step would cost more than it is read.
@@ -134,7 +137,7 @@ impl Engine {
 
     /// Forgets what the next observation would start from, and the present solution.
     pub fn reset(&mut self) {
-        (self.session, self.memory.warm) = (None, None);
+        (self.session, self.memory.warm, self.memory.leader) = (None, None, None);
     }
 
     /// Takes out what the next observation would start from: give it back by [`Engine::recall`]. The present solution
@@ -312,7 +315,7 @@ impl Engine {
         let spec = self.task.spec();
         let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
         let target = self.encode(obs)?;
-        self.memory.warm = None;
+        (self.memory.warm, self.memory.leader) = (None, None);
         if self.start.is_some() {
             return self.begin_proposed(obs, target, &codes);
         }
@@ -343,12 +346,21 @@ impl Engine {
             }
             _ => guarded(self.task.as_ref(), || start.propose(obs, spec, codes).ok_or(EngineError::NoStart))?,
         };
-        let prior = guarded(self.task.as_ref(), || {
-            Ok(Prior::around(&self.landscape.map(&z), codes, config.start_weight, obs, spec))
-        })?;
         let warm = self.memory.warm.as_ref().filter(|_| config.warm_start).map(|warm| over(&warm.z, &z));
+        let elapsed = obs.expected.as_ref().map(|expected| expected.elapsed).filter(|_| is_shared(&target));
+        let prior = guarded(self.task.as_ref(), || {
+            let mut centre = self.landscape.map(&z);
+            if let (Some(warm), Some(elapsed)) = (&warm, elapsed) {
+                let share = (-elapsed / config.continuity.max(f64::MIN_POSITIVE)).exp();
+                centre = &centre + (self.landscape.map(warm) - &centre) * share;
+            }
+            Ok(Prior::around(&centre, codes, config.start_weight, obs, spec))
+        })?;
         self.descend_from(target, prior, None, obs.stamp_nanos, &z)?;
-        let Self { task, landscape, config, session, .. } = self;
+        let Self { task, landscape, config, session, memory, .. } = self;
+        if let (Some(session), Some(elapsed)) = (session.as_mut(), elapsed) {
+            session.lead = Some((memory.leader, elapsed));
+        }
         if let (Some(warm), Some(Session { target, prior, descent, .. })) = (warm, session) {
             let ground = Ground { task: task.as_ref(), landscape, config, native: None };
             descent.offer(&ground.problem((target, prior), None), &warm)?;
@@ -468,8 +480,8 @@ impl Engine {
         let Self { task, landscape, config, sampler, native, spare, .. } = self;
         let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref() };
         let descent = ground.descend((&target, &prior), (z, own.as_ref()), spare.take(), sampler)?;
-        let (is_shared, stop, solution) = (is_shared(&target), None, None);
-        self.session = Some(Session { target, is_shared, prior, own, stamp_nanos, descent, stop, solution });
+        let (is_shared, lead, stop, solution) = (is_shared(&target), None, None, None);
+        self.session = Some(Session { target, is_shared, prior, own, stamp_nanos, lead, descent, stop, solution });
         Ok(())
     }
 
@@ -484,6 +496,7 @@ impl Engine {
     /// Keeps the best points of the present observation for the next one.
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
+            self.memory.leader = session.leader();
             self.memory.warm =
                 Some(WarmStart { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {
@@ -530,11 +543,19 @@ impl Session {
         loss.iter().sum::<f64>() / loss.len() as f64
     }
 
+    /// Which row is reported first; none where time does not count, and the best one is.
+    fn leader(&self) -> Option<Leader> {
+        let (before, elapsed) = self.lead?;
+        Leader::next(before, self.descent.best_loss(), elapsed)
+    }
+
     fn solution(&mut self, landscape: &str, output: &[i64]) -> &Solution {
+        let leader = self.leader();
         let Self { is_shared, stamp_nanos, descent, stop, solution, .. } = self;
         solution.get_or_insert_with(|| {
             let best = descent.best(output);
-            let point = if *is_shared { best.select(&rank(&best.loss)) } else { best };
+            let order = || leader.map_or_else(|| rank(&best.loss), |leader| leader.order(&best.loss));
+            let point = if *is_shared { best.select(&order()) } else { best };
             Solution::new(point, descent.statistics(), *stamp_nanos, landscape.to_owned(), *stop)
         })
     }

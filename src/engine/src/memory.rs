@@ -2,6 +2,8 @@
 
 use tch::Tensor;
 
+use crate::leader::Leader;
+
 /// All that an engine carries from one observation to the next; the rest is fixed by its options.
 ///
 /// With the memory of before, the same observation and the same number of steps, an engine of the
@@ -12,6 +14,8 @@ pub struct Memory {
     pub index: u64,
     /// Where the rows of the last observation ended; none for a cold start.
     pub warm: Option<WarmStart>,
+    /// Which row was reported first; none where time does not count.
+    pub leader: Option<Leader>,
 }
 
 /// The best points of one observation, in the order of the rows.

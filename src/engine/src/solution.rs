@@ -58,7 +58,8 @@ impl Statistics {
 /// The best point of each hypothesis, all finite.
 ///
 /// Ranked by loss, best first, when the hypotheses share one observation; in the order of the
-/// observation's rows when each has its own.
+/// observation's rows when each has its own. In a stream in which time counts the one that came first before stays first
+/// until another is better by a margin for some time ([`crate::Leader`]).
 #[derive(Debug)]
 pub struct Solution {
     /// `[K, Z]`.

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench_gan::GanArguments;
 use crate::bench_gradient::GradientArguments;
+use crate::bench_streams::StreamArguments;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -33,6 +34,8 @@ pub(crate) enum Bench {
     Pose(PoseArguments),
     /// Inverting and completing images of faces: descents in X and Z, and an encoder
     Gan(GanArguments),
+    /// Filling the joints that drop out of a stream of real motion, by age of the dropout
+    Streams(StreamArguments),
     /// What the first gradient of a descent tells of the answer: its spectrum, and what a linear map finds in it
     Gradient(GradientArguments),
 }
@@ -233,6 +236,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Pose(arguments) => run_pose(arguments),
         Bench::Gan(arguments) => crate::bench_gan::run(arguments),
+        Bench::Streams(arguments) => crate::bench_streams::run(arguments),
         Bench::Gradient(arguments) => crate::bench_gradient::run(arguments),
     }
 }

@@ -368,7 +368,7 @@ fn w11_a_thousand_swaps_leave_every_answer_with_one_landscape() {
         let angles = [0.3, -0.2, 0.001 * index as f32];
         bench.show(Scene::Angles(angles), index as i64);
         let (answer, _) = bench.next();
-        engine.recall(Memory { index, warm: None }).unwrap();
+        engine.recall(Memory { index, ..Memory::default() }).unwrap();
         let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 3]));
         let solution = engine.solve(&obs, &Budget::of_steps(2), &ManualClock::default()).unwrap();
         assert_eq!(

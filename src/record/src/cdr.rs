@@ -116,6 +116,11 @@ impl<'a> Decoder<'a> {
         Some(Self { body, place: 0, is_big_endian })
     }
 
+    /// Whether all has been read.
+    pub fn is_empty(&self) -> bool {
+        self.place >= self.body.len()
+    }
+
     fn take(&mut self, size: usize, count: usize) -> Option<&'a [u8]> {
         let begin = if count == 0 { self.place } else { self.place.next_multiple_of(size) };
         let end = begin.checked_add(size.checked_mul(count)?)?;

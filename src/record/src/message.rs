@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::cdr::{Decoder, Encoder};
 use super::solve::{Before, Setup, Solve, Trace, Warm};
-use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_engine::{Answer, Leader, Statistics, StopReason};
 use thalweg_task::limits::{CHANNELS, HYPOTHESES, IMAGE_SIDE, JOINTS, POINTS, SOLVE_STEPS};
-use thalweg_task::{Pixels, Seen};
+use thalweg_task::{ExpectedNumbers, Pixels, Seen};
 
 const SECOND: i64 = 1_000_000_000;
 /// sensor_msgs/PointField.FLOAT32.
@@ -231,6 +231,13 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     encoder.f32s(&solve.z);
     let (joints, points) = (joints.concat(), points.concat().concat());
     [losses, weights, &joints, &points].into_iter().for_each(|values| encoder.f64s(values));
+    let nothing = ExpectedNumbers::default();
+    let expected = solve.seen.expected.as_ref();
+    let ExpectedNumbers { positions, weights, elapsed } = expected.unwrap_or(&nothing);
+    let elapsed: &[f64] = if expected.is_some() { &[*elapsed] } else { &[] };
+    let leader = warm.and_then(|warm| warm.leader).map(|Leader { row, behind }| [row as f64, behind]);
+    let leader: &[f64] = leader.as_ref().map_or(&[], |leader| leader);
+    [positions, weights, elapsed, leader].into_iter().for_each(|values| encoder.f64s(values));
     encoder.finish()
 }
 
@@ -247,16 +254,19 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
     let (landscape, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
     let before = decoder.text()?;
-    let warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()? };
+    let mut warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()?, leader: None };
+    let z = decoder.f32s()?;
+    let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
+    let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
+    // Recordings of before 0.3 end here.
+    let (expected, leader) = if decoder.is_empty() { (None, None) } else { read_time_parts(decoder)? };
+    warm.leader = leader;
     let before = match before.as_str() {
         "cold" => Before::Cold,
         "chained" => Before::Chained,
         "warm" => Before::Warm(warm),
         _ => return None,
     };
-    let z = decoder.f32s()?;
-    let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
-    let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
     let rows = hypotheses.max(1);
     let is_possible = fresh < HYPOTHESES
         && statistics.steps <= SOLVE_STEPS
@@ -272,13 +282,43 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let points = split(&points).iter().map(|row| row.as_chunks().0.to_vec()).collect();
     let (joints, images) = (split(&joints), Vec::new());
     let answer = Answer { joints, points, images, weights, losses, landscape, start, statistics, stop, took };
-    let (seen, trace) = (Seen::default(), None);
+    let (seen, trace) = (Seen { expected, ..Seen::default() }, None);
     is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
 }
 
+/// What was expected, and which row came first: none of either where time did not count.
+type TimeParts = (Option<ExpectedNumbers>, Option<Leader>);
+
+/// Reads the end of [`solve`].
+fn read_time_parts(decoder: &mut Decoder<'_>) -> Option<TimeParts> {
+    let (positions, weights) = (decoder.f64s()?, decoder.f64s()?);
+    let (elapsed, leader) = (decoder.f64s()?, decoder.f64s()?);
+    let is_weight = |weight: &f64| (0.0..=1.0).contains(weight);
+    let is_possible = positions.len() == weights.len()
+        && positions.len() <= JOINTS as usize
+        && positions.iter().all(|position| position.is_finite())
+        && weights.iter().all(is_weight);
+    let expected = match elapsed[..] {
+        [] => None,
+        [elapsed] if is_possible && SECONDS.contains(&elapsed) => Some(ExpectedNumbers { positions, weights, elapsed }),
+        _ => return None,
+    };
+    let leader = match leader[..] {
+        [] => None,
+        [row, behind] if (0.0..f64::from(HYPOTHESES)).contains(&row) && SECONDS.contains(&behind) => {
+            Some(Leader { row: row as usize, behind })
+        }
+        _ => return None,
+    };
+    Some((expected, leader))
+}
+
+/// Seconds that may pass between two frames of a stream.
+const SECONDS: std::ops::RangeInclusive<f64> = 0.0..=1e3;
+
 /// Whether rows ended in points of `dim` numbers, each with a loss.
 fn is_memory(before: &Before, dim: usize) -> bool {
-    let Before::Warm(Warm { z, loss }) = before else { return true };
+    let Before::Warm(Warm { z, loss, .. }) = before else { return true };
     (1..=HYPOTHESES as usize).contains(&loss.len()) && z.len() == loss.len() * dim
 }
 

@@ -125,7 +125,8 @@ impl Reader {
             return None;
         }
         let trace = self.trace.take().filter(|(index, _)| *index == solve.index).map(|(_, trace)| trace);
-        Some(Solve { seen: std::mem::take(&mut self.seen), trace, ..solve })
+        let seen = Seen { expected: solve.seen.expected.clone(), ..std::mem::take(&mut self.seen) };
+        Some(Solve { seen, trace, ..solve })
     }
 }
 

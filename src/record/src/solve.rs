@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use thalweg_engine::Answer;
+use thalweg_engine::{Answer, Leader};
 use thalweg_task::Seen;
 
 /// One solved observation: what was seen, what was found, and what is needed to find it again.
@@ -52,6 +52,8 @@ pub struct Warm {
     pub z: Vec<f32>,
     /// `[K]`.
     pub loss: Vec<f64>,
+    /// Which row came first; none where time did not count.
+    pub leader: Option<Leader>,
 }
 
 /// The points of a descent `z_0 .. z_T`, in the order of rows that all steps keep.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
-use thalweg_task::{Pixels, Seen};
+use thalweg_task::{ExpectedNumbers, Pixels, Seen};
 
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ mod hostile;
 mod ownership;
 mod recovery;
 
-use thalweg_engine::{Answer, Statistics, StopReason};
+use thalweg_engine::{Answer, Leader, Statistics, StopReason};
 
 /// Longest wait for what must happen; nothing is measured by it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,8 +57,16 @@ fn solve(index: u64) -> Solve {
         stamp_nanos,
         received_nanos: stamp_nanos + 7,
         frame_id: "base".to_owned(),
-        seen: Seen { joints: vec![number(1), f64::NAN], ..Seen::default() },
-        before: if index == 1 { Before::Cold } else { Before::Warm(Warm { z: vec![0.5; 4], loss: vec![1.0, 2.0] }) },
+        seen: Seen {
+            joints: vec![number(1), f64::NAN],
+            expected: Some(ExpectedNumbers { positions: vec![0.0, 0.25], weights: vec![0.0, 0.5], elapsed: 0.01 }),
+            ..Seen::default()
+        },
+        before: if index == 1 {
+            Before::Cold
+        } else {
+            Before::Warm(Warm { z: vec![0.5; 4], loss: vec![1.0, 2.0], leader: Some(Leader { row: 1, behind: 0.125 }) })
+        },
         fresh: 1,
         z: (0..4).map(|place| number(place) as f32).collect(),
         answer: answer(&number),
@@ -518,7 +526,7 @@ proptest! {
         let points = take(k * 3).as_chunks().0.iter().map(|point| vec![*point]).collect();
         let found = solve(9);
         let answer = Answer { joints, points, losses: take(k), weights: take(k), landscape, ..found.answer };
-        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2) });
+        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), leader: None });
         let written = Solve {
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };

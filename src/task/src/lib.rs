@@ -17,6 +17,7 @@
 pub mod conformance;
 mod dense;
 mod error;
+mod expected;
 mod guard;
 pub mod limits;
 mod masked;
@@ -34,6 +35,7 @@ mod task;
 
 pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
+pub use expected::Expected;
 pub use guard::{first_line, guarded, is_guarded, lock, panic_line, panic_text};
 pub use masked::Masked;
 pub use models_folder::{models_folder, shipped};
@@ -46,7 +48,7 @@ pub use pixels::Pixels;
 pub use printable::printable;
 pub use reconstruction::Reconstruction;
 pub use sampled::sampled;
-pub use seen::Seen;
+pub use seen::{ExpectedNumbers, Seen};
 pub use spec::{
     Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec,
     edit_distance, nearest,

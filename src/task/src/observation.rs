@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Masked, Result, TaskError, TaskSpec};
+use crate::{Expected, Masked, Result, TaskError, TaskSpec};
 
 /// One moment's readings, each entry observed or not.
 ///
@@ -18,6 +18,8 @@ pub struct Observation {
     pub image: Option<Masked>,
     /// Points `[O, P, 3]`, metres in the task's frame.
     pub points: Option<Masked>,
+    /// What time makes likely for joints that are not observed; beside [`Observation::joints`] only, with as many rows.
+    pub expected: Option<Expected>,
 }
 
 impl Observation {
@@ -82,24 +84,32 @@ impl Observation {
                 return Err(TaskError::Infinite { kind, count });
             }
         }
-        Ok(())
+        match (&self.expected, &self.joints) {
+            (Some(expected), Some(joints)) if expected.value().size() != joints.value().size() => {
+                Err(TaskError::shape("expected joints", format!("{:?}", joints.value().size()), expected.value()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Moves every field to another element type and device.
     #[must_use]
     pub fn to(&self, kind: Kind, device: Device) -> Self {
-        self.map(|field| field.to(kind, device))
+        let expected = self.expected.as_ref().map(|expected| expected.to(kind, device));
+        Self { expected, ..self.map(|field| field.to(kind, device)) }
     }
 
     /// Picks rows, an index tensor `[R]`.
     #[must_use]
     pub fn select_rows(&self, rows: &Tensor) -> Self {
-        self.map(|field| field.rows(rows))
+        let expected = self.expected.as_ref().map(|expected| expected.rows(rows));
+        Self { expected, ..self.map(|field| field.rows(rows)) }
     }
 
     /// Puts the rows of several one after the other; the stamp is that of the first.
     ///
-    /// A kind that one of them lacks is lacking in the result: what is there could not be told from what is not.
+    /// A kind that one of them lacks is lacking in the result: what is there could not be told from what is not. What is
+    /// expected is left out: rows of different moments have no time in common.
     #[must_use]
     pub fn joined(parts: &[&Self]) -> Self {
         let field = |of: fn(&Self) -> Option<&Masked>| {
@@ -111,16 +121,32 @@ impl Observation {
             joints: field(|part| part.joints.as_ref()),
             image: field(|part| part.image.as_ref()),
             points: field(|part| part.points.as_ref()),
+            expected: None,
         }
     }
 
     /// A second handle on the same data.
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
-        self.map(Masked::shallow_clone)
+        let expected = self.expected.as_ref().map(Expected::shallow_clone);
+        Self { expected, ..self.map(Masked::shallow_clone) }
     }
 
-    /// Changes every field that is present.
+    /// What is to be compared of joints: those observed and those expected, and the weight of each, `[O, J]`, where some
+    /// are expected.
+    #[must_use]
+    pub fn joints_to_compare(&self) -> Option<(Masked, Option<Tensor>)> {
+        let joints = self.joints.as_ref()?;
+        Some(match &self.expected {
+            Some(expected) => {
+                let (joints, weight) = expected.beside(joints);
+                (joints, Some(weight))
+            }
+            None => (joints.shallow_clone(), None),
+        })
+    }
+
+    /// Changes every field that was seen; what is expected is left out.
     #[must_use]
     pub fn map(&self, change: impl Fn(&Masked) -> Masked) -> Self {
         Self {
@@ -128,6 +154,7 @@ impl Observation {
             joints: self.joints.as_ref().map(&change),
             image: self.image.as_ref().map(&change),
             points: self.points.as_ref().map(&change),
+            expected: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{Masked, Observation, Pixels, numbers};
+use crate::{Expected, Masked, Observation, Pixels, numbers};
 
 /// What was seen of one moment; NaN is unobserved.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,19 @@ pub struct Seen {
     pub image: Option<Pixels>,
     /// Points `[P]`, metres in the task's frame; empty when the task reads none.
     pub points: Vec<[f32; 3]>,
+    /// What was expected of joints that were not seen; none where time did not count.
+    pub expected: Option<ExpectedNumbers>,
+}
+
+/// What was expected of joints, as plain numbers: see [`Expected`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ExpectedNumbers {
+    /// Positions `[J]`, radians or metres; zero where nothing was expected.
+    pub positions: Vec<f64>,
+    /// How much each counts, `[J]`, from 0 to 1.
+    pub weights: Vec<f64>,
+    /// Seconds since the frame before.
+    pub elapsed: f64,
 }
 
 impl Seen {
@@ -25,6 +38,11 @@ impl Seen {
             joints: obs.joints.as_ref().map_or_else(Vec::new, |joints| numbers(&first(joints))),
             image: obs.image.as_ref().map(|image| pixels(&first(image))),
             points: points.as_chunks().0.to_vec(),
+            expected: obs.expected.as_ref().map(|expected| ExpectedNumbers {
+                positions: numbers(&expected.value().get(0)),
+                weights: numbers(&expected.weight().get(0)),
+                elapsed: expected.elapsed,
+            }),
         }
     }
 
@@ -37,7 +55,15 @@ impl Seen {
             joints: some(!self.joints.is_empty(), &|| Tensor::from_slice(&self.joints)),
             image: self.image.as_ref().map(|image| Masked::new(&image.tensor().unsqueeze(0))),
             points: some(!self.points.is_empty(), &|| Tensor::from_slice(self.points.as_flattened()).view([-1, 3])),
+            expected: self.expected.as_ref().and_then(ExpectedNumbers::tensors),
         }
+    }
+}
+
+impl ExpectedNumbers {
+    fn tensors(&self) -> Option<Expected> {
+        let row = |values: &[f64]| Tensor::from_slice(values).unsqueeze(0);
+        Expected::new(&row(&self.positions), &row(&self.weights), self.elapsed).ok()
     }
 }
 

@@ -125,6 +125,13 @@ impl Builder {
         self
     }
 
+    /// Sets whether time counts where observations have stamps: what was seen of a joint that falls silent loses weight
+    /// with its age. Default: true.
+    pub fn time(mut self, time: bool) -> Self {
+        self.plan.time = time;
+        self
+    }
+
     /// Chooses what computes. Default: the processor.
     pub fn device(mut self, device: DeviceChoice) -> Self {
         self.device = device;
@@ -168,7 +175,8 @@ impl Builder {
         self.plan.engine.validate()?;
         self.plan.options.device = Plan::device(self.device)?;
         let (engine, loaded) = self.plan.load()?;
-        Ok(Inverter::new(engine, loaded, budget))
+        let timeline = self.plan.timeline(&loaded.spec)?;
+        Ok(Inverter::new((engine, loaded), timeline, budget))
     }
 
     fn checked_budget(&self) -> Result<Budget, Error> {

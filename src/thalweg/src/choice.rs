@@ -90,6 +90,6 @@ fn usual_start(models: &Path, spec: &TaskSpec, landscape: &Landscape) -> Result<
 }
 
 /// The task's file of a kind in the folder of the weights, when it is there.
-fn beside(models: &Path, spec: &TaskSpec, kind: &str) -> Option<PathBuf> {
+pub(crate) fn beside(models: &Path, spec: &TaskSpec, kind: &str) -> Option<PathBuf> {
     Some(models.join(format!("{}_{kind}.safetensors", spec.name))).filter(|path| path.exists())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use thalweg_engine::time::Timeline;
 use thalweg_engine::{Budget, Cadence, Clock, Engine, Observer};
 use thalweg_task::{Observation, TaskSpec};
 
@@ -13,7 +14,8 @@ use crate::solved::Solved;
 
 /// Inverts one task: takes what was seen, gives hypotheses of what was there.
 ///
-/// A solve starts warm, from where the last one ended. The same seed and the same observations give the bits that a
+/// A solve starts warm, from where the last one ended. Where observations have stamps, joints that fall silent are expected
+/// where time makes them likely ([`Timeline`]). The same seed and the same observations give the bits that a
 /// node gives, where the budget is a number of steps.
 #[derive(Debug)]
 pub struct Inverter {
@@ -22,12 +24,14 @@ pub struct Inverter {
     spec: Arc<TaskSpec>,
     budget: Budget,
     clock: SystemClock,
+    /// None where time does not count.
+    timeline: Option<Timeline>,
 }
 
 impl Inverter {
-    pub(crate) fn new(engine: Engine, loaded: Loaded, budget: Budget) -> Self {
+    pub(crate) fn new((engine, loaded): (Engine, Loaded), timeline: Option<Timeline>, budget: Budget) -> Self {
         let spec = Arc::new(loaded.spec.clone());
-        Self { engine, loaded, spec, budget, clock: SystemClock::default() }
+        Self { engine, loaded, spec, budget, clock: SystemClock::default(), timeline }
     }
 
     /// Begins an observation, with nothing in it.
@@ -59,7 +63,11 @@ impl Inverter {
     pub fn solve_observation(&mut self, obs: &Observation) -> Result<Solved, Error> {
         let _no_grad = tch::no_grad_guard();
         let begin = self.clock.now();
-        self.engine.solve(obs, &self.budget, &self.clock)?;
+        let mut obs = obs.shallow_clone();
+        if let (Some(timeline), None) = (&mut self.timeline, &obs.expected) {
+            timeline.expect(&mut obs, None);
+        }
+        self.engine.solve(&obs, &self.budget, &self.clock)?;
         let took = self.clock.now().saturating_sub(begin);
         Ok(Solved::of(&mut self.engine, Arc::clone(&self.spec), took)?)
     }
@@ -67,6 +75,7 @@ impl Inverter {
     /// Forgets where the next solve would start from.
     pub fn reset(&mut self) {
         self.engine.reset();
+        self.timeline.iter_mut().for_each(Timeline::forget);
     }
 
     /// When a solve ends.

@@ -1,5 +1,6 @@
 //! Recorded motions: joint positions as they were measured.
 
+use std::ops::Range;
 use std::path::Path;
 
 use tch::{Kind, Tensor};
@@ -57,6 +58,26 @@ impl Motion {
             ("source", source.to_owned()),
         ];
         weights::save(path, &[(JOINTS.to_owned(), self.joints.to_kind(Kind::Half))], &metadata)
+    }
+
+    /// Names the clips that a motion of `frames` frames was put together from, and says where each lies; one without a
+    /// name where the file does not tell.
+    ///
+    /// # Errors
+    /// As [`Motion::load`].
+    pub fn clips(path: &Path, frames: i64) -> Result<Vec<(String, Range<i64>)>> {
+        let source: String = Weights::open(path, Kind::Float, tch::Device::Cpu)?.meta("source")?;
+        let mut end = 0;
+        let clip = |text: &str| {
+            let (name, range) = text.split_once(':')?;
+            let (first, last) = range.split_once('-')?;
+            let begin = end;
+            end += last.parse::<i64>().ok()? - first.parse::<i64>().ok()?;
+            Some((name.to_owned(), begin..end))
+        };
+        let clips: Option<Vec<_>> = source.split_whitespace().map(clip).collect();
+        let whole = || vec![(String::new(), 0..frames)];
+        Ok(clips.filter(|_| end == frames).unwrap_or_else(whole))
     }
 
     /// How many frames there are.

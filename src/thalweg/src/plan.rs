@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use tch::Device;
 use thalweg_engine::landscape::LandscapeError;
+use thalweg_engine::time::{MotionModel, Timeline};
 use thalweg_engine::{Backend, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
+use thalweg_nn::NnError;
 use thalweg_task::{LoadOptions, Task, TaskError, TaskSpec};
 
-use crate::choice::Choice;
+use crate::choice::{Choice, beside};
 use crate::registry::Registry;
 use crate::source::{DeviceChoice, LandscapeSource, StartSource};
 
@@ -30,6 +32,8 @@ pub struct Plan {
     pub automatic_optimizer: bool,
     /// Threads that libtorch may use inside one operation; the engine's own are in its options.
     pub threads: u32,
+    /// Whether time counts, where a model of motion lies beside the weights.
+    pub time: bool,
 }
 
 /// What has been loaded.
@@ -74,6 +78,9 @@ pub enum LoadError {
     /// The amortised start cannot be loaded.
     #[error("start {0}")]
     Start(#[from] TaskError),
+    /// The model of motion cannot be loaded.
+    #[error("motion model {0}")]
+    Motion(#[from] NnError),
     /// An option does not fit.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -100,6 +107,7 @@ impl Plan {
             engine: EngineConfig::default(),
             automatic_optimizer: true,
             threads: 1,
+            time: true,
         }
     }
 
@@ -151,6 +159,17 @@ impl Plan {
         let engine = self.join(task, choice)?;
         (loaded.optimizer, loaded.backend) = (engine.config().optimizer.name(), engine.backend());
         Ok((engine, loaded))
+    }
+
+    /// Loads the model of motion beside the weights, TASK_motion.safetensors, and begins a timeline with it; none where
+    /// there is no such file or time does not count.
+    ///
+    /// # Errors
+    /// [`LoadError::Motion`] about a file that does not fit.
+    pub fn timeline(&self, spec: &TaskSpec) -> Result<Option<Timeline>, LoadError> {
+        let file = beside(&self.options.models, spec, "motion").filter(|_| self.time);
+        let model = file.map(|file| MotionModel::load(&file, spec)).transpose()?;
+        Ok(model.and_then(|model| Timeline::new(model, spec)))
     }
 
     /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open.

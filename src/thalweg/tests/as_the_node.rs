@@ -98,8 +98,9 @@ fn compare(task: &str, joints: [&str; 3]) {
         let turned = place(2) + std::f64::consts::TAU;
         let seen = [(joints[0], place(0)), (joints[1], place(1)), (joints[2], turned)];
         let seen = &seen[..2 + usize::from(moment % 2 == 0)];
-        let expected = node.solve(seen, i64::from(moment));
-        let observed = engine.observe().joints(seen.iter().copied()).unwrap();
+        let nanos = i64::from(moment) * 10_000_000;
+        let expected = node.solve(seen, nanos);
+        let observed = engine.observe().stamp_nanos(1_000_000_000 + nanos).joints(seen.iter().copied()).unwrap();
         let got = engine.solve(&observed).unwrap().into_answer();
         assert_eq!(Answer { took: expected.took, ..got }, expected, "{task}, moment {moment}");
     }

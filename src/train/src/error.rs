@@ -34,6 +34,16 @@ pub enum TrainError {
         /// Learning rate at the start.
         rate: f64,
     },
+    /// Motions are too short, or have too few frames a second.
+    #[error(
+        "changes within {times} times could be measured, expected at least {expected}: no motion lasts long enough at 20 frames a second"
+    )]
+    TooLittleMotion {
+        /// Times for which there are pairs of frames.
+        times: usize,
+        /// How many are needed.
+        expected: usize,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Weights(#[from] NnError),

@@ -53,6 +53,10 @@ pub struct Snapshot {
     pub frame_id: String,
     /// One position for each joint of the task, radians or metres; NaN where unobserved.
     pub positions: Vec<f32>,
+    /// When each was measured, nanoseconds.
+    pub stamps: Vec<i64>,
+    /// Each as it came in the message, before it was wrapped or clamped; NaN where unobserved.
+    pub given: Vec<f64>,
     /// When the newest position was received, nanoseconds.
     pub received_nanos: i64,
     /// When the oldest position was received, nanoseconds.
@@ -76,6 +80,8 @@ enum Freshness {
 struct Slot {
     freshness: Freshness,
     position: f32,
+    /// As it came.
+    given: f64,
     stamp: i64,
     received: i64,
     source: u64,
@@ -227,6 +233,8 @@ impl JointBoard {
             stamp_nanos: fresh().map(|slot| slot.stamp).max()?,
             frame_id: self.frame_id.clone(),
             positions: self.slots.iter().map(position).collect(),
+            stamps: self.slots.iter().map(|slot| slot.stamp).collect(),
+            given: self.slots.iter().map(|slot| if position(slot).is_nan() { f64::NAN } else { slot.given }).collect(),
             received_nanos: fresh().map(|slot| slot.received).max()?,
             oldest_nanos: fresh().map(|slot| slot.received).min()?,
             observed,
@@ -254,10 +262,12 @@ impl Slots<'_> {
                 self.ranges[joint].judge(positions[place])
             };
             match verdict {
-                Verdict::Used(position) => self.write(source.key, joint, place, position, findings),
+                Verdict::Used(position) => {
+                    self.write(source.key, (joint, place), (position, positions[place]), findings)
+                }
                 Verdict::Beyond(position) => {
                     findings.note(Cause::OutOfLimits, place);
-                    self.write(source.key, joint, place, position, findings);
+                    self.write(source.key, (joint, place), (position, positions[place]), findings);
                 }
                 Verdict::Refused(cause) => {
                     findings.note(cause, place);
@@ -270,13 +280,19 @@ impl Slots<'_> {
         used
     }
 
-    fn write(&mut self, source: u64, joint: usize, place: usize, position: f32, findings: &mut Findings) {
+    fn write(
+        &mut self,
+        source: u64,
+        (joint, place): (usize, usize),
+        (position, given): (f32, f64),
+        findings: &mut Findings,
+    ) {
         let slot = &mut self.slots[joint];
         if slot.flips.contradicts(position) {
             findings.note(Cause::Contradiction, place);
         }
         let (stamp, received, flips) = (self.stamp, self.received, slot.flips);
-        *slot = Slot { freshness: Freshness::Fresh, position, stamp, received, source, flips };
+        *slot = Slot { freshness: Freshness::Fresh, position, given, stamp, received, source, flips };
     }
 
     /// Makes a joint unobserved whose position came from the same source.

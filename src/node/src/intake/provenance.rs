@@ -4,7 +4,7 @@ use super::joints::Snapshot;
 use super::latest::Held;
 
 /// Where an observation comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Provenance {
     /// Newest stamp among the parts, nanoseconds.
     pub stamp_nanos: i64,
@@ -16,6 +16,10 @@ pub struct Provenance {
     pub oldest_nanos: i64,
     /// For each joint of the task, whether it is observed.
     pub observed_joints: Vec<bool>,
+    /// When each of them was measured, nanoseconds; empty where no joint is observed.
+    pub joint_stamps: Vec<i64>,
+    /// Position of each as it came, radians or metres, NaN where unobserved; empty where no joint is observed.
+    pub joint_positions: Vec<f64>,
 }
 
 /// Gathers where the parts come from; `None` when there is no part.
@@ -30,6 +34,8 @@ pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Opti
         frame_id: frame_id.to_owned(),
         received_nanos: parts.iter().map(|part| part.2).max()?,
         oldest_nanos: parts.iter().map(|part| part.3).min()?,
+        joint_stamps: snapshot.map_or_else(Vec::new, |snapshot| snapshot.stamps.clone()),
+        joint_positions: snapshot.map_or_else(Vec::new, |snapshot| snapshot.given.clone()),
         observed_joints: snapshot.map_or_else(|| vec![false; joints], observed),
     })
 }

@@ -45,11 +45,12 @@ const RETRAIN: &str = "thalweg-lab demo-retrain";
 const POSE: &str = "thalweg-lab bench pose";
 const GAN: &str = "thalweg-lab bench gan";
 const GRADIENT: &str = "thalweg-lab bench gradient";
+const STREAMS: &str = "thalweg-lab bench streams";
 const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 113] = [
+pub const OPTIONS: [OptionBound; 116] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -145,6 +146,9 @@ pub const OPTIONS: [OptionBound; 113] = [
     whole(GAN, "tuning", U32, [1, MANY]),
     whole(GAN, "completions", U32, [1, MANY]),
     whole(GAN, "completion_steps", U32, [1, 100_000]),
+    number(STREAMS, "rates", "Hz", Real { from: 1.0, to: 1e3 }),
+    whole(STREAMS, "thin", U32, [1, 1000]),
+    whole(STREAMS, "steps", U32, [1, 100_000]),
     whole(GRADIENT, "drawn", U32, [16, MANY]),
     whole(GRADIENT, "seed", U64, [0, SEED]),
     whole(NODE, "hypotheses", U16, [1, 256]),

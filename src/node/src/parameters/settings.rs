@@ -39,6 +39,8 @@ pub struct Settings {
     pub engine: EngineConfig,
     /// Whether Levenberg-Marquardt takes the place of `engine.optimizer` where it runs natively.
     pub automatic_optimizer: bool,
+    /// Whether time counts.
+    pub time: bool,
     /// What is taken as an observation.
     pub input: InputSettings,
     /// What is published.
@@ -220,6 +222,7 @@ impl Settings {
             budget: from.budget()?,
             engine: from.engine(seed)?,
             automatic_optimizer: from.method()? == Method::Auto,
+            time: from.truth("time.enabled")?,
             input: from.input()?,
             output: from.output()?,
             record: from.record()?,

@@ -230,6 +230,14 @@ fn search() -> Vec<ParameterSpec> {
             Unconfigured,
             "Step size of adam, in standard deviations of the landscape's latent.",
         ),
+        row(
+            "time.enabled",
+            Bool(true),
+            ANY,
+            Unconfigured,
+            "Whether time counts, where TASK_motion.safetensors lies beside the weights: what was seen of a joint that falls \
+             silent loses weight with its age, and hypotheses follow those of before.",
+        ),
         row("optimizer.prior_weight", Double(engine.prior_weight), ("", zero_or(1e-6, 1000.0)), Unconfigured, prior),
     ]
 }

@@ -175,8 +175,10 @@ impl Replayer {
             let rows = warm.loss.len() as i64;
             Tensor::from_slice(&warm.z).view([rows, (warm.z.len() as i64).checked_div(rows).unwrap_or(0)])
         };
+        let leader = warm.and_then(|warm| warm.leader);
         let warm = warm.map(|warm| WarmStart { z: tensor(warm), loss: warm.loss.clone() });
-        self.engine.recall(Memory { index: solve.index.saturating_sub(1), warm }).map_err(refuse)?;
+        let index = solve.index.saturating_sub(1);
+        self.engine.recall(Memory { index, warm, leader }).map_err(refuse)?;
         Ok(true)
     }
 

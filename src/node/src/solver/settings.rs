@@ -30,6 +30,7 @@ impl Assignment {
             engine: settings.engine.clone(),
             automatic_optimizer: settings.automatic_optimizer,
             threads: u32::try_from(settings.threads).unwrap_or(1),
+            time: settings.time,
         };
         Ok(Self { plan, tuning: Tuning::of(settings) })
     }

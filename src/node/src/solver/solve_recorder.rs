@@ -7,7 +7,7 @@ use super::settings::available;
 use crate::intake::Provenance;
 use crate::parameters::Store;
 use thalweg::Loaded;
-use thalweg_engine::{Answer, Cadence, Engine, Event, Memory, Observer};
+use thalweg_engine::{Answer, Cadence, Engine, Event, Memory, Observer, WarmStart};
 use thalweg_record::{Before, Recorder, Setup, Solve, Trace, Warm};
 use thalweg_task::Seen;
 use thalweg_task::{lock, numbers};
@@ -91,10 +91,9 @@ impl Observer for SolveObserver {
         let mut notes = lock(&self.notes);
         match event {
             Event::Begin { obs, memory, z, loss } => {
-                let Memory { index, warm } = memory;
-                let before = warm
-                    .as_ref()
-                    .map_or(Before::Cold, |warm| Before::Warm(Warm { z: numbers(&warm.z), loss: warm.loss.clone() }));
+                let Memory { index, leader, .. } = memory;
+                let warm = |warm: &WarmStart| Warm { z: numbers(&warm.z), loss: warm.loss.clone(), leader: *leader };
+                let before = memory.warm.as_ref().map_or(Before::Cold, |found| Before::Warm(warm(found)));
                 let trace = self.steps.then(|| Trace { z: numbers(z), loss: loss.to_vec() });
                 *notes = Solve { index: *index, seen: Seen::of(obs), before, trace, ..Solve::default() };
             }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Observation, guarded, lock, panic_line};
+use thalweg_task::{Observation, guarded, lock, numbers, panic_line};
 
 use super::gate::Gate;
 use super::handle::Message;
@@ -14,8 +14,9 @@ use super::probe::can_run;
 use super::solve_counts::SolveCounts;
 use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
-use thalweg::Loaded;
 use thalweg::clock::SystemClock;
+use thalweg::{LoadError, Loaded};
+use thalweg_engine::time::Timeline;
 use thalweg_engine::{Answer, Engine, EngineError};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
@@ -42,6 +43,8 @@ pub trait Sink: Send {
 /// What is loaded, and how to use it.
 struct EngineInUse {
     engine: Engine,
+    /// What it expects of joints that are silent; none where time does not count.
+    timeline: Option<Timeline>,
     tuning: Tuning,
     /// Hears what the recorder gets; none where nothing is recorded.
     recorder: Option<SolveRecorder>,
@@ -130,11 +133,15 @@ impl Worker {
     fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
         (self.in_use, self.runs) = (None, false);
         // Unwind safe: what was being built is dropped.
-        let result = guarded(|| assignment.plan.load());
-        let (mut engine, loaded) =
+        let result = guarded(|| {
+            let (engine, loaded) = assignment.plan.load()?;
+            let timeline = assignment.plan.timeline(&loaded.spec)?;
+            Ok::<_, LoadError>((engine, loaded, timeline))
+        });
+        let (mut engine, loaded, timeline) =
             result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
-        self.in_use = Some(EngineInUse { engine, tuning: assignment.tuning, recorder });
+        self.in_use = Some(EngineInUse { engine, timeline, tuning: assignment.tuning, recorder });
         Ok(loaded)
     }
 
@@ -165,6 +172,7 @@ impl Worker {
     fn forget(&mut self) {
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
+            in_use.timeline.iter_mut().for_each(Timeline::forget);
         }
     }
 
@@ -172,9 +180,14 @@ impl Worker {
         let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else {
             return;
         };
-        let Some((obs, provenance)) = self.source.observation() else {
+        let Some((mut obs, mut provenance)) = self.source.observation() else {
             return;
         };
+        if let Some(timeline) = &mut in_use.timeline {
+            timeline.expect(&mut obs, Some(&provenance.joint_stamps));
+            let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
+            provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
+        }
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
         let pass = self.gate.pass();
         // Unwind safe: the engine is reset when a panic gets past its own guards.

@@ -77,8 +77,10 @@ pub(crate) fn declare(registry: &Registry, node: &Node, names: &Names, arguments
 }
 
 /// Outputs whose quality of service can be chosen; those of each hypothesis go with `~/hypotheses`.
-const OUTPUTS: [&str; 8] = [
+const OUTPUTS: [&str; 10] = [
     "~/reconstruction",
+    "~/joint_states",
+    "~/completed",
     "~/hypotheses",
     "~/ghosts",
     "~/weights",

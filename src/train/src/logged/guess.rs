@@ -69,7 +69,7 @@ pub(super) fn unseen(solve: &Solve, spec: &TaskSpec) -> Option<(Seen, f64)> {
     let is_guessed = joints.iter().chain(&points).any(|value| !value.is_nan());
     let points: Vec<f32> = points.into_iter().map(|value| value as f32).collect();
     let agreement = (-(turns / SPREAD).powi(2) - (metres / REACH).powi(2)).exp();
-    is_guessed.then(|| (Seen { joints, image: None, points: points.as_chunks().0.to_vec() }, agreement))
+    is_guessed.then(|| (Seen { joints, points: points.as_chunks().0.to_vec(), ..Seen::default() }, agreement))
 }
 
 /// The best row of `found`, `[K, N]`, where `seen`, `[N]`, is NaN, and how far the other rows lie from it there.

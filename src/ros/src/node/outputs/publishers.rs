@@ -27,6 +27,8 @@ pub(crate) struct Publishers {
     joint_names: Vec<String>,
     spec: TaskSpec,
     reconstruction: Publisher<JointState>,
+    /// Where the task has joints: all of them, those observed as they came; and those that were not.
+    filled: Option<[Publisher<JointState>; 2]>,
     hypotheses: Vec<Publisher<JointState>>,
     /// Where the task renders images.
     images: Option<ImagePublishers>,
@@ -54,10 +56,15 @@ impl Publishers {
     pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize, qos: &OutputQos) -> r2r::Result<Self> {
         let has_joints = !spec.joints.is_empty();
         let array = |node: &mut Node| node.create_publisher("~/hypotheses", qos("~/hypotheses"));
+        let filled = |node: &mut Node| -> r2r::Result<_> {
+            let mut advertise = |name: &str| node.create_publisher(name, qos(name));
+            Ok([advertise("~/joint_states")?, advertise("~/completed")?])
+        };
         let mut publishers = Self {
             joint_names: spec.joints.iter().map(|joint| joint.name.clone()).collect(),
             spec: spec.clone(),
             reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
+            filled: has_joints.then(|| filled(node)).transpose()?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
             ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
@@ -110,7 +117,7 @@ impl Publishers {
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
         node.destroy_publisher(self.statistics);
-        for publisher in self.hypotheses {
+        for publisher in self.hypotheses.into_iter().chain(self.filled.into_iter().flatten()) {
             node.destroy_publisher(publisher);
         }
         if let Some(array) = self.array {
@@ -144,6 +151,7 @@ impl Publishers {
         let mut result = Ok(());
         if let Some(best) = answer.joints.first() {
             result = self.reconstruction.publish(&self.joint_state(&header, best));
+            result = result.and(self.publish_filled(best, provenance, &header));
         }
         if settings.hypotheses {
             for (publisher, &rank) in self.hypotheses.iter().zip(&places) {
@@ -171,6 +179,29 @@ impl Publishers {
             result = result.and(self.statistics.publish(&statistics(answer, &header)));
         }
         result.and(self.publish_ghosts(solved, &identities, &header, settings))
+    }
+
+    /// Publishes `best`, `[J]`, with what was observed of it as it came, and beside it what was not observed.
+    fn publish_filled(&self, best: &[f64], provenance: &Provenance, header: &Header) -> r2r::Result<()> {
+        let Some([all, completed]) = &self.filled else { return Ok(()) };
+        let Provenance { observed_joints, joint_positions, .. } = provenance;
+        let observed = |joint: usize| {
+            let position = joint_positions.get(joint).filter(|position| position.is_finite())?;
+            observed_joints.get(joint).filter(|is_observed| **is_observed).map(|_| *position)
+        };
+        let mut result = Ok(());
+        if is_heard(all) {
+            let position: Vec<f64> =
+                best.iter().enumerate().map(|(joint, found)| observed(joint).unwrap_or(*found)).collect();
+            result = all.publish(&self.joint_state(header, &position));
+        }
+        if is_heard(completed) {
+            let places = (0..best.len()).filter(|joint| observed(*joint).is_none());
+            let (name, position) = places.map(|joint| (self.joint_names[joint].clone(), best[joint])).unzip();
+            let message = JointState { header: header.clone(), name, position, ..JointState::default() };
+            result = result.and(completed.publish(&message));
+        }
+        result
     }
 
     fn publish_ghosts(

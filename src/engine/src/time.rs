@@ -1,0 +1,16 @@
+//! What time makes likely of joints that have fallen silent.
+//!
+//! ```text
+//! readings ──Timeline──> observation: joints that are seen, and those expected, each with a weight that falls with age
+//!               │
+//!          MotionModel: how far joints move within a time, alone and with each other (learned)
+//! ```
+//!
+//! No clock: the stamps of observations are all the time there is.
+
+mod cholesky;
+mod model;
+mod timeline;
+
+pub use model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+pub use timeline::Timeline;

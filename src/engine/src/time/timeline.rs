@@ -1,0 +1,352 @@
+//! What was seen of each joint last, and what that makes likely now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tch::Tensor;
+use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
+
+use super::model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+
+const SECOND: f64 = 1e9;
+
+/// Seconds without any frame, or back, after which all is forgotten.
+const LONGEST_SILENCE: f64 = 10.0;
+/// A joint is silent when nothing came of it for so many of its usual periods ..
+const PERIODS: f64 = 1.5;
+/// .. or seconds, as long as it has no usual period.
+const FIRST_PERIOD: f64 = 0.05;
+/// Share of a new period in the usual one, and in what is known of noise. A guess.
+const SHARE: f64 = 0.2;
+/// A period this many times the usual one was a silence, and counts as no more. A guess.
+const LONGEST_PERIOD: f64 = 3.0;
+/// Seconds below which two readings say nothing about velocity.
+const SHORTEST: f64 = 1e-4;
+/// Groups of joints that fell silent at the same time for which joints that move along are asked; the largest come
+/// first. For each of the others its own last position must do. Bounds the work: a group costs some 50 microseconds.
+const MOST_GROUPS: usize = 4;
+/// What an observed joint may be off, for F cannot make every pose: (4 degrees)^2. A guess.
+const SEEN_VARIANCE: f64 = 4.9e-3;
+
+/// Keeps what was seen of each joint, and says what is likely of those that are silent.
+///
+/// Carries nothing into the engine but observations: what it expects is recorded with them.
+#[derive(Debug)]
+pub struct Timeline {
+    model: MotionModel,
+    /// Whether each joint turns; the others slide.
+    is_angle: Vec<bool>,
+    /// What each joint reaches.
+    limits: Vec<[f64; 2]>,
+    joints: Vec<Option<Sighting>>,
+    /// Stamp of the last frame, nanoseconds.
+    stamp: Option<i64>,
+    frames: u64,
+    /// Variance of each joint's last prediction; zero where it is seen, infinite where nothing is known.
+    variance: Vec<f64>,
+}
+
+/// What was known when a frame came.
+#[derive(Debug)]
+struct Frame {
+    index: u64,
+    stamp: i64,
+    /// NaN where silent.
+    positions: Vec<f64>,
+    velocities: Vec<f64>,
+}
+
+/// The last that was seen of a joint.
+#[derive(Clone, Debug)]
+struct Sighting {
+    stamp: i64,
+    position: f64,
+    /// Per second, less what may be noise.
+    velocity: f64,
+    motion: Motion,
+    frame: Arc<Frame>,
+}
+
+/// How readings of a joint follow each other.
+#[derive(Clone, Copy, Debug, Default)]
+struct Motion {
+    /// Averaged over [`VELOCITY_SMOOTHING`], per second.
+    velocity: f64,
+    /// Last change.
+    change: f64,
+    /// Variance of the noise, from how much changes differ.
+    noise: f64,
+    /// Usual seconds between two readings; none before the second.
+    period: Option<f64>,
+}
+
+impl Motion {
+    /// Takes a change of position within `seconds`.
+    fn take(&mut self, change: f64, seconds: f64) {
+        if seconds < SHORTEST {
+            return;
+        }
+        let usual = self.period.unwrap_or(seconds);
+        let is_silence = seconds > LONGEST_PERIOD * usual;
+        if is_silence {
+            *self = Self { period: self.period, ..Self::default() };
+            return;
+        }
+        self.period = Some(usual + SHARE * (seconds - usual));
+        // Of x_t - 2 x_t-1 + x_t-2, white noise of variance r has six times that.
+        let bend = change - self.change;
+        self.noise += SHARE * (bend * bend / 6.0 - self.noise);
+        self.velocity += Self::new_share(seconds) * (change / seconds - self.velocity);
+        self.change = change;
+    }
+
+    /// Share of a new velocity in the average.
+    fn new_share(seconds: f64) -> f64 {
+        1.0 - (-seconds / VELOCITY_SMOOTHING).exp()
+    }
+
+    /// The velocity in proportion to how much of it is no noise.
+    fn believed(&self) -> f64 {
+        let Some(period) = self.period else { return 0.0 };
+        let share = Self::new_share(period);
+        // Variance of an exponential average of differences of white noise.
+        let noise = self.noise * 2.0 * share * share / ((2.0 - share) * period * period);
+        let square = self.velocity * self.velocity;
+        if square > 0.0 { self.velocity * square / (square + noise) } else { 0.0 }
+    }
+}
+
+impl Timeline {
+    /// Begins for the joints of a task; none where the model is for another number of them.
+    #[must_use]
+    pub fn new(model: MotionModel, spec: &TaskSpec) -> Option<Self> {
+        let count = spec.joints.len();
+        let is_angle = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+        let limits = spec.joints.iter().map(|joint| [joint.lower, joint.upper]).collect();
+        let (joints, variance) = (vec![None; count], vec![f64::INFINITY; count]);
+        let fits = model.joints() == count;
+        fits.then_some(Self { model, is_angle, limits, joints, stamp: None, frames: 0, variance })
+    }
+
+    /// The model it goes by.
+    #[must_use]
+    pub fn model(&self) -> &MotionModel {
+        &self.model
+    }
+
+    /// Variance of what was expected of each joint at the last frame, squared radians or metres: zero where it was seen,
+    /// infinite where it never was.
+    #[must_use]
+    pub fn variance(&self) -> &[f64] {
+        &self.variance
+    }
+
+    /// Forgets all that was seen, as after a jump of the clock.
+    pub fn forget(&mut self) {
+        self.joints.fill(None);
+        self.variance.fill(f64::INFINITY);
+        self.stamp = None;
+    }
+
+    /// Takes an observation of one row, and adds to it what is expected of joints that are silent.
+    ///
+    /// `stamps`: when each joint was measured, nanoseconds, where that differs from the stamp of the observation; one that
+    /// is older than its usual period counts as silent. A stamp of zero says nothing about time, and nothing is expected
+    /// then. After a jump back, or [`LONGEST_SILENCE`] without a frame, all begins anew.
+    pub fn expect(&mut self, obs: &mut Observation, stamps: Option<&[i64]>) {
+        let is_mine = |joints: &Masked| joints.value().size() == [1, self.is_angle.len() as i64];
+        let (Some(joints), true) = (obs.joints.as_ref().filter(|joints| is_mine(joints)), obs.stamp_nanos > 0) else {
+            return self.forget();
+        };
+        let stamp = obs.stamp_nanos;
+        let elapsed = self.stamp.map(|before| seconds_between(before, stamp));
+        if elapsed.is_some_and(|elapsed| !(0.0..=LONGEST_SILENCE).contains(&elapsed)) {
+            self.forget();
+        }
+        let mut positions: Vec<f64> = numbers(&joints.with_nan());
+        self.take(stamp, &mut positions, stamps);
+        let elapsed = self.stamp.replace(stamp).map_or(f64::INFINITY, |before| seconds_between(before, stamp));
+        let likely = self.likely(stamp, &positions);
+        if elapsed.is_finite() {
+            let silent = Tensor::from_slice(&positions).view([1, -1]).isnan();
+            obs.expected = expected(&likely, elapsed, joints);
+            obs.joints = obs.joints.as_ref().map(|joints| joints.hide(&silent.logical_not()));
+        }
+    }
+
+    /// Notes what is seen now; what is older than its joint's usual period becomes NaN.
+    fn take(&mut self, stamp: i64, positions: &mut [f64], stamps: Option<&[i64]>) {
+        self.frames += 1;
+        let mut motions = Vec::with_capacity(positions.len());
+        for (joint, position) in positions.iter_mut().enumerate() {
+            let read = stamps.and_then(|stamps| stamps.get(joint)).map_or(stamp, |read| (*read).min(stamp));
+            let before = self.joints[joint].as_ref();
+            let is_new = position.is_finite() && before.is_none_or(|before| read > before.stamp);
+            let mut motion = before.map_or_else(Motion::default, |before| before.motion);
+            if let (true, Some(before)) = (is_new, before) {
+                motion.take(
+                    turned(*position - before.position, self.is_angle[joint]),
+                    seconds_between(before.stamp, read),
+                );
+            }
+            let patience = motion.period.map_or(FIRST_PERIOD, |period| PERIODS * period);
+            let age = seconds_between(if is_new { read } else { before.map_or(i64::MIN, |b| b.stamp) }, stamp);
+            if position.is_finite() && age > patience {
+                *position = f64::NAN;
+            }
+            motions.push((is_new, read, motion));
+        }
+        let velocities = motions.iter().map(|(_, _, motion)| motion.believed()).collect();
+        let frame = Arc::new(Frame { index: self.frames, stamp, positions: positions.to_vec(), velocities });
+        for ((slot, position), (is_new, read, motion)) in self.joints.iter_mut().zip(&*positions).zip(motions) {
+            if is_new && position.is_finite() {
+                let (position, velocity, frame) = (*position, motion.believed(), Arc::clone(&frame));
+                *slot = Some(Sighting { stamp: read, position, velocity, motion, frame });
+            }
+        }
+    }
+
+    /// Position and variance of each joint that is silent and was seen before; NaN for the others.
+    fn likely(&mut self, stamp: i64, positions: &[f64]) -> Vec<f64> {
+        let mut groups: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (joint, sighting) in self.joints.iter().enumerate() {
+            let is_silent = positions[joint].is_nan();
+            self.variance[joint] = if is_silent { f64::INFINITY } else { 0.0 };
+            if let Some(sighting) = sighting.as_ref().filter(|_| is_silent) {
+                groups.entry(sighting.frame.index).or_default().push(joint);
+            }
+        }
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        // Stable, so that of groups of one size the older comes first.
+        groups.sort_by_key(|joints| std::cmp::Reverse(joints.len()));
+        let mut values = vec![f64::NAN; positions.len()];
+        for (rank, silent) in groups.iter().enumerate() {
+            let Some(Sighting { frame, .. }) = self.joints[silent[0]].clone() else { continue };
+            let seconds = seconds_between(frame.stamp, stamp);
+            let (seen, changes) = self.changes(&frame, seconds, positions, rank < MOST_GROUPS);
+            let likely = self.model.likely(seconds, (&seen, &changes), silent);
+            for ((&joint, change), variance) in silent.iter().zip(likely.change).zip(likely.variance) {
+                if let Some(Sighting { position, velocity, .. }) = &self.joints[joint] {
+                    let [lower, upper] = self.limits[joint];
+                    // What was seen beyond the limits is not bent back.
+                    let (lower, upper) = (lower.min(*position), upper.max(*position));
+                    values[joint] = (position + displacement(*velocity, seconds) + change).clamp(lower, upper);
+                    self.variance[joint] = variance;
+                }
+            }
+        }
+        values.into_iter().zip(&self.variance).flat_map(|(value, variance)| [value, *variance]).collect()
+    }
+
+    /// How the joints that are seen have changed since a frame, net of where their velocity led.
+    fn changes(&self, frame: &Frame, seconds: f64, positions: &[f64], is_asked: bool) -> (Vec<usize>, Vec<f64>) {
+        let change = |joint: usize| {
+            let change = turned(positions[joint] - frame.positions[joint], self.is_angle[joint]);
+            change - displacement(frame.velocities[joint], seconds)
+        };
+        let all = (0..positions.len()).filter(|_| is_asked).map(|joint| (joint, change(joint)));
+        all.filter(|(_, change)| change.is_finite()).unzip()
+    }
+}
+
+/// What is expected, from pairs of position and variance; none where nothing is.
+fn expected(likely: &[f64], elapsed: f64, joints: &Masked) -> Option<Expected> {
+    let pairs = likely.as_chunks::<2>().0;
+    if pairs.iter().all(|[value, _]| value.is_nan()) {
+        return None;
+    }
+    let tensor = |values: Vec<f64>| Tensor::from_slice(&values).view([1, -1]).to_kind(joints.value().kind());
+    let value = tensor(pairs.iter().map(|[value, _]| *value).collect());
+    let weight = tensor(pairs.iter().map(|[_, variance]| SEEN_VARIANCE / (SEEN_VARIANCE + variance)).collect());
+    Expected::new(&value, &weight, elapsed).ok()
+}
+
+fn seconds_between(earlier: i64, later: i64) -> f64 {
+    (later as f64 - earlier as f64) / SECOND
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+    use thalweg_task::JointSpec;
+
+    const FRAME: i64 = 10_000_000;
+
+    fn timeline() -> Timeline {
+        let joint = |name: &str| JointSpec { name: name.into(), unit: "rad".into(), lower: -3.0, upper: 3.0 };
+        let spec = TaskSpec {
+            name: "double".into(),
+            latent: 2,
+            output: vec![2],
+            joints: ["a", "b"].map(joint).to_vec(),
+            groups: Vec::new(),
+            reads_joints: true,
+            image: None,
+            points: None,
+            skeleton: None,
+            residual: true,
+            fingerprint: "f".into(),
+            device: Device::Cpu,
+            kind: Kind::Double,
+        };
+        let changes = Tensor::from_slice(&[0.5, 0.3, 0.3, 0.5]).view([1, 2, 2]);
+        Timeline::new(MotionModel::new(&[0.3], &changes).expect("a model"), &spec).expect("two joints")
+    }
+
+    /// Shows two joints at a frame; what is expected of them: position and weight.
+    fn show(timeline: &mut Timeline, frame: i64, joints: [f64; 2], stamps: Option<&[i64]>) -> Option<[f64; 4]> {
+        let row = Tensor::from_slice(&joints).view([1, 2]);
+        let mut obs = Observation { stamp_nanos: frame * FRAME, ..Observation::of_joints(&row) };
+        timeline.expect(&mut obs, stamps);
+        obs.expected.map(|expected| {
+            let [a, b] = [expected.value(), expected.weight()].map(numbers::<f64>);
+            [a[0], a[1], b[0], b[1]]
+        })
+    }
+
+    #[test]
+    fn a_joint_that_falls_silent_loses_weight_with_age_and_goes_on_for_a_while() {
+        let mut timeline = timeline();
+        (1..=50).for_each(|frame| assert_eq!(show(&mut timeline, frame, [0.01 * frame as f64, 0.2], None), None));
+        let first = show(&mut timeline, 51, [f64::NAN, 0.2], None).expect("of the first");
+        assert!(first[0] > 0.5 && first[0] < 0.52 && first[2] > 0.9, "{first:?}");
+        assert_eq!([first[1], first[3]], [0.0, 0.0]);
+        let weights: Vec<f64> =
+            [52, 60, 100, 500].map(|frame| show(&mut timeline, frame, [f64::NAN, 0.2], None).expect("still")[2]).into();
+        assert!(weights.is_sorted_by(|a, b| a > b) && weights[3] > 0.0, "{weights:?}");
+        assert_eq!(show(&mut timeline, 501, [0.3, 0.2], None), None);
+    }
+
+    #[test]
+    fn a_slow_tracker_is_no_dropout() {
+        let mut timeline = timeline();
+        for frame in 1..=100 {
+            let slow = frame / 10 * 10;
+            let stamps = [slow.max(1) * FRAME, frame * FRAME];
+            let expected = show(&mut timeline, frame, [0.1, 0.2], Some(&stamps));
+            assert!(frame < 30 || expected.is_none(), "frame {frame}: {expected:?}");
+        }
+        let stamps = [100 * FRAME, 120 * FRAME];
+        assert!(show(&mut timeline, 120, [0.1, 0.2], Some(&stamps)).is_some());
+    }
+
+    #[test]
+    fn a_jump_of_time_a_long_silence_and_a_stamp_of_zero_begin_anew() {
+        for jump in [40, 50 + 1001, 0] {
+            let mut timeline = timeline();
+            (1..=50).for_each(|frame| assert_eq!(show(&mut timeline, frame, [0.5, 0.2], None), None));
+            assert_eq!(show(&mut timeline, jump, [f64::NAN, 0.2], None), None, "{jump}");
+            assert_eq!(show(&mut timeline, jump + 1, [f64::NAN, 0.2], None), None, "{jump}");
+        }
+    }
+
+    #[test]
+    fn a_position_that_wraps_is_no_jump() {
+        let mut timeline = timeline();
+        let angle = |frame: i64| turned(3.0 + 0.01 * frame as f64, true);
+        (1..=50).for_each(|frame| assert_eq!(show(&mut timeline, frame, [angle(frame), 0.0], None), None));
+        let expected = show(&mut timeline, 51, [f64::NAN, 0.0], None).expect("of the first");
+        assert!(turned(expected[0] - angle(51), true).abs() < 0.02, "{expected:?}");
+    }
+}

@@ -1,0 +1,110 @@
+//! `thalweg-lab bench streams`: real motion of which joints drop out, and every way to bridge the gap.
+
+mod clips;
+mod filters;
+mod measures;
+mod methods;
+mod report;
+mod scenarios;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use thalweg_cli::console::print;
+
+use clips::Clip;
+use measures::{Played, Tally};
+use methods::{METHODS, Method, Player};
+use report::Row;
+use scenarios::{Scenario, Stream};
+
+/// Options of `thalweg-lab bench streams`.
+#[derive(Args)]
+pub(crate) struct StreamArguments {
+    /// Folder with the motion capture: clips of the set --set [default: the bundled motion]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Which clips of --data are played
+    #[arg(long, value_enum, default_value_t = Set::Test, requires = "data")]
+    set: Set,
+    /// Folder of the weights of tasks
+    #[arg(long, value_name = "DIR", default_value = "models")]
+    models: PathBuf,
+    /// The bundled motion, used without --data
+    #[arg(long, value_name = "FILE", default_value = "assets/motion.safetensors")]
+    motion: PathBuf,
+    /// Frames a second
+    #[arg(long, value_delimiter = ',', default_values_t = [30.0, 100.0])]
+    rates: Vec<f64>,
+    /// Every so many-th clip is played at rates above 50 Hz; all below
+    #[arg(long, default_value_t = 3)]
+    thin: u32,
+    /// Most steps of a solve: so much is time for, whatever else the machine does
+    #[arg(long, default_value_t = 6)]
+    steps: u32,
+    /// Methods, by their keys
+    #[arg(long, value_name = "KEY", value_delimiter = ',', value_parser = methods::key)]
+    methods: Vec<String>,
+    /// Scenarios, by their names
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = scenarios::name)]
+    scenarios: Vec<String>,
+    /// Where the results go
+    #[arg(long, value_name = "DIR", default_value = "out/bench_streams")]
+    output: PathBuf,
+}
+
+/// Clips by what they serve for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Set {
+    Validation,
+    Test,
+    OutOfDistribution,
+    Unseen,
+}
+
+/// Plays, measures, writes and prints.
+///
+/// # Errors
+/// What the data, the weights or the engine refuse.
+pub(crate) fn run(arguments: &StreamArguments) -> anyhow::Result<()> {
+    thalweg_engine::pin_threads(1);
+    let begin = Instant::now();
+    let clips = clips::load(arguments)?;
+    anyhow::ensure!(!clips.is_empty(), "no clip lasts for a second");
+    let mut rows = Vec::new();
+    for &rate in &arguments.rates {
+        let thinned = if rate > 50.0 { arguments.thin.max(1) as usize } else { 1 };
+        let played: Vec<&Clip> = clips.iter().step_by(thinned).collect();
+        for scenario in scenarios::ALL.iter().filter(|one| wanted(&arguments.scenarios, one.name)) {
+            for method in METHODS.iter().filter(|one| wanted(&arguments.methods, one.key)) {
+                rows.push(measure(arguments, &played, (rate, scenario), method)?);
+                tracing::info!("{rate} Hz, {}, {}: {:.0} s", scenario.name, method.key, begin.elapsed().as_secs_f64());
+            }
+        }
+    }
+    print(&report::write(arguments, &clips, &rows)?)
+}
+
+fn wanted(names: &[String], name: &str) -> bool {
+    names.is_empty() || names.iter().any(|wanted| wanted == name)
+}
+
+/// One method in one scenario, over all clips.
+fn measure(
+    arguments: &StreamArguments,
+    clips: &[&Clip],
+    (rate, scenario): (f64, &'static Scenario),
+    method: &'static Method,
+) -> anyhow::Result<Row> {
+    let mut tally = Tally::default();
+    let mut player = Player::new(method, arguments)?;
+    for (index, clip) in clips.iter().enumerate() {
+        for variant in 0..scenario.variants() {
+            let Some(stream) = Stream::new(clip, rate, scenario, variant, index as u64)? else { continue };
+            let (answers, seconds) = player.play(&stream)?;
+            tally.add(&stream, &Played { answers, seconds });
+        }
+    }
+    Ok(Row { rate, scenario: scenario.name, method: method.key, name: method.name, measures: tally.measures() })
+}
