@@ -153,12 +153,12 @@ pub(crate) fn replay(bytes: &[u8]) -> bool {
         Ok(replayer) => replayer,
         Err(error) => return expect_sentence(&error),
     };
-    let mut is_same = false;
+    let mut is_used = false;
     for solve in reader.solves().map_while(Result::ok) {
         match replayer.repeat(&solve) {
-            Ok(repetition) => is_same |= repetition == Repetition::Same,
-            Err(error) => is_same |= expect_sentence(&error),
+            Ok(repetition) => is_used |= repetition != Repetition::Unanchored,
+            Err(error) => is_used |= expect_sentence(&error),
         }
     }
-    is_same
+    is_used
 }

@@ -22,6 +22,9 @@ fn recorded() -> Vec<u8> {
     fs::read(file).expect("it was written")
 }
 
+/// Parameters by which the solves can be repeated.
+const PARAMETERS: &str = r#"{"task": "planar_arm", "optimizer.kind": "adam", "optimizer.rate": 0.1}"#;
+
 /// The same without chunks and checksums, so that what is changed in it reaches the decoders: messages and metadata as
 /// they are, metadata of the format that had no checksum.
 fn plain(recording: &[u8], keep: impl Fn(&str) -> bool) -> Vec<u8> {
@@ -33,6 +36,7 @@ fn plain(recording: &[u8], keep: impl Fn(&str) -> bool) -> Vec<u8> {
         if let Record::Metadata(mut metadata) = record.expect("it is whole") {
             metadata.metadata.insert("format".to_owned(), "1".to_owned());
             metadata.metadata.remove("blake3");
+            metadata.metadata.insert("parameters".to_owned(), PARAMETERS.to_owned());
             writer.write_metadata(&metadata).expect("memory");
         }
     }

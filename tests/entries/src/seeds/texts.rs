@@ -28,7 +28,7 @@ pub(crate) fn parameters() -> Seeds {
     let mut seeds = all(&[
         (
             "own.yaml",
-            "/left/thalweg:\n  ros__parameters:\n    task: planar_arm\n    hypotheses: 8\n    deadline_ms: 8.0\n",
+            "/left/thalweg:\n  ros__parameters:\n    task: planar_arm\n    hypotheses: 8\n    budget.deadline: 0.008\n",
         ),
         ("shared.yaml", SHARED),
         (
