@@ -8,6 +8,7 @@ import random
 import subprocess
 import tempfile
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,15 @@ class AgainstRcl(unittest.TestCase):
             for seed in range(FILES):
                 files.append(Path(folder) / f"{seed}.yaml")
                 files[-1].write_bytes(Generator(seed).file())
-            for seed, file in enumerate(files):
-                some = [file] if seed % 4 else [file, files[seed - 1]]
-                node = NODES[seed % len(NODES)]
+            cases = [
+                ([file] if seed % 4 else [file, files[seed - 1]], NODES[seed % len(NODES)])
+                for seed, file in enumerate(files)
+            ]
+            # Two at a time: most of each is loading libtorch.
+            with ThreadPoolExecutor(2) as pool:
+                answers = list(pool.map(lambda case: ours(*case), cases))
+            for seed, ((some, node), (got, said)) in enumerate(zip(cases, answers)):
                 expected = comparable(rcl_yaml.given(some, node))
-                got, said = ours(some, node)
                 shown = "\n---\n".join(path.read_text("utf-8") for path in some)
                 self.assertEqual(got, expected, f"{node}, file {seed}:\n{shown}\n{said}")
                 taken += bool(expected)

@@ -48,6 +48,7 @@ TABLE = {
     "input.alpha": (BOOL, True, None, None, False),
     "input.colour_key": (STRING, "", None, None, False),
     "input.colour_tolerance": (INTEGER, 8, 0, 255, False),
+    "time.enabled": (BOOL, True, None, None, False),
     "output.rate": (DOUBLE, 0.0, 0.0, 1000.0, False),
     "output.hypotheses": (BOOL, True, None, None, False),
     "output.order": (STRING, "rank", None, None, False),
@@ -71,6 +72,7 @@ TABLE = {
     "body_pose.point_weight": (DOUBLE, 0.0, None, None, False),
     "planar_arm.lengths": (DOUBLES, [0.30, 0.25, 0.15], None, None, False),
     "planar_arm.limit": (DOUBLE, 2.6, None, None, False),
+    "robot.model": (STRING, "unitree_g1", None, None, False),
 }
 REFUSED = {
     "budget.steps": (1_000_000_000, "budget.steps must be in [0, 100000], got 1000000000"),

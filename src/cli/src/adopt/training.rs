@@ -30,6 +30,8 @@ const PATIENCE: u32 = 4;
 const FRAMES_OF_BUFFER: i64 = 500;
 const LEAST_BUFFERS: u32 = 20;
 const QUICK_BUFFERS: u32 = 60;
+/// Most examples that theta gets: as many as that of `body_pose` has.
+const EXAMPLES: i64 = 16_384;
 /// Noise of augmentation in spreads of the typical joint, as for the prior.
 const NOISE: f64 = 0.1;
 
@@ -119,15 +121,18 @@ fn train_theta(
         held_out: Some(Observation::of_joints(&divided.validation)),
         ..Data::default()
     };
-    let (again, folder) = (registry.clone(), output.to_owned());
+    let (owned, folder) = (registry.clone(), output.to_owned());
+    let again = move || load(&owned, &folder);
     let mut best = f64::NAN;
     let before = job.position();
-    let landscape = thalweg_train::train(options, &move || load(&again, &folder), &data, &mut |progress| {
+    let landscape = thalweg_train::train(options, &again, &data, &mut |progress| {
         best = progress.best.unwrap_or(best);
         let message = format!("theta: held out {best:.4} at best");
         job.report(before + u64::from(progress.buffer), &message, progress)
     })?;
     job.expect_running(&output.join(LEFT_OVER[1]))?;
+    let examples = data.training.rows().min(EXAMPLES) as usize;
+    let landscape = thalweg_train::with_exemplars(&landscape, &again, &data.training, examples)?;
     let how = [("options", serde_json::to_string(options)?), ("data", data.fingerprint())];
     landscape.save(&output.join(THETA), task.spec(), &how)?;
     Ok(best)
