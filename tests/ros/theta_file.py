@@ -47,7 +47,8 @@ class ThetaFile:
     def filled(self, name: str, number: float) -> Stored:
         """Gives a tensor with one number everywhere."""
         tensor = self.tensors[name]
-        return replace(tensor, data=struct.pack("<f", number) * prod(tensor.shape))
+        letter = {"F16": "e", "F32": "f", "F64": "d"}[tensor.dtype]
+        return replace(tensor, data=struct.pack(f"<{letter}", number) * prod(tensor.shape))
 
     def sum(self) -> str:
         """Computes the checksum as thalweg does: metadata, then tensors, both in the order of names."""

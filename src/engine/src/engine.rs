@@ -210,7 +210,7 @@ impl Engine {
             Some(landscape) => {
                 check_landscape(self.task.as_ref(), landscape)?;
                 let native = self.native.as_ref().and_then(|native| native.with_landscape(landscape));
-                Some(Proposer::new((self.task.as_ref(), landscape), native, &self.config)?)
+                Some(Proposer::new((self.task.as_ref(), landscape), native, &self.config, self.proposer.as_mut())?)
             }
             None => None,
         };

@@ -117,6 +117,11 @@ impl Exemplars {
         Ok(Some(exemplars))
     }
 
+    /// Whether these are the examples `x`, `[E, X]`.
+    pub(crate) fn are(&self, x: &Tensor) -> bool {
+        numbers::<f32>(&x.to_kind(self.outputs.kind())) == self.x
+    }
+
     /// Makes what the first observation will need, as a rule: the layout of a target with joints and nothing else.
     fn prepare(&mut self, task: &dyn Task) -> Result<(), EngineError> {
         let target = guarded(task, || {

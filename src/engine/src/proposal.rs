@@ -30,7 +30,9 @@ pub(crate) struct Proposer {
 }
 
 impl Proposer {
-    /// `native` is the landscape on the engine's own threads, where they run natively.
+    /// `native` is the landscape on the engine's own threads, where they run natively. `before`, the proposer of another
+    /// landscape for the same task, hands over its examples where they are the same, as after a retraining: F of all of
+    /// them takes longer than a robot may wait.
     ///
     /// # Errors
     /// What the task meets when F is applied to the landscape's examples.
@@ -38,11 +40,16 @@ impl Proposer {
         (task, landscape): (&dyn Task, &Landscape),
         native: Option<Native>,
         config: &EngineConfig,
+        before: Option<&mut Self>,
     ) -> Result<Self, EngineError> {
         // What would come after the landscape's steps; nothing does.
         let config = EngineConfig { optimizer: Optimizer::Adam(AdamConfig::default()), ..config.clone() };
         let examples = landscape.steps().and_then(Steps::exemplars);
-        let exemplars = examples.map(|x| Exemplars::new(task, x)).transpose()?.flatten();
+        let kept = examples.zip(before).and_then(|(x, before)| before.exemplars.take_if(|kept| kept.are(x)));
+        let exemplars = match (kept, examples) {
+            (None, Some(x)) => Exemplars::new(task, x)?,
+            (kept, _) => kept,
+        };
         let codes = landscape.steps().map_or_else(Vec::new, |steps| numbers(&steps.code_of_each(RANKED)));
         Ok(Self { native, config, exemplars, codes, spare: None })
     }
