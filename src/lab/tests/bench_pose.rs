@@ -49,7 +49,7 @@ fn same(one: &Value, other: &Value) -> bool {
 fn check_completions(blocks: &serde_json::Map<String, Value>) {
     let rows: Vec<&Value> =
         blocks.iter().filter(|(key, _)| key.starts_with("completion/")).map(|(_, value)| value).collect();
-    assert_eq!(rows.len(), 9 * 3, "nine methods, three masks");
+    assert_eq!(rows.len(), 11 * 3, "eleven methods, three masks");
     for row in rows {
         let summaries = row["summaries"].as_array().unwrap();
         let counts: Vec<i64> = summaries.iter().map(|summary| summary["hypotheses"].as_i64().unwrap()).collect();

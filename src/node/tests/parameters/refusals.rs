@@ -34,7 +34,7 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
             IntegerArray(vec![1, 2, 3]),
             "planar_arm.lengths must be a double_array, got the integer_array [1, 2, 3] (write [1.0, 2.0, 3.0])",
         ),
-        ("task", text("body_pos"), "task must be one of body_pose, planar_arm, gan_inversion, got body_pos"),
+        ("task", text("body_pos"), "task must be one of body_pose, planar_arm, gan_inversion, robot, got body_pos"),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
         ("device", text("cuda:x"), "device must be one of cpu, cuda, cuda:N, auto, got \"cuda:x\""),
         ("device", text("cuda:"), "device must be one of cpu, cuda, cuda:N, auto, got \"cuda:\""),
