@@ -206,7 +206,7 @@ impl Engine {
         if expected != got {
             return Err(EngineError::StartDimension { landscape: self.landscape.id().to_owned(), expected, got });
         }
-        let proposer = match start.landscape() {
+        self.proposer = match start.landscape() {
             Some(landscape) => {
                 check_landscape(self.task.as_ref(), landscape)?;
                 let native = self.native.as_ref().and_then(|native| native.with_landscape(landscape));
@@ -214,7 +214,6 @@ impl Engine {
             }
             None => None,
         };
-        self.proposer = proposer;
         self.reset();
         (self.start, self.pace) = (Some(start), Pace::default());
         Ok(())
@@ -496,7 +495,7 @@ impl Engine {
     /// Keeps the best points of the present observation for the next one.
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
-            self.memory.leader = session.leader();
+            self.memory.leader = Leader::of(session.lead, session.descent.best_loss());
             self.memory.warm =
                 Some(WarmStart { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {
@@ -543,14 +542,8 @@ impl Session {
         loss.iter().sum::<f64>() / loss.len() as f64
     }
 
-    /// Which row is reported first; none where time does not count, and the best one is.
-    fn leader(&self) -> Option<Leader> {
-        let (before, elapsed) = self.lead?;
-        Leader::next(before, self.descent.best_loss(), elapsed)
-    }
-
     fn solution(&mut self, landscape: &str, output: &[i64]) -> &Solution {
-        let leader = self.leader();
+        let leader = Leader::of(self.lead, self.descent.best_loss());
         let Self { is_shared, stamp_nanos, descent, stop, solution, .. } = self;
         solution.get_or_insert_with(|| {
             let best = descent.best(output);

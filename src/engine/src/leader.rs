@@ -30,6 +30,13 @@ impl Leader {
         Some(if behind >= PATIENCE { Self { row: best, behind: 0.0 } } else { Self { row, behind } })
     }
 
+    /// The leader of rows with these losses, from the leader of before and the seconds since; none where time does not
+    /// count, and the best row is reported.
+    pub(crate) fn of(lead: Option<(Option<Self>, f64)>, losses: &[f64]) -> Option<Self> {
+        let (before, elapsed) = lead?;
+        Self::next(before, losses, elapsed)
+    }
+
     /// The rows, best first, but for the leader, which comes before all.
     pub(crate) fn order(self, losses: &[f64]) -> Vec<usize> {
         let mut order = rank(losses);

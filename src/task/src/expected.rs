@@ -43,7 +43,6 @@ impl Expected {
 
     /// What is to be compared of joints: those observed, and, where there are none, those expected; and the weight of
     /// each, `[O, J]`.
-    #[must_use]
     pub fn beside(&self, joints: &Masked) -> (Masked, Tensor) {
         let (seen, weight) = (joints.observed(), self.weight.to_kind(joints.value().kind()));
         let known = seen.logical_or(&weight.gt(0.0));

@@ -31,7 +31,7 @@ pub struct MotionFit {
 /// sum of few scales of time, each positive semidefinite.
 ///
 /// # Errors
-/// [`TrainError::TooLittleMotion`] when no motion at [`LEAST_FPS`] or more lasts for the longest of some times.
+/// [`TrainError::TooLittleMotion`] when no motion at `LEAST_FPS` or more lasts for the longest of some times.
 pub fn fit_motion_model(motions: &[Motion], spec: &TaskSpec) -> Result<MotionFit, TrainError> {
     let _no_grad = tch::no_grad_guard();
     let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();

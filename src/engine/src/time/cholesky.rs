@@ -20,7 +20,7 @@ impl Cholesky {
                 lower[column] = if column < row { rest / upper[column * size + column] } else { rest.sqrt() };
             }
             // A NaN is not above zero either.
-            if !(matrix[row * size + row] > 0.0) {
+            if matrix[row * size + row].is_nan() || matrix[row * size + row] <= 0.0 {
                 return None;
             }
         }
