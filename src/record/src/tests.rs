@@ -531,7 +531,7 @@ proptest! {
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };
         prop_assert_eq!(&message::read_solve(&message::solve(&written, &written.before)).expect("whole"),
-            &Solve { seen: Seen::default(), ..written.clone() });
+            &Solve { seen: Seen { expected: written.seen.expected.clone(), ..Seen::default() }, ..written.clone() });
         prop_assert_eq!(message::read_descent(&message::descent(&written, &trace)), Some((9, trace)));
         prop_assert_eq!(message::read_image(&message::observed_image(&written, &image)), Some(image));
         let points: Vec<[f32; 3]> = single(3 * z).as_chunks().0.to_vec();

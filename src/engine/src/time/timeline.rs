@@ -152,7 +152,7 @@ impl Timeline {
     ///
     /// `stamps`: when each joint was measured, nanoseconds, where that differs from the stamp of the observation; one that
     /// is older than its usual period counts as silent. A stamp of zero says nothing about time, and nothing is expected
-    /// then. After a jump back, or [`LONGEST_SILENCE`] without a frame, all begins anew.
+    /// then. After a jump back, or `LONGEST_SILENCE` without a frame, all begins anew.
     pub fn expect(&mut self, obs: &mut Observation, stamps: Option<&[i64]>) {
         let is_mine = |joints: &Masked| joints.value().size() == [1, self.is_angle.len() as i64];
         let (Some(joints), true) = (obs.joints.as_ref().filter(|joints| is_mine(joints)), obs.stamp_nanos > 0) else {
