@@ -86,18 +86,23 @@ pub(crate) fn hidden(obs: &Observation, spec: &TaskSpec) -> Vec<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use tch::{Device, Kind};
     use thalweg_task::JointSpec;
 
     fn spec() -> TaskSpec {
         let joint = |name: &str| JointSpec { name: name.into(), unit: "m".into(), lower: 0.0, upper: 1.0 };
+        two_numbers(["a", "b", "c", "d"].map(joint).to_vec())
+    }
+
+    /// A task of two numbers that reads these joints.
+    pub(crate) fn two_numbers(joints: Vec<JointSpec>) -> TaskSpec {
         TaskSpec {
             name: "double".into(),
             latent: 2,
             output: vec![2],
-            joints: ["a", "b", "c", "d"].map(joint).to_vec(),
+            joints,
             groups: Vec::new(),
             reads_joints: true,
             image: None,

@@ -19,8 +19,8 @@ impl Cholesky {
                 let rest = lower[column] - inner;
                 lower[column] = if column < row { rest / upper[column * size + column] } else { rest.sqrt() };
             }
-            // A NaN is not above zero either.
-            if matrix[row * size + row].is_nan() || matrix[row * size + row] <= 0.0 {
+            let pivot = matrix[row * size + row];
+            if pivot.is_nan() || pivot <= 0.0 {
                 return None;
             }
         }

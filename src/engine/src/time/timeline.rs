@@ -268,28 +268,14 @@ fn seconds_between(earlier: i64, later: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use crate::prior::tests::two_numbers;
     use thalweg_task::JointSpec;
 
     const FRAME: i64 = 10_000_000;
 
     fn timeline() -> Timeline {
         let joint = |name: &str| JointSpec { name: name.into(), unit: "rad".into(), lower: -3.0, upper: 3.0 };
-        let spec = TaskSpec {
-            name: "double".into(),
-            latent: 2,
-            output: vec![2],
-            joints: ["a", "b"].map(joint).to_vec(),
-            groups: Vec::new(),
-            reads_joints: true,
-            image: None,
-            points: None,
-            skeleton: None,
-            residual: true,
-            fingerprint: "f".into(),
-            device: Device::Cpu,
-            kind: Kind::Double,
-        };
+        let spec = two_numbers(["a", "b"].map(joint).to_vec());
         let changes = Tensor::from_slice(&[0.5, 0.3, 0.3, 0.5]).view([1, 2, 2]);
         Timeline::new(MotionModel::new(&[0.3], &changes).expect("a model"), &spec).expect("two joints")
     }
