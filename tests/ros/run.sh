@@ -37,10 +37,5 @@ if [ $# -gt 0 ]; then
 fi
 # Both wait more than they compute: side by side, in ROS domains of their own. What the rows say comes in one piece.
 rows=$(mktemp)
-THALWEG_LANE=1 "$python" "$here/faults.py" >"$rows" 2>&1 &
-trap 'kill $! 2>/dev/null; rm -f "$rows"' EXIT
-status=0
-"$python" -m unittest discover -v --durations 20 -s "$here" -t "$here" || status=$?
-wait $! || status=$?
-cat "$rows"
-exit "$status"
+trap 'rm -f "$rows"' EXIT
+"$python" "$here/suite.py" --rows "$rows"
