@@ -8,7 +8,9 @@ mod texts;
 pub(crate) use messages::{clock, compressed, image, joints, mask, picture, points};
 pub(crate) use motion::{AMC_MARK, amc, asf, bvh, npz, npz_files};
 pub(crate) use recordings::{bag, recording, replay, weights};
-pub(crate) use texts::{metadata, observation, parameters, urdf};
+#[cfg(feature = "view")]
+pub(crate) use texts::urdf;
+pub(crate) use texts::{metadata, observation, parameters};
 
 /// Names and bytes.
 pub type Seeds = Vec<(&'static str, Vec<u8>)>;

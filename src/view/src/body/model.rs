@@ -96,7 +96,7 @@ impl Model {
     }
 
     fn of(robot: Robot) -> Result<Self, String> {
-        let tree = tree::tree_of(&robot)?;
+        let (tree, resting) = tree::tree_of(&robot)?;
         let mut model = Self {
             name: robot.name,
             links: robot.links.iter().map(|link| link.name.clone()).collect(),
@@ -104,7 +104,7 @@ impl Model {
             tree,
             shapes: Vec::new(),
             movers: Vec::new(),
-            warnings: robot.warnings,
+            warnings: [robot.warnings, resting].concat(),
         };
         model.dress(&robot.links);
         model.movers = model.movers_of_shapes();

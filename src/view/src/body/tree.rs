@@ -14,14 +14,17 @@ const MAX_MIMIC: f64 = 1e6;
 /// Most mimics that are followed from a joint; hands have two or three. What is longer is a circle, or as bad.
 const MAX_CHAIN: usize = 64;
 
+/// Most joints that rest of which each is told.
+const MAX_TOLD: usize = 10;
+
 /// Names of the joints that move by themselves, in the file's order.
 pub(super) fn moving(joints: &[urdf::Joint]) -> Vec<String> {
     let own = joints.iter().filter(|joint| joint.motion != Motion::Fixed && joint.mimic.is_none());
     own.map(|joint| joint.name.clone()).collect()
 }
 
-/// Reads links and joints as a tree; says in a sentence why they are none.
-pub(super) fn tree_of(robot: &Robot) -> Result<Vec<Joint>, String> {
+/// Reads links and joints as a tree, and warns of what in it rests; says in a sentence why they are none.
+pub(super) fn tree_of(robot: &Robot) -> Result<(Vec<Joint>, Vec<String>), String> {
     let mut links = BTreeMap::new();
     for (at, link) in robot.links.iter().enumerate() {
         if links.insert(link.name.as_str(), at).is_some() {
@@ -35,28 +38,33 @@ pub(super) fn tree_of(robot: &Robot) -> Result<Vec<Joint>, String> {
         }
     }
     let places: BTreeMap<String, usize> = moving(&robot.joints).into_iter().zip(0..).collect();
-    let read = |joint| {
-        read_joint(joint, &links, &by_name, &places)
-            .map_err(|why| format!("line {}: joint {} {why}", joint.line, joint.name))
-    };
-    let joints = robot.joints.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    sorted(joints, &robot.links)
+    let (mut joints, mut warnings) = (Vec::new(), Vec::new());
+    for joint in &robot.joints {
+        let about = |why| format!("line {}: joint {} {why}", joint.line, joint.name);
+        let source = match joint.motion {
+            Motion::Fixed => Ok(None),
+            Motion::Turn | Motion::Slide => follow(joint, &by_name),
+        };
+        // Hands come with mimics of joints that their makers left out; all else of them moves.
+        let source = source.unwrap_or_else(|why| {
+            warnings.push(format!("{}: it rests", about(why)));
+            None
+        });
+        let source = source.and_then(|(of, factor, offset)| Some((*places.get(&of.name)?, factor, offset)));
+        joints.push(read_joint(joint, &links, source).map_err(about)?);
+    }
+    let more = warnings.len().saturating_sub(MAX_TOLD);
+    warnings.truncate(MAX_TOLD);
+    warnings.extend((more > 0).then(|| format!("{more} more joints rest for such reasons")));
+    Ok((sorted(joints, &robot.links)?, warnings))
 }
 
 fn read_joint(
     joint: &urdf::Joint,
     links: &BTreeMap<&str, usize>,
-    by_name: &BTreeMap<&str, &urdf::Joint>,
-    places: &BTreeMap<String, usize>,
+    source: Option<(usize, f64, f64)>,
 ) -> Result<Joint, String> {
     let find = |link: &str| links.get(link).copied().ok_or_else(|| format!("names link {link}, which is not there"));
-    let source = match joint.motion {
-        Motion::Fixed => None,
-        Motion::Turn | Motion::Slide => {
-            let (source, factor, offset) = follow(joint, by_name)?;
-            places.get(&source.name).map(|place| (*place, factor, offset))
-        }
-    };
     let axis = match direction(joint.axis) {
         Some(axis) => axis,
         None if joint.motion == Motion::Fixed => Vector3::x_axis(),
@@ -70,10 +78,10 @@ fn read_joint(
 fn follow<'a>(
     joint: &'a urdf::Joint,
     by_name: &BTreeMap<&str, &'a urdf::Joint>,
-) -> Result<(&'a urdf::Joint, f64, f64), String> {
+) -> Result<Option<(&'a urdf::Joint, f64, f64)>, String> {
     let (mut at, mut factor, mut offset) = (joint, 1.0_f64, 0.0_f64);
     for _ in 0..=MAX_CHAIN {
-        let Some(mimic) = &at.mimic else { return Ok((at, factor, offset)) };
+        let Some(mimic) = &at.mimic else { return Ok(Some((at, factor, offset))) };
         let by_way = if at.name == joint.name { String::new() } else { format!(", by way of {},", at.name) };
         let next = by_name.get(mimic.joint.as_str());
         let next = next.ok_or_else(|| format!("mimics{by_way} {}, which is not there", mimic.joint))?;

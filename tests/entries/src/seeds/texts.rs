@@ -78,6 +78,7 @@ pub(crate) fn metadata() -> Seeds {
     ]
 }
 
+#[cfg(feature = "view")]
 const ROBOT: &str = r#"<?xml version="1.0"?>
 <robot name="arm" xmlns:xacro="http://ros.org/wiki/xacro">
   <material name="blue"><color rgba="0 0 0.8 1"/></material>
@@ -93,6 +94,7 @@ const ROBOT: &str = r#"<?xml version="1.0"?>
   <gazebo><sensor:camera name="x"/></gazebo>
 </robot>"#;
 
+#[cfg(feature = "view")]
 pub(crate) fn urdf() -> Seeds {
     all(&[
         ("arm.urdf", ROBOT),
