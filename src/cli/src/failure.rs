@@ -24,6 +24,7 @@ use crate::doctor::ChecksFailed;
 use crate::observation::ObservationError;
 use crate::recordings::Lost;
 use crate::replay::NotReproduced;
+use crate::train::approved::ApprovalError;
 use crate::train::retrain::NotPromoted;
 
 /// Any failure that has no code of its own.
@@ -178,7 +179,8 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     if cause.is::<AdoptError>() || cause.is::<ModelError>() || cause.is::<LayoutError>() {
         return Some(INPUT);
     }
-    if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<Lost>() {
+    if cause.is::<DatasetError>() || cause.is::<ObservationError>() || cause.is::<Lost>() || cause.is::<ApprovalError>()
+    {
         return Some(INPUT);
     }
     if let Some(error) = cause.downcast_ref::<InputError>() {

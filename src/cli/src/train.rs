@@ -1,5 +1,6 @@
 //! `thalweg train`: priors and landscapes.
 
+pub(crate) mod approved;
 mod data;
 mod device;
 mod encoder;

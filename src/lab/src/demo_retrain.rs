@@ -117,6 +117,7 @@ fn retrain(
     options.buffers = arguments.buffers.unwrap_or(options.buffers);
     let told = RetrainArguments {
         from_recordings: Some(recordings.to_owned()),
+        approved: None,
         mix: arguments.mix.clone(),
         pseudo_weight: arguments.pseudo_weight,
         validation: PathBuf::from(VALIDATION),

@@ -12,6 +12,7 @@ use thalweg_train::{
     ThetaOptions, ThetaProgress,
 };
 
+use super::approved::Approved;
 use super::data::{self, DataSource};
 use super::theta::checkpoint;
 use crate::console;
@@ -39,6 +40,9 @@ pub struct RetrainArguments {
     /// no worse than that one on held-out recordings and on the shipped validation set, and better on one
     #[arg(long, value_name = "RECORDINGS", conflicts_with = "data")]
     pub from_recordings: Option<PathBuf>,
+    /// List of recordings that may be trained on, as `sha256sum` writes it; others are passed over
+    #[arg(long, value_name = "LIST", requires = "from_recordings")]
+    pub approved: Option<PathBuf>,
     /// Folder with motion capture that is mixed in, for body_pose [default: --rehearsal]
     #[arg(long, value_name = "FOLDER", requires = "from_recordings")]
     pub mix: Option<PathBuf>,
@@ -105,7 +109,8 @@ impl Retraining<'_> {
         let task = load()?;
         let spec = task.spec();
         let current = Landscape::trained(self.current, spec)?;
-        let logged = self.read(task.as_ref(), &current)?;
+        let mut approved = Approved::load(self.arguments.approved.as_deref())?;
+        let logged = self.read(task.as_ref(), &current, &mut approved)?;
         let options = self.options_for(&logged.habits);
         let rehearsed = self.rehearsed(task.as_ref())?;
         let data = logged.mixed_with(&rehearsed);
@@ -125,6 +130,7 @@ impl Retraining<'_> {
             ("data", data.fingerprint()),
             ("retrained_from", current.id().to_owned()),
             ("share", share.to_string()),
+            ("recordings", approved.told()),
         ];
         new.save(&path, spec, &how)?;
         Job::forget(&checkpoint(self.output))?;
@@ -144,14 +150,15 @@ impl Retraining<'_> {
         options
     }
 
-    fn read(&self, task: &dyn Task, current: &Landscape) -> anyhow::Result<Logged> {
+    fn read(&self, task: &dyn Task, current: &Landscape, approved: &mut Approved) -> anyhow::Result<Logged> {
         let mut book = Logbook::new(task.spec(), (current.id(), current.dim()));
-        let gathered = recordings::each(self.recordings, |file| Ok(book.add(file)?))?;
+        let gathered = recordings::each(self.recordings, |file| approved.read(file, |file| Ok(book.add(file)?)))?;
+        approved.expect_some()?;
         let collection = &self.options.collection;
         let points = collection.descents * (collection.steps as usize + 1);
         let (pseudo_weight, seed) = (self.arguments.pseudo_weight, self.options.seed);
         let logged = book.close(&LoggedOptions { pseudo_weight, points, seed })?;
-        console::print(&words(&logged, &gathered))?;
+        console::print(&words(&logged, &gathered, approved))?;
         Ok(logged)
     }
 
@@ -199,7 +206,7 @@ fn rejected(output: &Path) -> PathBuf {
     output.with_extension("rejected.safetensors")
 }
 
-fn words(logged: &Logged, gathered: &Gathered) -> String {
+fn words(logged: &Logged, gathered: &Gathered, approved: &Approved) -> String {
     let LoggedCounts { files, foreign, solves, damaged, blind, beyond, visited, guessed } = logged.counts;
     let mut text = format!("{files} recordings, {solves} solves: ");
     text += &format!("{} to train on, {} to validate, ", logged.training.rows(), logged.validation.rows());
@@ -210,6 +217,7 @@ fn words(logged: &Logged, gathered: &Gathered) -> String {
         (damaged, "damaged pieces, or solves with numbers that are not finite"),
         (blind, "solves that saw nothing"),
         (beyond, "solves of files that hold far more of them than their size lets expect"),
+        (approved.passed_over() as u64, "recordings that are not approved"),
         (gathered.damage.files, "files that are missing or cannot be read"),
     ] {
         if count > 0 {

@@ -1,9 +1,12 @@
 //! `thalweg train theta --from-recordings`: promoted, or kept out with a reason.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
+use tch::{Device, Kind};
 use thalweg_engine::landscape::Landscape;
+use thalweg_nn::weights::Weights;
 
 use crate::{Run, load, thalweg};
 use thalweg_tests::recording::record;
@@ -27,13 +30,24 @@ fn retrain(recordings: &str, current: &str, output: &str, more: &[&str]) -> Run 
     thalweg(&[&task, SMALL.as_slice(), &["--landscape", current, "--output", output], more].concat())
 }
 
+/// Lists what was recorded as a person would who has looked at it.
+fn approve(folder: &Path, recordings: &str) -> String {
+    let list = folder.join("approved");
+    let listed =
+        Command::new("sh").args(["-c", "sha256sum $(find \"$0\" -name '*.mcap')", recordings]).output().unwrap();
+    assert!(listed.status.success() && !listed.stdout.is_empty());
+    std::fs::write(&list, listed.stdout).unwrap();
+    list.to_str().unwrap().to_owned()
+}
+
 #[test]
 fn a_better_landscape_is_promoted_with_its_figures() {
     let folder = tempfile::tempdir().unwrap();
     let (current, recordings, before) = recorded(folder.path());
     let output = folder.path().join("new.safetensors");
     let report = folder.path().join("report");
-    let more = ["--buffers", "30", "--rate-theta", "0.002", "--report", report.to_str().unwrap()];
+    let list = approve(folder.path(), &recordings);
+    let more = ["--buffers", "30", "--rate-theta", "0.002", "--report", report.to_str().unwrap(), "--approved", &list];
     let run = retrain(&recordings, &current, output.to_str().unwrap(), &more).passed();
     assert!(run.out.contains("1 recordings, 200 solves: 140 to train on, 20 to validate, 40 held out"), "{}", run.out);
     assert!(run.line("promoted, for it is better on ").ends_with("new.safetensors"), "{}", run.out);
@@ -45,6 +59,9 @@ fn a_better_landscape_is_promoted_with_its_figures() {
     let recorded = &told["verdict"]["sets"][0];
     let at = |curve: &str| recorded[curve][recorded["steps"].as_u64().unwrap() as usize].as_f64().unwrap();
     assert!(at("new") < at("current"), "{recorded}");
+    let told: String = Weights::open(&output, Kind::Float, Device::Cpu).unwrap().meta("recordings").unwrap();
+    let approved = std::fs::read_to_string(&list).unwrap();
+    assert_eq!(told.split_once("  ").unwrap().0, approved.split_once("  ").unwrap().0);
 }
 
 #[test]
@@ -75,6 +92,11 @@ fn what_is_missing_is_told() {
         "{}",
         run.err
     );
+    let recordings = folder.path().join("recordings");
+    let list = folder.path().join("approved");
+    std::fs::write(&list, format!("{}  other.mcap\n", "0".repeat(64))).unwrap();
+    let run = retrain(recordings.to_str().unwrap(), &current, &current, &["--approved", list.to_str().unwrap()]);
+    assert!(run.code == 3 && run.err.contains("none of 1 recordings is on "), "{} {}", run.code, run.err);
     let run = thalweg(&["train", "theta", "--mix", "."]);
     assert!(run.code == 2 && run.err.contains("--from-recordings"), "{}", run.err);
 }
