@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests that drive the node over ROS: run.sh [tests by name]. THALWEG_NODE names another node.
 # run.sh faults [arguments of faults.py]: the rows of faults.toml alone. run.sh soak --minutes N: the node at random.
+# run.sh memcheck: damaged messages to a node under valgrind.
 #
 # Needs a python3.12 with rclpy: PREFIX/bin/ros-python of the provisioned ROS (THALWEG_ROS_PREFIX), or the python3 of a
 # sourced ROS. Without one it says SKIPPED and succeeds, but fails where CI=true.
@@ -28,7 +29,7 @@ node=${THALWEG_NODE:-$root/target/release/thalweg_node}
 site=$(PYTHON=$python "$root/tools/setup_site.sh" "$here/requirements.txt")
 export PYTHONPATH=$site${THALWEG_MSGS_PYTHON:+:$THALWEG_MSGS_PYTHON}${PYTHONPATH:+:$PYTHONPATH}
 export PYTHONDONTWRITEBYTECODE=1 PYTHONFAULTHANDLER=1
-if [ "${1:-}" = faults ] || [ "${1:-}" = soak ]; then
+if [ "${1:-}" = faults ] || [ "${1:-}" = soak ] || [ "${1:-}" = memcheck ]; then
   exec "$python" "$here/$1.py" "${@:2}"
 fi
 cd "$here"
