@@ -63,8 +63,8 @@ test-ros: programs hostile-node
 test-kilted: ## the tests that talk to the node, on ROS 2 Kilted; the next make builds for Jazzy again
 	ROS_DISTRO=kilted $(MAKE) test-ros
 
-hostile-node: # the node of the fault rows about panics, where there is a ROS 2
-	$(run) sh -c '[ "$$THALWEG_ROS" != 1 ] || tools/cargo.sh build $(flags) --example hostile_node'
+hostile-node: # what tests start beside the programs, where there is a ROS 2
+	$(run) sh -c '[ "$$THALWEG_ROS" != 1 ] || tools/cargo.sh build $(flags) --example hostile_node --example given_parameters'
 
 fault-table: gan graphics programs hostile-node ## provoke every fault and write docs/faults.md, which no test does
 	$(run) tests/ros/run.sh faults --table docs/faults.md

@@ -1,10 +1,8 @@
 //! `thalweg params`.
 
 use clap::Args;
-use serde_json::{Map, Value, json};
 use thalweg::{Registry, defaults};
 use thalweg_node::parameters;
-use thalweg_task::ParameterValue;
 
 use crate::console;
 
@@ -68,15 +66,5 @@ pub(crate) fn run(arguments: &ParamsArguments, registry: &Registry) -> anyhow::R
 fn tell_given(arguments: &[String]) -> anyhow::Result<()> {
     let node = parameters::full_name(arguments, NODE);
     let given = parameters::given(arguments, &node)?;
-    let values = given.values.iter().map(|given| {
-        let value = match &given.value {
-            // JSON has no such numbers; as YAML writes them.
-            ParameterValue::Double(value) if !value.is_finite() => Value::from(given.value.to_string()),
-            value => value.to_json(),
-        };
-        (given.name.clone(), json!([given.value.kind().name(), value]))
-    });
-    let notices: Vec<&str> = given.notices.iter().map(|notice| notice.text.as_str()).collect();
-    let told = json!({"node": node, "values": values.collect::<Map<_, _>>(), "notices": notices});
-    console::print(&format!("{told:#}\n"))
+    console::print(&format!("{:#}\n", given.to_json(&node)))
 }

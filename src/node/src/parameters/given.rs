@@ -13,6 +13,7 @@ mod scalar;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::{Map, Value, json};
 use thalweg_nn::files::read_limited;
 use thalweg_task::ParameterValue;
 
@@ -64,6 +65,22 @@ pub struct Notice {
     pub text: String,
     /// Whether nothing of the file is for this node.
     pub is_all: bool,
+}
+
+impl Given {
+    /// As JSON: each value with its type, numbers that JSON does not have as YAML writes them.
+    #[must_use]
+    pub fn to_json(&self, node: &str) -> Value {
+        let values = self.values.iter().map(|given| {
+            let value = match &given.value {
+                ParameterValue::Double(value) if !value.is_finite() => Value::from(given.value.to_string()),
+                value => value.to_json(),
+            };
+            (given.name.clone(), json!([given.value.kind().name(), value]))
+        });
+        let notices: Vec<&str> = self.notices.iter().map(|notice| notice.text.as_str()).collect();
+        json!({"node": node, "values": values.collect::<Map<_, _>>(), "notices": notices})
+    }
 }
 
 /// Reads what the arguments of a program give a node.
