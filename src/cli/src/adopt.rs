@@ -9,6 +9,7 @@ mod judge;
 mod motion;
 mod rivals;
 mod tables;
+mod timing;
 mod training;
 
 use std::path::{Path, PathBuf};
@@ -91,6 +92,7 @@ pub(crate) fn run(arguments: &AdoptArguments, registry: &Registry) -> anyhow::Re
     let layout = Layout::of(&robot, &divided.training, &divided.seen)?;
     print(&motion::report(&robot, &layout, &divided))?;
     let trained = training::train(arguments, registry, description, &robot, layout, &divided)?;
+    print(&timing::fit(&arguments.output, registry, &robot, &divided)?)?;
     let judgement = Judgement::of(&arguments.output, registry, &divided, arguments.quick)?;
     print(&judgement.to_string())?;
     folder::write(arguments, &robot, &divided, &trained, &judgement)?;

@@ -175,7 +175,7 @@ impl Builder {
         self.plan.engine.validate()?;
         self.plan.options.device = Plan::device(self.device)?;
         let (engine, loaded) = self.plan.load()?;
-        let timeline = self.plan.timeline(&loaded.spec)?;
+        let timeline = self.plan.timeline(engine.task())?;
         Ok(Inverter::new((engine, loaded), timeline, budget))
     }
 

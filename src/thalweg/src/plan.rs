@@ -166,8 +166,10 @@ impl Plan {
     ///
     /// # Errors
     /// [`LoadError::Motion`] about a file that does not fit.
-    pub fn timeline(&self, spec: &TaskSpec) -> Result<Option<Timeline>, LoadError> {
-        let file = beside(&self.options.models, spec, "motion").filter(|_| self.time);
+    pub fn timeline(&self, task: &dyn Task) -> Result<Option<Timeline>, LoadError> {
+        let spec = task.spec();
+        let models = task.folder().unwrap_or(&self.options.models);
+        let file = beside(models, spec, "motion").filter(|_| self.time);
         let model = file.map(|file| MotionModel::load(&file, spec)).transpose()?;
         Ok(model.and_then(|model| Timeline::new(model, spec)))
     }

@@ -98,7 +98,7 @@ fn engine() -> (Plan, Engine) {
 #[test]
 fn a_recording_of_observations_and_a_memory_repeat_a_stream_from_anywhere() {
     let (plan, mut first) = engine();
-    let mut timeline = plan.timeline(first.task().spec()).unwrap().expect("a model of motion is shipped");
+    let mut timeline = plan.timeline(first.task()).unwrap().expect("a model of motion is shipped");
     let (budget, clock) = (Budget::of_steps(STEPS), ManualClock::default());
     let motion = motion(&builder().build().unwrap());
     let (mut recorded, mut kept) = (Vec::new(), None);

@@ -36,7 +36,7 @@ pub enum TrainError {
     },
     /// Motions are too short, or have too few frames a second.
     #[error(
-        "changes within {times} times could be measured, expected at least {expected}: no motion lasts long enough at 20 frames a second"
+        "changes within {times} times could be measured, expected at least {expected}: no motion lasts long enough at 15 frames a second"
     )]
     TooLittleMotion {
         /// Times for which there are pairs of frames.

@@ -13,7 +13,7 @@ const TIMES: [f64; 5] = [0.06, 0.2, 0.6, 2.0, 8.0];
 const LAGS: [f64; 17] =
     [0.033, 0.067, 0.1, 0.133, 0.2, 0.267, 0.367, 0.5, 0.667, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.667, 10.0];
 /// Slower clips say nothing about velocities.
-const LEAST_FPS: f64 = 20.0;
+const LEAST_FPS: f64 = 15.0;
 /// Rounds in which each scale is fitted to what the others leave.
 const ROUNDS: usize = 40;
 

@@ -33,7 +33,10 @@ const MOST_VALIDATION: usize = 5_000;
 /// Movement of any joint below which a frame is like the one before, rad or m.
 const LIKE: f32 = 0.005;
 
-/// A held-out piece without gaps.
+/// Most frames that tell how joints move in time: an hour at 50 Hz tells as much as ten.
+const MOST_MOTION: usize = 180_000;
+
+/// A piece without gaps.
 #[derive(Debug)]
 pub(super) struct Piece {
     /// Times, ns.
@@ -49,6 +52,8 @@ pub(super) struct Divided {
     pub(super) training: Tensor,
     /// `[V, J]`, thinned.
     pub(super) validation: Tensor,
+    /// What is learned from as it was recorded, frame after frame, the first `MOST_MOTION` of it.
+    pub(super) motion: Vec<Piece>,
     /// To judge by: of the same kinds of motion.
     pub(super) test: Vec<Piece>,
     /// To judge by: what `--hold-out` names.
@@ -109,6 +114,13 @@ impl Divided {
         let (validation, _) = thin(frames, &uses, Use::Validation, MOST_VALIDATION);
         let test = pieces(frames, &uses, Use::Test, &completed);
         let other = pieces(frames, &uses, Use::Other, &completed);
+        let mut left = MOST_MOTION;
+        let mut motion = pieces(frames, &uses, Use::Training, &completed);
+        motion.retain(|piece| {
+            let fits = piece.nanos.len() <= left;
+            left -= if fits { piece.nanos.len() } else { 0 };
+            fits
+        });
         let count = |pieces: &[Piece]| pieces.iter().map(|piece| piece.nanos.len()).sum::<usize>();
         for (got, expected) in
             [(training.len(), LEAST_TRAINING), (validation.len(), LEAST_HELD_OUT), (count(&test), LEAST_HELD_OUT)]
@@ -127,7 +139,7 @@ impl Divided {
         let both = both.filter(|(both, _)| is_better(robot, &seen, (both, &training), &validation));
         let (training, mirrored) = both.unwrap_or((training, 0));
         let minutes = frames.seconds() / 60.0;
-        Ok(Self { training, validation, test, other, seen, dropped, thinned, mirrored, minutes, how })
+        Ok(Self { training, validation, motion, test, other, seen, dropped, thinned, mirrored, minutes, how })
     }
 
     /// Frames to judge by.

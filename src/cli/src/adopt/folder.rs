@@ -9,6 +9,7 @@ use thalweg_robot::model::{DESCRIPTION, WEIGHTS};
 use super::AdoptArguments;
 use super::division::Divided;
 use super::judge::Judgement;
+use super::timing::MOTION;
 use super::training::{THETA, Trained, absolute};
 use crate::console::line;
 
@@ -53,7 +54,7 @@ fn card(
     };
     format!(
         "# {}\n\nThe joints of this robot, learned by `thalweg adopt {} {} --output DIR{quick}` (thalweg {}).\n\n\
-         {DESCRIPTION} is its description, {WEIGHTS} the decoder F, {THETA} the landscape that searches begin with.\n\n\
+         {DESCRIPTION} is its description, {WEIGHTS} the decoder F, {THETA} the landscape that searches begin with, {MOTION} how joints move in time.\n\n\
          * Data: {:.1} minutes, {} frames to learn from, divided {}.\n\
          * Latent: {latent} numbers, which hold {:.1} % of the variance; {alone}; held-out loss of theta {held_out:.4}.\n\
          * Licence: that of the data and of the description.\n{judgement}\nOptions: `{options}`\n",

@@ -174,9 +174,9 @@ impl<'a> Judge<'a> {
             let (piece, at, earlier) = candidates[number * candidates.len() / count];
             let truth = positions_at(&pieces[piece], at);
             let hidden = self.mask(&(gap.hidden)(&mut random));
-            let past = Past { last: positions_at(&pieces[piece], earlier), velocity: None, age: AGE };
+            let past = Past { last: positions_at(&pieces[piece], earlier), velocity: None, age: AGE, now: None };
             for method in row.methods.clone() {
-                let found = self.complete(method, &truth, &hidden, &past, false)?;
+                let found = self.complete(method, &truth, &hidden, &past)?;
                 let errors = self.errors(&truth, &found, &hidden);
                 row.add(method, errors);
             }
@@ -205,16 +205,17 @@ impl<'a> Judge<'a> {
             let hidden = self.mask(&(gap.hidden)(&mut random));
             self.warm.reset();
             for at in from - BEFORE..from {
-                self.solve(&positions_at(piece, at), &vec![false; hidden.len()], true)?;
+                self.solve(&positions_at(piece, at), &vec![false; hidden.len()], Some(piece.nanos[at]))?;
             }
             let last = positions_at(piece, from - 1);
             let velocity = velocity(piece, from - 1);
             for at in from..=to {
                 let truth = positions_at(piece, at);
                 let age = (piece.nanos[at] - piece.nanos[from - 1]) as f64 / 1e9;
-                let past = Past { last: last.clone(), velocity: Some(velocity.clone()), age };
+                let now = Some(piece.nanos[at]);
+                let past = Past { last: last.clone(), velocity: Some(velocity.clone()), age, now };
                 for method in row.methods.clone() {
-                    let found = self.complete(method, &truth, &hidden, &past, true)?;
+                    let found = self.complete(method, &truth, &hidden, &past)?;
                     let errors = self.errors(&truth, &found, &hidden);
                     row.add(method, errors);
                 }
@@ -234,18 +235,11 @@ impl<'a> Judge<'a> {
         (0..moving.len()).map(is_hidden).collect()
     }
 
-    fn complete(
-        &mut self,
-        method: Method,
-        truth: &[f64],
-        hidden: &[bool],
-        past: &Past,
-        is_stream: bool,
-    ) -> anyhow::Result<Vec<f64>> {
+    fn complete(&mut self, method: Method, truth: &[f64], hidden: &[bool], past: &Past) -> anyhow::Result<Vec<f64>> {
         let model = self.task.model();
         let all = |numbers: Vec<f64>| positions(&model.robot, &model.layout, &self.columns, &numbers);
         Ok(match method {
-            Method::Thalweg => self.solve(truth, hidden, is_stream)?,
+            Method::Thalweg => self.solve(truth, hidden, past.now)?,
             Method::FromZero => self.solve_from_zero(truth, hidden)?,
             Method::Gaussian => all(self.rivals.gaussian(truth, hidden)),
             Method::Nearest => all(self.rivals.nearest(truth, hidden)),
@@ -254,9 +248,13 @@ impl<'a> Judge<'a> {
         })
     }
 
-    fn solve(&mut self, truth: &[f64], hidden: &[bool], is_stream: bool) -> anyhow::Result<Vec<f64>> {
-        let engine = if is_stream { &mut self.warm } else { &mut self.cold };
-        Ok(engine.solve_observation(&seen(truth, hidden))?.best().joints().to_vec())
+    /// Solves a frame of a stream at a time, ns, or a single frame.
+    fn solve(&mut self, truth: &[f64], hidden: &[bool], now: Option<i64>) -> anyhow::Result<Vec<f64>> {
+        let engine = if now.is_some() { &mut self.warm } else { &mut self.cold };
+        let mut obs = seen(truth, hidden);
+        // Recordings may begin at zero, which as a stamp says nothing about time.
+        obs.stamp_nanos = now.map_or(0, |now| now.saturating_add(1_000_000_000));
+        Ok(engine.solve_observation(&obs)?.best().joints().to_vec())
     }
 
     fn solve_from_zero(&mut self, truth: &[f64], hidden: &[bool]) -> anyhow::Result<Vec<f64>> {
@@ -338,6 +336,8 @@ struct Past {
     velocity: Option<Vec<f64>>,
     /// Seconds.
     age: f64,
+    /// The frame's time, ns; none of a single frame.
+    now: Option<i64>,
 }
 
 /// Joints between a link and the root.

@@ -35,6 +35,28 @@ fn adopt(urdf: &Path, data: &Path, more: &[&str]) -> Run {
     thalweg(&args)
 }
 
+/// How far off, rad, `elbow` is a frame after it fell silent, with time or without.
+fn error_after_silence(model: &Path, time: bool) -> f64 {
+    const FRAMES: u32 = 40;
+    let model = model.to_str().unwrap();
+    let builder = thalweg::load("robot").unwrap().parameter("model", model).time(time).steps(5);
+    let mut robot = builder.build().unwrap();
+    let at = robot.spec().joints.iter().position(|joint| joint.name == "elbow").unwrap();
+    let of = JOINTS.iter().position(|name| *name == "elbow").unwrap();
+    for frame in 0..=FRAMES {
+        let moment = f64::from(frame) / 20.0;
+        let truth = positions(moment);
+        let is_seen = |name: &str| frame < FRAMES || name != "elbow";
+        let seen = JOINTS.iter().copied().zip(truth).filter(|(name, _)| is_seen(name));
+        let seen = robot.observe().joints(seen).unwrap().stamp_nanos((1e9 + moment * 1e9) as i64);
+        let off = (robot.solve(&seen).unwrap().best().joints()[at] - truth[of]).abs();
+        if frame == FRAMES {
+            return off;
+        }
+    }
+    unreachable!("the last frame returns")
+}
+
 fn refused(run: &Run, expected: &str) {
     assert_eq!(run.code, 3, "{}", run.err);
     let last = run.err.lines().last().unwrap_or_default();
@@ -62,9 +84,18 @@ fn a_robot_is_adopted_and_its_joints_are_completed() {
     let mut files: Vec<String> =
         fs::read_dir(&model).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
-    let expected =
-        ["README.md", "robot.launch.py", "robot.safetensors", "robot.urdf", "robot.yaml", "robot_theta.safetensors"];
+    let expected = [
+        "README.md",
+        "robot.launch.py",
+        "robot.safetensors",
+        "robot.urdf",
+        "robot.yaml",
+        "robot_motion.safetensors",
+        "robot_theta.safetensors",
+    ];
     assert_eq!(files, expected);
+    let [with, without] = [true, false].map(|time| error_after_silence(&model, time));
+    assert!(with < 0.5 * without, "{with} with time, {without} without");
     let parameter = format!("model={}", model.display());
     let written = folder.path().join("solution.json");
     let more = ["--parameter", &parameter, "--output", written.to_str().unwrap()];

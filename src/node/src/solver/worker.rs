@@ -135,7 +135,7 @@ impl Worker {
         // Unwind safe: what was being built is dropped.
         let result = guarded(|| {
             let (engine, loaded) = assignment.plan.load()?;
-            let timeline = assignment.plan.timeline(&loaded.spec)?;
+            let timeline = assignment.plan.timeline(engine.task())?;
             Ok::<_, LoadError>((engine, loaded, timeline))
         });
         let (mut engine, loaded, timeline) =
