@@ -11,11 +11,11 @@ need() { command -v "$1" >/dev/null || "$here/packages.sh" "$2"; }
 
 # Prints what ROS 2 needs and whether there is one, in THALWEG_ROS.
 set_up_ros2() {
-  local lines
+  local lines libclang
   if [ "${THALWEG_ROS:-}" = 0 ]; then
     echo 'export THALWEG_ROS=0'
-  elif lines=$("$here/setup_ros2.sh"); then
-    printf '%s\nexport THALWEG_ROS=1\n' "$lines"
+  elif libclang=$("$here/setup_libclang.sh") && lines=$(eval "$libclang" && "$here/setup_ros2.sh"); then
+    printf '%s\n%s\nexport THALWEG_ROS=1\n' "$libclang" "$lines"
   elif [ "${CI:-}" = true ] || [ "${THALWEG_ROS:-}" = 1 ]; then
     echo "setup: ROS 2 could not be had (see above), and CI=true or THALWEG_ROS=1 insists on it" >&2
     return 2

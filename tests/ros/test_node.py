@@ -78,6 +78,26 @@ class BodyPose(NodeCase):
         self.assertEqual(set(completed.name), set(positions) - set(pose))
         self.assertEqual([positions[name] for name in completed.name], list(completed.position))
 
+    def test_deviation_says_how_far_off_each_joint_may_be(self) -> None:
+        """As long as the reconstruction, finite; small where a joint was observed, larger where it was not."""
+        deviations = self.peer.subscribe(JointState, "~/deviation")
+        self.addCleanup(lambda: self.peer.unsubscribe(deviations))
+        pose = standing_legs(0.3)
+        self.peer.solve_eventually(pose)
+
+        def came() -> JointState | None:
+            self.peer.solve(pose)
+            return deviations.messages[-1] if deviations.messages else None
+
+        message = wait_for(came, what="standard deviations")
+        found = dict(zip(message.name, message.position, strict=True))
+        self.assertEqual(sorted(found), sorted(body_joints()))
+        self.assertTrue(all(math.isfinite(value) and value >= 0.0 for value in message.position))
+        hidden = [value for name, value in found.items() if name not in pose]
+        observed = [found[name] for name in pose]
+        self.assertGreater(min(hidden), 0.0)
+        self.assertGreater(sum(hidden) / len(hidden), 2.0 * sum(observed) / len(observed))
+
     def test_hypotheses_are_ranked_and_share_the_stamp(self) -> None:
         count = self.peer.get_parameters("hypotheses")[0]
         collectors = [

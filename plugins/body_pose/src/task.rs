@@ -102,6 +102,11 @@ impl Task for BodyPose {
         Some(DenseForm { layers: &self.decoder, head: DenseHead::Rotations(self.comparison.head()) })
     }
 
+    fn points_of(&self, joints: &Tensor) -> Result<Option<Tensor>> {
+        self.check("joints", joints, &[self.spec.joints.len() as i64])?;
+        Ok(Some(self.comparison.body().positions(&rotations_from_angles(joints))))
+    }
+
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
         self.check("y_hat", y_hat, &self.spec.output)?;
         let joints = Some(self.comparison.angles().split(y_hat));

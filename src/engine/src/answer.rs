@@ -8,6 +8,7 @@ use thalweg_task::{Pixels, TaskError, numbers};
 
 use super::engine::Engine;
 use super::error::EngineError;
+use super::report::Report;
 use super::solution::{Statistics, StopReason};
 use super::start::Start;
 
@@ -16,6 +17,10 @@ use super::start::Start;
 pub struct Answer {
     /// Joint positions `[K][J]`, radians or metres, best hypothesis first; empty when the task has no joints.
     pub joints: Vec<Vec<f64>>,
+    /// Standard deviation of each joint of the first hypothesis, `[J]`, radians or metres: how far it lies from what was
+    /// seen, and how far it may be off where nothing was. Empty when the task has no joints, each hypothesis explains an
+    /// observation of its own, or the answer was read from a recording.
+    pub deviation: Vec<f64>,
     /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
     pub points: Vec<Vec<[f64; 3]>>,
     /// Images `[K]`, black 0, white 1; empty when the task renders none. Shared, for they are large and never change.
@@ -52,10 +57,13 @@ impl Answer {
         let y_hat = solution.y_hat.shallow_clone();
         let rendered = engine.task().render(&y_hat)?;
         let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
-        let points = rendered.points.as_ref().map(rows).transpose()?.unwrap_or_default();
+        let Report { joints, deviation, offset } = engine.report(joints);
+        // Points of what is reported; where nothing was expected, of what F made.
+        let moved = offset.map(|_| engine.task().points_of(&tensor(&joints, &y_hat))).transpose()?.flatten();
+        let points = moved.or(rendered.points).as_ref().map(rows).transpose()?.unwrap_or_default();
         let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
         let images = rendered.image.as_ref().map_or_else(Vec::new, images);
-        Ok(Self { joints, points, images, weights, losses, landscape, start, statistics, stop, took })
+        Ok(Self { joints, deviation, points, images, weights, losses, landscape, start, statistics, stop, took })
     }
 }
 
@@ -66,6 +74,11 @@ fn images(tensor: &Tensor) -> Vec<Arc<Pixels>> {
     let data: Vec<f32> = numbers(tensor);
     let image = |data: &[f32]| Arc::new(Pixels { channels, height, width, data: data.to_vec() });
     data.chunks_exact(size).map(image).collect()
+}
+
+/// A tensor `[K, J]` of rows, of the kind and on the device of another.
+fn tensor(rows: &[Vec<f64>], like: &Tensor) -> Tensor {
+    Tensor::from_slice(&rows.concat()).view([rows.len() as i64, -1]).to_kind(like.kind()).to_device(like.device())
 }
 
 /// The rows of a tensor `[K, ..]`, each flat.

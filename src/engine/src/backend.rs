@@ -1,6 +1,10 @@
 //! Which of the two implementations of a step runs.
 
 use serde::{Deserialize, Serialize};
+use thalweg_task::Task;
+
+use crate::error::EngineError;
+use crate::native::Native;
 
 /// What evaluates, differentiates and steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,4 +37,21 @@ pub enum BackendChoice {
     Tch,
     /// Native code, or an error.
     Fused,
+}
+
+/// Builds native code as it is wanted.
+pub(crate) fn prepare(
+    choice: BackendChoice,
+    task: &dyn Task,
+    build: impl FnOnce() -> Result<Option<Native>, EngineError>,
+) -> Result<Option<Native>, EngineError> {
+    if choice == BackendChoice::Tch {
+        return Ok(None);
+    }
+    let native = build()?;
+    if native.is_none() && choice == BackendChoice::Fused {
+        let reason = "it is no dense layers on a CPU";
+        return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
+    }
+    Ok(native)
 }

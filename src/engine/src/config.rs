@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::backend::BackendChoice;
 use super::error::EngineError;
 use super::optimizer::Optimizer;
+use super::report::ReportConfig;
 
 /// Threads beyond which a number is a mistake; the parameter `threads` has the same limit.
 const MOST_THREADS: usize = 64;
@@ -40,6 +41,8 @@ pub struct EngineConfig {
     /// says what time makes likely ([`crate::time`]): an exponential average, so that what is hidden does not jitter.
     /// Otherwise it does nothing. The default is a guess.
     pub continuity: f64,
+    /// How joints are reported that are silent, where the observation says what time makes likely.
+    pub report: ReportConfig,
     /// Seed of the engine's own random numbers.
     pub seed: u64,
     /// Threads, at least 1, that hypotheses are split over where the engine runs natively; its own and others that
@@ -59,6 +62,7 @@ impl Default for EngineConfig {
             prior_weight: 0.03,
             start_weight: 1.0,
             continuity: 0.3,
+            report: ReportConfig::default(),
             seed: 0,
             threads: 1,
             backend: BackendChoice::default(),
@@ -89,6 +93,7 @@ impl EngineConfig {
                 return Err(EngineError::option(option, &weight, format!("a number from 0 to {GREATEST_WEIGHT}")));
             }
         }
+        self.report.validate()?;
         self.optimizer.validate()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use tch::Tensor;
 use thalweg_task::{Observation, Target, Task};
 
-use super::backend::{Backend, BackendChoice};
+use super::backend::{Backend, prepare};
 use super::budget::{Budget, Clock, Pace};
 use super::config::EngineConfig;
 use super::descent::{Descent, Ground};
@@ -20,9 +20,10 @@ use super::optimizer::Optimizer;
 use super::own_steps::OwnSteps;
 use super::prior::Prior;
 use super::proposal::Proposer;
+use super::report::{Reading, Report};
 use super::sampler::Sampler;
 use super::solution::{Solution, StopReason, rank};
-use crate::landscape::Landscape;
+use crate::landscape::{Landscape, check_landscape};
 use crate::start::Start;
 
 /// Inverts one task on one landscape, anytime.
@@ -57,6 +58,10 @@ struct Session {
     /// The landscape's own steps, where the descent began with them.
     own: Option<OwnSteps>,
     stamp_nanos: i64,
+    /// What is said of joints.
+    reading: Reading,
+    /// See [`Memory::offset`]; none until the answer is made.
+    offset: Option<Vec<f64>>,
     /// The leader of before, and the seconds since, where rows go on as the same hypotheses.
     lead: Option<(Option<Leader>, f64)>,
     descent: Descent,
@@ -137,7 +142,8 @@ impl Engine {
 
     /// Forgets what the next observation would start from, and the present solution.
     pub fn reset(&mut self) {
-        (self.session, self.memory.warm, self.memory.leader) = (None, None, None);
+        let index = self.memory.index;
+        (self.session, self.memory) = (None, Memory { index, ..Memory::default() });
     }
 
     /// Takes out what the next observation would start from: give it back by [`Engine::recall`]. The present solution
@@ -293,7 +299,7 @@ impl Engine {
         let own = self.own_steps(obs, is_shared(&target));
         let z = own.as_ref().map_or_else(|| self.starting_points(is_shared(&target)), OwnSteps::origin);
         let prior = Prior::standard(self.config.prior_weight, self.task.spec());
-        self.descend_from(target, prior, own, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, own, obs, &z)?;
         self.announce(obs);
         Ok(())
     }
@@ -314,13 +320,13 @@ impl Engine {
         let spec = self.task.spec();
         let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
         let target = self.encode(obs)?;
-        (self.memory.warm, self.memory.leader) = (None, None);
+        (self.memory.warm, self.memory.leader, self.memory.offset) = (None, None, None);
         if self.start.is_some() {
             return self.begin_proposed(obs, target, &codes);
         }
         let own = self.landscape.steps().map(|steps| OwnSteps::new(steps, &codes, obs)).ok_or(EngineError::NoStart)?;
         let (z, prior) = (own.origin(), Prior::standard(self.config.prior_weight, self.task.spec()));
-        self.descend_from(target, prior, Some(own), obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, Some(own), obs, &z)?;
         self.announce(obs);
         Ok(())
     }
@@ -355,7 +361,7 @@ impl Engine {
             }
             Ok(Prior::around(&centre, codes, config.start_weight, obs, spec))
         })?;
-        self.descend_from(target, prior, None, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, None, obs, &z)?;
         let Self { task, landscape, config, session, memory, .. } = self;
         if let (Some(session), Some(elapsed)) = (session.as_mut(), elapsed) {
             session.lead = Some((memory.leader, elapsed));
@@ -382,7 +388,7 @@ impl Engine {
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
         let prior = Prior::standard(self.config.prior_weight, spec);
-        self.descend_from(target, prior, None, obs.stamp_nanos, &z)?;
+        self.descend_from(target, prior, None, obs, &z)?;
         self.announce(obs);
         Ok(())
     }
@@ -423,6 +429,17 @@ impl Engine {
         let _no_grad = tch::no_grad_guard();
         let (landscape, output) = (self.landscape.id(), &self.task.spec().output);
         self.session.as_mut().map(|session| session.solution(landscape, output))
+    }
+
+    /// Reports joints `found`, `[K][J]`, of the present solution: with what time makes likely, where that is known.
+    pub(crate) fn report(&mut self, found: Vec<Vec<f64>>) -> Report {
+        let before = self.memory.offset.as_deref();
+        let Some(session) = self.session.as_mut().filter(|session| session.is_shared) else {
+            return Report { joints: found, ..Report::default() };
+        };
+        let report = session.reading.report(found, before, &self.config.report, self.task.spec());
+        session.offset.clone_from(&report.offset);
+        report
     }
 
     /// Takes an observation and refines until the budget ends: the loop over steps.
@@ -473,14 +490,17 @@ impl Engine {
         target: Target,
         prior: Prior,
         own: Option<OwnSteps>,
-        stamp_nanos: i64,
+        obs: &Observation,
         z: &Tensor,
     ) -> Result<(), EngineError> {
         let Self { task, landscape, config, sampler, native, spare, .. } = self;
         let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref() };
         let descent = ground.descend((&target, &prior), (z, own.as_ref()), spare.take(), sampler)?;
         let (is_shared, lead, stop, solution) = (is_shared(&target), None, None, None);
-        self.session = Some(Session { target, is_shared, prior, own, stamp_nanos, lead, descent, stop, solution });
+        let (stamp_nanos, reading, offset) = (obs.stamp_nanos, Reading::of(obs), None);
+        let session =
+            Session { target, is_shared, prior, own, stamp_nanos, reading, offset, lead, descent, stop, solution };
+        self.session = Some(session);
         Ok(())
     }
 
@@ -496,6 +516,7 @@ impl Engine {
     fn end_session(&mut self) {
         if let Some(session) = self.session.take() {
             self.memory.leader = Leader::of(session.lead, session.descent.best_loss());
+            self.memory.offset = session.offset;
             self.memory.warm =
                 Some(WarmStart { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {
@@ -564,34 +585,4 @@ fn over(kept: &Tensor, z: &Tensor) -> Tensor {
     let (have, want) = (kept.size()[0], z.size()[0]);
     let kept = kept.narrow(0, 0, have.min(want));
     Tensor::cat(&[&kept, &z.narrow(0, have.min(want), want - have.min(want))], 0)
-}
-
-/// Builds native code as it is wanted.
-fn prepare(
-    choice: BackendChoice,
-    task: &dyn Task,
-    build: impl FnOnce() -> Result<Option<Native>, EngineError>,
-) -> Result<Option<Native>, EngineError> {
-    if choice == BackendChoice::Tch {
-        return Ok(None);
-    }
-    let native = build()?;
-    if native.is_none() && choice == BackendChoice::Fused {
-        let reason = "it is no dense layers on a CPU";
-        return Err(EngineError::NotFused { task: task.spec().name.clone(), reason });
-    }
-    Ok(native)
-}
-
-fn check_landscape(task: &dyn Task, landscape: &Landscape) -> Result<(), EngineError> {
-    let (spec, id, name) = (task.spec(), landscape.id().to_owned(), task.spec().name.clone());
-    if landscape.latent() != spec.latent {
-        let (expected, got) = (spec.latent, landscape.latent());
-        return Err(EngineError::Latent { landscape: id, task: name, expected, got });
-    }
-    let expected = (spec.kind, spec.device);
-    match landscape.kind_and_device() {
-        Some(got) if got != expected => Err(EngineError::ElementType { landscape: id, task: name, expected, got }),
-        _ => Ok(()),
-    }
 }

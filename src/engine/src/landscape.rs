@@ -11,7 +11,9 @@ use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::{self, Weights};
 use thalweg_nn::{Perceptron, initial};
-use thalweg_task::TaskSpec;
+use thalweg_task::{Task, TaskSpec};
+
+use crate::error::EngineError;
 
 pub use error::LandscapeError;
 pub use steps::{MOST_EXEMPLARS, Steps, draw_codes, offset_of_gaps};
@@ -331,4 +333,17 @@ fn check_bond(file: &Weights, spec: &TaskSpec) -> Result<(), LandscapeError> {
         return Err(LandscapeError::OtherModel { path, task, expected: spec.fingerprint.clone(), got: model });
     }
     Ok(())
+}
+/// Refuses a landscape that does not fit a task.
+pub(crate) fn check_landscape(task: &dyn Task, landscape: &Landscape) -> Result<(), EngineError> {
+    let (spec, id, name) = (task.spec(), landscape.id().to_owned(), task.spec().name.clone());
+    if landscape.latent() != spec.latent {
+        let (expected, got) = (spec.latent, landscape.latent());
+        return Err(EngineError::Latent { landscape: id, task: name, expected, got });
+    }
+    let expected = (spec.kind, spec.device);
+    match landscape.kind_and_device() {
+        Some(got) if got != expected => Err(EngineError::ElementType { landscape: id, task: name, expected, got }),
+        _ => Ok(()),
+    }
 }

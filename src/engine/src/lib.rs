@@ -38,6 +38,7 @@ mod optimizer;
 mod own_steps;
 mod prior;
 mod proposal;
+mod report;
 mod sampler;
 mod solution;
 pub mod start;
@@ -55,6 +56,7 @@ pub use leader::Leader;
 pub use memory::{Memory, WarmStart};
 pub use observer::{Cadence, Event, Observer};
 pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
+pub use report::{INTERVALS, ReportConfig};
 pub use solution::{Solution, Statistics, StopReason};
 pub use threads::pin_threads;
 

@@ -16,6 +16,8 @@ pub struct Memory {
     pub warm: Option<WarmStart>,
     /// Which row was reported first; none where time does not count.
     pub leader: Option<Leader>,
+    /// How far what was reported of each joint lay from what was expected, `[J]`; none where nothing was.
+    pub offset: Option<Vec<f64>>,
 }
 
 /// The best points of one observation, in the order of the rows.

@@ -14,3 +14,4 @@ mod timeline;
 
 pub use model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
 pub use timeline::Timeline;
+pub(crate) use timeline::variance_of_weight;

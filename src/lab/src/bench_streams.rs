@@ -1,6 +1,7 @@
 //! `thalweg-lab bench streams`: real motion of which joints drop out, and every way to bridge the gap.
 
 mod clips;
+mod constants;
 mod filters;
 mod measures;
 mod methods;
@@ -14,8 +15,9 @@ use clap::{Args, ValueEnum};
 use thalweg_cli::console::print;
 
 use clips::Clip;
-use measures::{Played, Tally};
-use methods::{METHODS, Method, Player};
+use constants::{Arm, Trial};
+use measures::Tally;
+use methods::{METHODS, Player};
 use report::Row;
 use scenarios::{Scenario, Stream};
 
@@ -49,6 +51,13 @@ pub(crate) struct StreamArguments {
     /// Scenarios, by their names
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = scenarios::name)]
     scenarios: Vec<String>,
+    /// Tries values of a constant in place of the usual one: NAME=VALUE,VALUE. Of several constants of a method, all
+    /// combinations. On --set validation, never on what is judged by
+    #[arg(long = "try", value_name = "NAME=VALUES", value_parser = constants::trial)]
+    trials: Vec<Trial>,
+    /// An amortised start for the method of that name, from `thalweg train start`
+    #[arg(long, value_name = "FILE")]
+    start: Option<PathBuf>,
     /// Where the results go
     #[arg(long, value_name = "DIR", default_value = "out/bench_streams")]
     output: PathBuf,
@@ -70,20 +79,22 @@ enum Set {
 pub(crate) fn run(arguments: &StreamArguments) -> anyhow::Result<()> {
     thalweg_engine::pin_threads(1);
     let begin = Instant::now();
-    let clips = clips::load(arguments)?;
-    anyhow::ensure!(!clips.is_empty(), "no clip lasts for a second");
+    let clips = clips::load(arguments, wanted(&arguments.methods, "nearest"))?;
+    anyhow::ensure!(!clips.played.is_empty(), "no clip lasts for a second");
+    let arms = constants::arms(|key| wanted(&arguments.methods, key), &arguments.trials);
     let mut rows = Vec::new();
     for &rate in &arguments.rates {
         let thinned = if rate > 50.0 { arguments.thin.max(1) as usize } else { 1 };
-        let played: Vec<&Clip> = clips.iter().step_by(thinned).collect();
+        let played: Vec<&Clip> = clips.played.iter().step_by(thinned).collect();
         for scenario in scenarios::ALL.iter().filter(|one| wanted(&arguments.scenarios, one.name)) {
-            for method in METHODS.iter().filter(|one| wanted(&arguments.methods, one.key)) {
-                rows.push(measure(arguments, &played, (rate, scenario), method)?);
-                tracing::info!("{rate} Hz, {}, {}: {:.0} s", scenario.name, method.key, begin.elapsed().as_secs_f64());
+            for arm in &arms {
+                let Some(mut player) = Player::new(arm, (arguments, &clips))? else { continue };
+                rows.push(measure(&mut player, &played, (rate, scenario), arm)?);
+                tracing::info!("{rate} Hz, {}, {}: {:.0} s", scenario.name, arm.name(), begin.elapsed().as_secs_f64());
             }
         }
     }
-    print(&report::write(arguments, &clips, &rows)?)
+    print(&report::write(arguments, &clips.played, &rows)?)
 }
 
 fn wanted(names: &[String], name: &str) -> bool {
@@ -92,19 +103,17 @@ fn wanted(names: &[String], name: &str) -> bool {
 
 /// One method in one scenario, over all clips.
 fn measure(
-    arguments: &StreamArguments,
+    player: &mut Player,
     clips: &[&Clip],
     (rate, scenario): (f64, &'static Scenario),
-    method: &'static Method,
+    arm: &Arm,
 ) -> anyhow::Result<Row> {
     let mut tally = Tally::default();
-    let mut player = Player::new(method, arguments)?;
     for (index, clip) in clips.iter().enumerate() {
         for variant in 0..scenario.variants() {
             let Some(stream) = Stream::new(clip, rate, scenario, variant, index as u64)? else { continue };
-            let (answers, seconds) = player.play(&stream)?;
-            tally.add(&stream, &Played { answers, seconds });
+            tally.add(&stream, &player.play(&stream)?);
         }
     }
-    Ok(Row { rate, scenario: scenario.name, method: method.key, name: method.name, measures: tally.measures() })
+    Ok(Row { rate, scenario: scenario.name, method: arm.method.key, name: arm.name(), measures: tally.measures() })
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use thalweg::motion::Motion;
-use thalweg::{Registry, defaults};
+use thalweg::{Plan, Registry, defaults};
 use thalweg_engine::{AdamConfig, Budget, EngineConfig, pin_threads};
 use thalweg_task::{LoadOptions, Task};
 
@@ -43,8 +43,8 @@ const HIDDEN: [&str; 2] = ["arms", "legs"];
 
 /// What `--help` says below the options.
 const HELP: &str = "\
-Plays a recorded motion twice, first with the arms hidden, then with the legs hidden. Four methods
-complete each frame within the same time and with the same number of hypotheses:
+Plays a recorded motion twice, first with the arms hidden, then with the legs hidden, after a second in
+which all is seen. Four methods complete each frame within the same time and with the same number of hypotheses:
   start      Levenberg-Marquardt in the latent of the forward model, from where two steps of theta lead or
              where the last frame ended: as node and solve do it
   theta      Adam on the learned landscape, from where the last frame ended
@@ -138,18 +138,26 @@ impl DemoArguments {
     /// As shipped: from where the landscape's steps lead, or where the last frame ended, by Levenberg-Marquardt.
     fn started(&self) -> Method {
         let file = self.start.clone().unwrap_or_else(|| self.landscape_file());
-        Method { name: "start", rate: 0.0, prior: 0.0, warm_start: true, theta: None, start: Some(file) }
+        Method { name: "start", rate: 0.0, prior: 0.0, time: true, warm_start: true, theta: None, start: Some(file) }
     }
 
     /// Descends on the learned landscape.
     fn theta(&self, rate: f64) -> Method {
         let file = self.landscape_file();
-        Method { name: "theta", rate, prior: self.theta_prior, warm_start: true, theta: Some(file), start: None }
+        Method {
+            name: "theta",
+            rate,
+            prior: self.theta_prior,
+            time: false,
+            warm_start: true,
+            theta: Some(file),
+            start: None,
+        }
     }
 
     /// Descends without a landscape, from where the last frame ended.
     fn x_descent(&self, rate: f64) -> Method {
-        Method { name: "x-descent", rate, prior: self.x_prior, warm_start: true, theta: None, start: None }
+        Method { name: "x-descent", rate, prior: self.x_prior, time: false, warm_start: true, theta: None, start: None }
     }
 
     /// Classic inference: without a landscape, every frame from scratch.
@@ -158,6 +166,7 @@ impl DemoArguments {
             name: "x-cold",
             rate: self.x_cold_rate,
             prior: self.x_prior,
+            time: false,
             warm_start: false,
             theta: None,
             start: None,
@@ -169,7 +178,11 @@ impl DemoArguments {
     }
 
     fn arm(&self, method: &Method) -> anyhow::Result<Arm> {
-        Arm::new(method, self.task()?, &self.config())
+        let mut plan = Plan::of(Registry::shipped(), thalweg_body_pose::ENTRY.name);
+        (plan.options.models, plan.time) = (self.models.clone(), method.time);
+        let task = self.task()?;
+        let timeline = plan.timeline(task.spec())?;
+        Arm::new(method, task, &self.config(), timeline)
     }
 
     /// Plays the motion as it is, or as often a second as asked for.
@@ -196,13 +209,14 @@ pub(crate) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
         return tune::run(arguments);
     }
     prepare(&arguments.output)?;
-    if !arguments.in_process {
-        match over_ros(arguments)? {
-            None => return Ok(()),
-            Some(why) => writeln!(std::io::stdout(), "no ROS 2 here ({why}): playing within this process instead")?,
-        }
+    if arguments.in_process {
+        return in_process(arguments);
     }
-    in_process(arguments)
+    let Some(why) = over_ros(arguments)? else { return Ok(()) };
+    writeln!(std::io::stdout(), "no ROS 2 here: playing within this process instead")?;
+    in_process(arguments)?;
+    let how = "`THALWEG_ROS=1 make demo` fetches it, without root, or says what it lacks";
+    Ok(writeln!(std::io::stdout(), "Left out: the node in ROS 2 ({why}); {how}.")?)
 }
 
 /// Plays to nodes over the middleware; says why where that cannot be.
@@ -236,7 +250,7 @@ fn in_process(arguments: &DemoArguments) -> anyhow::Result<()> {
     let names: Vec<_> = arms.iter().map(Arm::name).collect();
     let mut screen = Screen::new(names, frames, player.fps(), arguments.budget_ms);
     let mut album = Album::new(frames, player.fps());
-    for phase in &phases()? {
+    for phase in &phases(player.shown(frames))? {
         album.open(phase, arms.len());
         player.play(phase, &mut arms, frames, !arguments.fast, &mut |moment| {
             album.add(moment);
@@ -250,21 +264,18 @@ fn in_process(arguments: &DemoArguments) -> anyhow::Result<()> {
     write(arguments, &album, &report)
 }
 
-fn phases() -> anyhow::Result<Vec<Phase>> {
-    HIDDEN.map(Phase::hiding).into_iter().collect()
+/// The passes over the motion, whose first `shown` frames hide nothing.
+fn phases(shown: i64) -> anyhow::Result<Vec<Phase>> {
+    HIDDEN.into_iter().map(|group| Phase::hiding(group, shown)).collect()
 }
 
 /// Prints the report, writes it and the pictures.
 fn write(arguments: &DemoArguments, album: &Album, report: &Report) -> anyhow::Result<()> {
-    report.print()?;
     let folder = &arguments.output;
     report.save(&folder.join("demo.json"))?;
     let names: Vec<_> = arguments.methods().iter().map(|method| method.name).collect();
-    let mut output = std::io::stdout();
-    for path in album.save(folder, &names, arguments.budget_ms)? {
-        writeln!(output, "wrote {}", path.display())?;
-    }
-    Ok(writeln!(output, "wrote {}", folder.join("demo.json").display())?)
+    album.save(folder, &names, arguments.budget_ms)?;
+    Ok(std::io::stdout().write_all(report.summary(folder)?.as_bytes())?)
 }
 
 /// Makes sure that the results will have a place, before the time is spent.

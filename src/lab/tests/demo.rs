@@ -46,7 +46,8 @@ fn check_finite(path: &str, value: &Value) {
 /// Checks what must hold among the numbers of one method in one phase.
 fn check_method(method: &Value, hidden: &str) {
     let number = |key: &str| method[key].as_f64().unwrap_or_else(|| panic!("{key} of {method}"));
-    assert_eq!(number("frames"), 6.0);
+    // Of six frames two show everything.
+    assert_eq!(number("frames"), 4.0);
     for unit in ["deg", "mm"] {
         let [best, least, average] = ["", "_min", "_mean"].map(|which| number(&format!("hidden_{unit}{which}")));
         assert!(0.0 < least && least <= best && least <= average, "{hidden}: {best} {least} {average}");
@@ -54,7 +55,7 @@ fn check_method(method: &Value, hidden: &str) {
     assert!(number("hidden_deg") < 180.0 && number("visible_deg") < 180.0);
     assert!(number("visible_deg") > 0.0 && number("diversity_cm") > 0.0);
     assert!(number("solve_ms_p50") <= number("solve_ms_p99"));
-    assert!(number("overruns") <= 6.0);
+    assert!(number("overruns") <= 4.0);
 }
 
 #[test]
@@ -78,7 +79,12 @@ fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
     let phases = report["phases"].as_array().unwrap();
     assert_eq!(phases.iter().map(|phase| phase["hidden"].as_str().unwrap()).collect::<Vec<_>>(), ["arms", "legs"]);
     let printed = text(&output.stdout);
-    assert!(printed.contains("theta: adam by fused"), "{printed}");
+    assert_eq!(report["settings"]["engines"][1], "theta: adam by fused");
+    let lines: Vec<&str> = printed.lines().skip_while(|line| !line.starts_with("A body moved")).collect();
+    assert!((9..=10).contains(&lines.len()), "{printed}");
+    for name in ["demo_filmstrip.png", "demo_error.png", "demo.json"] {
+        assert!(printed.contains(folder.path().join(name).to_str().unwrap()), "{printed}");
+    }
     for phase in phases {
         let methods = phase["methods"].as_array().unwrap();
         assert_eq!(methods.len(), 4);
@@ -87,8 +93,11 @@ fn a_short_demo_writes_two_pictures_and_consistent_numbers() {
         assert_eq!(verdicts.len(), 3);
         for (other, verdict) in methods[1..].iter().zip(verdicts) {
             check_verdict([&methods[0], other], verdict.as_str().unwrap());
-            assert!(printed.contains(verdict.as_str().unwrap()), "{printed}");
         }
+        let hold = phase["hold_deg"].as_f64().unwrap();
+        assert!(hold > 0.0 && lines[4].contains(&format!("{hold:.1}")), "{printed}");
+        let own = methods[0]["hidden_deg"].as_f64().unwrap();
+        assert!(lines[3].contains(&format!("{own:.1} (")), "{printed}");
     }
 }
 

@@ -212,7 +212,8 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     header(&mut encoder, solve);
     encoder.u64(solve.index);
     time(&mut encoder, solve.received_nanos);
-    let Answer { joints, points, weights, losses, landscape, start, statistics, stop, took, images: _ } = &solve.answer;
+    let Answer { joints, points, weights, losses, landscape, start, statistics, stop, took, deviation: _, images: _ } =
+        &solve.answer;
     let Statistics { steps, evaluations, diverged } = *statistics;
     let hypotheses = u32::try_from(losses.len()).unwrap_or(u32::MAX);
     [hypotheses, solve.fresh, steps, evaluations, diverged].into_iter().for_each(|value| encoder.u32(value));
@@ -237,7 +238,8 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     let elapsed: &[f64] = if expected.is_some() { &[*elapsed] } else { &[] };
     let leader = warm.and_then(|warm| warm.leader).map(|Leader { row, behind }| [row as f64, behind]);
     let leader: &[f64] = leader.as_ref().map_or(&[], |leader| leader);
-    [positions, weights, elapsed, leader].into_iter().for_each(|values| encoder.f64s(values));
+    let offset: &[f64] = warm.and_then(|warm| warm.offset.as_deref()).unwrap_or(&[]);
+    [positions, weights, elapsed, leader, offset].into_iter().for_each(|values| encoder.f64s(values));
     encoder.finish()
 }
 
@@ -254,13 +256,13 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
     let (landscape, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
     let before = decoder.text()?;
-    let mut warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()?, leader: None };
+    let mut warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()?, leader: None, offset: None };
     let z = decoder.f32s()?;
     let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
     let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
     // Recordings of before 0.3 end here.
-    let (expected, leader) = if decoder.is_empty() { (None, None) } else { read_time_parts(decoder)? };
-    warm.leader = leader;
+    let (expected, leader, offset) = if decoder.is_empty() { TimeParts::default() } else { read_time_parts(decoder)? };
+    (warm.leader, warm.offset) = (leader, offset);
     let before = match before.as_str() {
         "cold" => Before::Cold,
         "chained" => Before::Chained,
@@ -281,26 +283,43 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let split = |values: &[f64]| values.chunks((values.len() / rows).max(1)).map(<[f64]>::to_vec).collect::<Vec<_>>();
     let points = split(&points).iter().map(|row| row.as_chunks().0.to_vec()).collect();
     let (joints, images) = (split(&joints), Vec::new());
-    let answer = Answer { joints, points, images, weights, losses, landscape, start, statistics, stop, took };
+    let answer = Answer {
+        joints,
+        points,
+        images,
+        weights,
+        losses,
+        landscape,
+        start,
+        statistics,
+        stop,
+        took,
+        ..Answer::default()
+    };
     let (seen, trace) = (Seen { expected, ..Seen::default() }, None);
     is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
 }
 
-/// What was expected, and which row came first: none of either where time did not count.
-type TimeParts = (Option<ExpectedNumbers>, Option<Leader>);
+/// What was expected, which row came first, and its offset: none of them where time did not count.
+type TimeParts = (Option<ExpectedNumbers>, Option<Leader>, Option<Vec<f64>>);
 
 /// Reads the end of [`solve`].
 fn read_time_parts(decoder: &mut Decoder<'_>) -> Option<TimeParts> {
     let (positions, weights) = (decoder.f64s()?, decoder.f64s()?);
     let (elapsed, leader) = (decoder.f64s()?, decoder.f64s()?);
+    let offset = if decoder.is_empty() { Vec::new() } else { decoder.f64s()? };
     let is_weight = |weight: &f64| (0.0..=1.0).contains(weight);
     let is_possible = positions.len() == weights.len()
         && positions.len() <= JOINTS as usize
-        && positions.iter().all(|position| position.is_finite())
+        && offset.len() <= JOINTS as usize
+        && positions.iter().chain(&offset).all(|position| position.is_finite())
         && weights.iter().all(is_weight);
+    if !is_possible {
+        return None;
+    }
     let expected = match elapsed[..] {
         [] => None,
-        [elapsed] if is_possible && SECONDS.contains(&elapsed) => Some(ExpectedNumbers { positions, weights, elapsed }),
+        [elapsed] if SECONDS.contains(&elapsed) => Some(ExpectedNumbers { positions, weights, elapsed }),
         _ => return None,
     };
     let leader = match leader[..] {
@@ -310,7 +329,7 @@ fn read_time_parts(decoder: &mut Decoder<'_>) -> Option<TimeParts> {
         }
         _ => return None,
     };
-    Some((expected, leader))
+    Some((expected, leader, Some(offset).filter(|offset| !offset.is_empty())))
 }
 
 /// Seconds that may pass between two frames of a stream.

@@ -54,6 +54,8 @@ pub struct Warm {
     pub loss: Vec<f64>,
     /// Which row came first; none where time did not count.
     pub leader: Option<Leader>,
+    /// How far what was reported of each joint lay from what was expected, `[J]`; none where nothing was.
+    pub offset: Option<Vec<f64>>,
 }
 
 /// The points of a descent `z_0 .. z_T`, in the order of rows that all steps keep.

@@ -65,7 +65,12 @@ fn solve(index: u64) -> Solve {
         before: if index == 1 {
             Before::Cold
         } else {
-            Before::Warm(Warm { z: vec![0.5; 4], loss: vec![1.0, 2.0], leader: Some(Leader { row: 1, behind: 0.125 }) })
+            Before::Warm(Warm {
+                z: vec![0.5; 4],
+                loss: vec![1.0, 2.0],
+                leader: Some(Leader { row: 1, behind: 0.125 }),
+                offset: Some(vec![0.0, -0.25]),
+            })
         },
         fresh: 1,
         z: (0..4).map(|place| number(place) as f32).collect(),
@@ -77,6 +82,7 @@ fn solve(index: u64) -> Solve {
 /// Two hypotheses of two joints and a point.
 fn answer(number: &dyn Fn(u64) -> f64) -> Answer {
     Answer {
+        deviation: Vec::new(),
         joints: vec![vec![number(0), number(1)], vec![number(2), number(3)]],
         points: vec![vec![[number(0), number(1), number(2)]], vec![[number(3), number(4), number(5)]]],
         images: Vec::new(),
@@ -526,7 +532,7 @@ proptest! {
         let points = take(k * 3).as_chunks().0.iter().map(|point| vec![*point]).collect();
         let found = solve(9);
         let answer = Answer { joints, points, losses: take(k), weights: take(k), landscape, ..found.answer };
-        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), leader: None });
+        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), leader: None, offset: None });
         let written = Solve {
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };

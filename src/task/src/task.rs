@@ -99,6 +99,15 @@ pub trait Task: Send {
     /// [`crate::TaskError::Shape`] when `y_hat` is not `[K, ..Y]`.
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction>;
 
+    /// Places the points of joints at positions `[K, J]`, in the order of [`TaskSpec::joints`]: `[K, P, 3]`, metres in the
+    /// task's frame; none where joints alone do not say.
+    ///
+    /// # Errors
+    /// [`crate::TaskError::Shape`] when `joints` is not `[K, J]`.
+    fn points_of(&self, _joints: &Tensor) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+
     /// Describes F and L as dense layers under a sum of squares, where they are.
     ///
     /// The engine then evaluates them on a CPU without libtorch, several times faster; `forward` and

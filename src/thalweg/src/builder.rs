@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use thalweg_engine::{Budget, EngineConfig, Optimizer};
+use thalweg_engine::{Budget, EngineConfig, Optimizer, ReportConfig};
 
 use crate::defaults;
 use crate::error::Error;
@@ -147,6 +147,19 @@ impl Builder {
     /// Sets a parameter of the task; the last one of a name counts.
     pub fn parameter(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.plan.options.parameters.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Sets how joints are reported that have fallen silent, and how far off they may be.
+    pub fn report(mut self, report: ReportConfig) -> Self {
+        self.plan.engine.report = report;
+        self
+    }
+
+    /// Sets the seconds, at least 0, within which what a start pulls hypotheses to follows what it proposes, where time
+    /// counts.
+    pub fn continuity(mut self, seconds: f64) -> Self {
+        self.plan.engine.continuity = seconds;
         self
     }
 

@@ -78,6 +78,11 @@ impl Inverter {
         self.timeline.iter_mut().for_each(Timeline::forget);
     }
 
+    /// What was seen of joints so far; none where time does not count.
+    pub fn timeline_mut(&mut self) -> Option<&mut Timeline> {
+        self.timeline.as_mut()
+    }
+
     /// When a solve ends.
     #[must_use]
     pub fn budget(&self) -> &Budget {

@@ -111,6 +111,7 @@ fn a_recording_of_observations_and_a_memory_repeat_a_stream_from_anywhere() {
             let copy = |memory: &Memory| Memory {
                 index: memory.index,
                 leader: memory.leader,
+                offset: memory.offset.clone(),
                 warm: memory.warm.as_ref().map(|warm| WarmStart { z: warm.z.copy(), loss: warm.loss.clone() }),
             };
             kept = Some(copy(&memory));

@@ -67,15 +67,16 @@ impl Answer {
     }
 
     fn hypothesis<'a>(&'a self, row: usize, spec: &'a TaskSpec) -> HypothesisForm<'a> {
-        let Found { losses, weights, joints, points, images, .. } = &self.found;
+        let Found { losses, weights, joints, deviation, points, images, .. } = &self.found;
         let names = spec.joints.iter().map(|joint| joint.name.as_str());
-        let named = |values: &Vec<f64>| Named(names.zip(values.iter().map(|value| *value as f32)).collect());
+        let named = |values: &Vec<f64>| Named(names.clone().zip(values.iter().map(|value| *value as f32)).collect());
         HypothesisForm {
             rank: row + 1,
             loss: losses[row],
             weight: weights[row],
             x: &self.x[row],
             joints: joints.get(row).map(named),
+            deviation: Some(deviation).filter(|deviation| row == 0 && !deviation.is_empty()).map(named),
             points: points.get(row).map(|points| point_form(points, spec)),
             image: images.get(row).map(|image| image_form(image)),
             label: self.label.get(row).map(Vec::as_slice),
@@ -118,6 +119,9 @@ struct HypothesisForm<'a> {
     x: &'a [f32],
     #[serde(skip_serializing_if = "Option::is_none")]
     joints: Option<Named<'a, f32>>,
+    /// Standard deviations of the first hypothesis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deviation: Option<Named<'a, f32>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     points: Option<PointsForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -152,6 +152,12 @@ impl MotionModel {
         self.covariance(&Self::shares(&self.times, seconds), joint, joint)
     }
 
+    /// Variance of a joint's own change in the end.
+    #[must_use]
+    pub fn farthest(&self, joint: usize) -> f64 {
+        self.covariance(&vec![1.0; self.times.len()], joint, joint)
+    }
+
     fn covariance(&self, shares: &[f64], one: usize, other: usize) -> f64 {
         let place = one * self.joints + other;
         shares.iter().zip(&self.changes).map(|(share, change)| share * change[place]).sum()

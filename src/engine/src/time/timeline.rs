@@ -42,6 +42,8 @@ pub struct Timeline {
     /// Stamp of the last frame, nanoseconds.
     stamp: Option<i64>,
     frames: u64,
+    /// What an observed joint may be off.
+    seen_variance: f64,
     /// Variance of each joint's last prediction; zero where it is seen, infinite where nothing is known.
     variance: Vec<f64>,
 }
@@ -125,7 +127,8 @@ impl Timeline {
         let limits = spec.joints.iter().map(|joint| [joint.lower, joint.upper]).collect();
         let (joints, variance) = (vec![None; count], vec![f64::INFINITY; count]);
         let fits = model.joints() == count;
-        fits.then_some(Self { model, is_angle, limits, joints, stamp: None, frames: 0, variance })
+        let seen_variance = SEEN_VARIANCE;
+        fits.then_some(Self { model, is_angle, limits, joints, stamp: None, frames: 0, seen_variance, variance })
     }
 
     /// The model it goes by.
@@ -139,6 +142,18 @@ impl Timeline {
     #[must_use]
     pub fn variance(&self) -> &[f64] {
         &self.variance
+    }
+
+    /// The variance that an observed joint is taken to have, squared radians or metres.
+    #[must_use]
+    pub fn seen_variance(&self) -> f64 {
+        self.seen_variance
+    }
+
+    /// Changes the variance that an observed joint is taken to have, squared radians or metres, above zero: the larger it is,
+    /// the slower those that are silent lose weight. For trials: standard deviations go by the default.
+    pub fn set_seen_variance(&mut self, variance: f64) {
+        self.seen_variance = variance;
     }
 
     /// Forgets all that was seen, as after a jump of the clock.
@@ -169,7 +184,7 @@ impl Timeline {
         let likely = self.likely(stamp, &positions);
         if elapsed.is_finite() {
             let silent = Tensor::from_slice(&positions).view([1, -1]).isnan();
-            obs.expected = expected(&likely, elapsed, joints);
+            obs.expected = expected(&likely, (elapsed, self.seen_variance), joints);
             obs.joints = obs.joints.as_ref().map(|joints| joints.hide(&silent.logical_not()));
         }
     }
@@ -231,6 +246,9 @@ impl Timeline {
                     // What was seen beyond the limits is not bent back.
                     let (lower, upper) = (lower.min(*position), upper.max(*position));
                     values[joint] = (position + displacement(*velocity, seconds) + change).clamp(lower, upper);
+                    // However lively the others are, it goes no farther than joints do in the end.
+                    let farthest = self.model.farthest(joint);
+                    let variance = variance * farthest / (variance + farthest).max(f64::MIN_POSITIVE);
                     self.variance[joint] = variance;
                 }
             }
@@ -250,15 +268,20 @@ impl Timeline {
 }
 
 /// What is expected, from pairs of position and variance; none where nothing is.
-fn expected(likely: &[f64], elapsed: f64, joints: &Masked) -> Option<Expected> {
+fn expected(likely: &[f64], (elapsed, seen): (f64, f64), joints: &Masked) -> Option<Expected> {
     let pairs = likely.as_chunks::<2>().0;
     if pairs.iter().all(|[value, _]| value.is_nan()) {
         return None;
     }
     let tensor = |values: Vec<f64>| Tensor::from_slice(&values).view([1, -1]).to_kind(joints.value().kind());
     let value = tensor(pairs.iter().map(|[value, _]| *value).collect());
-    let weight = tensor(pairs.iter().map(|[_, variance]| SEEN_VARIANCE / (SEEN_VARIANCE + variance)).collect());
+    let weight = tensor(pairs.iter().map(|[_, variance]| seen / (seen + variance)).collect());
     Expected::new(&value, &weight, elapsed).ok()
+}
+
+/// The variance of what is expected of a joint that counts so much, above zero: see [`Timeline`].
+pub(crate) fn variance_of_weight(weight: f64) -> f64 {
+    SEEN_VARIANCE * (1.0 - weight) / weight
 }
 
 fn seconds_between(earlier: i64, later: i64) -> f64 {

@@ -18,7 +18,7 @@ impl Observer for Memories {
     fn observe(&mut self, event: &Event<'_>) {
         if let Event::Begin { memory, .. } = event {
             let warm = memory.warm.as_ref().map(|warm| WarmStart { z: warm.z.copy(), loss: warm.loss.clone() });
-            self.0.push(Memory { index: memory.index, warm, leader: memory.leader });
+            self.0.push(Memory { index: memory.index, warm, leader: memory.leader, offset: memory.offset.clone() });
         }
     }
 }
@@ -49,9 +49,9 @@ fn a_solve_can_be_repeated_without_those_before_it() {
     let memories = std::mem::take(&mut memories.lock().expect("one thread").0);
     assert_eq!(memories.iter().map(|memory| memory.index).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
     assert!(memories[0].warm.is_none() && memories[1].warm.is_some());
-    for (frame, Memory { index, warm, leader }) in memories.into_iter().enumerate().skip(2) {
+    for (frame, Memory { index, warm, leader, offset }) in memories.into_iter().enumerate().skip(2) {
         let mut other = arm();
-        other.recall(Memory { index: index - 1, warm, leader }).expect("it fits");
+        other.recall(Memory { index: index - 1, warm, leader, offset }).expect("it fits");
         assert_eq!(solve(&mut other, frame), solved[frame], "frame {frame}");
     }
 }
@@ -79,7 +79,7 @@ fn solved_at(index: u64) -> (Vec<f64>, Vec<f64>) {
 fn a_memory_of_another_landscape_is_refused() {
     let warm = WarmStart { z: Tensor::zeros([2, 5], (tch::Kind::Float, tch::Device::Cpu)), loss: vec![0.0; 2] };
     let error =
-        arm().recall(Memory { index: 1, warm: Some(warm), leader: None }).expect_err("the arm has three angles");
+        arm().recall(Memory { index: 1, warm: Some(warm), ..Memory::default() }).expect_err("the arm has three angles");
     assert!(matches!(error, EngineError::Start { ref got, .. } if *got == [2, 5]), "{error}");
 }
 

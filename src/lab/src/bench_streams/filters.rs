@@ -3,6 +3,8 @@
 use thalweg_body_pose::skeleton::JOINTS;
 use thalweg_engine::time::turned;
 
+use super::constants::Arm;
+
 const COUNT: usize = 3 * JOINTS;
 
 /// Goes by the last reading, its velocity, or a Kalman filter.
@@ -15,6 +17,24 @@ pub(super) enum Filter {
     /// A Kalman filter for each joint: position and a velocity that decays within `decay` seconds, driven by white noise of
     /// `drive` rad^2/s^3; readings with noise of `noise` rad.
     Kalman { decay: f64, drive: f64, noise: f64 },
+}
+
+/// Constants of the filters: of some tried on validation clips those of the least error, each age alike (docs/streams.md).
+const SMOOTH: f64 = 0.03;
+const DECAY: f64 = 0.06;
+const KALMAN_DECAY: f64 = 0.05;
+const DRIVE: f64 = 100.0;
+const NOISE: f64 = 0.01;
+
+impl Filter {
+    pub(super) fn velocity(arm: &Arm) -> Self {
+        Self::Velocity { smooth: arm.value("velocity.smooth", SMOOTH), decay: arm.value("velocity.decay", DECAY) }
+    }
+
+    pub(super) fn kalman(arm: &Arm) -> Self {
+        let (decay, drive) = (arm.value("kalman.decay", KALMAN_DECAY), arm.value("kalman.drive", DRIVE));
+        Self::Kalman { decay, drive, noise: arm.value("kalman.noise", NOISE) }
+    }
 }
 
 /// What a filter knows of one joint.

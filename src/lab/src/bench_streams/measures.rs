@@ -4,21 +4,21 @@ use serde::Serialize;
 use tch::{Kind, Tensor};
 use thalweg_body_pose::rotation::{axis_angle_from_matrix, geodesic};
 use thalweg_body_pose::skeleton::JOINTS;
+use thalweg_engine::INTERVALS;
+use thalweg_engine::time::turned;
 use thalweg_task::{mean, numbers, percentile};
 
-use super::methods::Answers;
+use super::methods::Played;
 use super::scenarios::Stream;
 
 /// Ages of a dropout at which errors are gathered, seconds: ends of the bins.
 pub(super) const AGES: [f64; 12] = [0.05, 0.1, 0.15, 0.25, 0.4, 0.6, 1.0, 1.5, 2.5, 4.0, 7.0, 12.0];
+/// A switch is one where what is reported is so many times nearer to another hypothesis of before ..
+const NEARER: f64 = 2.0;
+/// .. and a joint, or several together, has turned by this, degrees. Less is noise: where hypotheses agree, the nearest is any.
+const SWITCH_DEG: f64 = 5.0;
 /// A hidden joint that turns farther between two frames, by more than what the truth does, has jumped: degrees.
 const JUMP_DEG: f64 = 15.0;
-
-/// What a method gave for a stream.
-pub(super) struct Played {
-    pub(super) answers: Answers,
-    pub(super) seconds: Vec<f64>,
-}
 
 /// Sums over streams.
 #[derive(Debug, Default)]
@@ -35,6 +35,8 @@ pub(super) struct Tally {
     frames: usize,
     seconds: f64,
     milliseconds: Vec<f64>,
+    /// Errors of hidden joints over their standard deviations.
+    deviations: Vec<f64>,
 }
 
 /// What is reported of a method in a scenario.
@@ -54,6 +56,8 @@ pub(super) struct Measures {
     pub(super) jumps_a_minute: f64,
     /// Frames in which another hypothesis was reported than before, a minute.
     pub(super) switches_a_minute: f64,
+    /// Shares of the errors of hidden joints that lie within the intervals of 68 and 95 %; none where the method gives none.
+    pub(super) coverage: Option<[f64; 2]>,
     pub(super) p50_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
     pub(super) frames: usize,
@@ -92,8 +96,20 @@ impl Tally {
             self.switches += usize::from(is_switch);
         }
         self.frames += stream.ages.len();
+        self.cover(stream, played);
         self.seconds += stream.ages.len() as f64 / stream.rate;
         self.milliseconds.extend(played.seconds.iter().map(|seconds| seconds * 1e3));
+    }
+
+    /// Notes how far off hidden joints are, in standard deviations, axis by axis.
+    fn cover(&mut self, stream: &Stream, played: &Played) {
+        let truths = stream.angles.as_chunks::<{ 3 * JOINTS }>().0;
+        for ((ages, truth), [found, deviation]) in stream.ages.iter().zip(truths).zip(&played.deviations) {
+            let hidden = (0..truth.len().min(deviation.len())).filter(|axis| ages[axis / 3] > 0.0);
+            let off =
+                |axis: usize| turned(found[axis] - truth[axis], true).abs() / deviation[axis].max(f64::MIN_POSITIVE);
+            self.deviations.extend(hidden.map(off));
+        }
     }
 
     fn error(&mut self, age: f64, error: f64) {
@@ -117,10 +133,17 @@ impl Tally {
             greatest_jump_deg: self.greatest_jump,
             jumps_a_minute: a_minute(self.jumps),
             switches_a_minute: a_minute(self.switches),
+            coverage: self.coverage(),
             p50_ms: percentile(&self.milliseconds, 0.5),
             p99_ms: percentile(&self.milliseconds, 0.99),
             frames: self.frames,
         }
+    }
+
+    fn coverage(&self) -> Option<[f64; 2]> {
+        let within = |limit: f64| self.deviations.iter().filter(|off| **off <= limit).count() as f64;
+        let count = self.deviations.len() as f64;
+        (count > 0.0).then(|| INTERVALS.map(|limit| within(limit) / count))
     }
 }
 
@@ -136,13 +159,16 @@ fn turns(rotations: &Tensor) -> Vec<[[f64; 3]; JOINTS]> {
     flat.as_chunks::<3>().0.as_chunks::<JOINTS>().0.to_vec()
 }
 
-/// Whether what is reported now, `[K, 21, 3, 3]`, is nearer to another hypothesis of before than to the one reported then.
+/// Whether what is reported now, `[K, 21, 3, 3]`, is much nearer to another hypothesis of before than to the one reported then.
 fn is_switch(before: &Tensor, now: &Tensor) -> bool {
     if before.size()[0] < 2 {
         return false;
     }
     let apart = (before - now.narrow(0, 0, 1)).square().flatten(1, -1).sum_dim_intlist(1, false, Kind::Double);
-    apart.argmin(0, false).int64_value(&[]) != 0
+    // Of two rotations an angle apart, the square of the difference is 8 sin^2(angle / 2).
+    let least = 8.0 * (0.5 * SWITCH_DEG.to_radians()).sin().powi(2);
+    let (own, nearest) = (apart.double_value(&[0]), apart.min().double_value(&[]));
+    own > least && nearest * NEARER * NEARER < own
 }
 
 #[cfg(test)]

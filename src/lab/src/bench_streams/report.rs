@@ -18,8 +18,7 @@ pub(super) struct Row {
     pub(super) rate: f64,
     pub(super) scenario: &'static str,
     pub(super) method: &'static str,
-    #[serde(skip)]
-    pub(super) name: &'static str,
+    pub(super) name: String,
     pub(super) measures: Measures,
 }
 
@@ -60,20 +59,30 @@ fn section(text: &mut String, (rate, scenario): (f64, &str), rows: &[&Row]) -> s
     }
     writeln!(
         text,
-        "\n| method | visible, deg | jitter hidden / visible | farthest turn, deg | jumps / min | switches / min | ms p50 / p99 |"
+        "\n| method | visible, deg | jitter hidden / visible | farthest turn, deg | jumps / min | switches / min | within 68 / 95 % | ms p50 / p99 |"
     )?;
-    writeln!(text, "|---|---|---|---|---|---|---|")?;
+    writeln!(text, "|---|---|---|---|---|---|---|---|")?;
     for row in rows {
         let Measures {
-            visible_deg, jitter, greatest_jump_deg, jumps_a_minute, switches_a_minute, p50_ms, p99_ms, ..
+            visible_deg,
+            jitter,
+            greatest_jump_deg,
+            jumps_a_minute,
+            switches_a_minute,
+            coverage,
+            p50_ms,
+            p99_ms,
+            ..
         } = &row.measures;
         writeln!(
             text,
-            "| {} | {} | {} / {} | {greatest_jump_deg:.1} | {jumps_a_minute:.1} | {switches_a_minute:.1} | {} / {} |",
+            "| {} | {} | {} / {} | {greatest_jump_deg:.1} | {jumps_a_minute:.1} | {switches_a_minute:.1} | {} / {} | {} / {} |",
             row.name,
             number(*visible_deg, 2),
             number(jitter[0], 2),
             number(jitter[1], 2),
+            number(coverage.map(|[middle, _]| middle * 100.0), 0),
+            number(coverage.map(|[_, most]| most * 100.0), 0),
             number(*p50_ms, 2),
             number(*p99_ms, 2),
         )?;
@@ -83,7 +92,7 @@ fn section(text: &mut String, (rate, scenario): (f64, &str), rows: &[&Row]) -> s
 
 fn curves((rate, scenario): (f64, &str), rows: &[&Row]) -> Curves {
     let color = |key: &str| match METHODS.iter().position(|method| method.key == key).unwrap_or(0) {
-        7 => VERMILION.to_rgba(),
+        last if last + 1 == METHODS.len() => VERMILION.to_rgba(),
         place => [GREY, BLUE, SKY, PURPLE, ORANGE, GREEN, INK][place % 7].to_rgba(),
     };
     let begin = |bin: usize| if bin == 0 { 0.02 } else { AGES[bin - 1] };

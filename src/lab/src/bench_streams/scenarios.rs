@@ -78,6 +78,8 @@ pub(super) struct Stream {
     pub(super) rate: f64,
     /// Rotations of the truth, `[T, 21, 3, 3]`.
     pub(super) rotations: Tensor,
+    /// Angles of the truth, radians, `[T, 63]`.
+    pub(super) angles: Vec<f64>,
     /// What is seen: noisy, NaN where not, `[T, 63]`.
     pub(super) seen: Vec<[f64; 3 * JOINTS]>,
     /// Seconds since each joint was seen last, `[T, 21]`; zero where it is seen.
@@ -124,7 +126,7 @@ impl Stream {
             seen.push(row);
             ages.push(age);
         }
-        Ok(Some(Self { rate, rotations: rotations(&joints), seen, ages }))
+        Ok(Some(Self { rate, rotations: rotations(&joints), angles: flat, seen, ages }))
     }
 }
 

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tch::Tensor;
-use thalweg_engine::{Budget, Clock, Engine, EngineConfig};
+use tch::{Kind, Tensor};
+use thalweg_body_pose::rotations_from_angles;
+use thalweg_engine::time::Timeline;
+use thalweg_engine::{Answer as Found, Budget, Clock, Engine, EngineConfig};
 use thalweg_task::{Observation, Task};
 
 use super::method::Method;
@@ -13,6 +15,8 @@ pub(super) struct Arm {
     name: &'static str,
     rate: f64,
     engine: Engine,
+    /// None where time does not count.
+    timeline: Option<Timeline>,
 }
 
 /// What an arm answers to one observation.
@@ -30,8 +34,13 @@ pub(super) struct Answer {
 impl Arm {
     /// # Errors
     /// As [`Method::engine`].
-    pub(super) fn new(method: &Method, task: Box<dyn Task>, config: &EngineConfig) -> anyhow::Result<Self> {
-        Ok(Self { name: method.name, rate: method.rate, engine: method.engine(task, config)? })
+    pub(super) fn new(
+        method: &Method,
+        task: Box<dyn Task>,
+        config: &EngineConfig,
+        timeline: Option<Timeline>,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { name: method.name, rate: method.rate, engine: method.engine(task, config)?, timeline })
     }
 
     pub(super) fn name(&self) -> &'static str {
@@ -51,15 +60,23 @@ impl Arm {
     /// Forgets all observations, so that the next one is a cold start.
     pub(super) fn reset(&mut self) {
         self.engine.reset();
+        self.timeline.iter_mut().for_each(Timeline::forget);
     }
 
     pub(super) fn solve(&mut self, obs: &Observation, budget: &Budget, clock: &dyn Clock) -> anyhow::Result<Answer> {
         let start = clock.now();
-        let solution = self.engine.solve(obs, budget, clock)?;
-        let elapsed = clock.now().saturating_sub(start);
+        let mut obs = obs.shallow_clone();
+        if let Some(timeline) = &mut self.timeline {
+            timeline.expect(&mut obs, None);
+        }
+        let solution = self.engine.solve(&obs, budget, clock)?;
         let loss = solution.loss.first().copied().unwrap_or(f64::INFINITY);
-        let rotations = solution.y_hat.shallow_clone();
-        Ok(Answer { rotations, loss, steps: f64::from(solution.statistics.steps), elapsed })
+        let steps = f64::from(solution.statistics.steps);
+        let elapsed = clock.now().saturating_sub(start);
+        let found = Found::of(&mut self.engine, elapsed)?;
+        let angles =
+            Tensor::from_slice(&found.joints.concat()).to_kind(Kind::Float).view([found.joints.len() as i64, -1]);
+        Ok(Answer { rotations: rotations_from_angles(&angles), loss, steps, elapsed })
     }
 }
 

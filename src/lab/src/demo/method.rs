@@ -16,6 +16,8 @@ pub(super) struct Method {
     pub(super) rate: f64,
     /// Weight of `|x|^2 / X`.
     pub(super) prior: f64,
+    /// Whether time counts.
+    pub(super) time: bool,
     /// Whether a frame starts from where the last one ended.
     pub(super) warm_start: bool,
     /// The landscape's file; none is the latent of F.
@@ -66,6 +68,7 @@ impl Method {
             ("optimizer.kind", kind.to_owned()),
             ("optimizer.prior_weight", format!("{:?}", self.prior)),
             ("warm_start.enabled", self.warm_start.to_string()),
+            ("time.enabled", self.time.to_string()),
         ];
         if self.start.is_none() {
             parameters.push(("optimizer.rate", format!("{:?}", self.rate)));

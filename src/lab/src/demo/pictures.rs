@@ -6,6 +6,8 @@ use crate::eval::plot::palette::{BLUE, GREEN, VERMILION};
 use crate::eval::plot::{ErrorOverTime, ErrorPhase, ErrorSeries, Filmstrip, FilmstripRow, Moment as Pose};
 use crate::eval::skeleton::Skeleton;
 use tch::Tensor;
+use thalweg_body_pose::rotation::geodesic;
+use thalweg_task::{mean, numbers};
 
 use super::measurement::Measurement;
 use super::player::{Moment, Phase};
@@ -16,6 +18,12 @@ const POSES: i64 = 4;
 /// One phase, measured and in part photographed.
 pub(super) struct Recorded {
     pub(super) group: &'static str,
+    /// Frames in which everything was seen.
+    pub(super) shown: i64,
+    /// Errors of hidden joints where the last pose that was seen whole is held: mean of each frame after it, degrees.
+    pub(super) held: Vec<f64>,
+    /// That pose.
+    last: Option<Tensor>,
     /// Arm by arm, frame by frame.
     pub(super) measured: Vec<Vec<Measurement>>,
     /// When, and for each arm what.
@@ -35,11 +43,18 @@ impl Album {
     }
 
     pub(super) fn open(&mut self, phase: &Phase, arms: usize) {
-        self.phases.push(Recorded { group: phase.group, measured: vec![Vec::new(); arms], poses: Vec::new() });
+        let (group, shown, measured) = (phase.group, phase.shown, vec![Vec::new(); arms]);
+        self.phases.push(Recorded { group, shown, held: Vec::new(), last: None, measured, poses: Vec::new() });
     }
 
     pub(super) fn add(&mut self, moment: &Moment<'_>) {
         let Some(recorded) = self.phases.last_mut() else { return };
+        if moment.index < recorded.shown {
+            recorded.last = Some(moment.truth.shallow_clone());
+        } else if let Some(last) = &recorded.last {
+            let errors: Vec<f64> = numbers(&geodesic(last, moment.truth).rad2deg());
+            recorded.held.extend(mean(&moment.phase.hidden.iter().map(|joint| errors[*joint]).collect::<Vec<_>>()));
+        }
         let measured = recorded.measured.iter_mut().zip(moment.measurements);
         measured.for_each(|(all, one)| all.push(one.clone()));
         if (0..POSES).any(|pose| moment.index == (2 * pose + 1) * self.frames / (2 * POSES)) {

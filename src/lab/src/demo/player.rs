@@ -18,20 +18,27 @@ use super::measurement::Measurement;
 /// long a step takes. A guess.
 const WARM_UP: u32 = 5;
 
-/// A pass over the motion with the same joints hidden.
+/// Seconds that everything is seen at first, as a robot sees it before something drops out.
+const SHOWN: f64 = 1.0;
+/// Share of the frames that it is at most.
+const MOST_SHOWN: i64 = 3;
+
+/// A pass over the motion with the same joints hidden, but for the first frames.
 pub(super) struct Phase {
     /// The group of joints that is hidden.
     pub(super) group: &'static str,
     /// Its joints, as places in `skeleton::NAMES`.
     pub(super) hidden: Vec<usize>,
+    /// Frames in which everything is seen.
+    pub(super) shown: i64,
     visibility: Visibility,
 }
 
 impl Phase {
-    pub(super) fn hiding(group: &'static str) -> anyhow::Result<Self> {
+    pub(super) fn hiding(group: &'static str, shown: i64) -> anyhow::Result<Self> {
         let hidden = skeleton::group(group).with_context(|| format!("no group of joints named {group}"))?;
         let visibility = Visibility::hiding(&hidden);
-        Ok(Self { group, hidden, visibility })
+        Ok(Self { group, hidden, shown, visibility })
     }
 }
 
@@ -70,6 +77,11 @@ impl Player {
 
     pub(super) fn fps(&self) -> f64 {
         self.motion.fps
+    }
+
+    /// How many of `frames` show everything.
+    pub(super) fn shown(&self, frames: i64) -> i64 {
+        ((SHOWN * self.motion.fps).round() as i64).min(frames / MOST_SHOWN)
     }
 
     pub(super) fn fingerprint(&self) -> &str {
@@ -112,7 +124,7 @@ impl Player {
     }
 
     fn warm_up(&self, phase: &Phase, arms: &mut [Arm]) -> anyhow::Result<()> {
-        let (obs, _) = self.observe(phase, 0)?;
+        let (obs, _) = self.observe(phase, phase.shown)?;
         for turn in 0..WARM_UP {
             self.ask(arms, &obs, turn as usize)?;
         }
@@ -136,7 +148,9 @@ impl Player {
         let _no_grad = tch::no_grad_guard();
         let truth = rotations_from_angles(&self.motion.frame(index));
         let mut obs = self.motion.observation(index);
-        obs.joints = obs.joints.map(|joints| joints.hide(&phase.visibility.mask()));
+        if index >= phase.shown {
+            obs.joints = obs.joints.map(|joints| joints.hide(&phase.visibility.mask()));
+        }
         Ok((obs, truth))
     }
 }

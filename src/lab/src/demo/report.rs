@@ -1,14 +1,14 @@
 //! The result in numbers: a table for people, JSON for machines.
 
 use std::fmt::Write as _;
-use std::io::Write;
 use std::path::Path;
 
 use serde::Serialize;
 use thalweg_nn::files::write_atomically;
+use thalweg_task::mean;
 
 use super::DemoArguments;
-use super::measurement::Summary;
+use super::measurement::{Measurement, Summary};
 use super::method::Method;
 use super::pictures::Recorded;
 use super::player::Player;
@@ -18,6 +18,10 @@ use super::player::Player;
 /// A guess: the same command with the same seed, run four times, gave 10.9 to 11.3 degrees for theta and
 /// 12.9 to 15.2 for x-descent (arms hidden, November 2026), for the clock decides how many steps there are.
 const ALIKE: f64 = 0.1;
+
+/// The methods that the summary names.
+const DEFAULT: &str = "start";
+const PLAIN: &str = "x-descent";
 
 /// What lies between the motion and the methods.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -95,6 +99,8 @@ impl Settings {
 #[derive(Debug, Serialize)]
 struct PhaseReport {
     hidden: &'static str,
+    /// Mean error of hidden joints where the last pose that was seen whole is held, degrees.
+    hold_deg: f64,
     methods: Vec<Summary>,
     /// The first method against each of the others.
     verdicts: Vec<String>,
@@ -117,9 +123,16 @@ impl Report {
     pub(super) fn new(settings: Settings, phases: &[Recorded], frames_late: usize, missed: Vec<Vec<usize>>) -> Self {
         let (budget_ms, limit_ms, names) = (settings.budget_ms, settings.way.limit_ms, settings.methods.clone());
         let phase = |recorded: &Recorded| {
+            let hidden = |all: &'_ Vec<Measurement>| all.get(recorded.shown as usize..).unwrap_or_default().to_vec();
             let each = names.iter().zip(&recorded.measured);
-            let methods: Vec<_> = each.filter_map(|(name, all)| Summary::of(name, all, limit_ms)).collect();
-            PhaseReport { hidden: recorded.group, verdicts: verdicts(recorded.group, &methods, budget_ms), methods }
+            let methods: Vec<_> = each.filter_map(|(name, all)| Summary::of(name, &hidden(all), limit_ms)).collect();
+            let hold_deg = mean(&recorded.held).unwrap_or(0.0);
+            PhaseReport {
+                hidden: recorded.group,
+                hold_deg,
+                verdicts: verdicts(recorded.group, &methods, budget_ms),
+                methods,
+            }
         };
         let phases = phases.iter().map(phase).collect();
         Self { settings, phases, frames_late, missed, peak_memory_mb: peak_memory_mb() }
@@ -130,71 +143,52 @@ impl Report {
         Ok(write_atomically(path, text.as_bytes())?)
     }
 
-    /// Prints the table.
-    pub(super) fn print(&self) -> anyhow::Result<()> {
-        Ok(std::io::stdout().lock().write_all(self.table()?.as_bytes())?)
-    }
-
-    fn table(&self) -> Result<String, std::fmt::Error> {
-        let Settings { hypotheses, budget_ms, frames, fps, way, engines, .. } = &self.settings;
+    /// Says in some ten lines what was hidden, how far off it was found, how fast, and where to look.
+    ///
+    /// # Errors
+    /// Never, but that formatting may.
+    pub(super) fn summary(&self, folder: &Path) -> Result<String, std::fmt::Error> {
+        let Settings { hypotheses, budget_ms, frames, fps, way, .. } = &self.settings;
         let mut text = String::from("\n");
-        writeln!(text, "{}.", engines.join("; "))?;
-        writeln!(text, "{frames} frames a phase at {fps} Hz, {}.", way.over)?;
+        let (seconds, groups) = (*frames as f64 / fps, self.row(|phase| phase.hidden.to_owned()));
         writeln!(
             text,
-            "{budget_ms} ms for each frame and method, {hypotheses} hypotheses; over: answers later than {} ms.",
-            way.limit_ms
+            "A body moved for {seconds:.0} s. Its arms, and then its legs, were seen at first and then hidden."
         )?;
-        writeln!(text, "Error on hidden joints: of the best-ranked hypothesis, and (least) of all hypotheses.\n")?;
+        writeln!(text, "Mean error of the hidden joints, degrees, and in brackets the best of {hypotheses} guesses:")?;
+        writeln!(text, "  {:<24}{groups}", "hidden:")?;
+        let of = |name: &str| {
+            self.row(|phase| {
+                let found = phase.methods.iter().find(|summary| summary.method == name);
+                found.map_or_else(String::new, |all| format!("{:.1} ({:.1})", all.hidden_deg, all.hidden_deg_min))
+            })
+        };
+        writeln!(text, "  {:<24}{}", "thalweg, the default", of(DEFAULT))?;
+        writeln!(text, "  {:<24}{}", "hold the last value", self.row(|phase| format!("{:.1}", phase.hold_deg)))?;
+        writeln!(text, "  {:<24}{}", "plain gradient descent", of(PLAIN))?;
+        let all: Vec<&Summary> = self.phases.iter().flat_map(|phase| phase.methods.first()).collect();
+        let most = |of: fn(&Summary) -> f64| all.iter().map(|summary| of(summary)).fold(0.0, f64::max);
+        let (p50, p99) = (most(|summary| summary.solve_ms_p50), most(|summary| summary.solve_ms_p99));
         writeln!(
             text,
-            "hidden  method     hidden deg (least)  hidden mm (least)  diversity  visible  loss    steps  solve ms      over"
+            "An answer took {p50:.1} ms (99 %: {p99:.1} ms; {budget_ms} ms are allowed to search), {}.",
+            way.over
         )?;
-        writeln!(
-            text,
-            "                                                       cm         deg      median         p50    p99"
-        )?;
-        for phase in &self.phases {
-            phase.methods.iter().try_for_each(|arm| write_row(&mut text, phase.hidden, arm))?;
-        }
-        writeln!(text)?;
-        let verdicts = self.phases.iter().flat_map(|phase| &phase.verdicts);
-        verdicts.into_iter().try_for_each(|verdict| writeln!(text, "{verdict}"))?;
         let missed: usize = self.missed.iter().flatten().sum();
-        if missed > 0 {
-            writeln!(text, "{missed} frames had no answer of their own; the one before it counts.")?;
+        if missed > 0 || self.frames_late > 0 {
+            let late = self.frames_late;
+            writeln!(text, "The machine was busy: {missed} frames had no answer of their own, {late} began late.")?;
         }
-        if self.frames_late > 0 {
-            writeln!(
-                text,
-                "{} frames began late: the machine did not keep up with the frame clock.",
-                self.frames_late
-            )?;
-        }
-        if let Some(memory) = self.peak_memory_mb {
-            writeln!(text, "Peak memory: {memory:.0} MB.")?;
-        }
+        let file = |name: &str| folder.join(name).display().to_string();
+        writeln!(text, "Pictures: {} and {}.", file("demo_filmstrip.png"), file("demo_error.png"))?;
+        writeln!(text, "Every figure, of two more methods, too: {}. What they mean: docs/demo.md.", file("demo.json"))?;
         Ok(text)
     }
-}
 
-fn write_row(text: &mut String, hidden: &str, arm: &Summary) -> std::fmt::Result {
-    writeln!(
-        text,
-        "{hidden:<7} {:<10} {:>9.2} ({:>5.2})   {:>8.1} ({:>5.1})   {:>8.1}  {:>7.2}  {:>6.4}  {:>5.1}  {:>5.2}  {:>5.2}  {:>4}",
-        arm.method,
-        arm.hidden_deg,
-        arm.hidden_deg_min,
-        arm.hidden_mm,
-        arm.hidden_mm_min,
-        arm.diversity_cm,
-        arm.visible_deg,
-        arm.loss_median,
-        arm.steps_mean,
-        arm.solve_ms_p50,
-        arm.solve_ms_p99,
-        arm.overruns,
-    )
+    /// One cell for each phase.
+    fn row(&self, cell: impl Fn(&PhaseReport) -> String) -> String {
+        self.phases.iter().map(|phase| format!("{:<14}", cell(phase))).collect::<String>().trim_end().to_owned()
+    }
 }
 
 fn verdicts(hidden: &str, methods: &[Summary], budget_ms: f64) -> Vec<String> {

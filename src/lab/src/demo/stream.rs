@@ -258,7 +258,7 @@ pub(super) fn run(
     peer: &Peer,
 ) -> anyhow::Result<()> {
     let count = arguments.frames(player);
-    let phases = super::phases()?;
+    let phases = super::phases(player.shown(count))?;
     let phases: Vec<(&Phase, Vec<Frame>)> =
         phases.iter().map(|phase| Ok((phase, player.frames_of(phase, count)?))).collect::<anyhow::Result<_>>()?;
     let mut late = 0;

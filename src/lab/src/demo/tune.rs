@@ -21,7 +21,7 @@ pub(super) fn run(arguments: &DemoArguments) -> anyhow::Result<()> {
     let mut results = Vec::new();
     for group in HIDDEN {
         let mut measured: Vec<Vec<Measurement>> = vec![Vec::new(); arms.len()];
-        player.play(&Phase::hiding(group)?, &mut arms, frames, false, &mut |moment| {
+        player.play(&Phase::hiding(group, 0)?, &mut arms, frames, false, &mut |moment| {
             measured.iter_mut().zip(moment.measurements).for_each(|(all, one)| all.push(one.clone()));
             Ok(())
         })?;

@@ -175,10 +175,10 @@ impl Replayer {
             let rows = warm.loss.len() as i64;
             Tensor::from_slice(&warm.z).view([rows, (warm.z.len() as i64).checked_div(rows).unwrap_or(0)])
         };
-        let leader = warm.and_then(|warm| warm.leader);
+        let (leader, offset) = (warm.and_then(|warm| warm.leader), warm.and_then(|warm| warm.offset.clone()));
         let warm = warm.map(|warm| WarmStart { z: tensor(warm), loss: warm.loss.clone() });
         let index = solve.index.saturating_sub(1);
-        self.engine.recall(Memory { index, warm, leader }).map_err(refuse)?;
+        self.engine.recall(Memory { index, warm, leader, offset }).map_err(refuse)?;
         Ok(true)
     }
 

@@ -91,8 +91,13 @@ impl Observer for SolveObserver {
         let mut notes = lock(&self.notes);
         match event {
             Event::Begin { obs, memory, z, loss } => {
-                let Memory { index, leader, .. } = memory;
-                let warm = |warm: &WarmStart| Warm { z: numbers(&warm.z), loss: warm.loss.clone(), leader: *leader };
+                let Memory { index, leader, offset, .. } = memory;
+                let warm = |warm: &WarmStart| Warm {
+                    z: numbers(&warm.z),
+                    loss: warm.loss.clone(),
+                    leader: *leader,
+                    offset: offset.clone(),
+                };
                 let before = memory.warm.as_ref().map_or(Before::Cold, |found| Before::Warm(warm(found)));
                 let trace = self.steps.then(|| Trace { z: numbers(z), loss: loss.to_vec() });
                 *notes = Solve { index: *index, seen: Seen::of(obs), before, trace, ..Solve::default() };

@@ -97,6 +97,7 @@ fn a_solve_that_no_node_can_do_is_damage() {
     let hypotheses = |k: usize| Solve {
         z: vec![0.0; k],
         answer: Answer {
+            deviation: Vec::new(),
             joints: vec![vec![0.0]; k],
             points: Vec::new(),
             losses: vec![0.0; k],
@@ -111,7 +112,7 @@ fn a_solve_that_no_node_can_do_is_damage() {
         Solve { answer, ..solve(1) }
     };
     let warm = |z: usize, loss: usize| Solve {
-        before: Before::Warm(Warm { z: vec![0.0; z], loss: vec![0.0; loss], leader: None }),
+        before: Before::Warm(Warm { z: vec![0.0; z], loss: vec![0.0; loss], leader: None, offset: None }),
         ..solve(2)
     };
     for (what, is_taken, solve) in [

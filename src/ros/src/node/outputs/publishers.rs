@@ -29,6 +29,8 @@ pub(crate) struct Publishers {
     reconstruction: Publisher<JointState>,
     /// Where the task has joints: all of them, those observed as they came; and those that were not.
     filled: Option<[Publisher<JointState>; 2]>,
+    /// Where the task has joints: standard deviations of `~/reconstruction`.
+    deviation: Option<Publisher<JointState>>,
     hypotheses: Vec<Publisher<JointState>>,
     /// Where the task renders images.
     images: Option<ImagePublishers>,
@@ -65,6 +67,7 @@ impl Publishers {
             spec: spec.clone(),
             reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
             filled: has_joints.then(|| filled(node)).transpose()?,
+            deviation: has_joints.then(|| node.create_publisher("~/deviation", qos("~/deviation"))).transpose()?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
             ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
@@ -117,7 +120,7 @@ impl Publishers {
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
         node.destroy_publisher(self.statistics);
-        for publisher in self.hypotheses.into_iter().chain(self.filled.into_iter().flatten()) {
+        for publisher in self.hypotheses.into_iter().chain(self.filled.into_iter().flatten()).chain(self.deviation) {
             node.destroy_publisher(publisher);
         }
         if let Some(array) = self.array {
@@ -152,6 +155,9 @@ impl Publishers {
         if let Some(best) = answer.joints.first() {
             result = self.reconstruction.publish(&self.joint_state(&header, best));
             result = result.and(self.publish_filled(best, provenance, &header));
+            if let Some(publisher) = self.deviation.as_ref().filter(|publisher| is_heard(publisher)) {
+                result = result.and(publisher.publish(&self.joint_state(&header, &answer.deviation)));
+            }
         }
         if settings.hypotheses {
             for (publisher, &rank) in self.hypotheses.iter().zip(&places) {
