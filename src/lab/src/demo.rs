@@ -181,7 +181,7 @@ impl DemoArguments {
         let mut plan = Plan::of(Registry::shipped(), thalweg_body_pose::ENTRY.name);
         (plan.options.models, plan.time) = (self.models.clone(), method.time);
         let task = self.task()?;
-        let timeline = plan.timeline(task.spec())?;
+        let timeline = plan.timeline(task.as_ref())?;
         Arm::new(method, task, &self.config(), timeline)
     }
 
