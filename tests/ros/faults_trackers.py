@@ -69,17 +69,6 @@ def p17_millimetres(rig: Rig) -> None:
         wait_root(peer, clouds, points, "OK", "Seen")
 
 
-def p18_mirrored(rig: Rig) -> None:
-    with tracked() as (_, peer, clouds, points):
-        wait_root(peer, clouds, points, "OK", "Seen")
-        pairs = [(1, 2), (4, 5), (7, 8), (10, 11), (13, 14), (16, 17), (18, 19), (20, 21)]
-        swapped = list(points)
-        for left, right in pairs:
-            swapped[left], swapped[right] = points[right], points[left]
-        wait_root(peer, clouds, swapped, "WARN", "left and right swapped")
-        wait_root(peer, clouds, points, "OK", "Seen")
-
-
 def p19_two_keypoints(rig: Rig) -> None:
     with tracked() as (_, peer, clouds, points):
         wait_root(peer, clouds, points, "OK", "Seen")

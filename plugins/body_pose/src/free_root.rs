@@ -11,11 +11,12 @@ use crate::skeleton::{JOINTS, OFFSETS, PARENTS};
 pub(crate) const ANCHORS: [[f64; 3]; 4] = [[0.3, 0.0, 0.0], [-0.3, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 0.3]];
 
 /// How much an anchor counts beside a point, as a factor of a residual, where there is a root of before. A step of a
-/// tenth of a metre from frame to frame then lags by a twentieth of a millimetre where ten points are seen; and two points
-/// leave the turn about their line to it.
+/// tenth of a metre from frame to frame then lags by a twentieth of a millimetre where ten points are seen.
 const HELD: f64 = 0.03;
+/// As [`HELD`], where too few points tell the root: as much as a point, or the whole body would turn for one hand.
+const LOST: f64 = 1.0;
 /// As [`HELD`], where there is none and the root stands upright in the frame of what was seen.
-const UPRIGHT: f64 = 1e-3;
+const UPRIGHT: f64 = 3e-4;
 /// Spread across a line, metres, below which points count as on it: what trackers are off by.
 const LINE: f64 = 0.03;
 
@@ -100,9 +101,10 @@ impl FreeRoot {
         let seen: Vec<[f64; 3]> =
             points.iter().filter(|point| point[3] > 0.0).map(|[x, y, z, _]| [*x, *y, *z]).collect();
         let typical = self.weights.iter().sum::<f64>() / self.weights.len() as f64;
+        let is_told = tell_turn(&seen, LINE);
         let (root, share) = match before {
-            Some(root) => (root, HELD),
-            None if tell_turn(&seen, LINE) => return [[0.0; 4]; ANCHORS.len()],
+            Some(root) => (root, if is_told { HELD } else { LOST }),
+            None if is_told => return [[0.0; 4]; ANCHORS.len()],
             None => {
                 let mean = |axis: usize| seen.iter().map(|point| point[axis]).sum::<f64>() / seen.len().max(1) as f64;
                 let (position, rotation) = ([mean(0), mean(1), mean(2)], [0.0, 0.0, 0.0, 1.0]);

@@ -97,7 +97,7 @@ impl Player {
                 Self::Library(inverter) => best(inverter.solve_observation(&obs)?.answer())?,
             };
             let seconds = begin.elapsed().as_secs_f64();
-            before = Some(root);
+            before = Some(root).filter(|root| root.is_seen).or(before);
             row.add(scene, frame, (&pose, &root), seconds);
         }
         Ok(())

@@ -214,7 +214,8 @@ impl Worker {
 
     fn hand_out(&mut self, answer: Answer, provenance: Provenance) {
         let Some(in_use) = &mut self.in_use else { return };
-        in_use.root = answer.roots.first().copied().or(in_use.root);
+        // One that is held already stays where it was seen, and does not drift.
+        in_use.root = answer.roots.first().filter(|root| root.is_seen).copied().or(in_use.root);
         if let Some(recorder) = &in_use.recorder {
             recorder.hand_over(&in_use.engine, &answer, &provenance);
         }

@@ -49,7 +49,7 @@ fn root(root: &Root) -> Status {
     if root.misfit > MISFIT {
         let text = format!(
             "points are {:.2} m from where any pose has them, in the mean square; expected at most {MISFIT} m: \
-             left and right swapped, a mirrored image, or another table than the tracker's?",
+             are these keypoints of another table than the tracker's?",
             root.misfit
         );
         status.worsen(Level::Warn, text);
