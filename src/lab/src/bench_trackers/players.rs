@@ -47,7 +47,7 @@ pub(super) enum Player {
     Library(Box<Inverter>),
 }
 
-/// The pull to the rest pose of a rival that has none to human poses: chosen on validation clips.
+/// The pull to the rest pose of a rival that has none to human poses. A guess.
 const PLAIN_PULL: f64 = 0.1;
 
 impl Player {
