@@ -18,6 +18,7 @@ import faults_process
 import faults_recordings
 import faults_theta_file
 import faults_time
+import faults_trackers
 import faults_view
 import faults_weights
 from rig import Rig
@@ -27,6 +28,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_images,
     faults_load,
     faults_time,
+    faults_trackers,
     faults_parameters,
     faults_graph,
     faults_process,

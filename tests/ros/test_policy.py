@@ -65,7 +65,7 @@ class Policy(unittest.TestCase):
     """sros2/thalweg.policy.xml."""
 
     def test_it_lists_what_the_node_does(self) -> None:
-        runs = [used({"task": "planar_arm"}), used({"body_pose.point_weight": 4.0, "output.robot_description": True})]
+        runs = [used({"task": "planar_arm"}), used({"body_pose.keypoints": "joints", "output.robot_description": True})]
         if reason := pictures.missing():
             self.assertNotEqual(os.environ.get("CI"), "true", reason)
             print(f"SKIPPED in part: topics of images: {reason}", file=sys.stderr)

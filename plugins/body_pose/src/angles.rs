@@ -28,6 +28,11 @@ pub(crate) struct Angles {
 }
 
 impl Angles {
+    /// Element type and device of its tensors.
+    pub(crate) fn kind_and_device(&self) -> (Kind, Device) {
+        (self.unit.kind(), self.unit.device())
+    }
+
     pub(crate) fn new(kind: Kind, device: Device) -> Self {
         let indices = |of: &dyn Fn([usize; 3]) -> Vec<usize>| -> Tensor {
             let values: Vec<i64> = AXIS_ORDERS.iter().flat_map(|order| of(order.axes())).map(|v| v as i64).collect();

@@ -11,6 +11,8 @@ mod body;
     reason = "motion capture, for training; the task itself opens no file"
 )]
 pub mod dataset;
+mod free_root;
+pub mod keypoints;
 pub mod kinematics;
 mod objective;
 pub mod prior;

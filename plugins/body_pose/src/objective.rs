@@ -5,10 +5,13 @@ use std::str::FromStr;
 
 use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::{KinematicTree, Masked, Objective, RotationFeatures, RotationHead, SerialAngles, Target};
+use thalweg_task::{
+    KinematicTree, Masked, Objective, Observation, Root, RotationFeatures, RotationHead, SerialAngles, Target,
+};
 
 use crate::angles::{Angles, LEAST_COSINE};
 use crate::body::Body;
+use crate::free_root::{ANCHORS, FreeRoot};
 use crate::rotation::{LEAST_LENGTH, axis_angle_from_matrix};
 use crate::skeleton::{AXIS_ORDERS, JOINTS, OFFSETS, PARENTS};
 
@@ -61,19 +64,44 @@ pub(crate) struct Comparison {
     point_weight: f64,
     angles: Angles,
     body: Body,
+    /// Where places come from anywhere.
+    root: Option<FreeRoot>,
 }
 
 impl Comparison {
-    pub(crate) fn new(loss: LossKind, point_weight: f64, kind: Kind, device: Device) -> Self {
-        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body: Body::new(kind, device) }
+    pub(crate) fn new(
+        loss: LossKind,
+        point_weight: f64,
+        root: Option<FreeRoot>,
+        (kind, device): (Kind, Device),
+    ) -> Self {
+        // The pelvis is placed anyway.
+        let leaves = root.as_ref().map_or_else(Vec::new, |root| root.leaves().split_off(1));
+        let body = Body::with_leaves(&leaves, kind, device);
+        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body, root }
     }
 
     pub(crate) fn angles(&self) -> &Angles {
         &self.angles
     }
 
-    pub(crate) fn body(&self) -> &Body {
-        &self.body
+    /// Places the points of the task, `[K, P, 3]`, from rotations `[K, 21, 3, 3]`: metres in the pelvis frame.
+    pub(crate) fn points(&self, rotations: &Tensor) -> Tensor {
+        let all = self.body.positions(rotations);
+        let anchors = if self.root.is_some() { ANCHORS.len() as i64 } else { 0 };
+        all.narrow(1, 0, all.size()[1] - anchors)
+    }
+
+    /// Finds roots; empty where places are in the pelvis frame, or none was seen.
+    pub(crate) fn roots(&self, rotations: &Tensor, target: &Target) -> Vec<Root> {
+        self.root.as_ref().map_or_else(Vec::new, |root| root.roots(&self.rows(rotations), target))
+    }
+
+    /// Places all rows of a target: joints, then the pelvis and what else there is.
+    fn rows(&self, rotations: &Tensor) -> Tensor {
+        let all = self.body.positions(rotations);
+        let (joints, rest) = (JOINTS as i64, all.size()[1] - JOINTS as i64 - 1);
+        Tensor::cat(&[all.narrow(1, 1, joints), all.narrow(1, 0, 1), all.narrow(1, joints + 1, rest)], 1)
     }
 
     /// Brings observed angles `[O, 63]` and places of pelvis and joints `[O, 22, 3]`, metres, into the layout
@@ -83,8 +111,17 @@ impl Comparison {
     /// seen in part, sine and cosine of the angles by place in the chain, then, only with places, x, y and z. The
     /// pelvis, which is at the origin whatever the pose, is left out. Beside the angles, how much each counts, `[O, 63]`,
     /// where they differ; a rotation counts as little as the least of its angles.
-    pub(crate) fn encode(&self, joints: Option<(&Masked, Option<&Tensor>)>, points: Option<&Masked>) -> Option<Target> {
+    ///
+    /// With a free root the rows of places are those of [`FreeRoot`], and rows behind the joints have places only.
+    pub(crate) fn encode(&self, joints: Option<(&Masked, Option<&Tensor>)>, obs: &Observation) -> Option<Target> {
         let joints = joints.map(|(joints, counts)| self.encode_joints(joints, counts));
+        if let Some(root) = &self.root {
+            return match root.encode(obs) {
+                Some(places) => Some(self.with_places(joints, &places)),
+                None => joints,
+            };
+        }
+        let points = obs.points.as_ref();
         // Where none was seen, points are as good as absent.
         let is_seen = |points: &&Masked| places(points.observed()).any().int64_value(&[]) != 0;
         let Some(points) = points.filter(|points| joints.is_none() || is_seen(points)) else { return joints };
@@ -97,6 +134,26 @@ impl Comparison {
         });
         let value = Tensor::cat(&[rotation, value * &seen], -1);
         Some(Target { value, weight: Tensor::cat(&[weight, seen * self.point_weight], -1) })
+    }
+
+    /// Puts places, `[O, rows, 4]`, beside joints.
+    fn with_places(&self, joints: Option<Target>, places: &Tensor) -> Target {
+        let [rows, all, _] = places.size()[..] else { unreachable!("it has three axes") };
+        let (kind, device) = self.angles.kind_and_device();
+        let places = places.to_kind(kind).to_device(device);
+        let joints = joints.unwrap_or_else(|| {
+            let zeros = Tensor::zeros([rows, JOINTS as i64, self.kind.width()], (kind, device));
+            Target { value: zeros.shallow_clone(), weight: zeros }
+        });
+        let behind = [rows, all - JOINTS as i64, joints.value.size()[2]];
+        let behind = Tensor::zeros(behind, (kind, device));
+        let beside = |joints: &Tensor, places: &Tensor| {
+            Tensor::cat(&[Tensor::cat(&[joints, &behind], 1), places.shallow_clone()], -1)
+        };
+        Target {
+            value: beside(&joints.value, &places.narrow(-1, 0, 3)),
+            weight: beside(&joints.weight, &places.narrow(-1, 3, 1).expand([rows, all, 3], false)),
+        }
     }
 
     fn encode_joints(&self, joints: &Masked, counts: Option<&Tensor>) -> Target {
@@ -144,14 +201,30 @@ impl Comparison {
             LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
         };
         let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
-        let tree = || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec() };
-        let tree = (self.point_weight > 0.0).then(tree);
+        let fixed = || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec(), scale: None };
+        let tree = match &self.root {
+            Some(root) => {
+                let (parents, offsets) = root.tree();
+                Some(KinematicTree { parents, offsets, scale: Some(root.scale()) })
+            }
+            None => (self.point_weight > 0.0).then(fixed),
+        };
         RotationHead { least_length: LEAST_LENGTH, features, angles, least_cosine: LEAST_COSINE, tree }
     }
 
     /// Scores rotations `[K, 21, 3, 3]`.
     pub(crate) fn objective(&self, rotations: &Tensor, target: &Target) -> Objective {
         let width = self.kind.width();
+        if let Some(root) = self.root.as_ref().filter(|_| target.value.size()[1] > JOINTS as i64) {
+            let columns = target.value.size()[2] - 3;
+            let joints = |tensor: &Tensor| tensor.narrow(1, 0, JOINTS as i64).narrow(-1, 0, columns);
+            let joints = Target { value: joints(&target.value), weight: joints(&target.weight) };
+            let Objective { residual, .. } = self.objective(rotations, &joints);
+            let places = root.residual(&self.rows(rotations), target);
+            let all = residual
+                .map_or_else(|| places.shallow_clone(), |joints| Tensor::cat(&[joints, places.shallow_clone()], 1));
+            return Objective::of_residual(all);
+        }
         let value = target.value.narrow(-1, 0, width);
         let mut difference = vec![self.difference(&self.features(rotations), &value)];
         let more = target.value.size()[2] - width;
@@ -272,7 +345,7 @@ mod tests {
         for (kind, parts, tolerance) in
             [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
         {
-            let comparison = Comparison::new(LossKind::Rotation, 0.0, kind, Device::Cpu);
+            let comparison = Comparison::new(LossKind::Rotation, 0.0, None, (kind, Device::Cpu));
             let angles = Tensor::rand([5, JOINTS as i64, 3], (kind, Device::Cpu)) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };
             let gaps = Tensor::rand([5, JOINTS as i64, width], (kind, Device::Cpu)).lt(0.3);

@@ -7,15 +7,17 @@ use thalweg_nn::Perceptron;
 use thalweg_nn::weights::{Weights, fingerprint};
 use thalweg_task::{
     Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation,
-    ParameterRange, ParameterSpec, ParameterValue, PointsSpec, Reconstruction, Result, SkeletonSpec, Target, Task,
-    TaskError, TaskSpec, nearest,
+    ParameterRange, ParameterSpec, ParameterValue, PointsSpec, Reconstruction, Result, Root, SkeletonSpec, Target,
+    Task, TaskError, TaskSpec, nearest,
 };
 
 use crate::angles::Angles;
+use crate::free_root::FreeRoot;
+use crate::keypoints::{self, Table};
 use crate::objective::{Comparison, LossKind};
 use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
 use crate::rotation::matrix_from_axis_angle;
-use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, PARENTS, group, joint_names};
+use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, PARENTS, STATURE, group, joint_names};
 
 /// What the registry knows about this task.
 pub const ENTRY: Entry = Entry {
@@ -42,16 +44,40 @@ impl BodyPose {
     /// Loads the decoder from `body_pose.safetensors`.
     ///
     /// Parameters: `loss`, `rotation` (default) or `axis_angle`; `point_weight`, radians per metre, above zero to
-    /// observe places of joints.
+    /// observe places of joints; `keypoints`, a table, where they come from a tracker, in any frame and of a body of any
+    /// size; `stature`, metres, where that is known.
     ///
     /// # Errors
     /// [`TaskError`] about the weights file or a parameter.
     pub fn load(options: &LoadOptions) -> Result<Self> {
-        let Parameters { loss, point_weight } = Parameters::read(options)?;
+        let parameters = Parameters::read(options)?;
         let decoder = read_decoder(&options.models.join(WEIGHTS), options)?;
-        let points = (point_weight > 0.0).then(points);
-        let spec = TaskSpec { points, ..describe(options, fingerprint(&decoder.named("decoder"))) };
-        let comparison = Comparison::new(loss, point_weight, options.kind, options.device);
+        Self::of(decoder, parameters, options)
+    }
+
+    /// The same body with nothing learned: x are the six numbers of each rotation beside those of the rest pose, so that
+    /// the prior pulls to that. A rival for figures.
+    ///
+    /// # Errors
+    /// [`TaskError`] about a parameter.
+    pub fn without_prior(options: &LoadOptions) -> Result<Self> {
+        let size = 6 * JOINTS as i64;
+        let rest = Tensor::from_slice(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]).repeat([JOINTS as i64]);
+        let layer = [Tensor::eye(size, (options.kind, options.device)), rest.to_kind(options.kind)];
+        Self::of(Perceptron::from_parameters(&layer, SLOPE)?, Parameters::read(options)?, options)
+    }
+
+    fn of(decoder: Perceptron, parameters: Parameters, options: &LoadOptions) -> Result<Self> {
+        let Parameters { loss, point_weight, stature, table } = parameters;
+        let latent = decoder.parameters().first().map_or(LATENT, |weight| weight.size()[1]);
+        let points = (table.is_some() || point_weight > 0.0).then(|| points(table.as_ref()));
+        let spec = TaskSpec { latent, points, ..describe(options, fingerprint(&decoder.named("decoder"))) };
+        let scale = if stature > 0.0 { [stature / STATURE; 2] } else { SCALE };
+        let root = table.map(|Table { leaves, weights, .. }| {
+            let metre = if point_weight > 0.0 { point_weight } else { KEYPOINT_WEIGHT };
+            FreeRoot::new(leaves, weights.into_iter().map(|weight| weight * metre).collect(), scale)
+        });
+        let comparison = Comparison::new(loss, point_weight, root, (options.kind, options.device));
         Ok(Self { spec, decoder, comparison })
     }
 
@@ -73,7 +99,7 @@ impl Task for BodyPose {
     }
 
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        self.check("x", x, &[LATENT])?;
+        self.check("x", x, &[self.spec.latent])?;
         Ok(rotations(&self.decoder, x))
     }
 
@@ -82,7 +108,7 @@ impl Task for BodyPose {
         let obs = obs.to(self.spec.kind, self.spec.device);
         let joints = obs.joints_to_compare();
         let joints = joints.as_ref().map(|(joints, counts)| (joints, counts.as_ref()));
-        let target = self.comparison.encode(joints, obs.points.as_ref());
+        let target = self.comparison.encode(joints, &obs);
         target.ok_or_else(|| TaskError::EmptyObservation {
             task: self.spec.name.clone(),
             observes: self.spec.observes().to_string(),
@@ -98,6 +124,11 @@ impl Task for BodyPose {
         Ok(self.comparison.objective(y_hat, target))
     }
 
+    fn roots(&self, y_hat: &Tensor, target: &Target) -> Result<Vec<Root>> {
+        self.check("y_hat", y_hat, &self.spec.output)?;
+        Ok(self.comparison.roots(y_hat, target))
+    }
+
     fn dense(&self) -> Option<DenseForm<'_>> {
         Some(DenseForm { layers: &self.decoder, head: DenseHead::Rotations(self.comparison.head()) })
     }
@@ -110,11 +141,7 @@ impl Task for BodyPose {
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
         self.check("y_hat", y_hat, &self.spec.output)?;
         let joints = Some(self.comparison.angles().split(y_hat));
-        Ok(Reconstruction {
-            joints,
-            points: Some(self.comparison.body().positions(y_hat)),
-            ..Reconstruction::default()
-        })
+        Ok(Reconstruction { joints, points: Some(self.comparison.points(y_hat)), ..Reconstruction::default() })
     }
 }
 
@@ -146,22 +173,55 @@ fn describe_parameters() -> Vec<ParameterSpec> {
                       observed. 4 lets an error as long as a forearm count as one radian."
             .into(),
     };
-    vec![loss, point_weight]
+    let keypoints = ParameterSpec {
+        name: KEYPOINTS.into(),
+        default: ParameterValue::String(String::new()),
+        unit: "",
+        range: ParameterRange::Text { most: MOST_PATH },
+        change: Change::Unconfigured,
+        description:
+            "The table of what a tracker calls its points, one of launch/keypoints by its name or the path of \
+                      another: points then come in any frame, of a body of any size, and the root is estimated. Empty: \
+                      pelvis and joints, in the pelvis frame."
+                .into(),
+    };
+    let stature = ParameterSpec {
+        name: STATURE_OF.into(),
+        default: ParameterValue::Double(0.0),
+        unit: "m",
+        range: ParameterRange::ZeroOr { from: LEAST_STATURE, to: GREATEST_STATURE },
+        change: Change::Unconfigured,
+        description: "How tall the person is whose keypoints come; 0 finds out.".into(),
+    };
+    vec![loss, point_weight, keypoints, stature]
 }
 
 /// Names of the parameters.
 const LOSS: &str = "loss";
 const POINT_WEIGHT: &str = "point_weight";
+const KEYPOINTS: &str = keypoints::PARAMETER;
+const STATURE_OF: &str = "stature";
+/// Longest path, bytes: that of Linux.
+const MOST_PATH: usize = 4096;
+/// Radians that a metre counts as where a table is given and no weight.
+const KEYPOINT_WEIGHT: f64 = 4.0;
+/// Range of the size of a body against [`STATURE`]: from a child of 0.7 m to 2.8 m.
+const SCALE: [f64; 2] = [0.4, 1.6];
+const LEAST_STATURE: f64 = 0.7;
+const GREATEST_STATURE: f64 = 2.8;
 /// A thousand kilometres then count as a radian; whoever means less means none.
 const LEAST_POINT_WEIGHT: f64 = 1e-6;
 /// A millimetre then counts as a radian.
 const GREATEST_POINT_WEIGHT: f64 = 1000.0;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Parameters {
     loss: LossKind,
     /// Radians per metre.
     point_weight: f64,
+    /// Metres; 0 is not known.
+    stature: f64,
+    table: Option<Table>,
 }
 
 impl Parameters {
@@ -184,8 +244,18 @@ impl Parameters {
                     };
                     parameters.point_weight = weight.ok_or_else(expected)?;
                 }
+                STATURE_OF => {
+                    let is_stature =
+                        |stature: &f64| *stature == 0.0 || (LEAST_STATURE..=GREATEST_STATURE).contains(stature);
+                    let expected = || refusal(format!("0, or a number from {LEAST_STATURE} to {GREATEST_STATURE}, m"));
+                    parameters.stature = value.as_f64().filter(is_stature).ok_or_else(expected)?;
+                }
+                KEYPOINTS => {
+                    let text = value.as_str().ok_or_else(|| refusal("a name or a path".to_owned()))?;
+                    parameters.table = (!text.is_empty()).then(|| Table::find(text)).transpose()?;
+                }
                 _ => {
-                    let hint = nearest(name, [LOSS, POINT_WEIGHT].into_iter());
+                    let hint = nearest(name, [LOSS, POINT_WEIGHT, KEYPOINTS, STATURE_OF].into_iter());
                     return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
                 }
             }
@@ -194,10 +264,14 @@ impl Parameters {
     }
 }
 
-/// Pelvis and joints, as they are rendered.
-fn points() -> PointsSpec {
+/// Pelvis and joints, as they are rendered, then what a table adds; with one, from any frame.
+fn points(table: Option<&Table>) -> PointsSpec {
     let names = std::iter::once(FRAME).chain(NAMES).map(str::to_owned);
-    PointsSpec { names: names.collect(), frame: FRAME.to_owned() }
+    let Some(Table { tracker, leaves, .. }) = table else {
+        return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None };
+    };
+    let names = names.chain(leaves.iter().map(|leaf| leaf.name.clone())).collect();
+    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()) }
 }
 
 /// Frame of the places: the root of the body.

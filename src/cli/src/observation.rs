@@ -74,7 +74,7 @@ pub fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
         joints: form.joints.as_ref().map(read_joints).transpose()?,
         image: form.image.as_ref().map(|image| pixels(image, spec)).transpose()?,
         points: form.points.as_ref().map(|entries| points(entries, spec)).transpose()?,
-        expected: None,
+        ..Observation::default()
     };
     if obs.observed() == 0 {
         let (task, observes) = (spec.name.clone(), spec.observes().to_string());
@@ -116,7 +116,8 @@ fn points(entries: &Entries, spec: &TaskSpec) -> Result<Masked> {
     let mut values = vec![[f64::NAN; 3]; names.len()];
     let mut given = vec![false; names.len()];
     for (name, value) in entries.pairs() {
-        let place = names.iter().position(|known| known == name).ok_or_else(|| unknown_point(name, names))?;
+        let place = spec.points.as_ref().and_then(|points| points.index(name));
+        let place = place.ok_or_else(|| unknown_point(name, names))?;
         if std::mem::replace(&mut given[place], true) {
             return Err(ObservationError::Twice { kind: "point", name: name.to_owned() });
         }
@@ -220,7 +221,7 @@ mod tests {
             groups: Vec::new(),
             reads_joints: true,
             image,
-            points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned() }),
+            points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned(), tracker: None }),
             skeleton: None,
             residual: true,
             fingerprint: "test".to_owned(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg_task::{Pixels, TaskError, numbers};
+use thalweg_task::{Pixels, Root, TaskError, numbers};
 
 use super::engine::Engine;
 use super::error::EngineError;
@@ -23,6 +23,9 @@ pub struct Answer {
     pub deviation: Vec<f64>,
     /// Points `[K][P]`, metres in the task's frame; empty when the task has no points.
     pub points: Vec<Vec<[f64; 3]>>,
+    /// Where each hypothesis stands and how large it is, `[K]`, in the frame of the points that were seen; empty when the
+    /// task's points are in its own frame.
+    pub roots: Vec<Root>,
     /// Images `[K]`, black 0, white 1; empty when the task renders none. Shared, for they are large and never change.
     pub images: Vec<Arc<Pixels>>,
     /// `[K]`, sums to one.
@@ -56,6 +59,7 @@ impl Answer {
         let (landscape, statistics, stop) = (solution.landscape.clone(), solution.statistics, solution.stop);
         let y_hat = solution.y_hat.shallow_clone();
         let rendered = engine.task().render(&y_hat)?;
+        let roots = engine.roots(&y_hat)?;
         let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
         let Report { joints, deviation, offset } = engine.report(joints);
         // Points of what is reported; where nothing was expected, of what F made.
@@ -63,7 +67,7 @@ impl Answer {
         let points = moved.or(rendered.points).as_ref().map(rows).transpose()?.unwrap_or_default();
         let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
         let images = rendered.image.as_ref().map_or_else(Vec::new, images);
-        Ok(Self { joints, deviation, points, images, weights, losses, landscape, start, statistics, stop, took })
+        Ok(Self { joints, deviation, points, roots, images, weights, losses, landscape, start, statistics, stop, took })
     }
 }
 

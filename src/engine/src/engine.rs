@@ -1,5 +1,7 @@
 //! The engine: one task, one landscape, one observation after the other.
 
+mod roots;
+
 use std::fmt;
 
 use tch::Tensor;

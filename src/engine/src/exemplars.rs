@@ -60,6 +60,9 @@ pub(crate) struct Exemplars {
     /// F(x), `[E, ..Y]`.
     outputs: Tensor,
     layouts: Vec<Layout>,
+    /// Size of a row of targets that examples cannot be held against, as they were met last: places that may be seen from
+    /// anywhere.
+    other: Option<Vec<i64>>,
     /// One for each entry of a target that was seen.
     wanted: Vec<Wanted>,
     /// To the examples of a block.
@@ -109,10 +112,10 @@ impl Exemplars {
         let x = x.to_kind(task.spec().kind).to_device(task.spec().device);
         let outputs = tch::no_grad(|| guarded(task, || Ok(task.forward(&x)?)))?;
         let (latent, x) = (x.size()[1] as usize, numbers(&x));
-        let (layouts, wanted, different) = (Vec::new(), Vec::new(), Vec::new());
+        let (layouts, other, wanted, different) = (Vec::new(), None, Vec::new(), Vec::new());
         let (distances, nearest) = (vec![0.0; BLOCK], Vec::with_capacity(NEAREST + 1));
         let mut exemplars =
-            Self { arch: vectors(), x, latent, outputs, layouts, wanted, distances, nearest, different };
+            Self { arch: vectors(), x, latent, outputs, layouts, other, wanted, distances, nearest, different };
         exemplars.prepare(task)?;
         Ok(Some(exemplars))
     }
@@ -133,12 +136,14 @@ impl Exemplars {
             };
             Ok(task.encode(&seen)?)
         })?;
-        self.layout(task, &target).map(|_| ())
+        let layout = self.layout(task, &target)?;
+        layout.map(drop).ok_or_else(|| EngineError::NoResidual { task: task.spec().name.clone() })
     }
 
     /// Puts what the examples propose in place of what theta does, `x` `[K, X]`.
     ///
-    /// `parts` says for each hypothesis which row of the target it explains, and what it begins with.
+    /// `parts` says for each hypothesis which row of the target it explains, and what it begins with. Where examples cannot
+    /// be held against the target, all stays.
     ///
     /// # Errors
     /// What the task meets.
@@ -149,7 +154,7 @@ impl Exemplars {
         parts: &[(usize, Part)],
         x: &mut [f64],
     ) -> Result<(), EngineError> {
-        let layout = self.layout(task, target)?;
+        let Some(layout) = self.layout(task, target)? else { return Ok(()) };
         let (value, weight): (Vec<f32>, Vec<f32>) = (numbers(&target.value), numbers(&target.weight));
         let (columns, latent) = (self.layouts[layout].columns, self.latent);
         let mut looked_up = None;
@@ -171,26 +176,36 @@ impl Exemplars {
         Ok(())
     }
 
-    /// Finds, or makes, what the examples have for targets of this size.
-    fn layout(&mut self, task: &dyn Task, target: &Target) -> Result<usize, EngineError> {
+    /// Finds, or makes, what the examples have for targets of this size; none where residuals are not entry by entry.
+    fn layout(&mut self, task: &dyn Task, target: &Target) -> Result<Option<usize>, EngineError> {
         let size = &target.value.size()[1..];
         if let Some(found) = self.layouts.iter().position(|layout| layout.size == size) {
-            return Ok(found);
+            return Ok(Some(found));
+        }
+        if self.other.as_deref() == Some(size) {
+            return Ok(None);
         }
         let place = (self.outputs.kind(), self.outputs.device());
         let one = [&[1], size].concat();
         // Residuals against zeros of weight one are what is compared.
         let bare = Target { value: Tensor::zeros(&one, place), weight: Tensor::ones(&one, place) };
-        let residual = tch::no_grad(|| guarded(task, || Ok(task.objective(&self.outputs, &bare)?.residual)))?;
-        let columns = size.iter().product::<i64>();
-        let examples = self.outputs.size()[0];
-        let values = residual.filter(|values| values.size() == [examples, columns]);
-        let values = values.ok_or_else(|| EngineError::NoResidual { task: task.spec().name.clone() })?;
+        let (columns, examples) = (size.iter().product::<i64>(), self.outputs.size()[0]);
+        let residual = |count: i64| {
+            let outputs = self.outputs.narrow(0, 0, count);
+            let residual = tch::no_grad(|| guarded(task, || Ok(task.objective(&outputs, &bare)?.residual)))?;
+            Ok::<_, EngineError>(residual.filter(|values| values.size() == [count, columns]))
+        };
+        // Of one first: all of them take long.
+        let values = if residual(1)?.is_some() { residual(examples)? } else { None };
+        let Some(values) = values else {
+            self.other = Some(size.to_vec());
+            return Ok(None);
+        };
         if self.layouts.len() == LAYOUTS {
             self.layouts.remove(0);
         }
         self.layouts.push(Layout::new(size.to_vec(), &values));
-        Ok(self.layouts.len() - 1)
+        Ok(Some(self.layouts.len() - 1))
     }
 
     /// Notes what was seen.

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::bench_gan::GanArguments;
 use crate::bench_gradient::GradientArguments;
 use crate::bench_streams::StreamArguments;
+use crate::bench_trackers::TrackerArguments;
 
 /// What can be measured.
 #[derive(Subcommand)]
@@ -36,6 +37,8 @@ pub(crate) enum Bench {
     Gan(GanArguments),
     /// Filling the joints that drop out of a stream of real motion, by age of the dropout
     Streams(StreamArguments),
+    /// Finding body, root and size in what trackers of bodies send
+    Trackers(TrackerArguments),
     /// What the first gradient of a descent tells of the answer: its spectrum, and what a linear map finds in it
     Gradient(GradientArguments),
 }
@@ -237,6 +240,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Pose(arguments) => run_pose(arguments),
         Bench::Gan(arguments) => crate::bench_gan::run(arguments),
         Bench::Streams(arguments) => crate::bench_streams::run(arguments),
+        Bench::Trackers(arguments) => crate::bench_trackers::run(arguments),
         Bench::Gradient(arguments) => crate::bench_gradient::run(arguments),
     }
 }

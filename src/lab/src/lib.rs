@@ -5,6 +5,7 @@ mod bench_gradient;
 mod bench_node;
 mod bench_pose;
 mod bench_streams;
+mod bench_trackers;
 mod demo;
 mod demo_images;
 #[cfg(feature = "ros")]

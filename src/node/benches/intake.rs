@@ -31,7 +31,11 @@ fn spec() -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 3, height: 64, width: 64 }),
-        points: Some(PointsSpec { names: (0..22).map(|point| format!("p{point}")).collect(), frame: "world".into() }),
+        points: Some(PointsSpec {
+            names: (0..22).map(|point| format!("p{point}")).collect(),
+            frame: "world".into(),
+            tracker: None,
+        }),
         skeleton: None,
         residual: false,
         fingerprint: "none".into(),

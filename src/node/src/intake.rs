@@ -5,6 +5,7 @@
 //! ImageMessage, CompressedMessage, Mask --> FrameQueue, by stamps, newest wins
 //!              --> ImageReader  encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
 //! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
+//! Reading      --> judge_keypoints, by the table of a tracker --> the same
 //!                        |
 //!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
 //! ```
@@ -28,6 +29,7 @@ mod image;
 #[expect(clippy::module_inception, reason = "the file is named after the type it holds")]
 mod intake;
 mod joints;
+mod keypoints;
 mod latest;
 mod layout;
 mod mask;
@@ -52,6 +54,7 @@ pub use frames::{Frame, FrameQueue, MaskUse, Pair, Pairing};
 pub use image::{Fit, ImageConfig, ImageMessage, ImageReader, MAX_PIXELS, decode_image};
 pub use intake::{Intake, IntakeConfig};
 pub use joints::{JointBoard, JointConfig, JointMessage, Snapshot};
+pub use keypoints::{Reading, judge_keypoints};
 pub use mask::{ColourKey, Mask, MaskMarks};
 pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
@@ -77,6 +80,8 @@ pub struct Taken {
 pub struct Decoded {
     /// Row-major values.
     pub values: Vec<f32>,
+    /// How much each point counts, from 0 to 1; empty is 1 for all.
+    pub confidence: Vec<f32>,
     /// What is worth a word although the message is used.
     pub notices: Vec<Refusal>,
 }

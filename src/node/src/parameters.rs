@@ -27,8 +27,8 @@ pub use given::{Given, GivenValue, Notice, Origin, full_name, given};
 pub use markdown::markdown;
 pub use roots::Roots;
 pub use settings::{
-    Durability, History, HypothesisOrder, ImageTransport, InputSettings, Method, OutputSettings, QosOverride,
-    RecordSettings, Reliability, Settings,
+    Durability, History, HypothesisOrder, ImageTransport, InputSettings, Method, OutputSettings, PointsType,
+    QosOverride, RecordSettings, Reliability, Settings,
 };
 pub use store::Store;
 pub use table::{clock_qos_table, full_table, node_table, publisher_qos_table, qos_table, task_table};

@@ -6,13 +6,11 @@ use super::cdr::{Decoder, Encoder};
 use super::solve::{Before, Setup, Solve, Trace, Warm};
 use thalweg_engine::{Answer, Leader, Statistics, StopReason};
 use thalweg_task::limits::{CHANNELS, HYPOTHESES, IMAGE_SIDE, JOINTS, POINTS, SOLVE_STEPS};
-use thalweg_task::{ExpectedNumbers, Pixels, Seen};
+use thalweg_task::{ExpectedNumbers, Pixels, Root, Seen};
 
 const SECOND: i64 = 1_000_000_000;
 /// sensor_msgs/PointField.FLOAT32.
 const FLOAT32: u8 = 7;
-/// Bytes of a point.
-const POINT: u32 = 12;
 /// Bytes of a number.
 const NUMBER: u32 = 4;
 
@@ -104,34 +102,45 @@ pub(super) fn seen_joints(reading: &JointReading, setup: &Setup) -> Vec<f64> {
 
 /// The points that were seen, sensor_msgs/PointCloud2; NaN is unobserved.
 pub(super) fn observed_points(solve: &Solve) -> Vec<u8> {
-    let (points, mut encoder) = (&solve.seen.points, Encoder::new());
+    let (points, confidence, mut encoder) = (&solve.seen.points, &solve.seen.confidence, Encoder::new());
+    let names: &[&str] = if confidence.is_empty() { &["x", "y", "z"] } else { &["x", "y", "z", CONFIDENCE] };
+    let step = NUMBER * names.len() as u32;
     let count = u32::try_from(points.len()).unwrap_or(u32::MAX);
     header(&mut encoder, solve);
     encoder.u32(1);
     encoder.u32(count);
-    encoder.length(3);
-    for (place, name) in (0..).zip(["x", "y", "z"]) {
+    encoder.length(names.len());
+    for (place, name) in (0..).zip(names) {
         encoder.text(name);
         encoder.u32(place * NUMBER);
         encoder.u8(FLOAT32);
         encoder.u32(1);
     }
     encoder.u8(0);
-    encoder.u32(POINT);
-    encoder.u32(count.saturating_mul(POINT));
-    encoder.bytes(&flat(points.as_flattened()));
+    encoder.u32(step);
+    encoder.u32(count.saturating_mul(step));
+    if confidence.is_empty() {
+        encoder.bytes(&flat(points.as_flattened()));
+    } else {
+        let points = points.iter().zip(confidence).map(|([x, y, z], counts)| [*x, *y, *z, *counts]);
+        encoder.bytes(&flat(points.collect::<Vec<_>>().as_flattened()));
+    }
     encoder.u8(u8::from(points.as_flattened().iter().all(|value| value.is_finite())));
     encoder.finish()
 }
 
-/// Reads points as [`observed_points`] wrote them.
-pub(super) fn read_points(bytes: &[u8]) -> Option<Vec<[f32; 3]>> {
+/// Field of a point that says how much it counts.
+const CONFIDENCE: &str = "confidence";
+
+/// Reads points as [`observed_points`] wrote them, and how much each counts.
+pub(super) fn read_points(bytes: &[u8]) -> Option<(Vec<[f32; 3]>, Vec<f32>)> {
     let mut decoder = Decoder::new(bytes)?;
     read_time(&mut decoder)?;
     decoder.text()?;
     decoder.u32()?;
     decoder.u32()?;
-    for _ in 0..decoder.length()?.min(3) {
+    let fields = decoder.length()?.min(4);
+    for _ in 0..fields {
         decoder.text()?;
         decoder.u32()?;
         decoder.u8()?;
@@ -140,8 +149,15 @@ pub(super) fn read_points(bytes: &[u8]) -> Option<Vec<[f32; 3]>> {
     decoder.u8()?;
     decoder.u32()?;
     decoder.u32()?;
-    let points = numbers(decoder.bytes()?, 3 * POINTS as usize)?;
-    Some(points.as_chunks().0.to_vec())
+    let numbers = numbers(decoder.bytes()?, 4 * POINTS as usize)?;
+    if fields < 4 {
+        return Some((numbers.as_chunks().0.to_vec(), Vec::new()))
+            .filter(|(points, _)| points.len() <= POINTS as usize);
+    }
+    let points = numbers.as_chunks::<4>().0;
+    let is_share = points.iter().all(|point| (0.0..=1.0).contains(&point[3]));
+    let (places, confidence) = points.iter().map(|[x, y, z, counts]| ([*x, *y, *z], *counts)).unzip();
+    is_share.then_some((places, confidence))
 }
 
 /// The image that was seen, sensor_msgs/Image of 32-bit floats; NaN is unobserved.
@@ -212,8 +228,20 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     header(&mut encoder, solve);
     encoder.u64(solve.index);
     time(&mut encoder, solve.received_nanos);
-    let Answer { joints, points, weights, losses, landscape, start, statistics, stop, took, deviation: _, images: _ } =
-        &solve.answer;
+    let Answer {
+        joints,
+        points,
+        roots,
+        weights,
+        losses,
+        landscape,
+        start,
+        statistics,
+        stop,
+        took,
+        deviation: _,
+        images: _,
+    } = &solve.answer;
     let Statistics { steps, evaluations, diverged } = *statistics;
     let hypotheses = u32::try_from(losses.len()).unwrap_or(u32::MAX);
     [hypotheses, solve.fresh, steps, evaluations, diverged].into_iter().for_each(|value| encoder.u32(value));
@@ -240,6 +268,9 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     let leader: &[f64] = leader.as_ref().map_or(&[], |leader| leader);
     let offset: &[f64] = warm.and_then(|warm| warm.offset.as_deref()).unwrap_or(&[]);
     [positions, weights, elapsed, leader, offset].into_iter().for_each(|values| encoder.f64s(values));
+    let before = solve.seen.root.as_ref().map(Root::numbers);
+    encoder.f64s(before.as_ref().map_or(&[], |numbers| numbers));
+    encoder.f64s(&roots.iter().flat_map(Root::numbers).collect::<Vec<_>>());
     encoder.finish()
 }
 
@@ -263,6 +294,9 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     // Recordings of before 0.3 end here.
     let (expected, leader, offset) = if decoder.is_empty() { TimeParts::default() } else { read_time_parts(decoder)? };
     (warm.leader, warm.offset) = (leader, offset);
+    // And those of before keypoints here.
+    let (root, roots) =
+        if decoder.is_empty() { (Vec::new(), Vec::new()) } else { (read_roots(decoder)?, read_roots(decoder)?) };
     let before = match before.as_str() {
         "cold" => Before::Cold,
         "chained" => Before::Chained,
@@ -279,13 +313,16 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         && losses.len() == hypotheses
         && [z.len(), weights.len(), joints.len()].iter().all(|length| length.is_multiple_of(rows))
         && joints.len() <= rows * JOINTS as usize
-        && points.len().is_multiple_of(3 * rows);
+        && points.len().is_multiple_of(3 * rows)
+        && root.len() <= 1
+        && (roots.is_empty() || roots.len() == rows);
     let split = |values: &[f64]| values.chunks((values.len() / rows).max(1)).map(<[f64]>::to_vec).collect::<Vec<_>>();
     let points = split(&points).iter().map(|row| row.as_chunks().0.to_vec()).collect();
     let (joints, images) = (split(&joints), Vec::new());
     let answer = Answer {
         joints,
         points,
+        roots,
         images,
         weights,
         losses,
@@ -296,8 +333,16 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         took,
         ..Answer::default()
     };
-    let (seen, trace) = (Seen { expected, ..Seen::default() }, None);
+    let (seen, trace) = (Seen { expected, root: root.first().copied(), ..Seen::default() }, None);
     is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
+}
+
+/// Reads roots; refuses what is none.
+fn read_roots(decoder: &mut Decoder<'_>) -> Option<Vec<Root>> {
+    let numbers = decoder.f64s()?;
+    let (roots, rest) = numbers.as_chunks();
+    let is_possible = rest.is_empty() && roots.len() <= HYPOTHESES as usize;
+    roots.iter().map(Root::of_numbers).collect::<Option<Vec<_>>>().filter(|_| is_possible)
 }
 
 /// What was expected, which row came first, and its offset: none of them where time did not count.

@@ -107,7 +107,7 @@ impl Reader {
                 self.seen.joints = message::seen_joints(&message::read_joint_state(bytes)?, &self.setup);
             }
             ("/observation/points", kind) if kind == Kind::PointCloud2.name() => {
-                self.seen.points = message::read_points(bytes)?;
+                (self.seen.points, self.seen.confidence) = message::read_points(bytes)?;
             }
             ("/observation/image", kind) if kind == Kind::Image.name() => {
                 self.seen.image = Some(message::read_image(bytes)?);
@@ -125,7 +125,8 @@ impl Reader {
             return None;
         }
         let trace = self.trace.take().filter(|(index, _)| *index == solve.index).map(|(_, trace)| trace);
-        let seen = Seen { expected: solve.seen.expected.clone(), ..std::mem::take(&mut self.seen) };
+        let Seen { expected, root, .. } = &solve.seen;
+        let seen = Seen { expected: expected.clone(), root: *root, ..std::mem::take(&mut self.seen) };
         Some(Solve { seen, trace, ..solve })
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
-use thalweg_task::{ExpectedNumbers, Pixels, Seen};
+use thalweg_task::{ExpectedNumbers, Pixels, Root, Seen};
 
 use proptest::prelude::*;
 
@@ -60,6 +60,13 @@ fn solve(index: u64) -> Solve {
         seen: Seen {
             joints: vec![number(1), f64::NAN],
             expected: Some(ExpectedNumbers { positions: vec![0.0, 0.25], weights: vec![0.0, 0.5], elapsed: 0.01 }),
+            root: Some(Root {
+                position: [number(2), 1.0, 2.0],
+                rotation: [0.5; 4],
+                scale: 1.1,
+                is_seen: true,
+                misfit: 0.0,
+            }),
             ..Seen::default()
         },
         before: if index == 1 {
@@ -79,12 +86,16 @@ fn solve(index: u64) -> Solve {
     }
 }
 
+/// Where something stands.
+const ROOT: Root = Root { position: [0.0; 3], rotation: [0.5; 4], scale: 1.1, is_seen: false, misfit: 0.0 };
+
 /// Two hypotheses of two joints and a point.
 fn answer(number: &dyn Fn(u64) -> f64) -> Answer {
     Answer {
         deviation: Vec::new(),
         joints: vec![vec![number(0), number(1)], vec![number(2), number(3)]],
         points: vec![vec![[number(0), number(1), number(2)]], vec![[number(3), number(4), number(5)]]],
+        roots: (4..6).map(|place| Root { position: [number(place); 3], ..ROOT }).collect(),
         images: Vec::new(),
         losses: vec![number(3).abs(), 2.0],
         weights: vec![0.75, 0.25],
@@ -531,18 +542,25 @@ proptest! {
         let joints = take(k * 2).chunks(2).map(<[f64]>::to_vec).collect();
         let points = take(k * 3).as_chunks().0.iter().map(|point| vec![*point]).collect();
         let found = solve(9);
-        let answer = Answer { joints, points, losses: take(k), weights: take(k), landscape, ..found.answer };
+        let roots = vec![ROOT; k];
+        let answer = Answer { joints, points, roots, losses: take(k), weights: take(k), landscape, ..found.answer };
         let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), leader: None, offset: None });
         let written = Solve {
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };
         prop_assert_eq!(&message::read_solve(&message::solve(&written, &written.before)).expect("whole"),
-            &Solve { seen: Seen { expected: written.seen.expected.clone(), ..Seen::default() }, ..written.clone() });
+            &Solve {
+                seen: Seen { expected: written.seen.expected.clone(), root: written.seen.root, ..Seen::default() },
+                ..written.clone()
+            });
         prop_assert_eq!(message::read_descent(&message::descent(&written, &trace)), Some((9, trace)));
         prop_assert_eq!(message::read_image(&message::observed_image(&written, &image)), Some(image));
         let points: Vec<[f32; 3]> = single(3 * z).as_chunks().0.to_vec();
-        let written = Solve { seen: Seen { points: points.clone(), ..Seen::default() }, ..written };
-        prop_assert_eq!(message::read_points(&message::observed_points(&written)), Some(points));
+        for confidence in [Vec::new(), vec![0.25; z]] {
+            let seen = Seen { points: points.clone(), confidence: confidence.clone(), ..Seen::default() };
+            let written = Solve { seen, ..written.clone() };
+            prop_assert_eq!(message::read_points(&message::observed_points(&written)), Some((points.clone(), confidence)));
+        }
     }
 
     #[test]

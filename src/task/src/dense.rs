@@ -54,25 +54,35 @@ pub struct RotationHead {
 /// How the places of joints follow from their rotations, each relative to its parent: forward kinematics.
 ///
 /// With parent p of joint j, orientation `O_j = O_p R_j` and place `t_j = t_p + O_p offset_j`; the root of all is
-/// unturned and at the origin.
+/// unturned and at the origin. Behind the joints there may be *leaves*: points that are fixed to a joint, or to the root,
+/// and turn nothing. With leaves a target that has places has a row for each of them, too, `[O, J + leaves, C]`, whose
+/// columns but the last three are zero.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KinematicTree {
-    /// Parent of each joint, one before it; none is the root.
+    /// Parent of each joint, one before it, and of each leaf, a joint; none is the root.
     pub parents: Vec<Option<usize>>,
-    /// Place of each joint in the frame of its parent, metres.
+    /// Place of each joint and leaf in the frame of its parent, metres.
     pub offsets: Vec<[f64; 3]>,
+    /// Where places are seen from anywhere, and of bodies of any size: the least and the greatest scale. The
+    /// [`Similarity`](crate::Similarity) that brings the tree nearest to what was seen, weight for weight, then comes
+    /// before the comparison. None where places are in the frame of the root.
+    pub scale: Option<[f64; 2]>,
 }
 
 impl KinematicTree {
     /// Columns of a target that a place takes.
     pub const WIDTH: usize = 3;
 
-    /// Whether it has `joints` joints, each behind its parent.
+    /// Whether it has `joints` joints, each behind its parent, and leaves that hang on those.
     #[must_use]
     pub fn fits(&self, joints: usize) -> bool {
-        let is_behind = |(joint, parent): (usize, &Option<usize>)| parent.is_none_or(|parent| parent < joint);
-        let sizes = [self.parents.len(), self.offsets.len()];
-        sizes == [joints; 2] && self.parents.iter().enumerate().all(is_behind)
+        let is_behind =
+            |(joint, parent): (usize, &Option<usize>)| parent.is_none_or(|parent| parent < joint.min(joints));
+        let is_range = |[least, greatest]: [f64; 2]| 0.0 < least && least <= greatest && greatest.is_finite();
+        joints <= self.parents.len()
+            && self.parents.len() == self.offsets.len()
+            && self.parents.iter().enumerate().all(is_behind)
+            && self.scale.is_none_or(is_range)
     }
 }
 

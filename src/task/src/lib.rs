@@ -28,6 +28,7 @@ mod parameter;
 mod pixels;
 mod printable;
 mod reconstruction;
+mod root;
 mod sampled;
 mod seen;
 mod spec;
@@ -47,11 +48,12 @@ pub use parameter::{
 pub use pixels::Pixels;
 pub use printable::printable;
 pub use reconstruction::Reconstruction;
+pub use root::{Pair, Root, Similarity, tell_turn};
 pub use sampled::sampled;
 pub use seen::{ExpectedNumbers, Seen};
 pub use spec::{
-    Bone, Entry, ImageSpec, JointGroup, JointSpec, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec,
-    edit_distance, nearest,
+    Bone, Entry, ImageSpec, JointGroup, JointSpec, Keypoint, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec,
+    Tracker, edit_distance, nearest,
 };
 pub use task::{Objective, Target, Task};
 

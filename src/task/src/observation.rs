@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
-use crate::{Expected, Masked, Result, TaskError, TaskSpec};
+use crate::{Expected, Masked, Result, Root, TaskError, TaskSpec};
 
 /// One moment's readings, each entry observed or not.
 ///
@@ -18,6 +18,11 @@ pub struct Observation {
     pub image: Option<Masked>,
     /// Points `[O, P, 3]`, metres in the task's frame.
     pub points: Option<Masked>,
+    /// How much each point counts, `[O, P]`, from 0 to 1; none is 1 for all. Beside [`Observation::points`] only.
+    pub confidence: Option<Tensor>,
+    /// Where the root was before, for a task whose points come from any frame: what too few points leave open is as it
+    /// was then. One for all rows.
+    pub root: Option<Root>,
     /// What time makes likely for joints that are not observed; beside [`Observation::joints`] only, with as many rows.
     pub expected: Option<Expected>,
 }
@@ -84,6 +89,7 @@ impl Observation {
                 return Err(TaskError::Infinite { kind, count });
             }
         }
+        self.check_confidence()?;
         match (&self.expected, &self.joints) {
             (Some(expected), Some(joints)) if expected.value().size() != joints.value().size() => {
                 Err(TaskError::shape("expected joints", format!("{:?}", joints.value().size()), expected.value()))
@@ -92,24 +98,38 @@ impl Observation {
         }
     }
 
+    /// Checks that there is a confidence for each point, from 0 to 1.
+    fn check_confidence(&self) -> Result<()> {
+        let Some(confidence) = &self.confidence else { return Ok(()) };
+        let expected = self.points.as_ref().map_or_else(Vec::new, |points| points.value().size());
+        let expected = &expected[..expected.len().saturating_sub(1)];
+        let is_share = || confidence.ge(0.0).logical_and(&confidence.le(1.0)).all().int64_value(&[]) != 0;
+        if expected.is_empty() || confidence.size() != expected || !is_share() {
+            return Err(TaskError::shape("confidence", format!("{expected:?} from 0 to 1, beside points"), confidence));
+        }
+        Ok(())
+    }
+
     /// Moves every field to another element type and device.
     #[must_use]
     pub fn to(&self, kind: Kind, device: Device) -> Self {
         let expected = self.expected.as_ref().map(|expected| expected.to(kind, device));
-        Self { expected, ..self.map(|field| field.to(kind, device)) }
+        let confidence = self.confidence.as_ref().map(|tensor| tensor.to_kind(kind).to_device(device));
+        Self { expected, confidence, ..self.map(|field| field.to(kind, device)) }
     }
 
     /// Picks rows, an index tensor `[R]`.
     #[must_use]
     pub fn select_rows(&self, rows: &Tensor) -> Self {
         let expected = self.expected.as_ref().map(|expected| expected.rows(rows));
-        Self { expected, ..self.map(|field| field.rows(rows)) }
+        let confidence = self.confidence.as_ref().map(|tensor| tensor.index_select(0, rows));
+        Self { expected, confidence, ..self.map(|field| field.rows(rows)) }
     }
 
     /// Puts the rows of several one after the other; the stamp is that of the first.
     ///
     /// A kind that one of them lacks is lacking in the result: what is there could not be told from what is not. What is
-    /// expected is left out: rows of different moments have no time in common.
+    /// expected, and the root before, are left out: rows of different moments have no time in common.
     #[must_use]
     pub fn joined(parts: &[&Self]) -> Self {
         let field = |of: fn(&Self) -> Option<&Masked>| {
@@ -121,6 +141,8 @@ impl Observation {
             joints: field(|part| part.joints.as_ref()),
             image: field(|part| part.image.as_ref()),
             points: field(|part| part.points.as_ref()),
+            confidence: joined_confidence(parts),
+            root: None,
             expected: None,
         }
     }
@@ -129,7 +151,8 @@ impl Observation {
     #[must_use]
     pub fn shallow_clone(&self) -> Self {
         let expected = self.expected.as_ref().map(Expected::shallow_clone);
-        Self { expected, ..self.map(Masked::shallow_clone) }
+        let confidence = self.confidence.as_ref().map(Tensor::shallow_clone);
+        Self { expected, confidence, ..self.map(Masked::shallow_clone) }
     }
 
     /// What is to be compared of joints: those observed and those expected, and the weight of each, `[O, J]`, where some
@@ -146,7 +169,7 @@ impl Observation {
         })
     }
 
-    /// Changes every field that was seen; what is expected is left out.
+    /// Changes every field that was seen; what is expected is left out, and so is how much points count.
     #[must_use]
     pub fn map(&self, change: impl Fn(&Masked) -> Masked) -> Self {
         Self {
@@ -154,7 +177,19 @@ impl Observation {
             joints: self.joints.as_ref().map(&change),
             image: self.image.as_ref().map(&change),
             points: self.points.as_ref().map(&change),
+            confidence: None,
+            root: self.root,
             expected: None,
         }
     }
+}
+
+/// Puts confidences one after the other: 1 for each point of those that have none; none where none has any.
+fn joined_confidence(parts: &[&Observation]) -> Option<Tensor> {
+    parts.iter().find_map(|part| part.confidence.as_ref())?;
+    let of = |part: &&Observation| {
+        let points = part.points.as_ref()?;
+        Some(part.confidence.as_ref().map_or_else(|| points.value().select(-1, 0).ones_like(), Tensor::shallow_clone))
+    };
+    Some(Tensor::cat(&parts.iter().map(of).collect::<Option<Vec<_>>>()?, 0))
 }

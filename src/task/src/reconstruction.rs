@@ -30,7 +30,7 @@ impl Reconstruction {
             joints: read("joints", &self.joints),
             image: read("image", &self.image),
             points: read("points", &self.points),
-            expected: None,
+            ..Observation::default()
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 
-use crate::{Expected, Masked, Observation, Pixels, numbers};
+use crate::{Expected, Masked, Observation, Pixels, Root, numbers};
 
 /// What was seen of one moment; NaN is unobserved.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,6 +13,10 @@ pub struct Seen {
     pub image: Option<Pixels>,
     /// Points `[P]`, metres in the task's frame; empty when the task reads none.
     pub points: Vec<[f32; 3]>,
+    /// How much each point counts, `[P]`, from 0 to 1; empty is 1 for all.
+    pub confidence: Vec<f32>,
+    /// Where the root was before; none for a task whose points are in its own frame.
+    pub root: Option<Root>,
     /// What was expected of joints that were not seen; none where time did not count.
     pub expected: Option<ExpectedNumbers>,
 }
@@ -38,6 +42,8 @@ impl Seen {
             joints: obs.joints.as_ref().map_or_else(Vec::new, |joints| numbers(&first(joints))),
             image: obs.image.as_ref().map(|image| pixels(&first(image))),
             points: points.as_chunks().0.to_vec(),
+            confidence: obs.confidence.as_ref().map_or_else(Vec::new, |confidence| numbers(&confidence.get(0))),
+            root: obs.root,
             expected: obs.expected.as_ref().map(|expected| ExpectedNumbers {
                 positions: numbers(&expected.value().get(0)),
                 weights: numbers(&expected.weight().get(0)),
@@ -55,6 +61,8 @@ impl Seen {
             joints: some(!self.joints.is_empty(), &|| Tensor::from_slice(&self.joints)),
             image: self.image.as_ref().map(|image| Masked::new(&image.tensor().unsqueeze(0))),
             points: some(!self.points.is_empty(), &|| Tensor::from_slice(self.points.as_flattened()).view([-1, 3])),
+            confidence: (!self.confidence.is_empty()).then(|| Tensor::from_slice(&self.confidence).unsqueeze(0)),
+            root: self.root,
             expected: self.expected.as_ref().and_then(ExpectedNumbers::tensors),
         }
     }

@@ -63,12 +63,54 @@ pub struct ImageSpec {
 }
 
 /// The points that a task reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PointsSpec {
     /// One name for each of the `P` points.
     pub names: Vec<String>,
-    /// Frame in which positions are given, metres.
+    /// Frame in which positions are given, metres; empty is any.
     pub frame: String,
+    /// How messages say the points; none where they have one for each name, in their order.
+    pub tracker: Option<Tracker>,
+}
+
+impl PointsSpec {
+    /// Finds a point by name, or by what the tracker calls it; the tracker's upper and lower case are alike.
+    #[must_use]
+    pub fn index(&self, name: &str) -> Option<usize> {
+        let of_tracker = || {
+            let mut keypoints = self.tracker.iter().flat_map(|tracker| &tracker.keypoints);
+            keypoints.find(|keypoint| keypoint.name.eq_ignore_ascii_case(name))?.point
+        };
+        self.names.iter().position(|known| known == name).or_else(of_tracker)
+    }
+}
+
+/// How a tracker of bodies says its points.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tracker {
+    /// Its points, in the order in which it sends them.
+    pub keypoints: Vec<Keypoint>,
+    /// What brings a point into a right-handed frame in metres: the rows are what becomes x, y and z.
+    pub axes: [[f64; 3]; 3],
+    /// Whether a point at 0 0 0 was not seen.
+    pub zeros_are_unseen: bool,
+    /// Field of a point that says how sure the tracker is; none says nothing.
+    pub confidence: Option<String>,
+    /// Values of that field: below the first a point was not seen, from the second on it counts in full.
+    pub confidence_range: [f64; 2],
+    /// Where numbers of points tell people apart: a point's number is this times the person's, and its own.
+    pub ids_per_body: u32,
+}
+
+/// A point that a tracker sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keypoint {
+    /// The tracker's name of it.
+    pub name: String,
+    /// The tracker's number of it.
+    pub id: u32,
+    /// Which point of the task it is; none is not used.
+    pub point: Option<usize>,
 }
 
 /// A straight piece between two rendered points, to be drawn.

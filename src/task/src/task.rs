@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::Tensor;
 
-use crate::{DenseForm, Observation, Reconstruction, Result, TaskSpec};
+use crate::{DenseForm, Observation, Reconstruction, Result, Root, TaskSpec};
 
 /// An observation in the form that the objective compares with.
 ///
@@ -106,6 +106,15 @@ pub trait Task: Send {
     /// [`crate::TaskError::Shape`] when `joints` is not `[K, J]`.
     fn points_of(&self, _joints: &Tensor) -> Result<Option<Tensor>> {
         Ok(None)
+    }
+
+    /// Finds where the root of each row of F's output, `[K, ..Y]`, is, and how large the body, so that it comes nearest
+    /// to what was seen; `target` has one row, or `K` rows. Empty where the task's points are in the frame of the root.
+    ///
+    /// # Errors
+    /// As [`Task::objective`].
+    fn roots(&self, _y_hat: &Tensor, _target: &Target) -> Result<Vec<Root>> {
+        Ok(Vec::new())
     }
 
     /// Describes F and L as dense layers under a sum of squares, where they are.

@@ -81,7 +81,7 @@ impl Observed {
             let hint = nearest(name, names.iter().map(String::as_str));
             TaskError::UnknownName { kind: "point", name: name.to_owned(), hint }
         };
-        let place = names.iter().position(|known| known == name).ok_or_else(unknown)?;
+        let place = self.spec.points.as_ref().and_then(|points| points.index(name)).ok_or_else(unknown)?;
         let (what, value) = (format!("point '{name}'"), position.map(|axis| axis as f32));
         if !position.iter().all(|axis| (-GREATEST_COORDINATE..=GREATEST_COORDINATE).contains(axis)) {
             let expected = format!("three numbers within {GREATEST_COORDINATE} m");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::{Answer, Engine, EngineError};
-use thalweg_task::{Pixels, TaskSpec};
+use thalweg_task::{Pixels, Root, TaskSpec};
 
 /// All hypotheses of one solve.
 #[derive(Clone, Debug)]
@@ -24,6 +24,7 @@ pub struct Hypothesis<'a> {
     joints: &'a [f64],
     points: &'a [[f64; 3]],
     image: Option<&'a Pixels>,
+    root: Option<&'a Root>,
 }
 
 impl Solved {
@@ -54,7 +55,7 @@ impl Solved {
     }
 
     fn hypothesis(&self, row: usize) -> Hypothesis<'_> {
-        let Answer { losses, weights, joints, points, images, .. } = &self.answer;
+        let Answer { losses, weights, joints, points, images, roots, .. } = &self.answer;
         Hypothesis {
             loss: losses[row],
             weight: weights[row],
@@ -62,6 +63,7 @@ impl Solved {
             joints: joints.get(row).map_or(&[], Vec::as_slice),
             points: points.get(row).map_or(&[], Vec::as_slice),
             image: images.get(row).map(AsRef::as_ref),
+            root: roots.get(row),
         }
     }
 
@@ -103,6 +105,13 @@ impl<'a> Hypothesis<'a> {
     #[must_use]
     pub fn points(&self) -> &'a [[f64; 3]] {
         self.points
+    }
+
+    /// Where the body stands in the frame of the points that were seen, and how large it is; none where the task's points
+    /// are in its own frame, or none was seen.
+    #[must_use]
+    pub fn root(&self) -> Option<&'a Root> {
+        self.root
     }
 
     /// The image, where the task renders one.

@@ -4,7 +4,7 @@ use tch::{Device, Kind, Tensor};
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
-use thalweg_task::{Entry, LoadOptions, Observation, conformance};
+use thalweg_task::{Entry, LoadOptions, Observation, Root, Task, conformance, numbers};
 use thalweg_tests::image::Blob;
 use thalweg_tests::robot;
 
@@ -15,12 +15,37 @@ fn planar_arm() {
 
 #[test]
 fn body_pose() {
-    for (loss, point_weight) in [("rotation", 0.0), ("axis_angle", 0.0), ("rotation", 4.0)] {
+    for (loss, point_weight, keypoints) in [
+        ("rotation", 0.0, ""),
+        ("axis_angle", 0.0, ""),
+        ("rotation", 4.0, ""),
+        ("rotation", 4.0, "joints"),
+        ("axis_angle", 0.0, "mediapipe_33"),
+    ] {
         let mut options = LoadOptions::default();
         options.parameters.insert("loss".to_owned(), loss.into());
         options.parameters.insert("point_weight".to_owned(), point_weight.into());
+        options.parameters.insert("keypoints".to_owned(), keypoints.into());
         conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
     }
+}
+
+/// Body poses from what a tracker sends, anywhere and of any size.
+fn tracked(options: &LoadOptions) -> thalweg_task::Result<Box<dyn Task>> {
+    let mut options = options.clone();
+    options.parameters.insert("keypoints".to_owned(), "mediapipe_33".into());
+    (thalweg_body_pose::ENTRY.load)(&options)
+}
+
+/// Places of the points of a task, `[1, P, 3]`, of somebody else who is taller and stands elsewhere; some are hidden.
+fn places(task: &dyn Task, x: &Tensor) -> Tensor {
+    let points = task.render(&task.forward(x).expect("F")).expect("rendered").points.expect("points");
+    let root =
+        Root { position: [1.0, -2.0, 3.0], rotation: [0.5, -0.5, 0.5, 0.5], scale: 1.2, is_seen: true, misfit: 0.0 };
+    let points = numbers::<f64>(&points);
+    let points = points.as_chunks::<3>().0.iter().enumerate();
+    let places = points.flat_map(|(at, point)| if at % 5 == 3 { [f64::NAN; 3] } else { root.place(*point) });
+    Tensor::from_slice(&places.collect::<Vec<f64>>()).view([1, -1, 3])
 }
 
 #[test]
@@ -58,7 +83,11 @@ fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec
     let wave = |size: i64, pace: f64| (Tensor::arange(size, (Kind::Double, Device::Cpu)) * pace).sin() * 0.5;
     // Every seventh joint is hidden; some tasks see several joints as one.
     let hidden = Tensor::arange(joints, (Kind::Int64, Device::Cpu)).remainder(7).eq(0);
-    let observation = Observation::of_joints(&wave(joints, 1.3).masked_fill(&hidden, f64::NAN).view([1, joints]));
+    let mut observation = Observation::of_joints(&wave(joints, 1.3).masked_fill(&hidden, f64::NAN).view([1, joints]));
+    if task.spec().points.as_ref().is_some_and(|points| points.frame.is_empty()) {
+        observation.points =
+            Observation::of_points(&places(task.as_ref(), &wave(latent, 0.9).view([1, latent]))).points;
+    }
     let config = EngineConfig {
         hypotheses: ROWS as usize,
         fresh: 0,
@@ -82,8 +111,10 @@ fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec
 fn tasks_that_describe_their_layers_are_what_they_say() {
     pin_threads(1);
     let mut described = 0;
-    // Beside what is shipped, a robot whose wheels turn without end.
-    let registry = Registry::shipped().with(Entry { name: "mixed", load: robot::load, ..thalweg_robot::ENTRY });
+    // Beside what is shipped, a robot whose wheels turn without end, and a body in front of a camera.
+    let registry = Registry::shipped()
+        .with(Entry { name: "mixed", load: robot::load, ..thalweg_robot::ENTRY })
+        .with(Entry { name: "tracked", load: tracked, ..thalweg_body_pose::ENTRY });
     for entry in registry.entries().iter().filter(|entry| entry.observes.joints) {
         let task = (entry.load)(&LoadOptions::default()).expect("a registered task");
         if task.dense().is_none() {
@@ -101,5 +132,5 @@ fn tasks_that_describe_their_layers_are_what_they_say() {
             }
         }
     }
-    assert!(described > 2, "body_pose and both robots describe their layers");
+    assert!(described > 3, "body_pose, twice, and both robots describe their layers");
 }

@@ -234,7 +234,7 @@ fn stacked<'a>(rows: usize, spec: &TaskSpec, of: &dyn Fn(usize) -> Option<&'a Se
         joints: stack("joints", &|seen| seen.joints.clone()),
         image: stack("image", &pixels),
         points: stack("points", &metres),
-        expected: None,
+        ..Observation::default()
     }
 }
 

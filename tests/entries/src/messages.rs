@@ -1,12 +1,14 @@
 //! Messages as bytes: what any peer on the graph may send.
 
 use tch::{Device, Kind};
-use thalweg_node::intake::wire::{clock_of, stamp_of, with_compressed, with_image, with_joints, with_points};
+use thalweg_node::intake::wire::{
+    clock_of, read_markers, read_poses, stamp_of, with_compressed, with_image, with_joints, with_points,
+};
 use thalweg_node::intake::{
     ColourKey, CompressedMessage, Decoded, Fit, ImageConfig, ImageReader, Intake, IntakeConfig, Mask, Refusal, Stamp,
     Taken,
 };
-use thalweg_task::{ImageSpec, JointSpec, PointsSpec, TaskSpec, numbers};
+use thalweg_task::{ImageSpec, JointSpec, Keypoint, PointsSpec, TaskSpec, Tracker, numbers};
 
 /// The time at which everything comes, nanoseconds; seeds have stamps near it.
 pub(crate) const NOW: i64 = 1_700_000_000_000_000_000;
@@ -25,7 +27,7 @@ pub(crate) fn spec() -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 3, height: 6, width: 8 }),
-        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into() }),
+        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None }),
         skeleton: None,
         residual: true,
         fingerprint: "all-1".into(),
@@ -83,7 +85,37 @@ pub(crate) fn joints(bytes: &[u8]) -> bool {
 pub(crate) fn points(bytes: &[u8]) -> bool {
     let mut intake = intake();
     let taken = with_points(bytes, |message| intake.take_points(message, NOW));
-    expect_sound(intake, taken)
+    let is_used = expect_sound(intake, taken);
+    keypoints(bytes) || is_used
+}
+
+/// An intake of what a tracker sends: `a` and `b` by the numbers 1 and 2, in a left-handed frame.
+fn of_tracker() -> Intake {
+    let keypoint = |id: u32, name: &str| Keypoint { name: name.into(), id, point: Some(id as usize - 1) };
+    let tracker = Tracker {
+        keypoints: vec![keypoint(1, "a"), keypoint(2, "b")],
+        axes: [[0.001, 0.0, 0.0], [0.0, 0.0, 0.001], [0.0, 0.001, 0.0]],
+        zeros_are_unseen: true,
+        confidence: Some("intensity".into()),
+        confidence_range: [0.5, 1.0],
+        ids_per_body: 100,
+    };
+    let points = spec().points.map(|points| PointsSpec { frame: String::new(), tracker: Some(tracker), ..points });
+    Intake::new(&TaskSpec { points, ..spec() }, IntakeConfig::default())
+}
+
+/// The same bytes as a tracker's: a cloud, markers, poses.
+fn keypoints(bytes: &[u8]) -> bool {
+    let mut intake = of_tracker();
+    let taken = with_points(bytes, |message| intake.take_points(message, NOW));
+    let mut is_used = expect_sound(intake, taken);
+    for read in [read_markers, read_poses] {
+        let mut intake = of_tracker();
+        let taken =
+            read(bytes).map(|(stamp, frame_id, readings)| intake.take_keypoints(stamp, &frame_id, &readings, NOW));
+        is_used |= expect_sound(intake, taken);
+    }
+    is_used
 }
 
 /// Readers of images with every option: the node's defaults, and all that is not.
@@ -97,7 +129,7 @@ fn readers() -> [ImageReader; 2] {
 
 fn expect_pixels(decoded: Result<Decoded, Refusal>) -> bool {
     match decoded {
-        Ok(Decoded { values, notices }) => {
+        Ok(Decoded { values, notices, .. }) => {
             expect_telling(&notices);
             let is_pixel = |value: &f32| value.is_nan() || (0.0..=1.0).contains(value);
             assert!(values.len() == 3 * 6 * 8 && values.iter().all(is_pixel), "{values:?}");

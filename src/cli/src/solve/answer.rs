@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use thalweg::Inverter;
 use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason};
-use thalweg_task::{Pixels, TaskSpec, numbers};
+use thalweg_task::{Pixels, Root, TaskSpec, numbers};
 
 /// All hypotheses, best first, and what they have cost.
 pub(super) struct Answer {
@@ -67,7 +67,7 @@ impl Answer {
     }
 
     fn hypothesis<'a>(&'a self, row: usize, spec: &'a TaskSpec) -> HypothesisForm<'a> {
-        let Found { losses, weights, joints, deviation, points, images, .. } = &self.found;
+        let Found { losses, weights, joints, deviation, points, roots, images, .. } = &self.found;
         let names = spec.joints.iter().map(|joint| joint.name.as_str());
         let named = |values: &Vec<f64>| Named(names.clone().zip(values.iter().map(|value| *value as f32)).collect());
         HypothesisForm {
@@ -78,6 +78,7 @@ impl Answer {
             joints: joints.get(row).map(named),
             deviation: Some(deviation).filter(|deviation| row == 0 && !deviation.is_empty()).map(named),
             points: points.get(row).map(|points| point_form(points, spec)),
+            root: roots.get(row).map(root_form),
             image: images.get(row).map(|image| image_form(image)),
             label: self.label.get(row).map(Vec::as_slice),
         }
@@ -125,6 +126,8 @@ struct HypothesisForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     points: Option<PointsForm<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<RootForm>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
     label: Option<&'a [f32]>,
@@ -136,6 +139,21 @@ struct HypothesisForm<'a> {
 enum PointsForm<'a> {
     Named(Named<'a, [f32; 3]>),
     Listed(Vec<[f32; 3]>),
+}
+
+/// Where the body stands in the frame of the points that were seen: metres, a quaternion x y z w, and its size.
+#[derive(Serialize)]
+struct RootForm {
+    position: [f64; 3],
+    rotation: [f64; 4],
+    scale: f64,
+    is_seen: bool,
+    misfit: f64,
+}
+
+fn root_form(root: &Root) -> RootForm {
+    let Root { position, rotation, scale, is_seen, misfit } = *root;
+    RootForm { position, rotation, scale, is_seen, misfit }
 }
 
 /// Pixels as they are read: rows from the top, channels last.

@@ -56,8 +56,13 @@ pub(super) fn point_error(problem: &Problem, answer: &Answer) -> Option<f64> {
     mean(&distances)
 }
 
-fn best_points(answer: &Answer) -> &[[f64; 3]] {
-    answer.found.points.first().map_or(&[], Vec::as_slice)
+/// Points of the best hypothesis, where the body stands when that is found out.
+fn best_points(answer: &Answer) -> Vec<[f64; 3]> {
+    let points = answer.found.points.first().cloned().unwrap_or_default();
+    match answer.found.roots.first() {
+        Some(root) => points.into_iter().map(|point| root.place(point)).collect(),
+        None => points,
+    }
 }
 
 fn scalars(

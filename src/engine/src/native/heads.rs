@@ -4,4 +4,5 @@ pub(super) mod chord;
 pub(super) mod circles;
 pub(super) mod comparison;
 pub(super) mod places;
+pub(super) mod root;
 pub(super) mod rotation;

@@ -127,7 +127,7 @@ impl ImageReader {
                         of the key's colour nor NaN";
             notices.push(Refusal::new(Cause::NothingSeen, text));
         }
-        Decoded { values, notices }
+        Decoded { values, confidence: Vec::new(), notices }
     }
 }
 

@@ -8,10 +8,11 @@ use thalweg_task::{ImageSpec, Kinds, Observation, PointsSpec, TaskSpec};
 use super::channel::{Channel, Input};
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
+use super::keypoints::{Reading, judge_keypoints};
 use super::latest::{Header, Latest};
 use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
-use super::refusal::Refusal;
+use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
 use super::{Decoded, Taken};
 
@@ -166,6 +167,24 @@ impl Intake {
         self.count(Input::Points, taken, now_nanos)
     }
 
+    /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
+    pub fn take_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
+        let header = self.header(stamp, frame_id, now_nanos);
+        let taken = match &self.points_spec {
+            Some(PointsSpec { tracker: None, .. }) => {
+                let text = "got markers or poses; expected a table of keypoints to read them by (body_pose.keypoints)";
+                let refusals = vec![Refusal::new(Cause::UnknownKeypoint, text)];
+                Taken { refusals, ..Taken::default() }
+            }
+            Some(spec @ PointsSpec { tracker: Some(tracker), .. }) => self.points.take(header, || {
+                let judged = || judge_keypoints(readings, tracker, spec);
+                if readings.is_empty() { Ok(None) } else { judged().map(Some) }
+            }),
+            None => Taken::default(),
+        };
+        self.count(Input::Points, taken, now_nanos)
+    }
+
     fn header<'a>(&self, stamp: Stamp, frame_id: &'a str, now: i64) -> Header<'a> {
         Header { stamp, frame_id, now, accept_zero_stamp: self.config.joints.accept_zero_stamp }
     }
@@ -202,6 +221,7 @@ impl Intake {
         }
         if let Some(held) = points {
             obs.points = Observation::of_points(&tensor(&held.values, &[1, -1, 3])).points;
+            obs.confidence = (!held.confidence.is_empty()).then(|| tensor(&held.confidence, &[1, -1]));
         }
         Some((obs, provenance))
     }

@@ -11,6 +11,8 @@ use super::{Decoded, Taken, judge_frame};
 pub(super) struct Held {
     /// Row-major values, NaN where unobserved.
     pub(super) values: Vec<f32>,
+    /// How much each point counts; empty is 1 for all.
+    pub(super) confidence: Vec<f32>,
     /// When they were measured, nanoseconds.
     pub(super) stamp: i64,
     /// When they were received, nanoseconds.
@@ -68,14 +70,16 @@ impl Latest {
             (taken.is_heartbeat, self.held) = (true, None);
             return Ok(());
         };
-        taken.refusals.extend(decoded.notices);
+        let mut decoded = decoded;
+        taken.refusals.append(&mut decoded.notices);
         taken.used = decoded.values.iter().filter(|value| !value.is_nan()).count();
         let frame_id = judge_frame(header.frame_id).map(str::to_owned).unwrap_or_else(|refusal| {
             taken.refusals.push(refusal);
             String::new()
         });
-        let (values, stamp, received) = (decoded.values, judged.nanos, header.now);
-        self.held = (taken.used > 0).then_some(Held { values, stamp, received, frame_id });
+        let Decoded { values, confidence, .. } = decoded;
+        let (stamp, received) = (judged.nanos, header.now);
+        self.held = (taken.used > 0).then_some(Held { values, confidence, stamp, received, frame_id });
         Ok(())
     }
 

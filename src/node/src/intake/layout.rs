@@ -44,6 +44,50 @@ impl Axis {
     }
 }
 
+/// Where x, y and z of a point lie.
+pub(super) type Axes = [Axis; 3];
+
+/// One number of a point, of any type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scalar {
+    offset: usize,
+    datatype: u8,
+}
+
+impl Scalar {
+    /// Reads the number; `point` begins with a whole point.
+    pub(super) fn read(self, point: &[u8], is_bigendian: bool) -> f64 {
+        let mut bytes = [0; 8];
+        let size = SIZES.get(usize::from(self.datatype)).map_or(1, |size| *size as usize);
+        bytes[..size].copy_from_slice(&point[self.offset..self.offset + size]);
+        if is_bigendian {
+            bytes[..size].reverse();
+        }
+        let [a, b, c, d, ..] = bytes;
+        match self.datatype {
+            1 => f64::from(i8::from_le_bytes([a])),
+            3 => f64::from(i16::from_le_bytes([a, b])),
+            4 => f64::from(u16::from_le_bytes([a, b])),
+            5 => f64::from(i32::from_le_bytes([a, b, c, d])),
+            6 => f64::from(u32::from_le_bytes([a, b, c, d])),
+            FLOAT32 => f64::from(f32::from_le_bytes([a, b, c, d])),
+            FLOAT64 => f64::from_le_bytes(bytes),
+            _ => f64::from(a),
+        }
+    }
+}
+
+/// Finds a field of one number beside the coordinates; none where there is none of that name. To be called behind
+/// [`find_axes`], which checks where fields lie.
+pub(super) fn find_scalar(message: &CloudMessage<'_>, name: &str) -> Result<Option<Scalar>, Refusal> {
+    let Some(field) = message.fields.iter().find(|field| field.name == name) else { return Ok(None) };
+    if (1..=8).contains(&field.datatype) && field.count <= 1 {
+        return Ok(Some(Scalar { offset: field.offset as usize, datatype: field.datatype }));
+    }
+    let (kind, count, name) = (type_name(field.datatype), field.count, escaped(name));
+    Err(Refusal::new(Cause::BadLayout, format!("got field {name} of {count} x {kind}; expected one number")))
+}
+
 /// Finds x, y and z among the fields (P2, P3, P4).
 pub(super) fn find_axes(message: &CloudMessage<'_>) -> Result<[Axis; 3], Refusal> {
     let count = message.fields.len();

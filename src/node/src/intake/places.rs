@@ -39,7 +39,7 @@ pub(super) fn judge_places(mut points: Vec<[f64; 3]>, names: &[String]) -> Resul
     hide(&mut points, &beyond);
     let values =
         points.iter().flat_map(|point| if is_finite(point) { point.map(|value| value as f32) } else { HIDDEN });
-    Ok(Decoded { values: values.collect(), notices })
+    Ok(Decoded { values: values.collect(), confidence: Vec::new(), notices })
 }
 
 /// A point that is unobserved.

@@ -1,10 +1,11 @@
 //! Point clouds: from the bytes of a message to the points that a task names.
 
-use thalweg_task::PointsSpec;
+use thalweg_task::{PointsSpec, Tracker};
 
 use super::Decoded;
 use super::bounds::{POINT_STEP, POINTS};
-use super::layout::find_axes;
+use super::keypoints::{Reading, judge_keypoints};
+use super::layout::{Axes, find_axes, find_scalar};
 use super::places::judge_places;
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
@@ -64,6 +65,13 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
     check_frame(message, spec)?;
     let (message, notice) = with_row_step(message);
     check_layout(&message)?;
+    if let Some(tracker) = &spec.tracker {
+        check_most(count)?;
+        let readings = readings(&message, tracker, count as usize, &find_axes(&message)?)?;
+        let mut decoded = judge_keypoints(&readings, tracker, spec)?;
+        decoded.notices.extend(notice);
+        return Ok(Some(decoded));
+    }
     check_count(count, spec)?;
     let axes = find_axes(&message)?;
     let (width, row_step, point_step) =
@@ -76,6 +84,36 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
     let mut decoded = judge_places((0..spec.names.len()).map(read).collect(), &spec.names)?;
     decoded.notices.extend(notice);
     Ok(Some(decoded))
+}
+
+/// Names of the field that numbers points, the first that is there.
+const NUMBERS: [&str; 3] = ["id", "label", "keypoint_id"];
+
+/// Reads points with their numbers and with how sure the tracker is, where there are fields for that.
+fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &Axes) -> Result<Vec<Reading>, Refusal> {
+    let number = NUMBERS.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
+    let confidence = tracker.confidence.as_deref().map(|name| find_scalar(message, name)).transpose()?.flatten();
+    let (width, row_step, point_step) =
+        (message.width as usize, message.row_step as usize, message.point_step as usize);
+    let read = |place: usize| {
+        // Within the data, as for points without a tracker.
+        let point = &message.data[place / width * row_step + place % width * point_step..];
+        let is_bigendian = message.is_bigendian;
+        Reading {
+            id: number.map(|field| field.read(point, is_bigendian) as i64),
+            place: axes.map(|axis| axis.read(point, is_bigendian)),
+            confidence: confidence.map(|field| field.read(point, is_bigendian)),
+        }
+    };
+    Ok((0..count).map(read).collect())
+}
+
+fn check_most(got: u64) -> Result<(), Refusal> {
+    if got as f64 <= POINTS.greatest {
+        return Ok(());
+    }
+    let text = format!("got {got} points; expected at most {}", POINTS.greatest);
+    Err(Refusal::new(Cause::TooManyPoints, text))
 }
 
 /// Fills in a `row_step` of 0 where there is one row, which needs none: drivers leave it out.

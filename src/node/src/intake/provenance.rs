@@ -10,6 +10,8 @@ pub struct Provenance {
     pub stamp_nanos: i64,
     /// Frame of the joints, else of the image, else of the points; empty when none is named.
     pub frame_id: String,
+    /// Frame of the points, empty when none is named; none when no point was seen.
+    pub points_frame: Option<String>,
     /// When the newest part was received, nanoseconds: the age of the data counts from here.
     pub received_nanos: i64,
     /// When the oldest part that is still used was received, nanoseconds.
@@ -32,6 +34,7 @@ pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Opti
     Some(Provenance {
         stamp_nanos: parts.iter().map(|part| part.0).max()?,
         frame_id: frame_id.to_owned(),
+        points_frame: held[1].map(|points| points.frame_id.clone()),
         received_nanos: parts.iter().map(|part| part.2).max()?,
         oldest_nanos: parts.iter().map(|part| part.3).min()?,
         joint_stamps: snapshot.map_or_else(Vec::new, |snapshot| snapshot.stamps.clone()),

@@ -60,6 +60,8 @@ causes! {
     MissingField "missing_field" "A cloud lacks x, y or z (P2).",
     WrongCount "wrong_count" "A cloud has another number of points than the task names (P14).",
     ZeroPoint "zero_point" "Several points are at exactly 0 0 0, which means not seen (P8).",
+    UnknownKeypoint "unknown_keypoint" "A number is none of the keypoints of the table, or comes twice (P16).",
+    SeveralPeople "several_people" "Keypoints of several people came; those of the first are used (P17).",
     WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
     TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
 }

@@ -8,6 +8,7 @@ use thalweg_record::cdr::Decoder;
 use super::compressed::CompressedMessage;
 use super::image::ImageMessage;
 use super::joints::JointMessage;
+use super::keypoints::Reading;
 use super::points::{CloudMessage, Field};
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
@@ -60,6 +61,93 @@ pub fn with_points<T>(bytes: &[u8], work: impl FnOnce(&CloudMessage<'_>) -> T) -
         Some(work(&CloudMessage { stamp, frame_id, height, width, fields, is_bigendian, point_step, row_step, data }))
     };
     read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Markers or poses that are read of a message, at most: those of many people.
+const READINGS: usize = 4096;
+
+/// Keypoints of a message: stamp and frame of its first one, and all of them.
+pub type Keypoints = (Stamp, String, Vec<Reading>);
+
+/// Reads a `visualization_msgs/MarkerArray` as trackers of bodies send it: a marker a joint, by its `id`.
+///
+/// Markers that take others away are left out.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub fn read_markers(bytes: &[u8]) -> Result<Keypoints, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let count = decoder.length().filter(|count| *count <= READINGS)?;
+        let (mut header, mut readings) = (None, Vec::new());
+        for _ in 0..count {
+            let (own, reading) = read_marker(&mut decoder)?;
+            if let Some(reading) = reading {
+                header.get_or_insert(own);
+                readings.push(reading);
+            }
+        }
+        let (stamp, frame_id) = header.unwrap_or((Stamp { sec: 0, nanosec: 0 }, String::new()));
+        Some((stamp, frame_id, readings))
+    };
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `visualization_msgs/Marker`, of which the point is none where it takes another away.
+fn read_marker(decoder: &mut Decoder<'_>) -> Option<((Stamp, String), Option<Reading>)> {
+    let header = read_header(decoder)?;
+    decoder.text()?;
+    let (id, _kind, action) = (decoder.i32()?, decoder.i32()?, decoder.i32()?);
+    let [x, y, z, ..] = read_doubles::<7>(decoder)?;
+    // Size, colour, lifetime, whether it is locked to its frame.
+    read_doubles::<3>(decoder)?;
+    (0..4).try_for_each(|_| decoder.u32().map(drop))?;
+    (decoder.i32()?, decoder.u32()?, decoder.u8()?);
+    for _ in 0..decoder.length()? {
+        read_doubles::<3>(decoder)?;
+    }
+    for _ in 0..decoder.length()? {
+        (0..4).try_for_each(|_| decoder.u32().map(drop))?;
+    }
+    // Texture: a name, a compressed image, and where its corners go; a text; a mesh: a name, a file.
+    decoder.text()?;
+    read_header(decoder)?;
+    (decoder.text()?, decoder.bytes()?);
+    for _ in 0..decoder.length()? {
+        (0..2).try_for_each(|_| decoder.u32().map(drop))?;
+    }
+    (decoder.text()?, decoder.text()?, decoder.text()?, decoder.bytes()?, decoder.u8()?);
+    let reading = Reading { id: Some(i64::from(id)), place: [x, y, z], confidence: None };
+    Some((header, (action == ADD).then_some(reading)))
+}
+
+/// `visualization_msgs/Marker.ADD`.
+const ADD: i32 = 0;
+
+/// Reads a `geometry_msgs/PoseArray` whose poses are the keypoints of a table in its order.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub fn read_poses(bytes: &[u8]) -> Result<Keypoints, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let (stamp, frame_id) = read_header(&mut decoder)?;
+        let count = decoder.length().filter(|count| *count <= READINGS)?;
+        let pose = |_| {
+            let [x, y, z, ..] = read_doubles::<7>(&mut decoder)?;
+            Some(Reading { id: None, place: [x, y, z], confidence: None })
+        };
+        Some((stamp, frame_id, (0..count).map(pose).collect::<Option<Vec<_>>>()?))
+    };
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+fn read_doubles<const N: usize>(decoder: &mut Decoder<'_>) -> Option<[f64; N]> {
+    let mut values = [0.0; N];
+    for value in &mut values {
+        *value = f64::from_bits(decoder.u64()?);
+    }
+    Some(values)
 }
 
 /// Reads a `rosgraph_msgs/Clock`; none where the bytes are no such message, or its time is none.

@@ -46,11 +46,12 @@ const POSE: &str = "thalweg-lab bench pose";
 const GAN: &str = "thalweg-lab bench gan";
 const GRADIENT: &str = "thalweg-lab bench gradient";
 const STREAMS: &str = "thalweg-lab bench streams";
+const TRACKERS: &str = "thalweg-lab bench trackers";
 const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 116] = [
+pub const OPTIONS: [OptionBound; 119] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -149,6 +150,9 @@ pub const OPTIONS: [OptionBound; 116] = [
     number(STREAMS, "rates", "Hz", Real { from: 1.0, to: 1e3 }),
     whole(STREAMS, "thin", U32, [1, 1000]),
     whole(STREAMS, "steps", U32, [1, 100_000]),
+    whole(TRACKERS, "frames", U32, [1, MANY]),
+    whole(TRACKERS, "steps", U32, [1, 100_000]),
+    number(TRACKERS, "point_weight", "rad/m", ZeroOr { from: 1e-6, to: 1000.0 }),
     whole(GRADIENT, "drawn", U32, [16, MANY]),
     whole(GRADIENT, "seed", U64, [0, SEED]),
     whole(NODE, "hypotheses", U16, [1, 256]),

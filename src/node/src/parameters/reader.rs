@@ -122,6 +122,7 @@ impl<'a> Reader<'a> {
             max_joints: self.count("input.max_joints")?,
             accept_zero_stamp: self.truth("input.accept_zero_stamp")?,
             transport: self.word("input.image_transport")?,
+            points: self.word("input.points_type")?,
             images: self.images()?,
             pairing: self.pairing()?,
         })

@@ -11,9 +11,11 @@ use super::error::ParameterError;
 /// The folder of recordings, which is below its root.
 const RECORD_FOLDER: &str = "record.folder";
 /// Parameters that name files to be read, which lie below theirs.
-const READ: [&str; 5] = ["reload.path", "theta", "start.file", "models", MODEL];
+const READ: [&str; 6] = ["reload.path", "theta", "start.file", "models", MODEL, KEYPOINTS];
 /// The model of task robot: a folder, or a name in the folder of weights.
 const MODEL: &str = "robot.model";
+/// The table of keypoints of task body_pose: a file, or a name among those that come with the program.
+const KEYPOINTS: &str = "body_pose.keypoints";
 
 /// The folders that paths must lie in when they are set while the node runs; links are resolved.
 ///
@@ -114,7 +116,7 @@ fn path_of(name: &str, text: &str) -> Option<PathBuf> {
             _ => None,
         },
         // A name without a folder is one in the folder of weights.
-        MODEL if !text.contains(std::path::MAIN_SEPARATOR) => None,
+        MODEL | KEYPOINTS if !text.contains(std::path::MAIN_SEPARATOR) => None,
         _ if name == RECORD_FOLDER || READ.contains(&name) => Some(PathBuf::from(text)).filter(|_| !text.is_empty()),
         _ => None,
     }
@@ -128,7 +130,8 @@ fn read_folders(path: &impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
         Some(path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf))
     };
     let weights = path("models").unwrap_or_else(models_folder);
-    let mut folders: Vec<PathBuf> = ["theta", "start.file", "reload.path"].into_iter().filter_map(folder_of).collect();
+    let mut folders: Vec<PathBuf> =
+        ["theta", "start.file", "reload.path", KEYPOINTS].into_iter().filter_map(folder_of).collect();
     folders.push(weights);
     folders.extend(path(MODEL).and_then(|model| path_of(MODEL, model.to_str()?)));
     let mut folders: Vec<PathBuf> = folders.iter().map(|folder| settled(folder)).collect();

@@ -76,11 +76,27 @@ pub struct InputSettings {
     pub accept_zero_stamp: bool,
     /// Which of `image` and `image/compressed` are read.
     pub transport: ImageTransport,
+    /// The type of message in which points come.
+    pub points: PointsType,
     /// How images are read.
     pub images: ImageConfig,
     /// How images and masks find each other.
     pub pairing: Pairing,
 }
+
+/// The type of message in which points come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PointsType {
+    /// `sensor_msgs/PointCloud2`.
+    #[default]
+    Cloud,
+    /// `visualization_msgs/MarkerArray`.
+    Markers,
+    /// `geometry_msgs/PoseArray`.
+    Poses,
+}
+
+words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses" });
 
 /// Which of `image` and `image/compressed` are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use thalweg_task::ParameterValue::{Bool, Double, Integer};
 use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue, limits};
 
 use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES};
-use crate::parameters::{Durability, History, HypothesisOrder, ImageTransport, Method, Reliability, Word};
+use crate::parameters::{Durability, History, HypothesisOrder, ImageTransport, Method, PointsType, Reliability, Word};
 use Change::{AnyTime, ReadOnly, Unconfigured};
 use thalweg::{Registry, defaults};
 use thalweg_engine::{AdamConfig, EngineConfig};
@@ -300,6 +300,14 @@ fn input() -> Vec<ParameterSpec> {
             ANY,
             AnyTime,
             "Whether a message without a stamp is taken as of now; else it is refused.",
+        ),
+        row(
+            "input.points_type",
+            text("cloud"),
+            ("", PointsType::range()),
+            Unconfigured,
+            "Type of the messages on points: sensor_msgs/PointCloud2, visualization_msgs/MarkerArray, of which each \
+             marker is a keypoint by its id, or geometry_msgs/PoseArray, in the order of the table of keypoints.",
         ),
     ]
 }

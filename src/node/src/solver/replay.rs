@@ -13,7 +13,7 @@ use thalweg_engine::landscape::{Landscape, LandscapeError};
 use thalweg_engine::start::Start;
 use thalweg_engine::{Answer, Budget, Engine, EngineError, Memory, WarmStart};
 use thalweg_record::{Before, Setup, Solve};
-use thalweg_task::numbers;
+use thalweg_task::{Root, numbers};
 
 /// Why a recording cannot be repeated here.
 #[derive(Debug, thiserror::Error)]
@@ -143,11 +143,13 @@ impl Replayer {
         let repeated = Answer::of(&mut self.engine, Duration::ZERO).map_err(refuse)?;
         self.last = Some(solve.index);
         let (recorded, points) = (&solve.answer, |answer: &Answer| answer.points.concat().concat());
+        let roots = |answer: &Answer| answer.roots.iter().flat_map(Root::numbers).collect::<Vec<_>>();
         let pairs = [
             ("loss", &recorded.losses, &repeated.losses),
             ("z", &doubles(&solve.z), &z),
             ("joints", &recorded.joints.concat(), &repeated.joints.concat()),
             ("points", &points(recorded), &points(&repeated)),
+            ("roots", &roots(recorded), &roots(&repeated)),
         ];
         let different = pairs.into_iter().find_map(|(what, recorded, repeated)| compare(what, recorded, repeated));
         Ok(different.map_or(Repetition::Same, Repetition::Different))

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use thalweg_engine::Statistics;
+use thalweg_task::Root;
 
 /// Counts of one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,6 +28,7 @@ pub struct SolveCounts {
     last_refusal: Option<String>,
     failures: u64,
     last_failure: Option<String>,
+    root: Option<Root>,
 }
 
 /// The notes since the last report, and totals.
@@ -61,9 +63,16 @@ pub struct SolveReport {
     pub failures: u64,
     /// Why the last one since the last report could not.
     pub last_failure: Option<String>,
+    /// Where the best hypothesis of the last solve stands; none where the task does not find that out.
+    pub root: Option<Root>,
 }
 
 impl SolveCounts {
+    /// Notes where the best hypothesis of a solve stands.
+    pub fn stands(&mut self, root: Option<Root>) {
+        self.root = root;
+    }
+
     /// Notes a solve and how old its data were when the answer was ready.
     pub fn solved(&mut self, statistics: Statistics, took: Duration, deadline: Option<Duration>, age: Duration) {
         let micros = took.as_secs_f64() * 1e6;
@@ -113,6 +122,7 @@ impl SolveCounts {
             last_refusal: self.last_refusal.take(),
             failures: self.failures,
             last_failure: self.last_failure.take(),
+            root: self.root,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Observation, guarded, lock, numbers, panic_line};
+use thalweg_task::{Observation, Root, guarded, lock, numbers, panic_line};
 
 use super::gate::Gate;
 use super::handle::Message;
@@ -45,6 +45,8 @@ struct EngineInUse {
     engine: Engine,
     /// What it expects of joints that are silent; none where time does not count.
     timeline: Option<Timeline>,
+    /// Where the best hypothesis stood last, for a task that finds that out.
+    root: Option<Root>,
     tuning: Tuning,
     /// Hears what the recorder gets; none where nothing is recorded.
     recorder: Option<SolveRecorder>,
@@ -141,7 +143,8 @@ impl Worker {
         let (mut engine, loaded, timeline) =
             result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
-        self.in_use = Some(EngineInUse { engine, timeline, tuning: assignment.tuning, recorder });
+        let (root, tuning) = (None, assignment.tuning);
+        self.in_use = Some(EngineInUse { engine, timeline, root, tuning, recorder });
         Ok(loaded)
     }
 
@@ -173,6 +176,7 @@ impl Worker {
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
             in_use.timeline.iter_mut().for_each(Timeline::forget);
+            in_use.root = None;
         }
     }
 
@@ -188,6 +192,7 @@ impl Worker {
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
         }
+        obs.root = in_use.root;
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
         let pass = self.gate.pass();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
@@ -209,13 +214,18 @@ impl Worker {
 
     fn hand_out(&mut self, answer: Answer, provenance: Provenance) {
         let Some(in_use) = &mut self.in_use else { return };
+        // One that is held already stays where it was seen, and does not drift.
+        in_use.root = answer.roots.first().filter(|root| root.is_seen).copied().or(in_use.root);
         if let Some(recorder) = &in_use.recorder {
             recorder.hand_over(&in_use.engine, &answer, &provenance);
         }
         let age = self.source.now_nanos().saturating_sub(provenance.received_nanos);
         let age = Duration::from_nanos(u64::try_from(age).unwrap_or(0));
         let deadline = in_use.tuning.budget.deadline;
-        lock(&self.counts).solved(answer.statistics, answer.took, deadline, age);
+        let mut counts = lock(&self.counts);
+        counts.solved(answer.statistics, answer.took, deadline, age);
+        counts.stands(answer.roots.first().copied());
+        drop(counts);
         self.sink.answer(answer, provenance);
     }
 

@@ -179,7 +179,7 @@ fn i7_an_area_of_which_most_is_unobserved_is_unobserved() {
 #[test]
 fn i7_values_that_are_no_brightness_are_unobserved_and_told() {
     let picture = Picture::new("32FC1", 1, 3, &floats(&[1.0005, 3.5, -0.0005]));
-    let Decoded { values, notices } = decode_image(&picture.message(), &image_spec(1, 1, 3)).expect("used");
+    let Decoded { values, notices, .. } = decode_image(&picture.message(), &image_spec(1, 1, 3)).expect("used");
     assert_near(&values, &[1.0, f32::NAN, 0.0]);
     assert_eq!((notices.len(), notices[0].cause), (1, Cause::OutOfLimits));
     assert!(notices[0].text.contains("got brightness 3.5"), "{}", notices[0]);

@@ -134,7 +134,8 @@ impl Cloud {
 }
 
 pub(crate) fn points_spec(count: usize) -> PointsSpec {
-    PointsSpec { names: (0..count).map(|point| format!("point_{point}")).collect(), frame: "world".into() }
+    let names = (0..count).map(|point| format!("point_{point}")).collect();
+    PointsSpec { names, frame: "world".into(), tracker: None }
 }
 
 /// A task that observes everything: three joints, a 4 x 4 gray image, two points.

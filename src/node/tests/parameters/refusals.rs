@@ -36,6 +36,8 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         ),
         ("task", text("body_pos"), "task must be one of body_pose, planar_arm, gan_inversion, robot, got body_pos"),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
+        ("input.points_type", text("cloud2"), "input.points_type must be one of cloud, markers, poses, got cloud2"),
+        ("body_pose.stature", Double(17.0), "body_pose.stature must be in 0.0 or [0.7, 2.8], got 17.0"),
         ("device", text("cuda:x"), "device must be one of cpu, cuda, cuda:N, auto, got \"cuda:x\""),
         ("device", text("cuda:"), "device must be one of cpu, cuda, cuda:N, auto, got \"cuda:\""),
         ("warm_start.fresh", Integer(8), "warm_start.fresh must be below hypotheses = 8, got 8"),

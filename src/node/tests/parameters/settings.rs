@@ -30,7 +30,10 @@ fn defaults() {
     assert_eq!((settings.budget.steps, settings.budget.tolerance), (None, None));
     settings.engine.validate().expect("the engine takes the defaults");
     settings.budget.validate().expect("a deadline is a budget");
-    assert_eq!(settings.task_parameters, *json!({"loss": "rotation", "point_weight": 0.0}).as_object().unwrap());
+    assert_eq!(
+        settings.task_parameters,
+        *json!({"loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0}).as_object().unwrap()
+    );
     assert_eq!(settings.diagnostics_period, Duration::from_secs(1));
     let best_effort = QosOverride {
         reliability: Reliability::BestEffort,

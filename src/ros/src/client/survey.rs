@@ -12,7 +12,7 @@ use crate::node::names::Names;
 use crate::node::startup::{NAME, declare, prepare};
 use thalweg::Registry;
 use thalweg_node::intake::Input;
-use thalweg_node::parameters::{Settings, full_name};
+use thalweg_node::parameters::{PointsType, Settings, full_name};
 
 /// What the graph looks like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,7 +62,11 @@ fn look(node: &mut Node, names: &Names) -> r2r::Result<(Vec<Endpoint>, Inputs)> 
 
 /// What a node without overrides asks for.
 fn request(input: Input, names: &Names) -> Request {
-    Request { topic: names.of_input(input), type_name: type_name(input), qos: QosProfile::sensor_data() }
+    Request {
+        topic: names.of_input(input),
+        type_name: type_name(input, PointsType::default()),
+        qos: QosProfile::sensor_data(),
+    }
 }
 
 /// Declares the parameters that the arguments of this process give the node, and nothing else.

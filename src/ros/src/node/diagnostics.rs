@@ -11,7 +11,8 @@ use super::inputs::Topic;
 use super::parts::Parts;
 use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::lifecycle::State;
-use thalweg_task::printable;
+use thalweg_node::solver::SolveReport;
+use thalweg_task::{Root, printable};
 
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
@@ -32,6 +33,30 @@ pub(crate) struct Diagnostics {
     ticks: u64,
     clock_refused: u64,
     told: Vec<String>,
+}
+
+/// Distance of points from the body that trackers do not reach, metres in the mean square: they have 0.02 to 0.04.
+const MISFIT: f64 = 0.08;
+
+/// Where the body stands, and whether that is seen.
+fn root(root: &Root) -> Status {
+    let mut status = Status::ok("Root", "Seen");
+    if !root.is_seen {
+        let text =
+            "too few points to tell where the body stands and how it is turned; as before, where they do not tell";
+        status.worsen(Level::Warn, text.to_owned());
+    }
+    if root.misfit > MISFIT {
+        let text = format!(
+            "points are {:.2} m from where any pose has them, in the mean square; expected at most {MISFIT} m: \
+             are these keypoints of another table than the tracker's?",
+            root.misfit
+        );
+        status.worsen(Level::Warn, text);
+    }
+    let [x, y, z] = root.position;
+    let status = status.with("Misfit (m)", format!("{:.3}", root.misfit));
+    status.with("Position (m)", format!("{x:.3} {y:.3} {z:.3}")).with("Scale", format!("{:.3}", root.scale))
 }
 
 /// What the graph says of the topics that matter.
@@ -80,13 +105,21 @@ impl Diagnostics {
         // Even when the thread that could look around is gone: that is what must be told.
         let neighbours = look_around(&self.node).await.unwrap_or_default();
         self.node.clock.watch_system();
+        let report = self.node.solver.report();
         let mut statuses = vec![self.lifecycle()];
         if self.node.state.state() == State::Active {
             for (channel, publishers) in &neighbours.channels {
                 statuses.push(self.node.inputs.status(channel, publishers.len()));
             }
         }
-        statuses.extend([self.optimizer(), self.output(), self.theta(), self.device(), self.node.recordings.status()]);
+        statuses.extend(report.root.as_ref().map(root));
+        statuses.extend([
+            self.optimizer(report),
+            self.output(),
+            self.theta(),
+            self.device(),
+            self.node.recordings.status(),
+        ]);
         statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
         self.tell(&statuses);
         self.publisher.publish(&self.message(statuses))?;
@@ -102,8 +135,7 @@ impl Diagnostics {
         status.with("State", state).with("Uptime (s)", self.started.elapsed().as_secs())
     }
 
-    fn optimizer(&self) -> Status {
-        let report = self.node.solver.report();
+    fn optimizer(&self, report: SolveReport) -> Status {
         let hypotheses = self.node.parameters.settings().engine.hypotheses;
         let mut status = Status::ok("Optimizer", if report.recent_solves > 0 { "Running" } else { "Idle" });
         if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {

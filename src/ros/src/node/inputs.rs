@@ -119,7 +119,7 @@ impl Inputs {
             if is_read {
                 let full = self.node.names.of_input(input);
                 let qos = qos(settings.qos_overrides.get(&full));
-                let request = Request { topic: full, type_name: type_name(input), qos };
+                let request = Request { topic: full, type_name: type_name(input, settings.input.points), qos };
                 let topic = Topic { input, request, is_contradicted: false };
                 let meter = Arc::new(Mutex::new(Meter::new(Instant::now())));
                 let task = self.listen(&topic, &meter, None).await?;
@@ -158,7 +158,8 @@ impl Inputs {
             Input::Compressed => request.topic.clone(),
             _ => input.topic().to_owned(),
         };
-        let subscribe = move |node: &mut Node| node.subscribe_raw(&name, request.type_name, request.qos.clone());
+        let type_name = request.type_name;
+        let subscribe = move |node: &mut Node| node.subscribe_raw(&name, type_name, request.qos.clone());
         // Before there is a second subscription, for what both hear must count once.
         let generation = lock(meter).succeed(predecessor);
         let mut messages = self.node.executor.with(subscribe).await??;
@@ -172,14 +173,14 @@ impl Inputs {
                 }
                 match input {
                     Input::Image | Input::Compressed | Input::Mask => inputs.keep_frame(input, bytes),
-                    Input::Joints | Input::Points => inputs.receive(input, &bytes, &meter),
+                    Input::Joints | Input::Points => inputs.receive((input, type_name), &bytes, &meter),
                 }
             }
         }))
     }
 
     /// Takes one message, and wakes the solver if there is something new in it.
-    fn receive(&self, input: Input, bytes: &[u8], meter: &Mutex<Meter>) {
+    fn receive(&self, (input, type_name): (Input, &str), bytes: &[u8], meter: &Mutex<Meter>) {
         if !self.node.time.is_known() {
             return;
         }
@@ -190,10 +191,12 @@ impl Inputs {
                 let text = format!("got a message that cannot be read: {}", panic_line(panic.as_ref()));
                 Err(Refusal::new(Cause::Undecodable, text))
             };
-            guarded(|| take(intake, input, bytes, now)).unwrap_or_else(stumbled).unwrap_or_else(|refusal| {
-                intake.channel_mut(input).tally.add(&refusal);
-                Taken { refusals: vec![refusal], ..Taken::default() }
-            })
+            guarded(|| take(intake, (input, type_name), bytes, now)).unwrap_or_else(stumbled).unwrap_or_else(
+                |refusal| {
+                    intake.channel_mut(input).tally.add(&refusal);
+                    Taken { refusals: vec![refusal], ..Taken::default() }
+                },
+            )
         });
         let Some(taken) = taken else { return };
         if taken.used > 0 {

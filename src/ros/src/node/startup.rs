@@ -105,7 +105,10 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
     // A task may observe points only where they have a weight.
     let weight = format!("{}.point_weight", task.unwrap_or(defaults::TASK));
     let has_weight = |given: &GivenValue| given.name == weight && given.value != ParameterValue::Double(0.0);
-    let has_points = kinds.points || given.values.iter().any(has_weight);
+    let table = format!("{}.keypoints", task.unwrap_or(defaults::TASK));
+    let has_table = |given: &GivenValue| given.name == table && given.value != ParameterValue::String(String::new());
+    let has_tracker = given.values.iter().any(has_table);
+    let has_points = kinds.points || has_tracker || given.values.iter().any(has_weight);
     let is_read = |input: &Input| match input {
         Input::Joints => kinds.joints,
         Input::Image | Input::Compressed | Input::Mask => kinds.image,
@@ -113,6 +116,8 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
     };
     let inputs: Vec<String> = Input::ALL.into_iter().filter(is_read).map(|input| names.of_input(input)).collect();
     let images: &[&str] = if kinds.image { &IMAGE_OUTPUTS } else { &[] };
-    let outputs = OUTPUTS.iter().chain(images).flat_map(|output| publisher_qos_table(&names.resolve(output)));
+    let poses: &[&str] = if has_tracker { &["~/pose"] } else { &[] };
+    let outputs =
+        OUTPUTS.iter().chain(images).chain(poses).flat_map(|output| publisher_qos_table(&names.resolve(output)));
     full_table(registry, &inputs).into_iter().chain(clock_qos_table()).chain(outputs).collect()
 }

@@ -53,7 +53,9 @@ fn joint_faults(joints: &[JointSpec]) -> Vec<String> {
 fn point_faults(points: &PointsSpec) -> Vec<String> {
     let mut faults = repeated("point", points.names.iter().map(String::as_str));
     faults.extend(points.names.is_empty().then(|| "points are observed but none is named".to_owned()));
-    faults.extend(points.frame.trim().is_empty().then(|| "points have no frame".to_owned()));
+    // What a tracker sends comes in its own.
+    let has_frame = !points.frame.trim().is_empty() || points.tracker.is_some();
+    faults.extend((!has_frame).then(|| "points have no frame".to_owned()));
     faults
 }
 

@@ -102,7 +102,7 @@ pub(super) fn apply(obs: &Observation, masks: &[(&'static str, Tensor)], fill: &
         joints: change("joints", &obs.joints)?,
         image: change("image", &obs.image)?,
         points: change("points", &obs.points)?,
-        expected: None,
+        ..Observation::default()
     })
 }
 

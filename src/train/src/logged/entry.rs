@@ -33,7 +33,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Takes what is needed; none when nothing was seen.
     pub(super) fn of(solve: &Solve, spec: &TaskSpec, (landscape, dim): (&str, i64)) -> Option<Self> {
-        let Seen { joints, image, points, expected: _ } = &solve.seen;
+        let Seen { joints, image, points, .. } = &solve.seen;
         let pixels = image.iter().flat_map(|image| &image.data);
         let is_blind = joints.iter().all(|value| value.is_nan())
             && pixels.copied().all(f32::is_nan)

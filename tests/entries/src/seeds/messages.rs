@@ -77,7 +77,62 @@ pub(crate) fn points() -> Seeds {
         ("doubles", cloud(&["x", "y", "z"], 8, 8, &doubles, 2)),
         ("no_z", cloud(&["x", "y"], 7, 4, &singles[..16], 2)),
         ("bytes", cloud(&["z", "y", "x"], 2, 1, &[1, 2, 3, 4, 5, 6], 2)),
+        ("numbered", cloud(&["x", "y", "z", "id", "intensity"], 7, 4, &numbered(), 2)),
+        ("markers", markers()),
+        ("poses", poses()),
     ]
+}
+
+/// Two keypoints of the second person.
+fn numbered() -> Vec<u8> {
+    let points = [[0.1_f32, 0.2, 0.3, 201.0, 0.9], [0.4, 0.5, 0.6, 202.0, 0.2]];
+    points.as_flattened().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn doubles(encoder: &mut Encoder, values: &[f64]) {
+    values.iter().for_each(|value| encoder.u64(value.to_bits()));
+}
+
+/// `geometry_msgs/PoseArray`.
+fn poses() -> Vec<u8> {
+    let mut encoder = header("camera");
+    encoder.length(2);
+    doubles(&mut encoder, &[0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 1.0]);
+    doubles(&mut encoder, &[0.4, f64::NAN, 0.6, 0.0, 0.0, 0.0, 1.0]);
+    encoder.finish()
+}
+
+/// `visualization_msgs/MarkerArray` of one marker, with all that a marker may have.
+fn markers() -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.length(1);
+    let stamp = |encoder: &mut Encoder| {
+        encoder.i32(i32::try_from(NOW / SECOND).expect("a second of ROS time"));
+        encoder.u32(0);
+        encoder.text("camera");
+    };
+    stamp(&mut encoder);
+    encoder.text("bodies");
+    [101, 2, 0].into_iter().for_each(|value| encoder.i32(value));
+    doubles(&mut encoder, &[0.1, 0.2, 0.3, 0.0, 0.0, 0.0, 1.0, 0.05, 0.05, 0.05]);
+    (0..4).for_each(|_| encoder.u32(1.0_f32.to_bits()));
+    encoder.i32(0);
+    encoder.u32(0);
+    encoder.u8(0);
+    encoder.length(1);
+    doubles(&mut encoder, &[0.1, 0.2, 0.3]);
+    encoder.length(1);
+    (0..4).for_each(|_| encoder.u32(0));
+    encoder.text("");
+    stamp(&mut encoder);
+    encoder.text("");
+    encoder.bytes(&[]);
+    encoder.length(1);
+    (0..2).for_each(|_| encoder.u32(0));
+    ["joint", "", ""].into_iter().for_each(|text| encoder.text(text));
+    encoder.bytes(&[]);
+    encoder.u8(0);
+    encoder.finish()
 }
 
 fn picture_message(encoding: &str, [height, width]: [u32; 2], step: u32, is_bigendian: u8, data: &[u8]) -> Vec<u8> {

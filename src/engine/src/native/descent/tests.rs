@@ -13,7 +13,13 @@ use thalweg_task::numbers;
 const ROWS: i64 = 37;
 
 fn body(loss: &str, kind: Kind) -> Box<dyn Task> {
+    tracked(loss, kind, "")
+}
+
+/// As [`body`], of which a tracker's keypoints are seen.
+fn tracked(loss: &str, kind: Kind, keypoints: &str) -> Box<dyn Task> {
     let mut options = LoadOptions { kind, ..LoadOptions::default() };
+    options.parameters.insert("keypoints".to_owned(), keypoints.into());
     options.parameters.insert("loss".to_owned(), loss.into());
     options.parameters.insert("point_weight".to_owned(), 4.0.into());
     (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
@@ -56,6 +62,25 @@ fn angles(rows: i64, parts: bool) -> Observation {
     let joints = Tensor::rand([rows, 21, 1], (Kind::Double, Device::Cpu)).lt(0.3);
     let single = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)).lt(if parts { 0.3 } else { 0.0 });
     Observation::of_joints(&angles.masked_fill(&joints.logical_or(&single), f64::NAN).view([rows, 63]))
+}
+
+/// Angles, and places of bodies that stand anywhere and are of any size; some are hidden, and all are a little off.
+fn anywhere(task: &dyn Task, rows: i64, beside: Beside) -> Observation {
+    let double = (Kind::Double, Device::Cpu);
+    let x = Tensor::randn([rows, task.spec().latent], (task.spec().kind, Device::Cpu));
+    let points = task.render(&task.forward(&x).expect("F")).expect("rendered").points.expect("points");
+    let turn = Tensor::linalg_qr(&Tensor::randn([rows, 3, 3], double), "reduced").0;
+    let turn = &turn * turn.det().view([rows, 1, 1]);
+    let size = Tensor::rand([rows, 1, 1], double) * 0.8 + 0.6;
+    let shift = Tensor::randn([rows, 1, 3], double) * 3.0;
+    let points = points.to_kind(Kind::Double).matmul(&turn) * size + shift;
+    let count = points.size()[1];
+    let hidden = Tensor::rand([rows, count, 1], double).lt(0.4);
+    let noise = Tensor::randn([rows, count, 3], double) * 0.05;
+    let points = Observation::of_points(&(points + noise).masked_fill(&hidden, f64::NAN)).points;
+    let confidence = Some(Tensor::rand([rows, count], double));
+    let joints = if beside == Beside::PlacesAlone { None } else { angles(rows, beside == Beside::Both).joints };
+    Observation { joints, points, confidence, ..Observation::default() }
 }
 
 /// A pull of another strength, to another point and with another constant for each row.
@@ -114,10 +139,14 @@ fn agree<T: Real>(loss: &str, theta: bool, shared: bool, beside: Beside, prior: 
     let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
     let landscape = if theta { random() } else { Landscape::identity(48) };
     let obs = observation(if shared { 1 } else { ROWS }, beside);
+    compare::<T>(task.as_ref(), &landscape, &obs, prior, tolerance);
+}
+
+fn compare<T: Real>(task: &dyn Task, landscape: &Landscape, obs: &Observation, prior: f64, tolerance: f64) {
     let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
-    let expected = by_autograd(task.as_ref(), &landscape, &obs, &z, prior);
+    let expected = by_autograd(task, landscape, obs, &z, prior);
     for arch in arches() {
-        let got = natively::<T>(arch, task.as_ref(), &landscape, &obs, &z, prior);
+        let got = natively::<T>(arch, task, landscape, obs, &z, prior);
         assert_near("x", &got.x, &expected.point.x, tolerance);
         assert_near("loss", &got.loss, &Tensor::from_slice(&expected.point.loss), tolerance);
         assert_near("gradient", &got.gradient, &expected.gradient, tolerance);
@@ -134,6 +163,23 @@ fn losses_and_gradients_agree_with_autograd() {
         let prior = if flag(1) { 0.7 } else { 0.0 };
         agree::<f64>(loss, flag(2), flag(3), beside, prior, 1e-9);
         agree::<f32>(loss, flag(2), flag(3), beside, prior, 1e-4);
+    }
+}
+
+#[test]
+fn losses_of_bodies_anywhere_agree_with_autograd() {
+    fn check<T: Real>(shared: bool, beside: Beside, tolerance: f64) {
+        tch::manual_seed(8);
+        let task = tracked("rotation", T::KIND, "mediapipe_33");
+        let obs = anywhere(task.as_ref(), if shared { 1 } else { ROWS }, beside);
+        compare::<T>(task.as_ref(), &Landscape::identity(48), &obs, 0.7, tolerance);
+    }
+    tch::set_num_threads(1);
+    for beside in [Beside::Places, Beside::Both, Beside::PlacesAlone] {
+        for shared in [false, true] {
+            check::<f64>(shared, beside, 1e-9);
+            check::<f32>(shared, beside, 1e-3);
+        }
     }
 }
 
@@ -166,10 +212,16 @@ fn damped_steps_agree_on_all_vectors() {
         tch::manual_seed(6);
         let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
         let random = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
-        for (theta, loss) in [(&random, "rotation"), (&Landscape::identity(48), "axis_angle")] {
-            let task = body(loss, T::KIND);
+        let identity = Landscape::identity(48);
+        for (theta, loss, keypoints) in
+            [(&random, "rotation", ""), (&identity, "axis_angle", ""), (&identity, "rotation", "zed_body_38")]
+        {
+            let task = tracked(loss, T::KIND, keypoints);
             let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
-            let obs = observation(1, Beside::Both);
+            let obs = match keypoints {
+                "" => observation(1, Beside::Both),
+                _ => anywhere(task.as_ref(), 1, Beside::Both),
+            };
             let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));
             let steps: Vec<_> = steps.collect();
             for (gradient, moved) in &steps[1..] {

@@ -42,10 +42,10 @@ struct Wanted<T> {
 }
 
 impl<T: Real> Wanted<T> {
-    /// Takes out columns of a target whose rows are joints of `columns` columns.
+    /// Takes out columns of the first `joints` rows of a target.
     fn of_joints(target: &Target, columns: Range<usize>, joints: usize) -> Self {
         let (first, width) = (columns.start as i64, columns.len());
-        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(-1, first, width as i64));
+        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(1, 0, joints as i64).narrow(-1, first, width as i64));
         Self { width: joints * width, value: numbers(&target.value), weight: numbers(&target.weight) }
     }
 
@@ -227,7 +227,12 @@ impl Comparison {
 
     /// Allocates what the places of `rows` rows need.
     pub(crate) fn space<T: Real>(&self, rows: usize) -> Places<T> {
-        Places::new(self.tree().map_or(0, |tree| tree.parents.len()), rows)
+        match self {
+            Self::Rotations(RotationComparison { joints, head: RotationHead { tree: Some(tree), .. }, .. }) => {
+                Places::new(*joints, tree.parents.len(), rows)
+            }
+            _ => Places::new(0, 0, rows),
+        }
     }
 
     /// Scores the places of `count` hypotheses from `first` on, where places were seen; `raw` has the layers' output,
@@ -330,7 +335,7 @@ impl Comparison {
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
-            places.derive(rotations.arch, tree, turns, seen.row(0).1, rows);
+            places.derive(rotations.arch, tree, turns, seen.row(0), rows);
         }
     }
 }
@@ -361,9 +366,9 @@ impl RotationComparison {
         let width =
             [whole, whole + SerialAngles::WIDTH].into_iter().find(|width| columns <= width + KinematicTree::WIDTH)?;
         let (parts, places) = (width > whole, columns.checked_sub(width)?);
-        let fits = joints as usize == self.joints
-            && (!parts || !self.head.angles.is_empty())
-            && (places == 0 || (places == KinematicTree::WIDTH && self.head.tree.is_some()));
+        let placed = self.head.tree.as_ref().filter(|_| places == KinematicTree::WIDTH).map(|tree| tree.parents.len());
+        let expected = if places == 0 { Some(self.joints) } else { placed };
+        let fits = expected == Some(joints as usize) && (!parts || !self.head.angles.is_empty());
         if !fits {
             return None;
         }
@@ -373,7 +378,7 @@ impl RotationComparison {
         } else {
             Vec::new()
         };
-        let places = (places > 0).then(|| Wanted::of_joints(target, width..columns, self.joints));
+        let places = placed.map(|placed| Wanted::of_joints(target, width..columns, placed));
         Some(EncodedTarget { rows, features, side_by_side, places, prior: None })
     }
 

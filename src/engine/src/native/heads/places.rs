@@ -4,6 +4,7 @@ use pulp::{Arch, Simd, WithSimd};
 use thalweg_task::KinematicTree;
 
 use super::comparison::{Derivative, SIX};
+use super::root::{Fitted, Projection};
 use super::rotation::{Frame, Matrix, Vector, cross, plus, scaled};
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::lane::{Lane, MOST, Number};
@@ -22,7 +23,9 @@ const REGISTERS: usize = 33;
 #[derive(Debug)]
 pub(crate) struct Places<T> {
     joints: usize,
-    /// [`REGISTERS`] of each joint, for as many rows as a register has numbers: its rotation against its parent and
+    /// How many there are with the leaves, which do not turn.
+    places: usize,
+    /// [`REGISTERS`] of each joint and leaf, for as many rows as a register has numbers: its rotation against its parent and
     /// against the root, its place, metres in the frame of the root, and the loss's derivatives with respect to the
     /// last two.
     registers: Buffer<T>,
@@ -30,6 +33,10 @@ pub(crate) struct Places<T> {
     loss: Vec<T>,
     /// Its derivative with respect to each rotation against the parent, `[rows, J]`.
     by_local: Vec<Matrix<T>>,
+    /// What they are compared with where they may be seen from anywhere.
+    fitted: Fitted<T>,
+    /// What a transform takes up of the row that was differentiated last.
+    projection: Projection,
 }
 
 /// What places are compared with: value and weight of row r, `[J * 3]`.
@@ -53,10 +60,11 @@ impl<T> Turns<'_, T> {
 }
 
 impl<T: Real> Places<T> {
-    /// Allocates what `rows` rows of `joints` joints need.
-    pub(super) fn new(joints: usize, rows: usize) -> Self {
-        let by_local = vec![[T::ZERO; 9]; rows * joints];
-        Self { joints, registers: Buffer::zeros(joints * REGISTERS * MOST), loss: vec![T::ZERO; rows], by_local }
+    /// Allocates what `rows` rows of `joints` joints need, with their leaves `places`.
+    pub(super) fn new(joints: usize, places: usize, rows: usize) -> Self {
+        let (loss, by_local) = (vec![T::ZERO; rows], vec![[T::ZERO; 9]; rows * joints]);
+        let (registers, fitted) = (Buffer::zeros(places * REGISTERS * MOST), Fitted::new(places, rows.min(MOST)));
+        Self { joints, places, registers, loss, by_local, fitted, projection: Projection::new(3 * places) }
     }
 
     /// Places the joints of all rows and scores them: fills in what [`Places::row`] gives.
@@ -74,18 +82,26 @@ impl<T: Real> Places<T> {
     ///
     /// A turn of joint a by the angular velocity w moves what hangs on it: `dt_j = (O_a w) x (t_j - t_a)`.
     pub(super) fn derive(
-        &self,
+        &mut self,
         arch: Arch,
         tree: &KinematicTree,
         turns: Turns<'_, T>,
-        weight: &[T],
+        (_, weight): (&[T], &[T]),
         rows: &mut Vec<Derivative<T>>,
     ) {
+        let Self { places, registers, fitted, projection, .. } = self;
+        let weight = if tree.scale.is_some() { fitted.row(0).1 } else { weight };
         let lanes = arch.dispatch(Lanes(std::marker::PhantomData::<T>));
-        let entry = |joint: usize, register: usize| self.registers[(joint * REGISTERS + register) * lanes];
-        let mut row = rows.len();
-        for (joint, weight) in weight.as_chunks::<3>().0.iter().enumerate().take(self.joints) {
-            let moved = (0..3).filter(|axis| weight[*axis] != T::ZERO && tree.parents[joint].is_some());
+        let entry = |joint: usize, register: usize| registers[(joint * REGISTERS + register) * lanes];
+        let moved = |joint: usize, weight: &[T; 3]| {
+            let weight = *weight;
+            (0..3).filter(move |axis| weight[*axis] != T::ZERO && tree.parents[joint].is_some())
+        };
+        let weights = || weight.as_chunks::<3>().0.iter().enumerate().take(*places);
+        let first = rows.len();
+        let mut row = first;
+        for (joint, weight) in weights() {
+            let moved = moved(joint, weight);
             let axes = moved.clone().count();
             for inner in std::iter::successors(tree.parents[joint], |parent| tree.parents[*parent]) {
                 let spin = Frame::new(turns.six(0, inner), turns.least_length).spin();
@@ -103,6 +119,16 @@ impl<T: Real> Places<T> {
             }
             row += axes;
         }
+        projection.clear();
+        if tree.scale.is_some() {
+            let axes = weights().flat_map(|(joint, weight)| moved(joint, weight).map(move |axis| (joint, axis)));
+            fitted.project(first, axes, projection);
+        }
+    }
+
+    /// What a transform takes up of the row that was differentiated last.
+    pub(crate) fn projection(&self) -> &Projection {
+        &self.projection
     }
 }
 
@@ -135,20 +161,22 @@ impl<T: Real, A: Seen<T>> WithSimd for Score<'_, T, A> {
         for first in (0..self.turns.count).step_by(lanes) {
             let rows = lanes.min(self.turns.count - first);
             self.outward(simd, first, rows);
+            if let Some(scale) = self.tree.scale {
+                self.fit(first, (rows, lanes), scale);
+            }
+            self.compare(simd, first, rows);
             self.homeward(simd, first, rows);
         }
     }
 }
 
 impl<T: Real, A: Seen<T>> Score<'_, T, A> {
-    /// Places joints from the root to the ends, and compares.
+    /// Places joints from the root to the ends, then leaves.
     #[inline(always)]
     fn outward<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
-        let (turns, seen, joints) = (self.turns, self.seen, self.places.joints);
+        let (turns, joints) = (self.turns, self.places.joints);
         let registers = T::registers_mut::<S>(&mut self.places.registers);
         let least_length = Lane::splat(simd, turns.least_length);
-        let (zero, two) = (Lane::splat(simd, T::ZERO), Lane::splat(simd, T::of(2.0)));
-        let mut loss = zero;
         for joint in 0..joints {
             let six = Lane::gather(simd, rows, |lane| turns.six(first + lane, joint));
             let local = Frame::new(&six, least_length).matrix();
@@ -161,23 +189,57 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
                     (product(&turned, &local), plus(&place, &apply(&turned, &offset)))
                 }
             };
-            let value = Lane::gather(simd, rows, |lane| &seen.row(first + lane).0.as_chunks::<3>().0[joint]);
-            let weight = Lane::gather(simd, rows, |lane| &seen.row(first + lane).1.as_chunks::<3>().0[joint]);
-            let mut by_place = place;
+            store(registers, joint, LOCAL, &local);
+            store(registers, joint, TURNED, &turned);
+            store(registers, joint, PLACE, &place);
+        }
+        for leaf in joints..self.places.places {
+            let offset = self.tree.offsets[leaf].map(|entry| Lane::splat(simd, T::of(entry)));
+            let place = match self.tree.parents[leaf] {
+                None => offset,
+                Some(joint) => {
+                    let turned = load(simd, registers, joint, TURNED);
+                    plus(&load(simd, registers, joint, PLACE), &apply(&turned, &offset))
+                }
+            };
+            store(registers, leaf, PLACE, &place);
+        }
+    }
+
+    /// Brings what was seen into the frames of the bodies.
+    fn fit(&mut self, first: usize, (rows, lanes): (usize, usize), scale: [f64; 2]) {
+        let Places { registers, fitted, .. } = &mut *self.places;
+        for lane in 0..rows {
+            let entry = |place: usize, axis: usize| registers[(place * REGISTERS + PLACE + axis) * lanes + lane];
+            let own = |place: usize| std::array::from_fn(|axis| entry(place, axis));
+            fitted.fit(lane, own, self.seen.row(first + lane), scale);
+        }
+    }
+
+    /// Compares places with what was seen.
+    #[inline(always)]
+    fn compare<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
+        let (seen, is_fitted) = (self.seen, self.tree.scale.is_some());
+        let Places { places, registers, fitted, loss: losses, .. } = &mut *self.places;
+        let registers = T::registers_mut::<S>(registers);
+        let row = |lane: usize| if is_fitted { fitted.row(lane) } else { seen.row(first + lane) };
+        let (zero, two) = (Lane::splat(simd, T::ZERO), Lane::splat(simd, T::of(2.0)));
+        let mut loss = zero;
+        for joint in 0..*places {
+            let value = Lane::gather(simd, rows, |lane| &row(lane).0.as_chunks::<3>().0[joint]);
+            let weight = Lane::gather(simd, rows, |lane| &row(lane).1.as_chunks::<3>().0[joint]);
+            let mut by_place: Vector<Lane<S, T>> = load(simd, registers, joint, PLACE);
             for ((entry, value), weight) in by_place.iter_mut().zip(value).zip(weight) {
                 let residual = (*entry - value) * weight;
                 loss = loss + residual * residual;
                 *entry = two * residual * weight;
             }
-            store(registers, joint, LOCAL, &local);
-            store(registers, joint, TURNED, &turned);
-            store(registers, joint, PLACE, &place);
             store(registers, joint, BY_TURNED, &[zero; 9]);
             store(registers, joint, BY_PLACE, &by_place);
         }
-        let mut losses = [T::ZERO; MOST];
-        loss.write(&mut losses);
-        self.places.loss[first..first + rows].copy_from_slice(&losses[..rows]);
+        let mut numbers = [T::ZERO; MOST];
+        loss.write(&mut numbers);
+        losses[first..first + rows].copy_from_slice(&numbers[..rows]);
     }
 
     /// Carries derivatives with respect to places back to rotations, from the ends to the root.
@@ -185,6 +247,13 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
     fn homeward<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
         let joints = self.places.joints;
         let registers = T::registers_mut::<S>(&mut self.places.registers);
+        for leaf in (joints..self.places.places).rev() {
+            let by_place: Vector<Lane<S, T>> = load(simd, registers, leaf, BY_PLACE);
+            if let Some(joint) = self.tree.parents[leaf] {
+                let offset = self.tree.offsets[leaf].map(|entry| Lane::splat(simd, T::of(entry)));
+                hang(simd, registers, joint, (&outer(&by_place, &offset), &by_place));
+            }
+        }
         for joint in (0..joints).rev() {
             // What lies further out was here before and has added its share.
             let by_turned: Matrix<Lane<S, T>> = load(simd, registers, joint, BY_TURNED);
@@ -195,10 +264,7 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
                     let offset = self.tree.offsets[joint].map(|entry| Lane::splat(simd, T::of(entry)));
                     let more = times_transposed(&by_turned, &load(simd, registers, joint, LOCAL));
                     let more = plus(&more, &outer(&by_place, &offset));
-                    let sum: Matrix<_> = plus(&load(simd, registers, parent, BY_TURNED), &more);
-                    store(registers, parent, BY_TURNED, &sum);
-                    let sum: Vector<_> = plus(&load(simd, registers, parent, BY_PLACE), &by_place);
-                    store(registers, parent, BY_PLACE, &sum);
+                    hang(simd, registers, parent, (&more, &by_place));
                     transposed_times(&load(simd, registers, parent, TURNED), &by_turned)
                 }
             };
@@ -211,6 +277,20 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
             }
         }
     }
+}
+
+/// Adds to the derivatives with respect to a joint what comes from what hangs on it.
+#[inline(always)]
+fn hang<S: Simd, T: Real>(
+    simd: S,
+    registers: &mut [T::Lanes<S>],
+    joint: usize,
+    (by_turned, by_place): (&Matrix<Lane<S, T>>, &Vector<Lane<S, T>>),
+) {
+    let sum: Matrix<_> = plus(&load(simd, registers, joint, BY_TURNED), by_turned);
+    store(registers, joint, BY_TURNED, &sum);
+    let sum: Vector<_> = plus(&load(simd, registers, joint, BY_PLACE), by_place);
+    store(registers, joint, BY_PLACE, &sum);
 }
 
 #[inline(always)]
@@ -305,6 +385,7 @@ mod tests {
         KinematicTree {
             parents: vec![None, Some(0), Some(1), Some(2), Some(1), Some(4)],
             offsets: (0..6).map(|joint| [0.1 * f64::from(joint), 0.3, -0.05 * f64::from(joint)]).collect(),
+            scale: None,
         }
     }
 
@@ -333,7 +414,7 @@ mod tests {
     }
 
     fn at(arch: Arch, raw: &[f64]) -> Places<f64> {
-        let mut places = Places::new(6, 1);
+        let mut places = Places::new(6, 6, 1);
         places.score(arch, &tree(), turns(raw), Always(&target()));
         places
     }
@@ -353,14 +434,14 @@ mod tests {
             let place = |entry: usize| places.registers[(entry / 3 * REGISTERS + PLACE + entry % 3) * lanes];
             (0..18).map(|entry| (place(entry) - value[entry]) * weight[entry]).collect()
         };
-        let (raw, places) = (raw(), at(arch, &raw()));
-        let (loss, by_local) = places.row(0);
+        let (raw, mut places) = (raw(), at(arch, &raw()));
+        let (loss, by_local) = (places.row(0).0, places.row(0).1.to_vec());
         let expected: f64 = residuals(&raw).iter().map(|residual| residual * residual).sum();
         assert!((loss - expected).abs() < 1e-12, "{loss} {expected}");
-        let pulled = raw.as_chunks().0.iter().zip(by_local).flat_map(|(six, by)| Frame::new(six, EPSILON).pull(by));
+        let pulled = raw.as_chunks().0.iter().zip(&by_local).flat_map(|(six, by)| Frame::new(six, EPSILON).pull(by));
         let gradient: Vec<f64> = pulled.collect();
         let mut rows = Vec::new();
-        places.derive(arch, &tree(), turns(&raw), &weight, &mut rows);
+        places.derive(arch, &tree(), turns(&raw), (&value, &weight), &mut rows);
         // Without the first joint, which nothing moves, and the third, which has no weight.
         let moved: Vec<usize> = (3..18).filter(|at| at / 3 != 3).collect();
         assert_eq!(rows.iter().map(|derivative| derivative.row + 1).max(), Some(moved.len()));

@@ -1,6 +1,7 @@
 //! Damped normal equations, hypothesis by hypothesis.
 
 use pulp::{Simd, WithSimd};
+use thalweg_task::Similarity;
 
 use super::tangents::Tangents;
 use crate::native::heads::comparison::{Derivative, EncodedTarget};
@@ -66,6 +67,8 @@ pub(crate) struct NormalSpace<T> {
     /// `[padded X]`.
     by_x: Buffer<T>,
     turned: Turned<T>,
+    /// What a transform takes up of each entry of `x`, `[X]`.
+    taken: Vec<[f64; Similarity::FREEDOM]>,
     /// `[X, X]` and `[X]`, overwritten by solving.
     system: Vec<f64>,
     right: Vec<f64>,
@@ -146,6 +149,7 @@ impl<T: Real> Model<T> {
             outer: square(),
             product: square(),
             turned: Turned { from: zeros(), to: zeros(), by_z },
+            taken: vec![[0.0; Similarity::FREEDOM]; latent],
             system: vec![0.0; latent * latent],
             right: vec![0.0; latent],
         }
@@ -308,6 +312,7 @@ impl<T: Real> NormalSpace<T> {
         let left = Left { panels: &self.residuals, is_turned: false, inputs: &self.places[..rows] };
         let (right, out) = (&self.residuals, &mut self.inner);
         arch.dispatch(Spread { left, right, out, finish: Store });
+        self.joints.projection().subtract(&self.residuals, &mut self.inner, &mut self.taken);
         (0..latent).for_each(|entry| *self.inner.at_mut(entry, entry) += prior);
         let mut from = &self.inner;
         if model.has_theta() {

@@ -57,7 +57,7 @@ pub(super) fn points(message: &PointCloud2) -> Option<Vec<[f32; 3]>> {
     }
     // Any cloud will do: as many points as there are, in whatever frame.
     let names = vec![String::new(); usize::try_from(count).ok()?];
-    let spec = PointsSpec { names, frame: String::new() };
+    let spec = PointsSpec { names, ..PointsSpec::default() };
     let values = with_cloud(message, |cloud| decode_points(cloud, &spec)).ok()??.values;
     let known = values.as_chunks::<3>().0.iter().filter(|point| point[0].is_finite());
     let step = known.clone().count().div_ceil(MOST_POINTS).max(1);

@@ -3,6 +3,7 @@
 use r2r::builtin_interfaces::msg::Time;
 use r2r::sensor_msgs::msg::{JointState, PointCloud2};
 
+use super::topic::{MARKERS, POSES};
 use thalweg_node::intake::wire::{self, with_joints, with_points};
 use thalweg_node::intake::{CloudMessage, Field, Input, Intake, JointMessage, Refusal, Stamp, Taken};
 
@@ -10,10 +11,20 @@ use thalweg_node::intake::{CloudMessage, Field, Input, Intake, JointMessage, Ref
 ///
 /// # Errors
 /// [`thalweg_node::intake::Cause::Undecodable`] when the bytes are no message of the type.
-pub(super) fn take(intake: &mut Intake, input: Input, bytes: &[u8], now_nanos: i64) -> Result<Taken, Refusal> {
+pub(super) fn take(
+    intake: &mut Intake,
+    (input, type_name): (Input, &str),
+    bytes: &[u8],
+    now_nanos: i64,
+) -> Result<Taken, Refusal> {
+    let keypoints = |intake: &mut Intake, (stamp, frame_id, readings): wire::Keypoints| {
+        intake.take_keypoints(stamp, &frame_id, &readings, now_nanos)
+    };
     match input {
         Input::Joints => with_joints(bytes, |message| intake.take_joints(message, now_nanos)),
         Input::Image | Input::Compressed | Input::Mask => Ok(Taken::default()),
+        Input::Points if type_name == MARKERS => Ok(keypoints(intake, wire::read_markers(bytes)?)),
+        Input::Points if type_name == POSES => Ok(keypoints(intake, wire::read_poses(bytes)?)),
         Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
     }
 }
@@ -63,9 +74,11 @@ fn stamp(time: &Time) -> Stamp {
 #[cfg(test)]
 mod tests {
     use r2r::WrappedTypesupport;
+    use r2r::geometry_msgs::msg::{Point, Pose, PoseArray, Quaternion};
     use r2r::rosgraph_msgs::msg::Clock;
     use r2r::sensor_msgs::msg::{JointState, PointField};
-    use r2r::std_msgs::msg::Header;
+    use r2r::std_msgs::msg::{ColorRGBA, Header};
+    use r2r::visualization_msgs::msg::{Marker, MarkerArray, UVCoordinate};
 
     use super::*;
 
@@ -110,6 +123,45 @@ mod tests {
         assert_eq!(with_points(&bytes, told).ok(), Some(expected));
         for length in (0..bytes.len()).rev().skip(4) {
             assert!(with_points(&bytes[..length], |_| ()).is_err(), "cut at {length} of {}", bytes.len());
+        }
+    }
+
+    #[test]
+    fn markers_and_poses_are_read_as_the_middleware_writes_them() {
+        let pose = |x: f64| {
+            let (position, orientation) = (Point { x, y: 2.0, z: 3.0 }, Quaternion { x: 0.0, y: 0.0, z: 0.0, w: 1.0 });
+            Pose { position, orientation }
+        };
+        let marker = |id, action, x| Marker {
+            header: header(),
+            ns: "body".to_owned(),
+            id,
+            action,
+            pose: pose(x),
+            points: vec![Point { x: 9.0, y: 9.0, z: 9.0 }; 2],
+            colors: vec![ColorRGBA { r: 1.0, g: 0.5, b: 0.25, a: 1.0 }],
+            texture_resource: "texture".to_owned(),
+            uv_coordinates: vec![UVCoordinate { u: 0.5, v: 0.5 }; 3],
+            text: "joint".to_owned(),
+            mesh_resource: "mesh".to_owned(),
+            ..Marker::default()
+        };
+        let message = MarkerArray { markers: vec![marker(7, 0, 1.0), marker(8, 2, 5.0), marker(9, 0, 4.0)] };
+        let bytes = message.to_serialized_bytes().expect("serialized");
+        let (stamp, frame_id, readings) = wire::read_markers(&bytes).expect("markers");
+        assert_eq!((stamp.sec, stamp.nanosec, frame_id.as_str()), (7, 8, "base"));
+        let read: Vec<_> = readings.iter().map(|reading| (reading.id, reading.place)).collect();
+        assert_eq!(read, [(Some(7), [1.0, 2.0, 3.0]), (Some(9), [4.0, 2.0, 3.0])]);
+        for length in (0..bytes.len()).rev().skip(4) {
+            assert!(wire::read_markers(&bytes[..length]).is_err(), "cut at {length} of {}", bytes.len());
+        }
+        let message = PoseArray { header: header(), poses: vec![pose(1.0), pose(4.0)] };
+        let bytes = message.to_serialized_bytes().expect("serialized");
+        let (stamp, frame_id, readings) = wire::read_poses(&bytes).expect("poses");
+        assert_eq!((stamp.sec, frame_id.as_str(), readings.len()), (7, "base", 2));
+        assert_eq!((readings[1].id, readings[1].place), (None, [4.0, 2.0, 3.0]));
+        for length in (0..bytes.len()).rev().skip(4) {
+            assert!(wire::read_poses(&bytes[..length]).is_err(), "cut at {length} of {}", bytes.len());
         }
     }
 

@@ -7,20 +7,28 @@ use r2r::QosProfile;
 
 use thalweg_node::diagnostics::{FrequencyWindow, Status};
 use thalweg_node::intake::{Cause, Input};
-use thalweg_node::parameters::{Durability, History, QosOverride, Reliability};
+use thalweg_node::parameters::{Durability, History, PointsType, QosOverride, Reliability};
 
 /// Time between two log lines about one cause.
 const THROTTLE: Duration = Duration::from_secs(1);
 
-/// The type of message that an input takes.
-pub(crate) fn type_name(input: Input) -> &'static str {
+/// The type of message that an input takes; `points` is that of points.
+pub(crate) fn type_name(input: Input, points: PointsType) -> &'static str {
     match input {
         Input::Joints => "sensor_msgs/msg/JointState",
         Input::Image | Input::Mask => "sensor_msgs/msg/Image",
         Input::Compressed => "sensor_msgs/msg/CompressedImage",
-        Input::Points => "sensor_msgs/msg/PointCloud2",
+        Input::Points => match points {
+            PointsType::Cloud => "sensor_msgs/msg/PointCloud2",
+            PointsType::Markers => MARKERS,
+            PointsType::Poses => POSES,
+        },
     }
 }
+
+/// Points as markers, and as poses.
+pub(super) const MARKERS: &str = "visualization_msgs/msg/MarkerArray";
+pub(super) const POSES: &str = "geometry_msgs/msg/PoseArray";
 
 /// Sensor data (best effort, the last five), as the user overrides it.
 pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {

@@ -1,6 +1,7 @@
 //! The publishers of a configured node, and the messages that answers become.
 
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
+use r2r::geometry_msgs::msg::{Point, Pose, PoseStamped, Quaternion};
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::{Float32MultiArray, Header, MultiArrayDimension, MultiArrayLayout, String as Text};
 use r2r::thalweg_msgs::msg::HypothesisArray;
@@ -10,7 +11,7 @@ use thalweg_engine::{Answer, Statistics, StopReason};
 use thalweg_node::identity::Identities;
 use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::{HypothesisOrder, OutputSettings};
-use thalweg_task::TaskSpec;
+use thalweg_task::{Root, TaskSpec};
 
 use super::hypotheses::hypothesis_array;
 use super::images::ImagePublishers;
@@ -40,6 +41,8 @@ pub(crate) struct Publishers {
     statistics: Publisher<DiagnosticArray>,
     /// Where the task has joints.
     array: Option<Publisher<HypothesisArray>>,
+    /// Where the task finds out where the body stands.
+    pose: Option<Publisher<PoseStamped>>,
     /// Where a URDF was asked for; whoever comes later gets it, too.
     description: Option<Publisher<Text>>,
     /// Of each hypothesis.
@@ -75,6 +78,7 @@ impl Publishers {
             losses: node.create_publisher("~/losses", qos("~/losses"))?,
             statistics: node.create_publisher("~/statistics", qos("~/statistics"))?,
             array: has_joints.then(|| array(node)).transpose()?,
+            pose: has_root(spec).then(|| node.create_publisher("~/pose", qos("~/pose"))).transpose()?,
             description: None,
             qos: qos("~/hypotheses"),
             identities: Identities::default(),
@@ -126,6 +130,9 @@ impl Publishers {
         if let Some(array) = self.array {
             node.destroy_publisher(array);
         }
+        if let Some(pose) = self.pose {
+            node.destroy_publisher(pose);
+        }
         if let Some(description) = self.description {
             node.destroy_publisher(description);
         }
@@ -158,6 +165,10 @@ impl Publishers {
             if let Some(publisher) = self.deviation.as_ref().filter(|publisher| is_heard(publisher)) {
                 result = result.and(publisher.publish(&self.joint_state(&header, &answer.deviation)));
             }
+        }
+        if let (Some(pose), Some(root), Some(frame_id)) = (&self.pose, answer.roots.first(), &provenance.points_frame) {
+            let header = Header { frame_id: frame_id.replace('\0', ""), ..header.clone() };
+            result = result.and(pose.publish(&PoseStamped { header, pose: pose_of(root) }));
         }
         if settings.hypotheses {
             for (publisher, &rank) in self.hypotheses.iter().zip(&places) {
@@ -220,11 +231,19 @@ impl Publishers {
         let Some(skeleton) = self.spec.skeleton.as_ref().filter(|_| settings.ghosts && is_heard(&self.ghosts)) else {
             return Ok(());
         };
-        // Points lie in the task's frame, whatever frame the observation was given in.
+        // Points lie in the task's frame, whatever frame the observation was given in; where it is known where that
+        // stands, they are drawn there.
         let mut header = header.clone();
-        if settings.frame_id.is_empty() {
+        let placed = provenance.points_frame.as_ref().filter(|_| !answer.roots.is_empty()).map(|frame_id| {
+            header.frame_id = frame_id.replace('\0', "");
+            let points = answer.points.iter().zip(&answer.roots);
+            let points = points.map(|(points, root)| points.iter().map(|point| root.place(*point)).collect()).collect();
+            Answer { points, weights: answer.weights.clone(), ..Answer::default() }
+        });
+        if placed.is_none() && settings.frame_id.is_empty() {
             header.frame_id.clone_from(&skeleton.frame);
         }
+        let answer = placed.as_ref().unwrap_or(answer);
         let clear = self.drawn > answer.points.len();
         self.drawn = answer.points.len();
         self.ghosts.publish(&markers(
@@ -243,6 +262,16 @@ impl Publishers {
             ..JointState::default()
         }
     }
+}
+
+/// Whether a task finds out where the body stands: its points come from any frame.
+pub(crate) fn has_root(spec: &TaskSpec) -> bool {
+    spec.points.as_ref().is_some_and(|points| points.tracker.is_some())
+}
+
+fn pose_of(root: &Root) -> Pose {
+    let ([x, y, z], [i, j, k, w]) = (root.position, root.rotation);
+    Pose { position: Point { x, y, z }, orientation: Quaternion { x: i, y: j, z: k, w } }
 }
 
 /// The ranks in the order of identities, from the identities in the order of ranks: `[K]` both.
@@ -271,7 +300,12 @@ fn statistics(answer: &Answer, header: &Header) -> DiagnosticArray {
         ("loss", answer.losses.first().map_or_else(String::new, ToString::to_string)),
         ("took_ms", format!("{:.3}", answer.took.as_secs_f64() * 1e3)),
     ];
-    let values = values.into_iter().map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect();
+    let root = answer.roots.first().map(|root| {
+        let state = if root.is_seen { "seen" } else { "held" };
+        [("root", state.to_owned()), ("scale", root.scale.to_string()), ("misfit", root.misfit.to_string())]
+    });
+    let values = values.into_iter().chain(root.into_iter().flatten());
+    let values = values.map(|(key, value)| KeyValue { key: key.to_owned(), value }).collect();
     let status = DiagnosticStatus { name: "solve".to_owned(), values, ..DiagnosticStatus::default() };
     DiagnosticArray { header: header.clone(), status: vec![status] }
 }

@@ -1,0 +1,21 @@
+//! Where what an engine has found stands.
+
+use tch::Tensor;
+use thalweg_task::Root;
+
+use super::Engine;
+use crate::error::EngineError;
+
+impl Engine {
+    /// Finds the root of each row of F's output, `[K, ..Y]`, for the present observation; see
+    /// [`thalweg_task::Task::roots`].
+    ///
+    /// Rows are those of a solution: of one observation in any order, of an observation of K rows in theirs.
+    ///
+    /// # Errors
+    /// [`EngineError::NotBegun`] without an observation; what the task refuses.
+    pub fn roots(&self, y_hat: &Tensor) -> Result<Vec<Root>, EngineError> {
+        let session = self.session.as_ref().ok_or(EngineError::NotBegun)?;
+        Ok(self.task.roots(y_hat, &session.target)?)
+    }
+}

@@ -1,0 +1,114 @@
+//! Every way to find body and root.
+
+use std::time::Instant;
+
+use tch::{Kind, Tensor};
+use thalweg::clock::SystemClock;
+use thalweg::{Inverter, load};
+use thalweg_body_pose::kinematics::Rotations;
+use thalweg_body_pose::skeleton::JOINTS;
+use thalweg_body_pose::{BodyPose, rotations_from_angles};
+use thalweg_engine::landscape::Landscape;
+use thalweg_engine::{Answer, Budget, Engine, EngineConfig, LmConfig, Optimizer};
+use thalweg_task::{LoadOptions, Observation, Root, Task, numbers};
+
+use super::TrackerArguments;
+use super::limbs::Limbs;
+use super::report::Row;
+use super::scenes::{Scene, rotations};
+
+/// A way to find body and root.
+pub(super) struct Method {
+    pub(super) name: &'static str,
+    how: How,
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    Limbs,
+    /// The same descent on rotations themselves, pulled to the rest pose.
+    Plain,
+    /// Descent in x from drawn points, each frame from the one before.
+    Warm,
+    Default,
+}
+
+pub(super) static METHODS: [Method; 4] = [
+    Method { name: "limb by limb, closed form", how: How::Limbs },
+    Method { name: "LM on rotations, no learned prior", how: How::Plain },
+    Method { name: "LM in x, warm", how: How::Warm },
+    Method { name: "**default**: theta, LM in x, warm", how: How::Default },
+];
+
+/// A method at work.
+pub(super) enum Player {
+    Limbs,
+    Plain(Box<Engine>, Budget),
+    Library(Box<Inverter>),
+}
+
+/// The pull to the rest pose of a rival that has none to human poses. A guess.
+const PLAIN_PULL: f64 = 0.1;
+
+impl Player {
+    pub(super) fn new(method: &Method, table: &str, arguments: &TrackerArguments) -> anyhow::Result<Self> {
+        let builder = load("body_pose")?.models(arguments.models.clone()).steps(arguments.steps).time(false);
+        let builder = builder.parameter("keypoints", table).parameter("point_weight", arguments.point_weight);
+        Ok(match method.how {
+            How::Limbs => Self::Limbs,
+            How::Plain => {
+                let mut options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
+                options.parameters.insert("keypoints".to_owned(), table.into());
+                options.parameters.insert("point_weight".to_owned(), arguments.point_weight.into());
+                let task: Box<dyn Task> = Box::new(BodyPose::without_prior(&options)?);
+                let config = EngineConfig {
+                    hypotheses: 8,
+                    fresh: 1,
+                    prior_weight: PLAIN_PULL,
+                    optimizer: Optimizer::LevenbergMarquardt(LmConfig::default()),
+                    ..EngineConfig::default()
+                };
+                let landscape = Landscape::identity(task.spec().latent);
+                Self::Plain(Box::new(Engine::new(task, landscape, config)?), Budget::of_steps(arguments.steps))
+            }
+            How::Warm => Self::Library(Box::new(builder.landscape("identity").start("none").build()?)),
+            How::Default => Self::Library(Box::new(builder.build()?)),
+        })
+    }
+
+    /// Plays a scene from the start and adds how it went.
+    pub(super) fn play(&mut self, scene: &Scene, row: &mut Row) -> anyhow::Result<()> {
+        match self {
+            Self::Limbs => {}
+            Self::Plain(engine, _) => engine.reset(),
+            Self::Library(inverter) => inverter.reset(),
+        }
+        let (mut limbs, mut before) = (Limbs::new(), None);
+        for (frame, seen) in scene.seen.iter().enumerate() {
+            let points = Tensor::from_slice(seen.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float);
+            let obs = Observation { stamp_nanos: 1 + frame as i64, root: before, ..Observation::of_points(&points) };
+            let begin = Instant::now();
+            let (pose, root) = match self {
+                Self::Limbs => limbs.step(seen),
+                Self::Plain(engine, budget) => {
+                    engine.solve(&obs, budget, &SystemClock::default())?;
+                    best(&Answer::of(engine, begin.elapsed())?)?
+                }
+                Self::Library(inverter) => best(inverter.solve_observation(&obs)?.answer())?,
+            };
+            let seconds = begin.elapsed().as_secs_f64();
+            before = Some(root).filter(|root| root.is_seen).or(before);
+            row.add(scene, frame, (&pose, &root), seconds);
+        }
+        Ok(())
+    }
+}
+
+/// Pose and root of the best hypothesis.
+fn best(answer: &Answer) -> anyhow::Result<(Rotations, Root)> {
+    let missing = || anyhow::anyhow!("an answer without joints or root");
+    let (joints, root) = (answer.joints.first().ok_or_else(missing)?, answer.roots.first().ok_or_else(missing)?);
+    let angles = Tensor::from_slice(joints).view([1, 3 * JOINTS as i64]);
+    let matrices = numbers::<f64>(&rotations_from_angles(&angles));
+    Ok((rotations(matrices.as_chunks().0).ok_or_else(missing)?, *root))
+}

@@ -1,0 +1,234 @@
+//! People before a tracker: motion as it was measured, on bodies of their own, anywhere.
+
+use nalgebra::{UnitQuaternion, Vector3};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use rand_distr::StandardNormal;
+use thalweg::motion::Motion;
+use thalweg_body_pose::dataset::{Dataset, Split};
+use thalweg_body_pose::keypoints::Table;
+use thalweg_body_pose::kinematics::{Rotations, from_axis_angle, from_matrices};
+use thalweg_body_pose::rotations_from_angles;
+use thalweg_body_pose::skeleton::{JOINTS, NAMES, OFFSETS, PARENTS, group, joint_index};
+use thalweg_task::{LoadOptions, Root, numbers};
+
+use super::{Set, TrackerArguments};
+
+/// The tables that are measured.
+pub(super) const TABLES: [&str; 4] = ["mediapipe_33", "azure_kinect_32", "zed_body_38", "coco_17"];
+
+/// Frames a second.
+const RATE: f64 = 15.0;
+/// Deviation of a bone's length from that of the common body, in shares: people differ.
+const LENGTHS: f64 = 0.04;
+/// Deviation of a keypoint from where the table says, metres: constant for a clip, and from frame to frame.
+const BIAS: f64 = 0.01;
+const NOISE: f64 = 0.01;
+/// Sizes of people against the common body of 1.75 m: from 1.3 to 2.0 m.
+const SIZES: std::ops::Range<f64> = 0.75..1.15;
+/// Share of keypoints that is missing anyway.
+const MISSING: f64 = 0.05;
+
+/// A clip.
+#[derive(Debug)]
+pub(super) struct Clip {
+    frames: Vec<Rotations>,
+}
+
+/// What a tracker does not see.
+pub(super) struct Hole {
+    pub(super) name: &'static str,
+    groups: &'static [&'static str],
+}
+
+/// Holes as trackers have them.
+pub(super) const HOLES: [Hole; 5] = [
+    Hole { name: "nothing hidden", groups: &[] },
+    Hole { name: "one arm", groups: &["left_arm"] },
+    Hole { name: "from the side: arm and leg", groups: &["right_arm", "right_leg"] },
+    Hole { name: "behind a table: legs", groups: &["legs"] },
+    Hole { name: "both arms", groups: &["arms"] },
+];
+
+/// A person before a tracker.
+pub(super) struct Scene {
+    pub(super) truth: Vec<Rotations>,
+    /// Places of pelvis and joints in the tracker's frame, metres.
+    pub(super) places: Vec<[Vector3<f64>; JOINTS + 1]>,
+    pub(super) roots: Vec<Root>,
+    /// What is seen of the task's points, NaN where it is not.
+    pub(super) seen: Vec<Vec<[f64; 3]>>,
+    /// The joints that are hidden.
+    pub(super) hidden: Vec<usize>,
+}
+
+/// Reads the bundled motion, or a set of the motion capture.
+pub(super) fn load(arguments: &TrackerArguments) -> anyhow::Result<Vec<Clip>> {
+    let all = match &arguments.data {
+        Some(folder) => of_dataset(&Dataset::load_all(folder)?, arguments.set),
+        None => bundled(arguments)?,
+    };
+    let thinned = |(frames, fps): (Vec<Rotations>, f64)| {
+        let step = (fps / RATE).round().max(1.0) as usize;
+        Clip { frames: frames.into_iter().step_by(step).take(arguments.frames as usize).collect() }
+    };
+    Ok(all.into_iter().map(thinned).filter(|clip: &Clip| clip.frames.len() > RATE as usize).collect())
+}
+
+fn of_dataset(dataset: &Dataset, set: Set) -> Vec<(Vec<Rotations>, f64)> {
+    let split = match set {
+        Set::Validation => Split::Validation,
+        Set::Test => Split::Test,
+        Set::OutOfDistribution => Split::OutOfDistribution,
+        Set::Unseen => Split::Unseen,
+    };
+    dataset.of_split(split).map(|clip| (clip.poses.iter().map(from_axis_angle).collect(), clip.fps)).collect()
+}
+
+fn bundled(arguments: &TrackerArguments) -> anyhow::Result<Vec<(Vec<Rotations>, f64)>> {
+    let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
+    let task = (thalweg_body_pose::ENTRY.load)(&options)?;
+    let motion = Motion::load(&arguments.motion, task.spec()).map_err(thalweg_cli::failure::InputError::Motion)?;
+    let clips = Motion::clips(&arguments.motion, motion.frames())?;
+    let all = numbers::<f64>(&rotations_from_angles(&motion.joints.to_kind(tch::Kind::Double)));
+    let all: Vec<Rotations> = all.as_chunks::<9>().0.chunks(JOINTS).filter_map(rotations).collect();
+    let cut = |(_, range): (String, std::ops::Range<i64>)| {
+        (all[range.start as usize..range.end as usize].to_vec(), motion.fps)
+    };
+    Ok(clips.into_iter().map(cut).collect())
+}
+
+/// Rotations of the 21 matrices of a pose.
+pub(super) fn rotations(matrices: &[[f64; 9]]) -> Option<Rotations> {
+    let matrices: [[f64; 9]; JOINTS] = matrices.try_into().ok()?;
+    let rows = |matrix: [f64; 9]| {
+        let [a, b, c, d, e, f, g, h, i] = matrix;
+        [[a, b, c], [d, e, f], [g, h, i]]
+    };
+    Some(from_matrices(&matrices.map(rows)))
+}
+
+impl Scene {
+    /// Puts a clip before a tracker.
+    pub(super) fn new(clip: &Clip, table: &str, hole: &Hole, seed: u64) -> anyhow::Result<Self> {
+        let mut random = StdRng::seed_from_u64(seed);
+        let table = Table::find(table)?;
+        let hidden: Vec<usize> = hole.groups.iter().filter_map(|name| group(name)).flatten().collect();
+        let lengths: Vec<f64> = (0..JOINTS).map(|_| 1.0 + LENGTHS * random.sample::<f64, _>(StandardNormal)).collect();
+        // Both sides alike.
+        let lengths = |joint: usize| lengths[mirrored(joint).min(joint)];
+        let offsets: Vec<Vector3<f64>> =
+            (0..JOINTS).map(|joint| Vector3::from(OFFSETS[joint]) * lengths(joint)).collect();
+        let scale = random.random_range(SIZES);
+        let bias: Vec<Vector3<f64>> = table.weights.iter().map(|_| gauss(&mut random) * BIAS).collect();
+        let mut walk = Walk::new(&mut random);
+        let mut scene =
+            Self { truth: clip.frames.clone(), places: Vec::new(), roots: Vec::new(), seen: Vec::new(), hidden };
+        for rotations in &clip.frames {
+            let root = walk.step(scale, &mut random);
+            let (own, turned) = forward(rotations, &offsets);
+            let seen = scene.keypoints(&table, (&own, &turned), &root, &bias, &mut random);
+            scene.seen.push(seen);
+            scene.places.push(own.map(|place| Vector3::from(root.place(place.into()))));
+            scene.roots.push(root);
+        }
+        Ok(scene)
+    }
+
+    /// What is seen of the task's points.
+    fn keypoints(
+        &self,
+        table: &Table,
+        (own, turned): (&[Vector3<f64>; JOINTS + 1], &[UnitQuaternion<f64>; JOINTS + 1]),
+        root: &Root,
+        bias: &[Vector3<f64>],
+        random: &mut StdRng,
+    ) -> Vec<[f64; 3]> {
+        let mut points = vec![[f64::NAN; 3]; table.weights.len()];
+        for point in table.tracker.keypoints.iter().filter_map(|keypoint| keypoint.point) {
+            let (at, offset) = match point.checked_sub(JOINTS + 1) {
+                Some(leaf) => (table.leaves[leaf].joint.map_or(0, |joint| joint + 1), table.leaves[leaf].offset),
+                None => (point, [0.0; 3]),
+            };
+            let noise = bias[point] + gauss(random) * NOISE;
+            let is_missing = random.random_bool(MISSING);
+            if !(is_missing || at > 0 && self.is_hidden(at - 1)) {
+                let place = own[at] + turned[at] * Vector3::from(offset);
+                points[point] = (Vector3::from(root.place(place.into())) + noise).into();
+            }
+        }
+        points
+    }
+
+    /// Whether a place is hidden: those of hidden limbs, but for hips and shoulders, which belong to the trunk.
+    fn is_hidden(&self, joint: usize) -> bool {
+        let is_limb = PARENTS[joint].is_some_and(|parent| self.hidden.contains(&parent));
+        self.hidden.contains(&joint) && is_limb && !NAMES[joint].ends_with("shoulder")
+    }
+
+    /// Whether some point tells a place.
+    pub(super) fn is_seen_place(&self, joint: usize) -> bool {
+        !self.is_hidden(joint)
+    }
+}
+
+/// The joint on the other side; itself in the middle.
+fn mirrored(joint: usize) -> usize {
+    let name = NAMES[joint];
+    let other = match name.split_once('_') {
+        Some(("left", rest)) => format!("right_{rest}"),
+        Some(("right", rest)) => format!("left_{rest}"),
+        _ => name.to_owned(),
+    };
+    joint_index(&other).unwrap_or(joint)
+}
+
+fn gauss(random: &mut StdRng) -> Vector3<f64> {
+    Vector3::from_fn(|_, _| random.sample(StandardNormal))
+}
+
+/// Forward kinematics with bones of other lengths.
+fn forward(
+    rotations: &Rotations,
+    offsets: &[Vector3<f64>],
+) -> ([Vector3<f64>; JOINTS + 1], [UnitQuaternion<f64>; JOINTS + 1]) {
+    let (mut places, mut turned) = ([Vector3::zeros(); JOINTS + 1], [UnitQuaternion::identity(); JOINTS + 1]);
+    for joint in 0..JOINTS {
+        let parent = PARENTS[joint].map_or(0, |parent| parent + 1);
+        places[joint + 1] = places[parent] + turned[parent] * offsets[joint];
+        turned[joint + 1] = turned[parent] * rotations[joint];
+    }
+    (places, turned)
+}
+
+/// A person who walks about, three metres before a camera whose y points down.
+struct Walk {
+    place: Vector3<f64>,
+    heading: f64,
+    speed: Vector3<f64>,
+}
+
+impl Walk {
+    fn new(random: &mut StdRng) -> Self {
+        let place = Vector3::new(random.random_range(-1.0..1.0), 0.2, random.random_range(2.0..4.0));
+        Self { place, heading: random.random_range(-3.1..3.1), speed: Vector3::zeros() }
+    }
+
+    fn step(&mut self, scale: f64, random: &mut StdRng) -> Root {
+        let push = gauss(random);
+        self.speed = self.speed * 0.9 + Vector3::new(push.x, 0.1 * push.y, push.z) * 0.3;
+        self.place += self.speed / RATE;
+        self.heading += 0.05 * push.y;
+        let upright = UnitQuaternion::from_axis_angle(&Vector3::x_axis(), std::f64::consts::PI);
+        let lean = UnitQuaternion::from_scaled_axis(Vector3::new(0.1 * push.z.tanh(), 0.0, 0.05 * push.x.tanh()));
+        let turn = lean * UnitQuaternion::from_axis_angle(&Vector3::y_axis(), self.heading) * upright;
+        let rotation = turn.quaternion();
+        Root {
+            position: self.place.into(),
+            rotation: [rotation.i, rotation.j, rotation.k, rotation.w],
+            scale,
+            is_seen: true,
+            misfit: 0.0,
+        }
+    }
+}

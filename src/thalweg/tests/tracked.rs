@@ -1,0 +1,133 @@
+//! A body anywhere, of any size: root and size are found, held where too few points tell them, and nothing else changes.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use tch::{Kind, Tensor};
+use thalweg::motion::Motion;
+use thalweg::{Inverter, load};
+use thalweg_engine::Answer;
+use thalweg_task::{LoadOptions, Observation, Root, Task, numbers};
+
+const SCALE: f64 = 1.15;
+
+fn root(turn: f64) -> Root {
+    let (sine, cosine) = (turn / 2.0).sin_cos();
+    // Upside down, as before a camera whose y points down, then turned about what is up.
+    Root { position: [0.4, 0.2, 3.0], rotation: [cosine, 0.0, sine, 0.0], scale: SCALE, is_seen: true, misfit: 0.0 }
+}
+
+fn engine(keypoints: &str) -> Inverter {
+    load("body_pose").unwrap().parameter("keypoints", keypoints).steps(20).seed(3).build().unwrap()
+}
+
+/// Places of the points of a table for a pose of the bundled motion, `[P]`, in the pelvis frame.
+fn places(keypoints: &str, frame: i64) -> Vec<[f64; 3]> {
+    let mut options = LoadOptions { kind: Kind::Double, ..LoadOptions::default() };
+    options.parameters.insert("keypoints".to_owned(), keypoints.into());
+    let task = thalweg_body_pose::BodyPose::load(&options).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/motion.safetensors");
+    let motion = Motion::load(&file, task.spec()).unwrap();
+    let angles = motion.joints.narrow(0, frame, 1).to_kind(Kind::Double);
+    let points = task.render(&thalweg_body_pose::rotations_from_angles(&angles)).unwrap().points.unwrap();
+    numbers::<f64>(&points).as_chunks().0.to_vec()
+}
+
+/// What a tracker sees of them; all but `seen` are hidden.
+fn observed(places: &[[f64; 3]], root: &Root, seen: impl Fn(usize) -> bool) -> Observation {
+    let point = |(at, place): (usize, &[f64; 3])| if seen(at) { root.place(*place) } else { [f64::NAN; 3] };
+    let points: Vec<[f64; 3]> = places.iter().enumerate().map(point).collect();
+    Observation::of_points(&Tensor::from_slice(points.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float))
+}
+
+fn solve(engine: &mut Inverter, obs: &Observation) -> Answer {
+    let answer = engine.solve_observation(obs).unwrap().into_answer();
+    let roots = answer.roots.iter().flat_map(Root::numbers);
+    assert!(roots.chain(answer.joints.iter().flatten().copied()).all(f64::is_finite), "{answer:?}");
+    answer
+}
+
+fn distance(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+}
+
+#[test]
+fn root_and_size_are_found_with_the_pose() {
+    for keypoints in ["joints", "mediapipe_33", "azure_kinect_32"] {
+        let (places, mut engine) = (places(keypoints, 40), engine(keypoints));
+        for turn in [0.0, 2.0, -2.9] {
+            engine.reset();
+            let truth = root(turn);
+            let answer = solve(&mut engine, &observed(&places, &truth, |_| true));
+            let found = answer.roots[0];
+            assert!(found.is_seen && answer.roots.len() == answer.losses.len());
+            let apart = places.iter().zip(&answer.points[0]).map(|(a, b)| distance(truth.place(*a), found.place(*b)));
+            let mean = apart.sum::<f64>() / places.len() as f64;
+            assert!(mean < 0.03, "{keypoints}, {turn}: {mean} m");
+            assert!(distance(found.position, truth.position) < 0.05, "{keypoints}, {turn}: {found:?}");
+            assert!((found.scale / SCALE - 1.0).abs() < 0.05, "{keypoints}, {turn}: {found:?}");
+        }
+    }
+}
+
+#[test]
+fn a_size_that_is_known_stays() {
+    let builder = load("body_pose").unwrap().parameter("keypoints", "joints").parameter("stature", 1.75 * SCALE);
+    let mut engine = builder.steps(20).build().unwrap();
+    let places = places("joints", 40);
+    let answer = solve(&mut engine, &observed(&places, &root(1.0), |_| true));
+    assert!(answer.roots.iter().all(|root| (root.scale - SCALE).abs() < 1e-9), "{:?}", answer.roots);
+}
+
+#[test]
+fn too_few_points_leave_the_root_of_before() {
+    let (places, mut engine) = (places("joints", 40), engine("joints"));
+    let truth = root(1.0);
+    let whole = solve(&mut engine, &observed(&places, &truth, |_| true)).roots[0];
+    // Two wrists; one knee and one ankle; one point; nothing.
+    for seen in [&[20, 21][..], &[4, 7], &[0], &[]] {
+        let mut obs = observed(&places, &truth, |at| seen.contains(&at));
+        obs.root = Some(whole);
+        let found = solve(&mut engine, &obs).roots[0];
+        assert!(!found.is_seen, "{seen:?}: {found:?}");
+        assert!(distance(found.position, whole.position) < 0.1, "{seen:?}: {found:?}, before {whole:?}");
+        let same: f64 = found.rotation.iter().zip(whole.rotation).map(|(a, b)| a * b).sum();
+        assert!(2.0 * same.abs().min(1.0).acos() < 0.35, "{seen:?}: {found:?}, before {whole:?}");
+    }
+    // With nothing before, it stands upright in the middle of what is seen.
+    engine.reset();
+    let found = solve(&mut engine, &observed(&places, &truth, |at| [20, 21].contains(&at))).roots[0];
+    assert!(!found.is_seen && found.scale <= 1.6, "{found:?}");
+}
+
+#[test]
+fn angles_alone_give_what_they_gave() {
+    let angles: Vec<f32> = (0..63).map(|at| if at % 4 == 0 { f32::NAN } else { 0.3 * (at as f32).sin() }).collect();
+    let obs = Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]));
+    // Without a start: how far that pulls depends on the share of what a task observes that is hidden.
+    let plain = |keypoints: &str| {
+        let builder = load("body_pose").unwrap().parameter("keypoints", keypoints).landscape("identity").start("none");
+        solve(&mut builder.steps(20).seed(3).build().unwrap(), &obs)
+    };
+    let (before, after) = (plain(""), plain("azure_kinect_32"));
+    assert!(after.roots.is_empty());
+    assert_eq!((before.joints, before.losses), (after.joints, after.losses));
+}
+
+#[test]
+fn doubt_counts_less_and_no_confidence_nothing() {
+    let (places, mut engine) = (places("joints", 40), engine("joints"));
+    let truth = root(0.5);
+    let mut wrong = places.clone();
+    wrong[21][1] += 0.5;
+    let mut wrist = |confidence: f32, is_seen: bool| {
+        engine.reset();
+        let mut obs = observed(&wrong, &truth, |at| is_seen || at != 21);
+        let shares: Vec<f32> = (0..22).map(|at| if at == 21 { confidence } else { 1.0 }).collect();
+        obs.confidence = Some(Tensor::from_slice(&shares).view([1, 22]));
+        solve(&mut engine, &obs)
+    };
+    let (sure, doubtful, none, hidden) = (wrist(1.0, true), wrist(0.01, true), wrist(0.0, true), wrist(1.0, false));
+    assert!(hidden.losses[0] <= doubtful.losses[0] && doubtful.losses[0] < 0.5 * sure.losses[0]);
+    assert_eq!((none.joints, none.losses, none.roots), (hidden.joints, hidden.losses, hidden.roots));
+}
