@@ -135,7 +135,7 @@ impl Task for BodyPose {
 
     fn points_of(&self, joints: &Tensor) -> Result<Option<Tensor>> {
         self.check("joints", joints, &[self.spec.joints.len() as i64])?;
-        Ok(Some(self.comparison.body().positions(&rotations_from_angles(joints))))
+        Ok(Some(self.comparison.points(&rotations_from_angles(joints))))
     }
 
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
