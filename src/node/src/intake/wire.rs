@@ -102,7 +102,9 @@ fn read_marker(decoder: &mut Decoder<'_>) -> Option<((Stamp, String), Option<Rea
     // Size, colour, lifetime, whether it is locked to its frame.
     read_doubles::<3>(decoder)?;
     (0..4).try_for_each(|_| decoder.u32().map(drop))?;
-    (decoder.i32()?, decoder.u32()?, decoder.u8()?);
+    decoder.i32()?;
+    decoder.u32()?;
+    decoder.u8()?;
     for _ in 0..decoder.length()? {
         read_doubles::<3>(decoder)?;
     }
@@ -112,11 +114,16 @@ fn read_marker(decoder: &mut Decoder<'_>) -> Option<((Stamp, String), Option<Rea
     // Texture: a name, a compressed image, and where its corners go; a text; a mesh: a name, a file.
     decoder.text()?;
     read_header(decoder)?;
-    (decoder.text()?, decoder.bytes()?);
+    decoder.text()?;
+    decoder.bytes()?;
     for _ in 0..decoder.length()? {
         (0..2).try_for_each(|_| decoder.u32().map(drop))?;
     }
-    (decoder.text()?, decoder.text()?, decoder.text()?, decoder.bytes()?, decoder.u8()?);
+    decoder.text()?;
+    decoder.text()?;
+    decoder.text()?;
+    decoder.bytes()?;
+    decoder.u8()?;
     let reading = Reading { id: Some(i64::from(id)), place: [x, y, z], confidence: None };
     Some((header, (action == ADD).then_some(reading)))
 }

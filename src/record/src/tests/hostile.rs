@@ -100,6 +100,7 @@ fn a_solve_that_no_node_can_do_is_damage() {
             deviation: Vec::new(),
             joints: vec![vec![0.0]; k],
             points: Vec::new(),
+            roots: Vec::new(),
             losses: vec![0.0; k],
             weights: vec![0.0; k],
             ..solve(1).answer

@@ -251,7 +251,7 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
             let by_place: Vector<Lane<S, T>> = load(simd, registers, leaf, BY_PLACE);
             if let Some(joint) = self.tree.parents[leaf] {
                 let offset = self.tree.offsets[leaf].map(|entry| Lane::splat(simd, T::of(entry)));
-                hang(simd, registers, joint, (&outer(&by_place, &offset), &by_place));
+                hang(simd, registers, joint, &outer(&by_place, &offset), &by_place);
             }
         }
         for joint in (0..joints).rev() {
@@ -264,7 +264,7 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
                     let offset = self.tree.offsets[joint].map(|entry| Lane::splat(simd, T::of(entry)));
                     let more = times_transposed(&by_turned, &load(simd, registers, joint, LOCAL));
                     let more = plus(&more, &outer(&by_place, &offset));
-                    hang(simd, registers, parent, (&more, &by_place));
+                    hang(simd, registers, parent, &more, &by_place);
                     transposed_times(&load(simd, registers, parent, TURNED), &by_turned)
                 }
             };
@@ -285,7 +285,8 @@ fn hang<S: Simd, T: Real>(
     simd: S,
     registers: &mut [T::Lanes<S>],
     joint: usize,
-    (by_turned, by_place): (&Matrix<Lane<S, T>>, &Vector<Lane<S, T>>),
+    by_turned: &Matrix<Lane<S, T>>,
+    by_place: &Vector<Lane<S, T>>,
 ) {
     let sum: Matrix<_> = plus(&load(simd, registers, joint, BY_TURNED), by_turned);
     store(registers, joint, BY_TURNED, &sum);
