@@ -64,6 +64,8 @@ class Colcon(unittest.TestCase):
             self.assertEqual(installed, tracked(folder, '*'), folder)
         launch = {path.name for path in (share / 'launch').iterdir()}
         self.assertEqual(launch, {'demo.launch.py', *(f'thalweg.launch.{kind}' for kind in ('py', 'xml', 'yaml'))})
+        keypoints = {path.relative_to(share / 'keypoints') for path in (share / 'keypoints').iterdir()}
+        self.assertEqual(keypoints, tracked('launch/keypoints', '*.yaml'))
         config = {path.relative_to(share / 'config') for path in (share / 'config').iterdir()}
         self.assertEqual(config, tracked('launch/config', '*.yaml'))
         self.assertTrue((share / 'package.xml').is_file())

@@ -1,8 +1,8 @@
 """Runs every test that drives the node; names on the last lines what failed, and tries that once more, alone.
 
 suite.py --rows FILE: the fault rows run meanwhile, and what they say is shown between the two.
-A test that fails beside them and passes alone met a busy machine: it is told, and does not fail the run. What is broken
-fails twice.
+What fails when both run and passes alone met a busy machine: it is told, and does not fail the run. What is broken fails
+twice.
 """
 
 from __future__ import annotations
@@ -24,18 +24,23 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, required=True, help="where what the fault rows say is kept")
     rows_path = parser.parse_args().rows
     environment = os.environ | {"THALWEG_LANE": "1"}
-    with rows_path.open("w") as said:
-        rows = subprocess.Popen([sys.executable, HERE / "faults.py"], stdout=said, stderr=said, env=environment)
+    with rows_path.open("w") as file:
+        rows = subprocess.Popen([sys.executable, HERE / "faults.py"], stdout=file, stderr=file, env=environment)
     try:
         failed = names(unittest.TextTestRunner(verbosity=2, durations=20).run(tests()))
         outcome = rows.wait()
     finally:
         rows.terminate()
-    print(rows_path.read_text(), flush=True)
+    said = rows_path.read_text()
+    print(said, flush=True)
     for name in failed:
         print(f"failed: {name}")
     again = subprocess.call([sys.executable, "-m", "unittest", "-v", *failed], cwd=HERE) if failed else 0
     print(f"rclpy: {len(failed)} failed beside the fault rows" + (f", again alone: exit code {again}" if failed else ""))
+    failed_rows = ",".join(sorted(set(re.findall(r"^(\w+) +failed ", said, re.MULTILINE))))
+    if outcome == 1 and failed_rows:
+        print(f"failed: rows {failed_rows}", flush=True)
+        outcome = subprocess.call([sys.executable, HERE / "faults.py", "--only", failed_rows])
     print(f"fault rows: exit code {outcome}")
     return again or outcome
 
