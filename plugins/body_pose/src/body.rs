@@ -72,13 +72,13 @@ impl Body {
         let mut position = Tensor::zeros([batch, 1, 3], options);
         for level in &self.levels {
             let parent = orientation.index_select(1, &level.parents);
-            let place = level.places(&orientation, &position);
+            let place = level.places(&parent, &position);
             let turned = parent.matmul(&rotations.index_select(1, &level.joints));
             orientation = Tensor::cat(&[orientation, turned], 1);
             position = Tensor::cat(&[position, place], 1);
         }
         if let Some(leaves) = &self.leaves {
-            let place = leaves.places(&orientation, &position);
+            let place = leaves.places(&orientation.index_select(1, &leaves.parents), &position);
             position = Tensor::cat(&[position, place], 1);
         }
         position.index_select(1, &self.order)
@@ -94,9 +94,9 @@ impl Level {
             parents: Tensor::from_slice(parents).to_device(device),
         }
     }
-    /// Places what hangs on slots of these orientations, `[B, slots, 3, 3]`, and positions, `[B, slots, 3]`.
-    fn places(&self, orientation: &Tensor, position: &Tensor) -> Tensor {
-        let parent = orientation.index_select(1, &self.parents);
+
+    /// Places what hangs on parents of these orientations, `[B, joints, 3, 3]`, among slots at `position`, `[B, slots, 3]`.
+    fn places(&self, parent: &Tensor, position: &Tensor) -> Tensor {
         position.index_select(1, &self.parents) + parent.matmul(&self.offsets).squeeze_dim(-1)
     }
 }

@@ -334,6 +334,7 @@ fn check_bond(file: &Weights, spec: &TaskSpec) -> Result<(), LandscapeError> {
     }
     Ok(())
 }
+
 /// Refuses a landscape that does not fit a task.
 pub(crate) fn check_landscape(task: &dyn Task, landscape: &Landscape) -> Result<(), EngineError> {
     let (spec, id, name) = (task.spec(), landscape.id().to_owned(), task.spec().name.clone());

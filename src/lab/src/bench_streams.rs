@@ -11,31 +11,22 @@ mod scenarios;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use thalweg_cli::console::print;
 
-use clips::Clip;
 use constants::{Arm, Trial};
 use measures::Tally;
 use methods::{METHODS, Player};
 use report::Row;
 use scenarios::{Scenario, Stream};
 
+use crate::clips::{Clip, ClipArguments};
+
 /// Options of `thalweg-lab bench streams`.
 #[derive(Args)]
 pub(crate) struct StreamArguments {
-    /// Folder with the motion capture: clips of the set --set [default: the bundled motion]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Which clips of --data are played
-    #[arg(long, value_enum, default_value_t = Set::Test, requires = "data")]
-    set: Set,
-    /// Folder of the weights of tasks
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
-    /// The bundled motion, used without --data
-    #[arg(long, value_name = "FILE", default_value = "assets/motion.safetensors")]
-    motion: PathBuf,
+    #[command(flatten)]
+    source: ClipArguments,
     /// Frames a second
     #[arg(long, value_delimiter = ',', default_values_t = [30.0, 100.0])]
     rates: Vec<f64>,
@@ -61,15 +52,6 @@ pub(crate) struct StreamArguments {
     /// Where the results go
     #[arg(long, value_name = "DIR", default_value = "out/bench_streams")]
     output: PathBuf,
-}
-
-/// Clips by what they serve for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Set {
-    Validation,
-    Test,
-    OutOfDistribution,
-    Unseen,
 }
 
 /// Plays, measures, writes and prints.

@@ -7,12 +7,14 @@ mod scenes;
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use thalweg_cli::console::print;
 
 use players::{METHODS, Player};
 use report::Row;
 use scenes::{HOLES, Scene, TABLES};
+
+use crate::clips::ClipArguments;
 
 /// What `--help` prints below the options.
 const HELP: &str = "\
@@ -29,18 +31,8 @@ Examples:
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct TrackerArguments {
-    /// Folder with the motion capture: clips of the set --set [default: the bundled motion]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Which clips of --data are played
-    #[arg(long, value_enum, default_value_t = Set::Test, requires = "data")]
-    set: Set,
-    /// Folder of the weights of tasks
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
-    /// The bundled motion, used without --data
-    #[arg(long, value_name = "FILE", default_value = "assets/motion.safetensors")]
-    motion: PathBuf,
+    #[command(flatten)]
+    source: ClipArguments,
     /// Tables of keypoints, by their names
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = TABLES.map(str::to_owned))]
     tables: Vec<String>,
@@ -56,15 +48,6 @@ pub(crate) struct TrackerArguments {
     /// Where the results go
     #[arg(long, value_name = "DIR", default_value = "out/bench_trackers")]
     output: PathBuf,
-}
-
-/// Clips by what they serve for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Set {
-    Validation,
-    Test,
-    OutOfDistribution,
-    Unseen,
 }
 
 /// Plays, measures, writes and prints.

@@ -6,6 +6,7 @@ mod bench_node;
 mod bench_pose;
 mod bench_streams;
 mod bench_trackers;
+mod clips;
 mod demo;
 mod demo_images;
 #[cfg(feature = "ros")]

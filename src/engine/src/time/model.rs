@@ -155,7 +155,8 @@ impl MotionModel {
     /// Variance of a joint's own change in the end.
     #[must_use]
     pub fn farthest(&self, joint: usize) -> f64 {
-        self.covariance(&vec![1.0; self.times.len()], joint, joint)
+        let place = joint * self.joints + joint;
+        self.changes.iter().map(|change| change[place]).sum()
     }
 
     fn covariance(&self, shares: &[f64], one: usize, other: usize) -> f64 {

@@ -100,7 +100,7 @@ impl Player {
             variance: [arm.value("default.variance", own), arm.value("default.spread", spread)],
             ..usual
         };
-        let builder = load("body_pose")?.models(arguments.models.clone()).steps(arguments.steps).time(false);
+        let builder = load("body_pose")?.models(arguments.source.models.clone()).steps(arguments.steps).time(false);
         let filter = |filter| Ok(Some(Self::Filter(filter)));
         let builder = match arm.method.how {
             How::Hold => return filter(Filter::Hold),

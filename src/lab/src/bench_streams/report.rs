@@ -6,9 +6,9 @@ use plotters::style::Color;
 use serde::Serialize;
 use serde_json::json;
 
-use super::clips::Clip;
 use super::measures::{AGES, Measures};
 use super::{METHODS, StreamArguments};
+use crate::clips::Clip;
 use crate::eval::plot::palette::{BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION};
 use crate::eval::plot::{Curve, Curves};
 

@@ -8,7 +8,8 @@ use tch::Tensor;
 use thalweg_body_pose::skeleton::{JOINTS, group};
 use thalweg_task::numbers;
 
-use super::clips::{Clip, rotations};
+use super::clips::rotations;
+use crate::clips::Clip;
 
 /// Seconds that all is seen at first.
 const WARM_UP: f64 = 0.5;

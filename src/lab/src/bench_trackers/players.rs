@@ -52,12 +52,12 @@ const PLAIN_PULL: f64 = 0.1;
 
 impl Player {
     pub(super) fn new(method: &Method, table: &str, arguments: &TrackerArguments) -> anyhow::Result<Self> {
-        let builder = load("body_pose")?.models(arguments.models.clone()).steps(arguments.steps).time(false);
+        let builder = load("body_pose")?.models(arguments.source.models.clone()).steps(arguments.steps).time(false);
         let builder = builder.parameter("keypoints", table).parameter("point_weight", arguments.point_weight);
         Ok(match method.how {
             How::Limbs => Self::Limbs,
             How::Plain => {
-                let mut options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
+                let mut options = LoadOptions { models: arguments.source.models.clone(), ..LoadOptions::default() };
                 options.parameters.insert("keypoints".to_owned(), table.into());
                 options.parameters.insert("point_weight".to_owned(), arguments.point_weight.into());
                 let task: Box<dyn Task> = Box::new(BodyPose::without_prior(&options)?);

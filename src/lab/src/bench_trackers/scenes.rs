@@ -4,15 +4,13 @@ use nalgebra::{UnitQuaternion, Vector3};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use rand_distr::StandardNormal;
-use thalweg::motion::Motion;
-use thalweg_body_pose::dataset::{Dataset, Split};
 use thalweg_body_pose::keypoints::Table;
-use thalweg_body_pose::kinematics::{Rotations, from_axis_angle, from_matrices};
+use thalweg_body_pose::kinematics::{Rotations, from_matrices};
 use thalweg_body_pose::rotations_from_angles;
 use thalweg_body_pose::skeleton::{JOINTS, NAMES, OFFSETS, PARENTS, group, joint_index};
-use thalweg_task::{LoadOptions, Root, numbers};
+use thalweg_task::{Root, numbers};
 
-use super::{Set, TrackerArguments};
+use super::TrackerArguments;
 
 /// The tables that are measured.
 pub(super) const TABLES: [&str; 4] = ["mediapipe_33", "azure_kinect_32", "zed_body_38", "coco_17"];
@@ -64,38 +62,15 @@ pub(super) struct Scene {
 
 /// Reads the bundled motion, or a set of the motion capture.
 pub(super) fn load(arguments: &TrackerArguments) -> anyhow::Result<Vec<Clip>> {
-    let all = match &arguments.data {
-        Some(folder) => of_dataset(&Dataset::load_all(folder)?, arguments.set),
-        None => bundled(arguments)?,
+    let dataset = arguments.source.dataset()?;
+    let thinned = |clip: &crate::clips::Clip| {
+        let all = numbers::<f64>(&rotations_from_angles(&clip.motion.joints.to_kind(tch::Kind::Double)));
+        let frames = all.as_chunks::<9>().0.chunks(JOINTS).filter_map(rotations);
+        let step = (clip.motion.fps / RATE).round().max(1.0) as usize;
+        Clip { frames: frames.step_by(step).take(arguments.frames as usize).collect() }
     };
-    let thinned = |(frames, fps): (Vec<Rotations>, f64)| {
-        let step = (fps / RATE).round().max(1.0) as usize;
-        Clip { frames: frames.into_iter().step_by(step).take(arguments.frames as usize).collect() }
-    };
-    Ok(all.into_iter().map(thinned).filter(|clip: &Clip| clip.frames.len() > RATE as usize).collect())
-}
-
-fn of_dataset(dataset: &Dataset, set: Set) -> Vec<(Vec<Rotations>, f64)> {
-    let split = match set {
-        Set::Validation => Split::Validation,
-        Set::Test => Split::Test,
-        Set::OutOfDistribution => Split::OutOfDistribution,
-        Set::Unseen => Split::Unseen,
-    };
-    dataset.of_split(split).map(|clip| (clip.poses.iter().map(from_axis_angle).collect(), clip.fps)).collect()
-}
-
-fn bundled(arguments: &TrackerArguments) -> anyhow::Result<Vec<(Vec<Rotations>, f64)>> {
-    let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
-    let task = (thalweg_body_pose::ENTRY.load)(&options)?;
-    let motion = Motion::load(&arguments.motion, task.spec()).map_err(thalweg_cli::failure::InputError::Motion)?;
-    let clips = Motion::clips(&arguments.motion, motion.frames())?;
-    let all = numbers::<f64>(&rotations_from_angles(&motion.joints.to_kind(tch::Kind::Double)));
-    let all: Vec<Rotations> = all.as_chunks::<9>().0.chunks(JOINTS).filter_map(rotations).collect();
-    let cut = |(_, range): (String, std::ops::Range<i64>)| {
-        (all[range.start as usize..range.end as usize].to_vec(), motion.fps)
-    };
-    Ok(clips.into_iter().map(cut).collect())
+    let all = arguments.source.clips(dataset.as_ref())?;
+    Ok(all.iter().map(thinned).filter(|clip| clip.frames.len() > RATE as usize).collect())
 }
 
 /// Rotations of the 21 matrices of a pose.
