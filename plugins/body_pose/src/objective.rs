@@ -337,20 +337,24 @@ fn squares(vectors: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use thalweg_task::draws;
+
     use super::*;
 
     #[test]
     fn numbers_and_tensors_encode_alike() {
-        tch::manual_seed(4);
+        let mut random = StdRng::seed_from_u64(4);
         for (kind, parts, tolerance) in
             [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
         {
             let comparison = Comparison::new(LossKind::Rotation, 0.0, None, (kind, Device::Cpu));
-            let angles = Tensor::rand([5, JOINTS as i64, 3], (kind, Device::Cpu)) * 6.0 - 3.0;
+            let angles = draws::uniform(&mut random, &[5, JOINTS as i64, 3]).to_kind(kind) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };
-            let gaps = Tensor::rand([5, JOINTS as i64, width], (kind, Device::Cpu)).lt(0.3);
+            let gaps = draws::uniform(&mut random, &[5, JOINTS as i64, width]).lt(0.3);
             let joints = Masked::new(&angles.masked_fill(&gaps, f64::NAN).flatten(1, -1));
-            let counts = Tensor::rand([5, 3 * JOINTS as i64], (kind, Device::Cpu));
+            let counts = draws::uniform(&mut random, &[5, 3 * JOINTS as i64]).to_kind(kind);
             let both = |counts| (comparison.encode_joints(&joints, counts), comparison.encode_tensors(&joints, counts));
             for (got, expected) in [both(None), both(Some(&counts))] {
                 for (got, expected) in [(got.value, expected.value), (got.weight, expected.weight)] {

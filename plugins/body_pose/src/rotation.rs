@@ -97,11 +97,14 @@ fn cross_matrix(vector: &Tensor) -> Tensor {
 mod tests {
     use std::f64::consts::PI;
 
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use thalweg_task::draws;
+
     use super::*;
 
     fn random(rows: i64, width: i64) -> Tensor {
-        tch::manual_seed(7);
-        Tensor::randn([rows, width], (Kind::Double, tch::Device::Cpu))
+        draws::normal(&mut StdRng::seed_from_u64(7), &[rows, width])
     }
 
     fn largest(difference: &Tensor) -> f64 {

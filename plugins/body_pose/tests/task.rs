@@ -5,10 +5,12 @@
 use std::f64::consts::PI;
 use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::skeleton::{AXIS_ORDERS, JOINTS, joint_names};
 use thalweg_body_pose::{BodyPose, kinematics};
-use thalweg_task::{LoadOptions, Observation, Task};
+use thalweg_task::{LoadOptions, Observation, Task, draws};
 
 fn options(loss: &str) -> LoadOptions {
     let parameters = [("loss".to_owned(), loss.into())].into_iter().collect();
@@ -28,8 +30,7 @@ fn task(loss: &str) -> BodyPose {
 }
 
 fn latents(rows: i64) -> Tensor {
-    tch::manual_seed(11);
-    Tensor::randn([rows, thalweg_body_pose::prior::LATENT], (Kind::Double, Device::Cpu))
+    draws::normal(&mut StdRng::seed_from_u64(11), &[rows, thalweg_body_pose::prior::LATENT])
 }
 
 /// An observation of single angles by name, radians.

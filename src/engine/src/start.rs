@@ -255,10 +255,8 @@ fn bond(spec: &TaskSpec, landscape: &Landscape) -> [(&'static str, String); 3] {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use rand::Rng;
-    use rand_distr::StandardNormal;
     use tch::{Device, Kind};
-    use thalweg_task::{JointSpec, PointsSpec};
+    use thalweg_task::{JointSpec, PointsSpec, draws};
 
     use super::*;
     use crate::landscape::SLOPE;
@@ -294,10 +292,7 @@ pub(super) mod tests {
     pub(in crate::start) fn perceptron(seed: u64) -> (Perceptron, StartShape) {
         let shape = StartShape { reads: JOINTS, inputs: inputs(&spec(), JOINTS), code: 3, hidden: 4, z: 2 };
         let mut random = StdRng::seed_from_u64(seed);
-        let mut draw = |size: &[i64]| {
-            let values: Vec<f64> = (0..size.iter().product()).map(|_| random.sample(StandardNormal)).collect();
-            Tensor::from_slice(&values).view(size)
-        };
+        let mut draw = |size: &[i64]| draws::normal(&mut random, size);
         let layers = shape.widths().windows(2).map(|w| (draw(&[w[1], w[0]]), draw(&[w[1]]))).collect();
         (Perceptron::new(layers, SLOPE).expect("layers fit"), shape)
     }

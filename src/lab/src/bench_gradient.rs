@@ -7,13 +7,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use plotters::style::Color;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use rand_distr::StandardNormal;
 use tch::{Kind, Tensor};
 use thalweg::Registry;
 use thalweg_cli::console::print;
-use thalweg_task::{LoadOptions, Task, TaskError, numbers};
+use thalweg_task::{LoadOptions, Task, TaskError, draws, numbers};
 
 use crate::eval::plot::palette::VERMILION;
 use crate::eval::plot::{Curve, Curves};
@@ -108,10 +107,8 @@ pub(crate) fn run(arguments: &GradientArguments) -> anyhow::Result<()> {
 fn draw(task: &dyn Task, count: i64, arguments: &GradientArguments) -> anyhow::Result<Draws> {
     let spec = task.spec();
     let mut random = StdRng::seed_from_u64(arguments.seed);
-    let mut draw = |rows: i64| {
-        let values: Vec<f64> = (0..rows * spec.latent).map(|_| random.sample(StandardNormal)).collect();
-        Tensor::from_slice(&values).view([rows, spec.latent]).to_kind(spec.kind).to_device(spec.device)
-    };
+    let mut draw =
+        |rows: i64| draws::normal(&mut random, &[rows, spec.latent]).to_kind(spec.kind).to_device(spec.device);
     let (x, point) = (draw(count), draw(1));
     let point = if arguments.at == At::Zero { point.zeros_like() } else { point };
     let mut slopes = Vec::new();
@@ -158,8 +155,8 @@ mod tests {
     #[test]
     fn a_linear_map_is_found_and_noise_is_not() {
         thalweg_engine::pin_threads(1);
-        tch::manual_seed(3);
-        let draw = |size: [i64; 2]| Tensor::randn(size, (Kind::Double, tch::Device::Cpu));
+        let mut random = StdRng::seed_from_u64(3);
+        let mut draw = |size: [i64; 2]| draws::normal(&mut random, &size);
         let (x, map) = (draw([400, 3]), draw([3, 5]));
         let found = explained(&(x.matmul(&map) + 0.7), &x);
         assert!(found > 0.99, "{found}");

@@ -16,6 +16,7 @@
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dense;
+pub mod draws;
 mod error;
 mod expected;
 mod guard;

@@ -1,11 +1,9 @@
 //! Observations that a task makes itself.
 
-use rand::Rng;
 use rand::rngs::StdRng;
-use rand_distr::StandardNormal;
 use tch::Tensor;
 
-use crate::{Observation, Result, Task};
+use crate::{Observation, Result, Task, draws};
 
 /// Numbers that F gives at once while observations are drawn: what it needs on the way may be many times as much.
 const AT_ONCE: i64 = 1 << 24;
@@ -18,8 +16,7 @@ const AT_ONCE: i64 = 1 << 24;
 /// What the task refuses.
 pub fn sampled(task: &dyn Task, rows: usize, random: &mut StdRng) -> Result<Observation> {
     let spec = task.spec();
-    let values: Vec<f64> = (0..rows as i64 * spec.latent).map(|_| random.sample(StandardNormal)).collect();
-    let x = Tensor::from_slice(&values).view([rows as i64, spec.latent]).to_kind(spec.kind).to_device(spec.device);
+    let x = draws::normal(random, &[rows as i64, spec.latent]).to_kind(spec.kind).to_device(spec.device);
     let at_once = (AT_ONCE / spec.output.iter().product::<i64>().max(1)).max(1);
     let parts: Vec<Tensor> =
         tch::no_grad(|| x.split(at_once, 0).iter().map(|x| task.forward(x)).collect::<Result<_>>())?;

@@ -136,8 +136,10 @@ fn positive(matrix: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
     use tch::{Device, Kind};
-    use thalweg_task::JointSpec;
+    use thalweg_task::{JointSpec, draws};
 
     fn spec() -> TaskSpec {
         let joint = |name: &str| JointSpec { name: name.into(), unit: "rad".into(), lower: -3.0, upper: 3.0 };
@@ -160,8 +162,7 @@ mod tests {
 
     /// Three joints for a minute: noise that returns to zero within half a second; b goes with a, c alone.
     fn motion() -> Motion {
-        tch::manual_seed(3);
-        let noise: Vec<f64> = numbers(&Tensor::randn([1800, 2], (Kind::Double, Device::Cpu)));
+        let noise: Vec<f64> = numbers(&draws::normal(&mut StdRng::seed_from_u64(3), &[1800, 2]));
         let (mut state, mut rows) = ([0.0; 2], Vec::new());
         for noise in noise.as_chunks::<2>().0 {
             for (state, noise) in state.iter_mut().zip(noise) {

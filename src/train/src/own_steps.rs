@@ -12,7 +12,7 @@ use thalweg_engine::landscape::anchor::{self, anchored};
 use thalweg_engine::landscape::{Landscape, LandscapeError, LandscapeShape, Steps, draw_codes, offset_of_gaps};
 use thalweg_nn::weights::Weights;
 use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial};
-use thalweg_task::{Observation, Target, Task};
+use thalweg_task::{Observation, Target, Task, draws};
 
 use super::augmented::Augmenter;
 use super::checkpoint::binding;
@@ -92,14 +92,10 @@ impl Anchored {
         if rows >= options.z {
             return Err(TrainError::option("z", &options.z, format!("more than X + codes = {rows}")));
         }
-        let mut normal = |size: [i64; 2]| {
-            let numbers: Vec<f64> = (0..size[0] * size[1]).map(|_| random.sample(rand_distr::StandardNormal)).collect();
-            Tensor::from_slice(&numbers).view(size)
-        };
-        let (orthonormal, _) = Tensor::linalg_qr(&normal([options.z, rows]), "reduced");
+        let (orthonormal, _) = Tensor::linalg_qr(&draws::normal(&mut random, &[options.z, rows]), "reduced");
         let orthonormal = orthonormal.transpose(0, 1);
         // Unit vectors in what Q and B leave: they tell the three apart, and there may be more joints than directions.
-        let gaps = normal([spec.joints.len() as i64, options.z]);
+        let gaps = draws::normal(&mut random, &[spec.joints.len() as i64, options.z]);
         let gaps = &gaps - gaps.matmul(&orthonormal.transpose(0, 1)).matmul(&orthonormal);
         let gaps = &gaps / gaps.square().sum_dim_intlist(1, true, Kind::Double).sqrt();
         let place = |tensor: Tensor| tensor.contiguous().to_kind(place.0).to_device(place.1);

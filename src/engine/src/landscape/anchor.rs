@@ -56,14 +56,17 @@ fn rectify(value: &Tensor) -> Tensor {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
     use tch::{Device, Kind};
+    use thalweg_task::draws;
 
     use super::*;
 
     #[test]
     fn value_and_derivative_at_the_origin_are_those_of_the_anchor() {
-        tch::manual_seed(3);
-        let draw = |size: &[i64]| Tensor::randn(size, (Kind::Double, Device::Cpu));
+        let mut random = StdRng::seed_from_u64(3);
+        let mut draw = |size: &[i64]| draws::normal(&mut random, size);
         let leaves = [draw(&[7, 4]), draw(&[7]), draw(&[6, 7]), draw(&[6]), draw(&[3, 6])];
         let lift = draw(&[3, 4]);
         let theta = anchored(&leaves, &lift).expect("widths fit");

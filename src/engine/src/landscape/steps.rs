@@ -1,11 +1,10 @@
 //! The steps that a landscape was trained for.
 
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
-use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
-use thalweg_task::{Masked, Observation};
+use thalweg_task::{Masked, Observation, draws};
 
 use super::{LandscapeError, LandscapeShape};
 
@@ -212,10 +211,8 @@ impl Steps {
 
 /// Draws codes `[rows, C]`: zeros, then `N(0, I)`.
 pub fn draw_codes(rows: usize, dim: i64, random: &mut StdRng) -> Tensor {
-    let count = rows.saturating_sub(1) * dim as usize;
-    let drawn: Vec<f64> = (0..count).map(|_| random.sample(StandardNormal)).collect();
     let first = Tensor::zeros([rows.min(1) as i64, dim], (Kind::Double, Device::Cpu));
-    Tensor::cat(&[first, Tensor::from_slice(&drawn).view([-1, dim])], 0)
+    Tensor::cat(&[first, draws::normal(random, &[rows.saturating_sub(1) as i64, dim])], 0)
 }
 
 /// What is added to `z` after the first step for what an observation hides, `[O, Z]`: `h E`, with E `[M, Z]`.

@@ -2,7 +2,6 @@
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use rand_distr::StandardNormal;
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{
@@ -11,7 +10,7 @@ use thalweg_engine::{
 };
 use thalweg_nn::Perceptron;
 use thalweg_task::{
-    DenseForm, DenseHead, LoadOptions, Objective, Observation, Reconstruction, Result, Target, Task, TaskSpec,
+    DenseForm, DenseHead, LoadOptions, Objective, Observation, Reconstruction, Result, Target, Task, TaskSpec, draws,
 };
 
 use crate::doubles::{Double, linear, observe};
@@ -25,11 +24,7 @@ struct Layers {
 
 impl Layers {
     fn new(widths: &[i64], kind: Kind, random: &mut StdRng) -> Self {
-        let mut tensor = |size: &[i64], scale: f64| {
-            let count = size.iter().product::<i64>();
-            let drawn: Vec<f64> = (0..count).map(|_| random.sample::<f64, _>(StandardNormal) * scale).collect();
-            Tensor::from_slice(&drawn).view(size).to_kind(kind)
-        };
+        let mut tensor = |size: &[i64], scale: f64| (draws::normal(random, size) * scale).to_kind(kind);
         let layer =
             |pair: &[i64]| (tensor(&[pair[1], pair[0]], (pair[0] as f64).sqrt().recip()), tensor(&[pair[1]], 0.1));
         let perceptron =
@@ -153,8 +148,7 @@ impl Case {
         let observation = self.observation(&mut random);
         let (mut tch, mut fused) = (self.engine(BackendChoice::Tch), self.engine(BackendChoice::Fused));
         let (rows, dim) = (self.hypotheses as i64, tch.landscape().dim());
-        let drawn: Vec<f64> = (0..rows * dim).map(|_| random.sample(StandardNormal)).collect();
-        let z = Tensor::from_slice(&drawn).view([rows, dim]);
+        let z = draws::normal(&mut random, &[rows, dim]);
         let exact = Self { kind: Kind::Double, ..self.clone() };
         let mut exact = (self.kind == Kind::Float).then(|| exact.engine(BackendChoice::Tch));
         for engine in [&mut tch, &mut fused].into_iter().chain(&mut exact) {

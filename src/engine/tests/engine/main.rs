@@ -19,10 +19,12 @@ mod start;
 
 use std::sync::Once;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, Steps};
 use thalweg_engine::{AdamConfig, Engine, EngineConfig, Event, LmConfig, Observer, Optimizer, Solution, pin_threads};
-use thalweg_task::Task;
+use thalweg_task::{Task, draws};
 
 /// One thread for all tests: bits are compared, and idle threads would spin.
 fn setup() {
@@ -47,8 +49,8 @@ fn config(hypotheses: usize, optimizer: Optimizer) -> EngineConfig {
 fn with_own_steps(landscape: &Landscape, steps: i64) -> Landscape {
     let (perceptron, shape) = (landscape.perceptron().unwrap(), landscape.shape().unwrap());
     let (kind, device) = landscape.kind_and_device().unwrap();
-    tch::manual_seed(11);
-    let draw = |size: &[i64]| Tensor::randn(size, (Kind::Double, device));
+    let mut random = StdRng::seed_from_u64(11);
+    let mut draw = |size: &[i64]| draws::normal(&mut random, size).to_device(device);
     let skip = (draw(&[shape.x, shape.z]) * 0.2).to_kind(kind);
     let root = draw(&[steps, shape.x, shape.x]);
     let metric = root.bmm(&root.transpose(1, 2)) / shape.x as f64 + Tensor::eye(shape.x, (Kind::Double, device));

@@ -79,14 +79,17 @@ impl Camera {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
     use tch::Device;
     use thalweg_body_pose::Body;
     use thalweg_body_pose::rotation::matrix_from_axis_angle;
+    use thalweg_task::draws;
 
     #[test]
     fn joints_stand_where_the_body_puts_them() {
-        tch::manual_seed(5);
-        let rotations = matrix_from_axis_angle(&Tensor::randn([1, JOINTS as i64, 3], (Kind::Double, Device::Cpu)));
+        let vectors = draws::normal(&mut StdRng::seed_from_u64(5), &[1, JOINTS as i64, 3]);
+        let rotations = matrix_from_axis_angle(&vectors);
         let expected = Body::new(Kind::Double, Device::Cpu).positions(&rotations);
         let places = Skeleton::of(&rotations.get(0)).places;
         for (point, place) in places.iter().take(1 + JOINTS).enumerate() {

@@ -1,14 +1,15 @@
 //! One evaluation natively and by autograd: losses and gradients agree.
 
 use pulp::Arch;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::{LoadOptions, Observation, Task};
+use thalweg_task::{LoadOptions, Observation, Task, draws, numbers};
 
 use crate::evaluation::{Evaluation, Problem};
 use crate::landscape::{Landscape, LandscapeShape};
 use crate::native::{Batch, EncodedTarget, Model, Real, arches};
 use crate::prior::Prior;
-use thalweg_task::numbers;
 
 const ROWS: i64 = 37;
 
@@ -43,11 +44,11 @@ impl Beside {
 }
 
 /// Angles and places of which some are hidden.
-fn observation(rows: i64, beside: Beside) -> Observation {
-    let mut obs = angles(rows, matches!(beside, Beside::Parts | Beside::Both));
+fn observation(random: &mut StdRng, rows: i64, beside: Beside) -> Observation {
+    let mut obs = angles(random, rows, matches!(beside, Beside::Parts | Beside::Both));
     if matches!(beside, Beside::Places | Beside::Both | Beside::PlacesAlone) {
-        let places = Tensor::rand([rows, 22, 3], (Kind::Double, Device::Cpu)) * 1.6 - 0.8;
-        let hidden = Tensor::rand([rows, 22, 1], (Kind::Double, Device::Cpu)).lt(0.4);
+        let places = draws::uniform(random, &[rows, 22, 3]) * 1.6 - 0.8;
+        let hidden = draws::uniform(random, &[rows, 22, 1]).lt(0.4);
         obs.points = Observation::of_points(&places.masked_fill(&hidden, f64::NAN)).points;
     }
     if beside == Beside::PlacesAlone {
@@ -57,29 +58,28 @@ fn observation(rows: i64, beside: Beside) -> Observation {
 }
 
 /// Angles of which some are hidden: whole joints, or with `parts` single angles, too.
-fn angles(rows: i64, parts: bool) -> Observation {
-    let angles = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)) * 2.4 - 1.2;
-    let joints = Tensor::rand([rows, 21, 1], (Kind::Double, Device::Cpu)).lt(0.3);
-    let single = Tensor::rand([rows, 21, 3], (Kind::Double, Device::Cpu)).lt(if parts { 0.3 } else { 0.0 });
+fn angles(random: &mut StdRng, rows: i64, parts: bool) -> Observation {
+    let angles = draws::uniform(random, &[rows, 21, 3]) * 2.4 - 1.2;
+    let joints = draws::uniform(random, &[rows, 21, 1]).lt(0.3);
+    let single = draws::uniform(random, &[rows, 21, 3]).lt(if parts { 0.3 } else { 0.0 });
     Observation::of_joints(&angles.masked_fill(&joints.logical_or(&single), f64::NAN).view([rows, 63]))
 }
 
 /// Angles, and places of bodies that stand anywhere and are of any size; some are hidden, and all are a little off.
-fn anywhere(task: &dyn Task, rows: i64, beside: Beside) -> Observation {
-    let double = (Kind::Double, Device::Cpu);
-    let x = Tensor::randn([rows, task.spec().latent], (task.spec().kind, Device::Cpu));
+fn anywhere(random: &mut StdRng, task: &dyn Task, rows: i64, beside: Beside) -> Observation {
+    let x = draws::normal(random, &[rows, task.spec().latent]).to_kind(task.spec().kind);
     let points = task.render(&task.forward(&x).expect("F")).expect("rendered").points.expect("points");
-    let turn = Tensor::linalg_qr(&Tensor::randn([rows, 3, 3], double), "reduced").0;
+    let turn = Tensor::linalg_qr(&draws::normal(random, &[rows, 3, 3]), "reduced").0;
     let turn = &turn * turn.det().view([rows, 1, 1]);
-    let size = Tensor::rand([rows, 1, 1], double) * 0.8 + 0.6;
-    let shift = Tensor::randn([rows, 1, 3], double) * 3.0;
+    let size = draws::uniform(random, &[rows, 1, 1]) * 0.8 + 0.6;
+    let shift = draws::normal(random, &[rows, 1, 3]) * 3.0;
     let points = points.to_kind(Kind::Double).matmul(&turn) * size + shift;
     let count = points.size()[1];
-    let hidden = Tensor::rand([rows, count, 1], double).lt(0.4);
-    let noise = Tensor::randn([rows, count, 3], double) * 0.05;
+    let hidden = draws::uniform(random, &[rows, count, 1]).lt(0.4);
+    let noise = draws::normal(random, &[rows, count, 3]) * 0.05;
     let points = Observation::of_points(&(points + noise).masked_fill(&hidden, f64::NAN)).points;
-    let confidence = Some(Tensor::rand([rows, count], double));
-    let joints = if beside == Beside::PlacesAlone { None } else { angles(rows, beside == Beside::Both).joints };
+    let confidence = Some(draws::uniform(random, &[rows, count]));
+    let joints = if beside == Beside::PlacesAlone { None } else { angles(random, rows, beside == Beside::Both).joints };
     Observation { joints, points, confidence, ..Observation::default() }
 }
 
@@ -133,17 +133,24 @@ fn assert_near<T: Real>(what: &str, got: &[T], expected: &Tensor, tolerance: f64
 }
 
 fn agree<T: Real>(loss: &str, theta: bool, shared: bool, beside: Beside, prior: f64, tolerance: f64) {
-    tch::manual_seed(5);
+    let random = &mut StdRng::seed_from_u64(5);
     let task = body(loss, T::KIND);
     let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
-    let random = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
-    let landscape = if theta { random() } else { Landscape::identity(48) };
-    let obs = observation(if shared { 1 } else { ROWS }, beside);
-    compare::<T>(task.as_ref(), &landscape, &obs, prior, tolerance);
+    let drawn = || Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+    let landscape = if theta { drawn() } else { Landscape::identity(48) };
+    let obs = observation(random, if shared { 1 } else { ROWS }, beside);
+    compare::<T>(random, task.as_ref(), &landscape, &obs, prior, tolerance);
 }
 
-fn compare<T: Real>(task: &dyn Task, landscape: &Landscape, obs: &Observation, prior: f64, tolerance: f64) {
-    let z = Tensor::randn([ROWS, landscape.dim()], (T::KIND, Device::Cpu));
+fn compare<T: Real>(
+    random: &mut StdRng,
+    task: &dyn Task,
+    landscape: &Landscape,
+    obs: &Observation,
+    prior: f64,
+    tolerance: f64,
+) {
+    let z = draws::normal(random, &[ROWS, landscape.dim()]).to_kind(T::KIND);
     let expected = by_autograd(task, landscape, obs, &z, prior);
     for arch in arches() {
         let got = natively::<T>(arch, task, landscape, obs, &z, prior);
@@ -169,10 +176,10 @@ fn losses_and_gradients_agree_with_autograd() {
 #[test]
 fn losses_of_bodies_anywhere_agree_with_autograd() {
     fn check<T: Real>(shared: bool, beside: Beside, tolerance: f64) {
-        tch::manual_seed(8);
+        let random = &mut StdRng::seed_from_u64(8);
         let task = tracked("rotation", T::KIND, "mediapipe_33");
-        let obs = anywhere(task.as_ref(), if shared { 1 } else { ROWS }, beside);
-        compare::<T>(task.as_ref(), &Landscape::identity(48), &obs, 0.7, tolerance);
+        let obs = anywhere(random, task.as_ref(), if shared { 1 } else { ROWS }, beside);
+        compare::<T>(random, task.as_ref(), &Landscape::identity(48), &obs, 0.7, tolerance);
     }
     tch::set_num_threads(1);
     for beside in [Beside::Places, Beside::Both, Beside::PlacesAlone] {
@@ -209,18 +216,18 @@ fn damped_step<T: Real>(
 #[test]
 fn damped_steps_agree_on_all_vectors() {
     fn check<T: Real>(tolerance: f64) {
-        tch::manual_seed(6);
+        let random = &mut StdRng::seed_from_u64(6);
         let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
-        let random = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
+        let drawn = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
         let identity = Landscape::identity(48);
         for (theta, loss, keypoints) in
-            [(&random, "rotation", ""), (&identity, "axis_angle", ""), (&identity, "rotation", "zed_body_38")]
+            [(&drawn, "rotation", ""), (&identity, "axis_angle", ""), (&identity, "rotation", "zed_body_38")]
         {
             let task = tracked(loss, T::KIND, keypoints);
-            let z = Tensor::randn([5, theta.dim()], (T::KIND, Device::Cpu));
+            let z = draws::normal(random, &[5, theta.dim()]).to_kind(T::KIND);
             let obs = match keypoints {
-                "" => observation(1, Beside::Both),
-                _ => anywhere(task.as_ref(), 1, Beside::Both),
+                "" => observation(random, 1, Beside::Both),
+                _ => anywhere(random, task.as_ref(), 1, Beside::Both),
             };
             let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));
             let steps: Vec<_> = steps.collect();
