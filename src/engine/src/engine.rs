@@ -578,7 +578,7 @@ impl Session {
 }
 
 /// Whether one observation is explained by all hypotheses.
-fn is_shared(target: &Target) -> bool {
+pub(crate) fn is_shared(target: &Target) -> bool {
     target.value.size()[0] == 1
 }
 

@@ -22,8 +22,10 @@ const SHARE: f64 = 0.6;
 /// Least mean square of the entries of x between examples that begin different hypotheses; x is about standard normal.
 /// Out of 0, 0.02, 0.05, 0.1, 0.2 and 0.4.
 const APART: f32 = 0.1;
-/// Examples whose distances are summed up together: their sums stay in the fastest cache. A guess.
-const BLOCK: usize = 1024;
+/// Examples whose distances are summed up together, in registers; they lie near each other.
+const BLOCK: usize = 64;
+/// Values that are compared before a block is given up for which all its examples are too far already. A guess.
+const STRIDE: usize = 8;
 /// Layouts of targets that are kept: joints whole or in part, with places or without.
 const LAYOUTS: usize = 4;
 
@@ -49,15 +51,26 @@ impl Part {
     }
 }
 
+/// What examples propose for hypotheses.
+#[derive(Debug)]
+pub(crate) struct Proposed {
+    /// `[K, X]`, zeros where nothing is proposed.
+    pub(crate) x: Vec<f64>,
+    /// How much of it goes into where each hypothesis begins, `[K]`: what theta proposes has the rest.
+    pub(crate) shares: Vec<f64>,
+}
+
 /// Examples of x, with what F makes of them.
 #[derive(Debug)]
 pub(crate) struct Exemplars {
     arch: Arch,
-    /// `[E, X]`.
+    /// As they were given, `[E, X]`.
+    given: Tensor,
+    /// Those that lie near each other together, `[E, X]`.
     x: Vec<f32>,
     /// X.
     latent: usize,
-    /// F(x), `[E, ..Y]`.
+    /// F(x), in the order of `x`, `[E, ..Y]`.
     outputs: Tensor,
     layouts: Vec<Layout>,
     /// Size of a row of targets that examples cannot be held against, as they were met last: places that may be seen from
@@ -65,10 +78,10 @@ pub(crate) struct Exemplars {
     other: Option<Vec<i64>>,
     /// One for each entry of a target that was seen.
     wanted: Vec<Wanted>,
-    /// To the examples of a block.
-    distances: Vec<f32>,
     /// The nearest, in their order.
     nearest: Vec<Near>,
+    /// Blocks in the order in which they are searched: those first where the last ones were near.
+    blocks: Vec<usize>,
     /// Places among them of those that differ.
     different: Vec<usize>,
 }
@@ -80,8 +93,8 @@ struct Layout {
     size: Vec<i64>,
     /// `[E / BLOCK, M, BLOCK]`; far beyond everything where there is no example any more.
     values: Vec<f32>,
-    /// M.
-    columns: usize,
+    /// How much each value varies between examples, `[M]`.
+    spread: Vec<f32>,
 }
 
 /// A value that was seen.
@@ -109,20 +122,23 @@ impl Exemplars {
         if !task.spec().residual || x.size()[0] == 0 {
             return Ok(None);
         }
+        let given = x.shallow_clone();
         let x = x.to_kind(task.spec().kind).to_device(task.spec().device);
         let outputs = tch::no_grad(|| guarded(task, || Ok(task.forward(&x)?)))?;
+        let order = Tensor::from_slice(&neighbours_together(&outputs)).to_device(x.device());
+        let (outputs, x) = (outputs.index_select(0, &order), x.index_select(0, &order));
         let (latent, x) = (x.size()[1] as usize, numbers(&x));
         let (layouts, other, wanted, different) = (Vec::new(), None, Vec::new(), Vec::new());
-        let (distances, nearest) = (vec![0.0; BLOCK], Vec::with_capacity(NEAREST + 1));
+        let (nearest, blocks) = (Vec::with_capacity(NEAREST + 1), Vec::new());
         let mut exemplars =
-            Self { arch: vectors(), x, latent, outputs, layouts, other, wanted, distances, nearest, different };
+            Self { arch: vectors(), given, x, latent, outputs, layouts, other, wanted, nearest, blocks, different };
         exemplars.prepare(task)?;
         Ok(Some(exemplars))
     }
 
     /// Whether these are the examples `x`, `[E, X]`.
     pub(crate) fn are(&self, x: &Tensor) -> bool {
-        numbers::<f32>(&x.to_kind(self.outputs.kind())) == self.x
+        self.given.kind() == x.kind() && self.given.equal(x)
     }
 
     /// Makes what the first observation will need, as a rule: the layout of a target with joints and nothing else.
@@ -140,40 +156,37 @@ impl Exemplars {
         layout.map(drop).ok_or_else(|| EngineError::NoResidual { task: task.spec().name.clone() })
     }
 
-    /// Puts what the examples propose in place of what theta does, `x` `[K, X]`.
-    ///
-    /// `parts` says for each hypothesis which row of the target it explains, and what it begins with. Where examples cannot
-    /// be held against the target, all stays.
+    /// What the examples propose for hypotheses of which `parts` says what each begins with, and which row of the target it
+    /// explains; none where examples cannot be held against the target.
     ///
     /// # Errors
     /// What the task meets.
-    pub(crate) fn join(
+    pub(crate) fn propose(
         &mut self,
         task: &dyn Task,
         target: &Target,
         parts: &[(usize, Part)],
-        x: &mut [f64],
-    ) -> Result<(), EngineError> {
-        let Some(layout) = self.layout(task, target)? else { return Ok(()) };
+    ) -> Result<Option<Proposed>, EngineError> {
+        let Some(layout) = self.layout(task, target)? else { return Ok(None) };
         let (value, weight): (Vec<f32>, Vec<f32>) = (numbers(&target.value), numbers(&target.weight));
-        let (columns, latent) = (self.layouts[layout].columns, self.latent);
+        let (columns, latent) = (self.layouts[layout].columns(), self.latent);
+        let mut proposed = Proposed { x: vec![0.0; parts.len() * latent], shares: vec![0.0; parts.len()] };
         let mut looked_up = None;
-        for ((row, part), x) in
-            parts.iter().zip(x.chunks_exact_mut(latent)).filter(|((_, part), _)| *part != Part::Theta)
-        {
+        let rows = parts.iter().zip(proposed.x.chunks_exact_mut(latent)).zip(&mut proposed.shares);
+        for (((row, part), x), share) in rows.filter(|(((_, part), _), _)| *part != Part::Theta) {
             if looked_up != Some(*row) {
                 let span = row * columns..(row + 1) * columns;
-                self.want(&value[span.clone()], &weight[span]);
+                self.want(&value[span.clone()], &weight[span], layout);
                 self.look_up(layout);
                 looked_up = Some(*row);
             }
-            match part {
-                Part::Mean => self.mix(x),
-                Part::Example(rank) => self.place(*rank, x),
-                Part::Theta => {}
-            }
+            *share = match part {
+                Part::Mean => self.mean(x),
+                Part::Example(rank) => self.copy(*rank, x),
+                Part::Theta => 0.0,
+            };
         }
-        Ok(())
+        Ok(Some(proposed))
     }
 
     /// Finds, or makes, what the examples have for targets of this size; none where residuals are not entry by entry.
@@ -208,8 +221,9 @@ impl Exemplars {
         Ok(Some(self.layouts.len() - 1))
     }
 
-    /// Notes what was seen.
-    fn want(&mut self, value: &[f32], weight: &[f32]) {
+    /// Notes what was seen, first what tells examples apart best.
+    fn want(&mut self, value: &[f32], weight: &[f32], layout: usize) {
+        let spread = &self.layouts[layout].spread;
         self.wanted.clear();
         let all = value.iter().zip(weight).enumerate();
         let seen = all.filter(|(_, (_, weight))| **weight != 0.0);
@@ -218,25 +232,27 @@ impl Exemplars {
             value: *value,
             weight: weight * weight,
         }));
+        let tells = |wanted: &Wanted| wanted.weight * spread[wanted.column];
+        self.wanted.sort_by(|one, other| tells(other).total_cmp(&tells(one)));
     }
 
     /// Finds the examples that agree best.
     fn look_up(&mut self, layout: usize) {
-        let Self { arch, layouts, wanted, distances, nearest, .. } = self;
+        let Self { arch, layouts, wanted, nearest, blocks, .. } = self;
         let layout = &layouts[layout];
-        nearest.clear();
-        for (block, values) in layout.values.chunks_exact(layout.columns * BLOCK).enumerate() {
-            arch.dispatch(Distances { values, wanted, distances });
-            for (place, distance) in distances.iter().enumerate() {
-                // What is not a number is not near.
-                let is_near = nearest.len() < NEAREST || nearest.last().is_some_and(|last| *distance < last.distance);
-                if is_near && distance.is_finite() {
-                    let at = nearest.partition_point(|other| other.distance <= *distance);
-                    nearest.insert(at, Near { distance: *distance, example: block * BLOCK + place });
-                    nearest.truncate(NEAREST);
-                }
+        let count = layout.values.len() / (layout.columns() * BLOCK);
+        blocks.clear();
+        blocks.extend(nearest.iter().map(|near| near.example / BLOCK));
+        blocks.sort_unstable();
+        blocks.dedup();
+        let warm = blocks.len();
+        for block in 0..count {
+            if blocks[..warm].binary_search(&block).is_err() {
+                blocks.push(block);
             }
         }
+        nearest.clear();
+        arch.dispatch(Search { values: &layout.values, columns: layout.columns(), wanted, blocks, nearest });
         self.tell_apart();
     }
 
@@ -254,24 +270,24 @@ impl Exemplars {
         self.different = different;
     }
 
-    /// Mixes the mean of the nearest with theta's proposal.
-    fn mix(&self, x: &mut [f64]) {
-        let Some(first) = self.nearest.first() else { return };
+    /// Adds the mean of the nearest to zeros; its share beside theta's proposal.
+    fn mean(&self, x: &mut [f64]) -> f64 {
+        let Some(first) = self.nearest.first() else { return 0.0 };
         let bandwidth = (BANDWIDTH * first.distance).max(f32::MIN_POSITIVE);
         let weight = |near: &Near| f64::from(((first.distance - near.distance) / bandwidth).exp());
         let sum: f64 = self.nearest.iter().map(weight).sum();
-        x.iter_mut().for_each(|x| *x *= 1.0 - SHARE);
         for near in &self.nearest {
-            let share = SHARE * weight(near) / sum;
+            let share = weight(near) / sum;
             x.iter_mut().zip(self.example(near)).for_each(|(x, example)| *x += share * f64::from(*example));
         }
+        SHARE
     }
 
-    /// Copies the example of a rank among those that differ, where there are so many.
-    fn place(&self, rank: usize, x: &mut [f64]) {
-        if let Some(near) = self.different.get(rank).map(|place| &self.nearest[*place]) {
-            x.iter_mut().zip(self.example(near)).for_each(|(x, example)| *x = f64::from(*example));
-        }
+    /// Copies the example of a rank among those that differ, where there are so many; its share.
+    fn copy(&self, rank: usize, x: &mut [f64]) -> f64 {
+        let Some(near) = self.different.get(rank).map(|place| &self.nearest[*place]) else { return 0.0 };
+        x.iter_mut().zip(self.example(near)).for_each(|(x, example)| *x = f64::from(*example));
+        1.0
     }
 
     fn example(&self, near: &Near) -> &[f32] {
@@ -283,36 +299,109 @@ impl Layout {
     /// Takes `values`, `[E, M]`.
     fn new(size: Vec<i64>, values: &Tensor) -> Self {
         let (examples, columns) = (values.size()[0], values.size()[1]);
+        let spread = numbers(&values.var_dim(0, false, false));
         let missing = examples.unsigned_abs().next_multiple_of(BLOCK as u64) as i64 - examples;
         let beyond = Tensor::full([missing, columns], f64::INFINITY, (values.kind(), values.device()));
         let values = Tensor::cat(&[values, &beyond], 0).view([-1, BLOCK as i64, columns]).transpose(1, 2);
-        Self { size, columns: columns as usize, values: numbers(&values.contiguous()) }
+        Self { size, spread, values: numbers(&values.contiguous()) }
+    }
+
+    /// M.
+    fn columns(&self) -> usize {
+        self.spread.len()
     }
 }
 
-/// Sums up how far the examples of a block are from what was seen.
-struct Distances<'a> {
-    /// `[M, BLOCK]`.
+/// Finds the nearest examples, block by block.
+struct Search<'a> {
+    /// `[E / BLOCK, M, BLOCK]`.
     values: &'a [f32],
+    /// M.
+    columns: usize,
     wanted: &'a [Wanted],
-    /// `[BLOCK]`.
-    distances: &'a mut [f32],
+    blocks: &'a [usize],
+    nearest: &'a mut Vec<Near>,
 }
 
-impl WithSimd for Distances<'_> {
+impl WithSimd for Search<'_> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        self.distances.fill(0.0);
-        for Wanted { column, value, weight } in self.wanted {
-            let values = &self.values[column * BLOCK..][..BLOCK];
-            for (distance, example) in self.distances.iter_mut().zip(values) {
-                let apart = example - value;
-                *distance += weight * apart * apart;
+        let Self { values, columns, wanted, blocks, nearest } = self;
+        for &block in blocks {
+            let values = values[block * columns * BLOCK..][..columns * BLOCK].as_chunks::<BLOCK>().0;
+            let farthest = nearest.get(NEAREST - 1).map_or(f32::INFINITY, |near| near.distance);
+            let Some(distances) = distances(values, wanted, farthest) else { continue };
+            for (place, distance) in distances.into_iter().enumerate() {
+                // What is not a number is not near. Where two are as near, the order of blocks does not decide.
+                let near = Near { distance, example: block * BLOCK + place };
+                let is_near = nearest.get(NEAREST - 1).is_none_or(|last| near.key() < last.key());
+                if is_near && distance.is_finite() {
+                    let at = nearest.partition_point(|other| other.key() < near.key());
+                    nearest.insert(at, near);
+                    nearest.truncate(NEAREST);
+                }
             }
         }
     }
+}
+
+/// Sums up how far the examples of a block are from what was seen; none where all are farther than `farthest`.
+#[inline(always)]
+fn distances(values: &[[f32; BLOCK]], wanted: &[Wanted], farthest: f32) -> Option<[f32; BLOCK]> {
+    let mut sums = [0.0; BLOCK];
+    for some in wanted.chunks(STRIDE) {
+        for Wanted { column, value, weight } in some {
+            for (sum, example) in sums.iter_mut().zip(&values[*column]) {
+                let apart = example - value;
+                *sum += weight * apart * apart;
+            }
+        }
+        if sums.iter().all(|sum| *sum > farthest) {
+            return None;
+        }
+    }
+    Some(sums)
+}
+
+impl Near {
+    fn key(&self) -> (f32, usize) {
+        (self.distance, self.example)
+    }
+}
+
+/// An order of `[E, ..]` in which those that lie near each other are in one block: halves of halves, each cut across the
+/// number that varies most (k-d tree: Bentley, Communications of the ACM 18, 1975).
+fn neighbours_together(outputs: &Tensor) -> Vec<i64> {
+    fn halve(order: &mut [i64], values: &[f32], width: usize) {
+        if order.len() <= BLOCK {
+            return;
+        }
+        let of = |example: i64, column: usize| values[example as usize * width + column];
+        let (mut widest, mut most) = (0, -1.0);
+        for column in 0..width {
+            let (mut sum, mut squares) = (0.0, 0.0);
+            for example in order.iter() {
+                let value = f64::from(of(*example, column));
+                (sum, squares) = (sum + value, squares + value * value);
+            }
+            let spread = squares - sum * sum / order.len() as f64;
+            if spread > most {
+                (widest, most) = (column, spread);
+            }
+        }
+        let half = (order.len() / 2).next_multiple_of(BLOCK).min(order.len() - 1);
+        order.select_nth_unstable_by(half, |one, other| of(*one, widest).total_cmp(&of(*other, widest)));
+        let (lower, upper) = order.split_at_mut(half);
+        halve(lower, values, width);
+        halve(upper, values, width);
+    }
+    let (count, values) = (outputs.size()[0], numbers::<f32>(&outputs.flatten(1, -1)));
+    let mut order: Vec<i64> = (0..count).collect();
+    let width = values.len() / order.len().max(1);
+    halve(&mut order, &values, width);
+    order
 }
 
 fn square_between(one: &[f32], other: &[f32]) -> f32 {

@@ -1,12 +1,13 @@
 //! What a landscape with steps of its own proposes, and the examples beside it.
 
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 use thalweg_task::{Observation, Target, Task, numbers};
 
 use crate::config::EngineConfig;
 use crate::descent::{Descent, Ground};
+use crate::engine::is_shared;
 use crate::error::EngineError;
-use crate::exemplars::{Exemplars, Part};
+use crate::exemplars::{Exemplars, Part, Proposed};
 use crate::landscape::{Landscape, Steps};
 use crate::native::{Native, NativeDescent};
 use crate::optimizer::{AdamConfig, Optimizer};
@@ -68,6 +69,34 @@ impl Proposer {
         codes: &Tensor,
         sampler: &mut Sampler,
     ) -> Result<Tensor, EngineError> {
+        let proposed = self.of_examples(task, (obs, target), codes)?;
+        let Some(Proposed { x, shares }) = proposed else {
+            return self.of_steps((task, landscape), (obs, target), codes, sampler);
+        };
+        let place = (task.spec().kind, task.spec().device);
+        let placed = |tensor: Tensor| tensor.to_kind(place.0).to_device(place.1);
+        let rows = shares.len() as i64;
+        let (x, share) = (Tensor::from_slice(&x).view([rows, -1]), Tensor::from_slice(&shares).view([rows, 1]));
+        // Nobody goes steps for a hypothesis that begins with an example.
+        let asked = (0..rows).filter(|row| shares[*row as usize] < 1.0 || !is_shared(target));
+        let asked = Tensor::from_slice(&asked.collect::<Vec<_>>());
+        if asked.numel() == 0 {
+            return Ok(placed(x));
+        }
+        let some = codes.index_select(0, &asked.to_device(codes.device()));
+        let theta = self.of_steps((task, landscape), (obs, target), &some, sampler)?;
+        let theta = x.index_copy(0, &asked, &theta.to_kind(Kind::Double).to_device(Device::Cpu));
+        Ok(placed(&x * &share + theta * (1.0 - share)))
+    }
+
+    /// Where the landscape's steps lead hypotheses of the given codes: `x`, `[K, X]`.
+    fn of_steps(
+        &mut self,
+        (task, landscape): (&dyn Task, &Landscape),
+        (obs, target): (&Observation, &Target),
+        codes: &Tensor,
+        sampler: &mut Sampler,
+    ) -> Result<Tensor, EngineError> {
         let Some(steps) = landscape.steps() else { return Err(EngineError::NoStart) };
         let (own, prior) = (OwnSteps::new(steps, codes, obs), Prior::default());
         let ground = Ground { task, landscape, config: &self.config, native: self.native.as_ref() };
@@ -81,19 +110,17 @@ impl Proposer {
         if let Descent::Fused(descent) = descent {
             self.spare = Some(descent);
         }
-        self.join(task, (obs, target), codes, x)
+        Ok(x)
     }
 
-    /// Lets the examples that agree with what was seen take the place of some proposals, `x` `[K, X]`, where something is
-    /// hidden.
-    fn join(
+    /// What the examples that agree with what was seen propose, where something is hidden.
+    fn of_examples(
         &mut self,
         task: &dyn Task,
         (obs, target): (&Observation, &Target),
         codes: &Tensor,
-        x: Tensor,
-    ) -> Result<Tensor, EngineError> {
-        let Some(exemplars) = &mut self.exemplars else { return Ok(x) };
+    ) -> Result<Option<Proposed>, EngineError> {
+        let Some(exemplars) = &mut self.exemplars else { return Ok(None) };
         let hidden = hidden(obs, task.spec());
         let part = |(index, rank): (usize, Option<usize>)| {
             let row = if hidden.len() == 1 { 0 } else { index };
@@ -101,11 +128,9 @@ impl Proposer {
         };
         let parts: Vec<(usize, Part)> = ranks(&self.codes, codes).enumerate().map(part).collect();
         if parts.iter().all(|(_, part)| *part == Part::Theta) {
-            return Ok(x);
+            return Ok(None);
         }
-        let mut values: Vec<f64> = numbers(&x);
-        exemplars.join(task, target, &parts, &mut values)?;
-        Ok(Tensor::from_slice(&values).view(x.size().as_slice()).to_kind(x.kind()).to_device(x.device()))
+        exemplars.propose(task, target, &parts)
     }
 }
 
