@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-tracker demo-images programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -24,6 +24,9 @@ demo: programs ## invert partial poses with the shipped weights, into out/
 
 demo-retrain: programs ## record a running node, retrain its landscape, reload it, into out/retrain
 	$(lab) demo-retrain --output out/retrain
+
+demo-tracker: programs ## people as a tracker of bodies sees them, completed by the node, into out/tracker
+	$(lab) demo-tracker --output out/tracker
 
 demo-images: gan programs ## repair damaged faces, eight ways each, into out/
 	$(lab) demo-images --output out

@@ -275,7 +275,10 @@ fn read_file(path: &Path) -> std::result::Result<String, String> {
     use std::io::Read;
     let error = |error: std::io::Error| format!("a file that can be read: {error}");
     let size = std::fs::metadata(path).map_err(error)?;
-    if !size.is_file() || size.len() > MOST_BYTES {
+    if !size.is_file() {
+        return Err("a regular file".to_owned());
+    }
+    if size.len() > MOST_BYTES {
         return Err(format!("a file of at most {MOST_BYTES} bytes, got {}", size.len()));
     }
     let (mut text, file) = (String::new(), std::fs::File::open(path).map_err(error)?);

@@ -1,9 +1,9 @@
 //! `thalweg-lab bench trackers`: real motion as trackers of bodies see it, and every way to find body and root in it.
 
-mod limbs;
+pub(crate) mod limbs;
 mod players;
 mod report;
-mod scenes;
+pub(crate) mod scenes;
 
 use std::path::PathBuf;
 
@@ -57,7 +57,7 @@ pub(crate) struct TrackerArguments {
 pub(crate) fn run(arguments: &TrackerArguments) -> anyhow::Result<()> {
     thalweg_engine::pin_threads(1);
     let _no_grad = tch::no_grad_guard();
-    let clips = scenes::load(arguments)?;
+    let clips = scenes::load(&arguments.source, arguments.frames)?;
     anyhow::ensure!(!clips.is_empty(), "no clip lasts for a second");
     let mut rows = Vec::new();
     for table in &arguments.tables {

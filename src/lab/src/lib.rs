@@ -11,6 +11,8 @@ mod demo;
 mod demo_images;
 #[cfg(feature = "ros")]
 mod demo_retrain;
+#[cfg(feature = "ros")]
+mod demo_tracker;
 pub mod eval;
 
 use std::process::ExitCode;
@@ -37,6 +39,9 @@ enum Command {
     /// Show a running node getting better from what it has recorded
     #[cfg(feature = "ros")]
     DemoRetrain(demo_retrain::DemoRetrainArguments),
+    /// Show people as a tracker of bodies sees them being completed
+    #[cfg(feature = "ros")]
+    DemoTracker(demo_tracker::DemoTrackerArguments),
     /// Measure methods against each other on held-out data
     #[command(subcommand)]
     Bench(bench_pose::Bench),
@@ -68,6 +73,8 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::DemoImages(arguments) => demo_images::run(arguments),
         #[cfg(feature = "ros")]
         Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
+        #[cfg(feature = "ros")]
+        Command::DemoTracker(arguments) => demo_tracker::run(arguments),
         Command::Bench(bench) => bench_pose::run(bench),
         Command::BenchNode(arguments) => bench_node::run(arguments),
         #[cfg(feature = "ros")]

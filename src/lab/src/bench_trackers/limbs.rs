@@ -19,13 +19,13 @@ const LIMBS: [[&str; 3]; 4] = [
 const HANGING: f64 = 1.3;
 
 /// Pose and root from frame to frame.
-pub(super) struct Limbs {
+pub(crate) struct Limbs {
     pose: Rotations,
     root: Root,
 }
 
 impl Limbs {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut pose = [UnitQuaternion::identity(); JOINTS];
         for (name, sign) in [("left_shoulder", -1.0), ("right_shoulder", 1.0)] {
             pose[index(name)] = UnitQuaternion::from_axis_angle(&Vector3::z_axis(), sign * HANGING);
@@ -37,7 +37,7 @@ impl Limbs {
     }
 
     /// Finds pose and root of what is seen of pelvis and joints, NaN where it is not.
-    pub(super) fn step(&mut self, seen: &[[f64; 3]]) -> (Rotations, Root) {
+    pub(crate) fn step(&mut self, seen: &[[f64; 3]]) -> (Rotations, Root) {
         let place = |name: &str| Some(Vector3::from(seen[index(name) + 1])).filter(|place| place.x.is_finite());
         let torso = || {
             let (left, right) = (place("left_hip")?, place("right_hip")?);

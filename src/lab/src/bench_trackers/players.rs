@@ -5,17 +5,17 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 use thalweg::clock::SystemClock;
 use thalweg::{Inverter, load};
+use thalweg_body_pose::BodyPose;
 use thalweg_body_pose::kinematics::Rotations;
 use thalweg_body_pose::skeleton::JOINTS;
-use thalweg_body_pose::{BodyPose, rotations_from_angles};
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::{Answer, Budget, Engine, EngineConfig, LmConfig, Optimizer};
-use thalweg_task::{LoadOptions, Observation, Root, Task, numbers};
+use thalweg_task::{LoadOptions, Observation, Root, Task};
 
 use super::TrackerArguments;
 use super::limbs::Limbs;
 use super::report::Row;
-use super::scenes::{Scene, rotations};
+use super::scenes::{Scene, poses};
 
 /// A way to find body and root.
 pub(super) struct Method {
@@ -109,6 +109,5 @@ fn best(answer: &Answer) -> anyhow::Result<(Rotations, Root)> {
     let missing = || anyhow::anyhow!("an answer without joints or root");
     let (joints, root) = (answer.joints.first().ok_or_else(missing)?, answer.roots.first().ok_or_else(missing)?);
     let angles = Tensor::from_slice(joints).view([1, 3 * JOINTS as i64]);
-    let matrices = numbers::<f64>(&rotations_from_angles(&angles));
-    Ok((rotations(matrices.as_chunks().0).ok_or_else(missing)?, *root))
+    Ok((poses(&angles).pop().ok_or_else(missing)?, *root))
 }

@@ -10,13 +10,13 @@ use thalweg_body_pose::rotations_from_angles;
 use thalweg_body_pose::skeleton::{JOINTS, NAMES, OFFSETS, PARENTS, group, joint_index};
 use thalweg_task::{Root, numbers};
 
-use super::TrackerArguments;
+use crate::clips::ClipArguments;
 
 /// The tables that are measured.
-pub(super) const TABLES: [&str; 4] = ["mediapipe_33", "azure_kinect_32", "zed_body_38", "coco_17"];
+pub(crate) const TABLES: [&str; 4] = ["mediapipe_33", "azure_kinect_32", "zed_body_38", "coco_17"];
 
 /// Frames a second.
-const RATE: f64 = 15.0;
+pub(crate) const RATE: f64 = 15.0;
 /// Deviation of a bone's length from that of the common body, in shares: people differ.
 const LENGTHS: f64 = 0.04;
 /// Deviation of a keypoint from where the table says, metres: constant for a clip, and from frame to frame.
@@ -29,18 +29,18 @@ const MISSING: f64 = 0.05;
 
 /// A clip.
 #[derive(Debug)]
-pub(super) struct Clip {
+pub(crate) struct Clip {
     frames: Vec<Rotations>,
 }
 
 /// What a tracker does not see.
-pub(super) struct Hole {
-    pub(super) name: &'static str,
+pub(crate) struct Hole {
+    pub(crate) name: &'static str,
     groups: &'static [&'static str],
 }
 
 /// Holes as trackers have them.
-pub(super) const HOLES: [Hole; 5] = [
+pub(crate) const HOLES: [Hole; 5] = [
     Hole { name: "nothing hidden", groups: &[] },
     Hole { name: "one arm", groups: &["left_arm"] },
     Hole { name: "from the side: arm and leg", groups: &["right_arm", "right_leg"] },
@@ -49,32 +49,37 @@ pub(super) const HOLES: [Hole; 5] = [
 ];
 
 /// A person before a tracker.
-pub(super) struct Scene {
-    pub(super) truth: Vec<Rotations>,
+pub(crate) struct Scene {
+    pub(crate) truth: Vec<Rotations>,
     /// Places of pelvis and joints in the tracker's frame, metres.
-    pub(super) places: Vec<[Vector3<f64>; JOINTS + 1]>,
-    pub(super) roots: Vec<Root>,
+    pub(crate) places: Vec<[Vector3<f64>; JOINTS + 1]>,
+    pub(crate) roots: Vec<Root>,
     /// What is seen of the task's points, NaN where it is not.
-    pub(super) seen: Vec<Vec<[f64; 3]>>,
+    pub(crate) seen: Vec<Vec<[f64; 3]>>,
     /// The joints that are hidden.
-    pub(super) hidden: Vec<usize>,
+    pub(crate) hidden: Vec<usize>,
 }
 
 /// Reads the bundled motion, or a set of the motion capture.
-pub(super) fn load(arguments: &TrackerArguments) -> anyhow::Result<Vec<Clip>> {
-    let dataset = arguments.source.dataset()?;
+pub(crate) fn load(source: &ClipArguments, frames: u32) -> anyhow::Result<Vec<Clip>> {
+    let dataset = source.dataset()?;
     let thinned = |clip: &crate::clips::Clip| {
-        let all = numbers::<f64>(&rotations_from_angles(&clip.motion.joints.to_kind(tch::Kind::Double)));
-        let frames = all.as_chunks::<9>().0.chunks(JOINTS).filter_map(rotations);
         let step = (clip.motion.fps / RATE).round().max(1.0) as usize;
-        Clip { frames: frames.step_by(step).take(arguments.frames as usize).collect() }
+        let all = poses(&clip.motion.joints).into_iter();
+        Clip { frames: all.step_by(step).take(frames as usize).collect() }
     };
-    let all = arguments.source.clips(dataset.as_ref())?;
+    let all = source.clips(dataset.as_ref())?;
     Ok(all.iter().map(thinned).filter(|clip| clip.frames.len() > RATE as usize).collect())
 }
 
+/// Rotations of joint angles, `[N, 63]`, radians.
+pub(crate) fn poses(angles: &tch::Tensor) -> Vec<Rotations> {
+    let all = numbers::<f64>(&rotations_from_angles(&angles.to_kind(tch::Kind::Double)));
+    all.as_chunks::<9>().0.chunks(JOINTS).filter_map(rotations).collect()
+}
+
 /// Rotations of the 21 matrices of a pose.
-pub(super) fn rotations(matrices: &[[f64; 9]]) -> Option<Rotations> {
+fn rotations(matrices: &[[f64; 9]]) -> Option<Rotations> {
     let matrices: [[f64; 9]; JOINTS] = matrices.try_into().ok()?;
     let rows = |matrix: [f64; 9]| {
         let [a, b, c, d, e, f, g, h, i] = matrix;
@@ -85,7 +90,7 @@ pub(super) fn rotations(matrices: &[[f64; 9]]) -> Option<Rotations> {
 
 impl Scene {
     /// Puts a clip before a tracker.
-    pub(super) fn new(clip: &Clip, table: &str, hole: &Hole, seed: u64) -> anyhow::Result<Self> {
+    pub(crate) fn new(clip: &Clip, table: &str, hole: &Hole, seed: u64) -> anyhow::Result<Self> {
         let mut random = StdRng::seed_from_u64(seed);
         let table = Table::find(table)?;
         let hidden: Vec<usize> = hole.groups.iter().filter_map(|name| group(name)).flatten().collect();
@@ -142,7 +147,7 @@ impl Scene {
     }
 
     /// Whether some point tells a place.
-    pub(super) fn is_seen_place(&self, joint: usize) -> bool {
+    pub(crate) fn is_seen_place(&self, joint: usize) -> bool {
         !self.is_hidden(joint)
     }
 }

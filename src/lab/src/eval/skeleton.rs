@@ -47,7 +47,13 @@ impl Skeleton {
         let flat = rotations.to_kind(Kind::Double).contiguous().view(-1);
         let entry = |joint: usize, at: usize| flat.double_value(&[(9 * joint + at) as i64]);
         let matrix = |joint| std::array::from_fn(|row| std::array::from_fn(|column| entry(joint, 3 * row + column)));
-        let posture = kinematics::forward(&kinematics::from_matrices(&std::array::from_fn(matrix)));
+        Self::of_rotations(&kinematics::from_matrices(&std::array::from_fn(matrix)))
+    }
+
+    /// Puts a body in a pose.
+    #[must_use]
+    pub fn of_rotations(rotations: &kinematics::Rotations) -> Self {
+        let posture = kinematics::forward(rotations);
         let tips = posture.tips();
         let mut all = posture.positions.iter().chain(&tips);
         Self { places: std::array::from_fn(|_| all.next().map_or([0.0; 3], |&place| place.into())) }

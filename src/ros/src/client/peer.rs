@@ -11,6 +11,7 @@
 mod domain;
 mod joints;
 mod link;
+mod points;
 mod process;
 mod service;
 
@@ -19,9 +20,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use thalweg_task::lock;
 
-use r2r::QosProfile;
+use anyhow::Context as _;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus};
+use r2r::geometry_msgs::msg::PoseStamped;
 use r2r::sensor_msgs::msg::JointState;
+use r2r::{Node, QosProfile};
 
 use thalweg_node::diagnostics::{Level, Status};
 
@@ -29,6 +32,7 @@ pub(super) use link::Link;
 
 pub use domain::enter_domain;
 pub use joints::{JointWriter, Received};
+pub use points::{NumberedPoint, PointWriter, ReceivedPose};
 pub use process::{NodeProcess, find_node};
 
 /// The node's input, relative to the namespace.
@@ -36,6 +40,12 @@ pub const JOINT_STATES: &str = "joint_states";
 
 /// The node's answer, as it is named unless the node is remapped.
 pub const RECONSTRUCTION: &str = "/thalweg/reconstruction";
+
+/// The node's input of places, relative to the namespace.
+const POINTS: &str = "points";
+
+/// Where the node says that the root stands, as it is named unless the node is remapped.
+const POSE: &str = "/thalweg/pose";
 
 /// Time between two looks at the graph while waiting for somebody.
 const LOOK: Duration = Duration::from_millis(20);
@@ -133,6 +143,28 @@ impl Peer {
         // Where nobody waits any more, that is the receiver's choice.
         let pass_on = move |message: JointState| drop(sender.send(message.into()));
         self.link.subscribe(topic, QosProfile::default(), pass_on)?;
+        Ok(receiver)
+    }
+
+    /// Advertises numbered points on `points`; `confidence` is the field that says how sure the tracker is.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub fn point_writer(&self, confidence: &str) -> anyhow::Result<PointWriter> {
+        // As drivers of cameras do.
+        let create = |node: &mut Node| node.create_publisher(POINTS, QosProfile::sensor_data());
+        let publisher = self.link.with(create)?.with_context(|| format!("cannot advertise {POINTS}"))?;
+        Ok(PointWriter::new(publisher, confidence))
+    }
+
+    /// Listens to where the root stands; the channel ends with the peer.
+    ///
+    /// # Errors
+    /// What rcl says.
+    pub fn poses(&self) -> anyhow::Result<Receiver<ReceivedPose>> {
+        let (sender, receiver) = channel();
+        let pass_on = move |message: PoseStamped| drop(sender.send(message.into()));
+        self.link.subscribe(POSE, QosProfile::default(), pass_on)?;
         Ok(receiver)
     }
 

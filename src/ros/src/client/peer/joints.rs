@@ -5,6 +5,7 @@ use std::time::Instant;
 use thalweg_task::lock;
 
 use r2r::Publisher;
+use r2r::builtin_interfaces::msg::Time;
 use r2r::sensor_msgs::msg::JointState;
 use r2r::std_msgs::msg::Header;
 
@@ -28,10 +29,14 @@ pub struct Received {
 
 impl From<JointState> for Received {
     fn from(message: JointState) -> Self {
-        let time = message.header.stamp;
-        let stamp_nanos = i64::from(time.sec) * SECOND + i64::from(time.nanosec);
+        let stamp_nanos = nanos(&message.header.stamp);
         Self { stamp_nanos, received: Instant::now(), names: message.name, positions: message.position }
     }
+}
+
+/// A stamp in nanoseconds.
+pub(super) fn nanos(stamp: &Time) -> i64 {
+    i64::from(stamp.sec) * SECOND + i64::from(stamp.nanosec)
 }
 
 /// Publishes joints on one topic, from any thread.
