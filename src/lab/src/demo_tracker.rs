@@ -85,9 +85,10 @@ pub(crate) fn run(arguments: &DemoTrackerArguments) -> anyhow::Result<()> {
         let answers = session.play(&scene, &table.tracker)?;
         shown.push(Shown::new(hole, scene, answers)?);
     }
+    let steps = peer.diagnostics().and_then(|report| report.value("Optimizer", "Steps mean")?.parse().ok());
     session.node.end()?;
     filmstrip(&shown).draw().save(&arguments.output, "tracker_filmstrip")?;
-    let report = Report::new(&arguments.table, &shown);
+    let report = Report::new(&arguments.table, &shown, steps);
     std::fs::write(arguments.output.join("tracker.json"), serde_json::to_string_pretty(&report)?)?;
     print(&report.summary(arguments))
 }
@@ -253,6 +254,8 @@ struct Report {
     table: String,
     frames: usize,
     answered: usize,
+    /// Steps of a solve, as the node says it in the end.
+    steps: Option<f64>,
     /// From the points to the joints, milliseconds.
     millis: [f64; 2],
     /// By what is hidden: ours, limb by limb.
@@ -272,7 +275,7 @@ struct Hidden {
 }
 
 impl Report {
-    fn new(table: &str, shown: &[Shown]) -> Self {
+    fn new(table: &str, shown: &[Shown], steps: Option<f64>) -> Self {
         let all = |of: &dyn Fn(&Shown) -> &Vec<f64>, some: &dyn Fn(&Shown) -> bool| {
             let values: Vec<f64> = shown.iter().filter(|one| some(one)).flat_map(|one| of(one).clone()).collect();
             mean(&values).unwrap_or(f64::NAN)
@@ -296,6 +299,7 @@ impl Report {
             table: table.to_owned(),
             frames: answers().count(),
             answered: millis.len(),
+            steps,
             millis: [0.5, 0.99].map(|share| percentile(&millis, share).unwrap_or(f64::NAN)),
             hidden: hidden.collect(),
             root_mm: both(&|one| &one.ours.root_mm, &|one| &one.theirs.root_mm),
@@ -317,12 +321,13 @@ impl Report {
         let [p50, p99] = self.millis;
         text + &format!(
             "  {:<34} {mm:>5.0} mm   {their_mm:>9.0} mm\n  {:<34} {deg:>7.1}°   {their_deg:>11.1}°\n\
-             {} of {} frames answered, {p50:.1} ms after the points, 99 % within {p99:.1} ms\n\
+             {} of {} frames answered, {p50:.1} ms after the points, 99 % within {p99:.1} ms; {:.1} steps a frame\n\
              pictures and figures: {}\n",
             "where the pelvis stands",
             "how it is turned",
             self.answered,
             self.frames,
+            self.steps.unwrap_or(f64::NAN),
             arguments.output.display()
         )
     }
