@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Deserialize;
+use thalweg_nn::files::read_text;
 use thalweg_task::{Keypoint, Result, TaskError, Tracker, nearest};
 
 use crate::skeleton::{JOINTS, NAMES};
@@ -144,7 +145,8 @@ impl Table {
             let hint = nearest(named, SHIPPED.iter().map(|(name, _)| *name));
             return Err(refusal(format!("one of {names}, or the path of a .yaml file{hint}")));
         }
-        let text = read_file(Path::new(named)).map_err(refusal)?;
+        let text = read_text(Path::new(named), MOST_BYTES)
+            .map_err(|error| refusal(format!("a text file that can be read: {error}")))?;
         Self::read(&text).map_err(refusal)
     }
 
@@ -264,26 +266,6 @@ impl Written {
         let is_taken = |column: usize| matrix.iter().filter(|row| row[column] != 0.0).count() == 1;
         if (0..3).all(is_taken) { Ok(matrix) } else { Err(expected()) }
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "a table is read once, while the task is loaded"
-)]
-fn read_file(path: &Path) -> std::result::Result<String, String> {
-    use std::io::Read;
-    let error = |error: std::io::Error| format!("a file that can be read: {error}");
-    let size = std::fs::metadata(path).map_err(error)?;
-    if !size.is_file() {
-        return Err("a regular file".to_owned());
-    }
-    if size.len() > MOST_BYTES {
-        return Err(format!("a file of at most {MOST_BYTES} bytes, got {}", size.len()));
-    }
-    let (mut text, file) = (String::new(), std::fs::File::open(path).map_err(error)?);
-    file.take(MOST_BYTES).read_to_string(&mut text).map_err(error)?;
-    Ok(text)
 }
 
 #[cfg(test)]
