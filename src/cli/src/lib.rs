@@ -10,6 +10,7 @@ pub mod failure;
 mod generate;
 pub mod job;
 mod motion;
+mod new;
 pub mod observation;
 mod params;
 pub mod recordings;
@@ -47,6 +48,8 @@ enum Command {
     Tasks(tasks::TasksArguments),
     /// Check that a task keeps the contract
     Check(check::CheckArguments),
+    /// Begin a task of your own: a PyTorch model, a crate or a shared library
+    New(new::NewArguments),
     /// Solve one observation, from JSON or from a recorded motion
     Solve(solve::SolveArguments),
     /// Make a model of a robot from its URDF and its recordings
@@ -110,6 +113,7 @@ fn obey(command: &Command, plugins: &[String], registry: &Registry) -> anyhow::R
     let done = match command {
         Command::Tasks(_) => Ok(()),
         Command::Check(arguments) => check::run(arguments, registry),
+        Command::New(arguments) => new::run(arguments),
         Command::Solve(arguments) => solve::run(arguments, registry),
         Command::Adopt(arguments) => adopt::run(arguments, registry),
         Command::Train(arguments) => train::run(arguments, registry),

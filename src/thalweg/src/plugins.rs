@@ -267,7 +267,7 @@ fn end_of_segments(file: &mut File, head: &[u8; 64]) -> std::io::Result<u64> {
 }
 
 /// Opens a library for good and gives what stands at its symbol.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "the loader of the operating system promises nothing")]
 fn symbol(file: &Path) -> Result<&'static Exported, (Phase, String)> {
     use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
     // SAFETY: opening runs what the library does at its start; whoever starts the program has named it for that. All its

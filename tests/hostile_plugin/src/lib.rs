@@ -17,9 +17,9 @@ pub const ENTRY: Entry = Entry {
 
 thalweg_task::export!(ENTRY);
 
-/// What may be asked for; `later` is a panic after the checks at load.
-const FAULTS: [&str; 7] = ["none", "load", "hang", "nan", "rows", "later", "drop"];
-/// Position of the first joint at which `later` panics, rad.
+/// What may be asked for; `later` panics and `stuck` hangs after the checks at load.
+const FAULTS: [&str; 8] = ["none", "load", "hang", "nan", "rows", "later", "stuck", "drop"];
+/// Position of the first joint at which they do, rad.
 const LATER: f64 = 1.25;
 
 fn parameters() -> Vec<ParameterSpec> {
@@ -69,8 +69,11 @@ impl Task for Hostile {
 
     fn encode(&self, obs: &Observation) -> Result<Target> {
         let target = self.arm.encode(obs)?;
-        let first = target.value.double_value(&[0, 0]);
-        assert!(self.fault != "later" || (first - LATER).abs() > 1e-4, "as asked, later");
+        let is_later = (target.value.double_value(&[0, 0]) - LATER).abs() < 1e-4;
+        assert!(self.fault != "later" || !is_later, "as asked, later");
+        while self.fault == "stuck" && is_later {
+            std::thread::park();
+        }
         Ok(target)
     }
 

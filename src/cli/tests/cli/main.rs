@@ -6,6 +6,7 @@ mod bad_input;
 mod check;
 mod doctor;
 mod generate;
+mod new;
 mod params;
 mod retrain;
 mod solve_arm;

@@ -191,8 +191,11 @@ impl Worker {
         obs.root = in_use.root;
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
         let pass = self.gate.pass();
+        lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        match guarded(|| solve(in_use, &obs, &self.clock)) {
+        let solved = guarded(|| solve(in_use, &obs, &self.clock));
+        lock(&self.counts).ends();
+        match solved {
             Ok(Ok(answer)) => {
                 self.strikes = 0;
                 // Nobody wants what was asked for before the gate was closed.
