@@ -95,7 +95,7 @@ def g1_panics_while_solving(rig: Rig) -> None:
 
 
 def g2_answers_nan(rig: Rig) -> None:
-    with hostile("nan") as (node, peer):
+    with hostile("not_finite") as (node, peer):
         is_refused(node, peer, "libhostile_plugin.so: breaks the rule finite")
         mended(node, peer, {"hostile_plugin.fault": "none"}, arm(0.3))
 

@@ -48,8 +48,10 @@ impl Hostile {
     fn load(options: &LoadOptions) -> Result<Self> {
         let fault = options.parameters.get("fault").and_then(|fault| fault.as_str()).unwrap_or("none").to_owned();
         assert_ne!(fault, "load", "as asked, while loading");
-        while fault == "hang" {
-            std::thread::park();
+        if fault == "hang" {
+            loop {
+                std::thread::park();
+            }
         }
         if fault == "thread" {
             // Nobody joins it: a panic that only the hook sees.

@@ -57,7 +57,8 @@ impl Script {
 
     /// Looks into the archive before libtorch does.
     fn inspect(&self) -> std::result::Result<(), String> {
-        let none = |what: String| format!("no TorchScript ({what}); torch.jit.save writes it, thalweg_export uses that");
+        let none =
+            |what: String| format!("no TorchScript ({what}); torch.jit.save writes it, thalweg_export uses that");
         if self.bytes.is_empty() {
             return Err(none("the file is empty".to_owned()));
         }
@@ -201,7 +202,9 @@ impl Module {
         let x = ((Tensor::arange(count, like) * 1.7).sin() * 2.0).view([COMPARED, description.latent]);
         let inputs = perceptron.parameters().first().map_or(0, |weight| weight.size()[1]);
         if inputs != description.latent {
-            return Err(self.failed(&format!("perceptron: takes {inputs} numbers, the latent has {}", description.latent)));
+            return Err(
+                self.failed(&format!("perceptron: takes {inputs} numbers, the latent has {}", description.latent))
+            );
         }
         let (expected, got) = tch::no_grad(|| (self.row(&x, description), perceptron.forward(&x)));
         let expected = expected?;

@@ -9,7 +9,8 @@ use tch::{Kind, Tensor};
 use thalweg_nn::{NnError, Perceptron, files};
 use thalweg_task::{
     Change, DenseForm, DenseHead, Entry, Kinds, LoadOptions, Masked, Objective, Observation, ParameterRange,
-    ParameterSpec, ParameterValue, Reconstruction, Result, Target, Task, TaskError, TaskSpec, conformance, lock, nearest,
+    ParameterSpec, ParameterValue, Reconstruction, Result, Target, Task, TaskError, TaskSpec, conformance, lock,
+    nearest,
 };
 
 use crate::description::{Compare, Comparison, Description, FILE};
@@ -125,10 +126,9 @@ impl ScriptedTask {
             Some(layers) => Forward::Perceptron(module.perceptron(layers, description)?),
             None => Forward::Module(module),
         };
-        let objective = folder.objective.as_ref().map(|script| script.load(options.kind, options.device)).transpose()?;
-        let refuse = |reason| {
-            TaskError::Weights(NnError::Weights { path: folder.path.join(FILE), reason })
-        };
+        let objective =
+            folder.objective.as_ref().map(|script| script.load(options.kind, options.device)).transpose()?;
+        let refuse = |reason| TaskError::Weights(NnError::Weights { path: folder.path.join(FILE), reason });
         let numbers = |values: &[f64]| Tensor::from_slice(values).to_kind(options.kind).to_device(options.device);
         let chords: Vec<f64> = per_number(description, |joint| f64::from(u8::from(joint == Compare::Chord)), [0.0; 2]);
         let has_chords = chords.iter().any(|chord| *chord != 0.0);
@@ -188,7 +188,8 @@ impl Task for ScriptedTask {
         let (seen, counts) = obs.joints_to_compare().map_or((None, None), |(seen, counts)| (Some(seen), counts));
         let fields = [seen.as_ref(), obs.image.as_ref(), obs.points.as_ref()];
         // How much each number counts; a residual is squared.
-        let counts = [counts, None, obs.confidence.as_ref().map(|confidence| confidence.repeat_interleave_self_int(3, 1, None))];
+        let counts =
+            [counts, None, obs.confidence.as_ref().map(|confidence| confidence.repeat_interleave_self_int(3, 1, None))];
         let (mut values, mut weights) = (Vec::new(), Vec::new());
         for ((field, counts), width) in fields.into_iter().zip(counts).zip(self.description.widths()) {
             let (value, mut weight) = columns(field, rows, width, (self.spec.kind, self.spec.device));
@@ -327,9 +328,10 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         unit: "",
         range: ParameterRange::Text { most: MOST_PATH },
         change: Change::Unconfigured,
-        description: "The model: a folder with task.yaml and forward.ts, or the name of one in `scripted` in the folder of \
+        description:
+            "The model: a folder with task.yaml and forward.ts, or the name of one in `scripted` in the folder of \
                       `models`."
-            .into(),
+                .into(),
     }]
 }
 

@@ -1,5 +1,5 @@
 //! Models that were exported by PyTorch: sound ones keep the contract, others are refused in a sentence.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test makes files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -169,7 +169,10 @@ fn descriptions_are_refused_with_their_place() {
         (joint("lower: 0, upper: 1").replace("latent: 1", "latent: 0"), "latent: got 0, expected 1 to 4096"),
         (joint("lower: 0, upper: 1") + "groups: {g: [k]}\n", "group g: no joint 'k'; the nearest known name is 'j'"),
         (joint("lower: 0, upper: 1") + "  - {name: j, lower: 0, upper: 1}\n", "joint 'j' is there twice"),
-        ("name: a\nlatent: 1\nimage: {channels: 3, height: 9000, width: 1}\n".to_owned(), "image: got 3 channels of 9000"),
+        (
+            "name: a\nlatent: 1\nimage: {channels: 3, height: 9000, width: 1}\n".to_owned(),
+            "image: got 3 channels of 9000",
+        ),
         ("name: a\nlatent: 1\npoints: {frame: '', names: [p]}\n".to_owned(), "points: frame: got ''"),
     ] {
         let refused = Description::parse(&text).expect_err("this description must be refused");

@@ -47,7 +47,10 @@ pub(crate) fn run(arguments: &CheckArguments, registry: &Registry) -> anyhow::Re
     // What breaks rules is not worth measuring, and may not even run.
     let costs = if report.passed() && !arguments.no_costs { costs::measure(&load, &options)? } else { Vec::new() };
     if arguments.json {
-        console::print(&format!("{:#}\n", serde_json::json!({ "task": report.task, "rules": report.outcomes, "costs": costs })))?;
+        console::print(&format!(
+            "{:#}\n",
+            serde_json::json!({ "task": report.task, "rules": report.outcomes, "costs": costs })
+        ))?;
     } else {
         console::print(&format!("{report}{}", costs::table(&costs)))?;
     }

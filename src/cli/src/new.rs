@@ -93,7 +93,8 @@ fn of_crate(name: &str, source: &Path) -> anyhow::Result<Files> {
     let source = checkout(source)?;
     let rename = |text: &str| text.replace("\"my_task\"", &format!("\"{name}\"")).into_bytes();
     let mut files: Files = CRATE.iter().map(|(file, text)| (*file, rename(text))).collect();
-    let depends = format!("thalweg = {{ path = \"{source}/src/thalweg\" }}\nthalweg-ros = {{ path = \"{source}/src/ros\" }}");
+    let depends =
+        format!("thalweg = {{ path = \"{source}/src/thalweg\" }}\nthalweg-ros = {{ path = \"{source}/src/ros\" }}");
     files.push(("Cargo.toml", manifest(name, "", &depends)));
     files.push(("build.rs", include_bytes!("../../../build.rs").to_vec()));
     files.push(("README.md", readme(name, Kind::Crate)));

@@ -95,11 +95,7 @@ const AT_LOAD: [&str; 13] = [
 ///
 /// # Errors
 /// [`TaskError::Contract`] about the first rule that is broken, with what may mend it.
-pub fn assure(
-    file: &Path,
-    load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>,
-    options: &LoadOptions,
-) -> Result<()> {
+pub fn assure(file: &Path, load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>, options: &LoadOptions) -> Result<()> {
     let refuse = |rule: &'static str, detail: &str| TaskError::Contract {
         file: file.display().to_string(),
         rule,

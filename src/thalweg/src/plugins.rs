@@ -102,15 +102,12 @@ impl Registry {
     fn add_library(&mut self, file: &Path) -> Result<(), PluginError> {
         let refuse = |phase, cause: String, cure| PluginError { file: file.display().to_string(), phase, cause, cure };
         // The loader does nothing for a path without a separator but look in its own folders.
-        let file = file.canonicalize().map_err(|error| {
-            refuse(Phase::Find, error.to_string(), "name a library that is there")
-        })?;
-        inspect(&file).map_err(|cause| {
-            refuse(Phase::Open, cause, "build it as a cdylib, on this kind of machine")
-        })?;
-        let exported = symbol(&file).map_err(|(phase, cause)| {
-            refuse(phase, cause, "build a cdylib that says thalweg_task::export!(ENTRY)")
-        })?;
+        let file = file
+            .canonicalize()
+            .map_err(|error| refuse(Phase::Find, error.to_string(), "name a library that is there"))?;
+        inspect(&file).map_err(|cause| refuse(Phase::Open, cause, "build it as a cdylib, on this kind of machine"))?;
+        let exported = symbol(&file)
+            .map_err(|(phase, cause)| refuse(phase, cause, "build a cdylib that says thalweg_task::export!(ENTRY)"))?;
         exported.check().map_err(|mismatch| {
             let cure = "build it with the compiler, libtorch and thalweg-task of this program";
             refuse(Phase::Handshake, mismatch.to_string(), cure)
@@ -186,7 +183,9 @@ fn in_folder(folder: &Path) -> Result<Vec<Found>, String> {
     found.sort_by(|a, b| a.file.cmp(&b.file));
     match found.len() {
         0 => Err("the folder has no file *.so".to_owned()),
-        count if count > MOST_LIBRARIES => Err(format!("the folder has {count} files, expected at most {MOST_LIBRARIES}")),
+        count if count > MOST_LIBRARIES => {
+            Err(format!("the folder has {count} files, expected at most {MOST_LIBRARIES}"))
+        }
         _ => Ok(found),
     }
 }
@@ -254,7 +253,8 @@ fn inspect(file: &Path) -> Result<(), String> {
 /// Where the last segment ends in the file, bytes: from the program headers of an ELF file, whose first bytes are `head`.
 fn end_of_segments(file: &mut File, head: &[u8; 64]) -> std::io::Result<u64> {
     const HEADER: usize = 56;
-    let number = |bytes: &[u8], at: usize| bytes[at..].first_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
+    let number =
+        |bytes: &[u8], at: usize| bytes[at..].first_chunk().map_or(u64::MAX, |bytes| u64::from_le_bytes(*bytes));
     let (size, count) = (u16::from_le_bytes([head[54], head[55]]), u16::from_le_bytes([head[56], head[57]]));
     if usize::from(size) != HEADER {
         return Err(std::io::Error::other(format!("program headers of {size} bytes, expected {HEADER}")));

@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
 thalweg_task::export!(ENTRY);
 
 /// What may be asked for; `later` panics and `stuck` hangs after the checks at load.
-const FAULTS: [&str; 8] = ["none", "load", "hang", "nan", "rows", "later", "stuck", "drop"];
+const FAULTS: [&str; 8] = ["none", "load", "hang", "not_finite", "rows", "later", "stuck", "drop"];
 /// Position of the first joint at which they do, rad.
 const LATER: f64 = 1.25;
 
@@ -44,8 +44,10 @@ impl Hostile {
     fn load(options: &LoadOptions) -> Result<Self> {
         let fault = options.parameters.get("fault").and_then(|fault| fault.as_str()).unwrap_or("none").to_owned();
         assert!(fault != "load", "as asked, while loading");
-        while fault == "hang" {
-            std::thread::park();
+        if fault == "hang" {
+            loop {
+                std::thread::park();
+            }
         }
         let arm = (thalweg_planar_arm::ENTRY.load)(&LoadOptions { parameters: Default::default(), ..options.clone() })?;
         let spec = TaskSpec { name: ENTRY.name.to_owned(), ..arm.spec().clone() };
@@ -61,7 +63,7 @@ impl Task for Hostile {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let y_hat = self.arm.forward(x)?;
         Ok(match self.fault.as_str() {
-            "nan" => y_hat * f64::NAN,
+            "not_finite" => y_hat * f64::NAN,
             "rows" => &y_hat - y_hat.mean_dim(0, true, y_hat.kind()),
             _ => y_hat,
         })
@@ -71,8 +73,10 @@ impl Task for Hostile {
         let target = self.arm.encode(obs)?;
         let is_later = (target.value.double_value(&[0, 0]) - LATER).abs() < 1e-4;
         assert!(self.fault != "later" || !is_later, "as asked, later");
-        while self.fault == "stuck" && is_later {
-            std::thread::park();
+        if self.fault == "stuck" && is_later {
+            loop {
+                std::thread::park();
+            }
         }
         Ok(target)
     }

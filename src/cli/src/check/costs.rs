@@ -64,7 +64,10 @@ pub(super) fn measure(
 }
 
 fn of_forward(task: &dyn Task, x: &Tensor) -> anyhow::Result<f64> {
-    median(|| Ok(drop(tch::no_grad(|| task.forward(x))?)))
+    median(|| {
+        drop(tch::no_grad(|| task.forward(x))?);
+        Ok(())
+    })
 }
 
 fn of_gradient(mut engine: Engine, seen: &Observation, x: &Tensor) -> anyhow::Result<f64> {

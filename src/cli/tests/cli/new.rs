@@ -61,7 +61,8 @@ fn new_crates_and_libraries_are_the_examples() {
 
 /// Commands of a document: each block behind the mark.
 fn commands(text: &str) -> Vec<String> {
-    let blocks = text.split("<!-- commands -->\n```\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or_default());
+    let blocks =
+        text.split("<!-- commands -->\n```\n").skip(1).map(|rest| rest.split("\n```").next().unwrap_or_default());
     blocks.flat_map(str::lines).map(str::to_owned).collect()
 }
 

@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn our_own_options() {
         assert_eq!(read("n --version"), Ok(Request::Version));
-        assert_eq!(read("n --dump-params=planar_arm"), Ok(Request::DumpParameters(Some("planar_arm".to_owned()), String::new())));
+        assert_eq!(
+            read("n --dump-params=planar_arm"),
+            Ok(Request::DumpParameters(Some("planar_arm".to_owned()), String::new()))
+        );
         let with = Request::DumpParameters(Some("a".to_owned()), "b:c".to_owned());
         assert_eq!(read("n --plugins=b:c --dump-params=a"), Ok(with));
         assert_eq!(read("n --frob").expect_err("unknown"), "unknown argument '--frob'; see --help");

@@ -5,9 +5,7 @@ use std::path::Path;
 use tch::Tensor;
 
 use super::caught;
-use crate::{
-    DenseForm, Objective, Observation, Reconstruction, Result, Root, Target, Task, TaskSpec, guarded,
-};
+use crate::{DenseForm, Objective, Observation, Reconstruction, Result, Root, Target, Task, TaskSpec, guarded};
 
 /// Runs a task of a library on the library's side of the border.
 pub(super) struct GuardedTask {
