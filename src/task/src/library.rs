@@ -1,6 +1,6 @@
 //! A task in a shared library: what it exports, and how its panics stay inside.
 //!
-//! Rust has no stable layout of types. So a library says what it was built of, [`Exported::fingerprint`], and whoever
+//! Rust has no stable layout of types. So a library says in [`Exported`] what it was built of, and whoever
 //! loads it compares that with its own before it calls anything. Panics must not cross: the library's copy of the
 //! standard library is another one than the program's.
 
