@@ -31,8 +31,8 @@ demo-tracker: programs ## people as a tracker of bodies sees them, completed by 
 demo-images: gan programs ## repair damaged faces, eight ways each, into out/
 	$(lab) demo-images --output out
 
-programs: # demo and bench-node start the node as a process of its own
-	$(cargo) build $(flags) --bins
+programs: # demo and bench-node start the node as a process of its own; libraries with tasks are opened by tests
+	$(cargo) build $(flags) --bins --lib
 
 view: programs ## a window with the bundled motion, arms hidden
 	$(run) target/release/thalweg_view --demo

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-fn main() {
+pub(crate) fn main() {
     // The variables that torch-sys reads, in its order.
     for name in ["LIBTORCH_LIB", "LIBTORCH", "AMENT_PREFIX_PATH"] {
         println!("cargo:rerun-if-env-changed={name}");

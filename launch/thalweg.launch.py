@@ -24,7 +24,7 @@ NAME = 'thalweg'
 MOST_PUBLISHERS = 4  # each is a process, and one more for its root
 BOOLEANS = ['true', 'false', 'True', 'False']
 # Arguments that are parameters of the node, unless they are left to the parameter file.
-PARAMETERS = {'task': 'task', 'device': 'device', 'record': 'record.enabled', 'autostart': 'autostart'}
+PARAMETERS = {'task': 'task', 'plugins': 'plugins', 'device': 'device', 'record': 'record.enabled', 'autostart': 'autostart'}
 INPUTS = ['joint_states', 'image', 'mask', 'points']
 # RViz and robot_state_publisher have TF absolute; under a namespace it is the robot's own, as nav2 has it.
 RELATIVE_TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
@@ -45,7 +45,10 @@ def text(name, default, description):
 def node_arguments():
     """Declares what to solve, where and how."""
     return [
-        text('task', 'file', "Task to solve, such as body_pose or planar_arm; 'file': as params_file says"),
+        text('task', 'file', "Task to solve, such as body_pose or planar_arm, or the folder of a scripted task; 'file': as "
+                             'params_file says'),
+        text('plugins', 'file', 'Libraries with tasks of others, separated by colons: files, folders, or PACKAGE/TASK of the '
+                                "ament index; 'file': as params_file says"),
         text('params_file', '', 'Parameter file for all nodes started here, with sections /** or thalweg; by default '
                                 "the one shipped for the task. Arguments other than 'file' win over it"),
         text('namespace', '', 'Namespace of all nodes started here'),
@@ -124,10 +127,12 @@ def renamed(path, name):
     return keep(content, '.yaml')
 
 
-def dumped(task, shipped):
+def dumped(task, plugins, shipped):
     """Gives the parameter file of a task that is not shipped; the node knows those that it was built with."""
     program = Path(get_package_prefix('thalweg'), 'lib', 'thalweg', 'thalweg_node')
-    asked = subprocess.run([program, f'--dump-params={task}'], capture_output=True, text=True, timeout=60)
+    libraries = [] if plugins == 'file' else [f'--plugins={plugins}']
+    asked = subprocess.run(
+        [program, f'--dump-params={task}', *libraries], capture_output=True, text=True, timeout=60)
     if asked.returncode != 0:
         names = ', '.join(sorted(path.stem for path in shipped.glob('*.yaml')))
         answer = ' '.join(asked.stderr.split())
@@ -142,7 +147,7 @@ def parameter_file(given, share):
     else:
         task = 'body_pose' if given['task'] == 'file' else given['task']
         path = share / 'config' / f'{task}.yaml'
-        path = path if path.is_file() else dumped(task, share / 'config')
+        path = path if path.is_file() else dumped(task, given['plugins'], share / 'config')
     return path if given['name'] == NAME else renamed(path, given['name'])
 
 
@@ -162,6 +167,15 @@ def body(given, share):
         raise RuntimeError(f"urdf: got '{path}', expected a URDF with links, joints and a root: {error}") from error
     # The points of body_pose lie in its pelvis, whose axes are turned against the root's.
     return {'path': path, 'description': description, 'root': root, 'drawn': 'pelvis' if 'pelvis' in links else root}
+
+
+def with_folder(given):
+    """Takes the path of a folder for a scripted task: its name has a separator."""
+    if '/' not in given['task']:
+        return {**given, 'folder': None}
+    folder = Path(given['task'])
+    existing('task', folder / 'task.yaml')
+    return {**given, 'task': 'scripted', 'folder': str(folder.absolute())}
 
 
 class Guest:
@@ -215,6 +229,8 @@ class Guest:
             PARAMETERS[argument]: value.lower() == 'true' if value in BOOLEANS else value
             for argument, value in given.items()
         }
+        if self.given['folder'] is not None:
+            parameters['scripted.task'] = self.given['folder']
         if self.publishers > 0:
             # So that markers are in a frame that is published.
             parameters['output.frame_id'] = self.prefix(0) + self.body['drawn']
@@ -270,7 +286,7 @@ class Guest:
 
 def start_all(context):
     """Starts what the arguments ask for."""
-    guest = Guest(dict(context.launch_configurations))
+    guest = Guest(with_folder(dict(context.launch_configurations)))
     started = [action for index in range(guest.publishers) for action in guest.publisher(index)]
     for name, start in (('view', guest.window), ('rviz', guest.rviz), ('demo', guest.player)):
         if is_on(guest.given, name):

@@ -7,7 +7,7 @@ from installed import KINDS, ROOT, Installation
 
 ARGUMENTS = {
     'task', 'params_file', 'namespace', 'name', 'device', 'record', 'view', 'rviz', 'demo', 'use_sim_time', 'log_level',
-    'autostart', 'use_respawn', 'hypotheses_tf', 'frame', 'urdf', 'joint_states', 'image', 'mask', 'points',
+    'autostart', 'use_respawn', 'plugins', 'hypotheses_tf', 'frame', 'urdf', 'joint_states', 'image', 'mask', 'points',
 }
 # Everything that can be started.
 ALL = {'view': 'true', 'rviz': 'true', 'demo': 'true', 'hypotheses_tf': '4'}
@@ -112,6 +112,17 @@ class Parameters(Launching):
     def test_a_task_that_is_not_shipped_brings_what_the_node_says_of_it(self):
         parameters = self.node(task='of_my_own').parameters
         self.assertEqual(parameters, {'task': 'of_my_own', 'budget.deadline': 1.0})
+
+    def test_the_path_of_a_folder_is_that_of_a_scripted_task(self):
+        folder = ROOT / 'models/scripted/hand'
+        parameters = self.node(task=str(folder)).parameters
+        self.assertEqual((parameters['task'], parameters['scripted.task']), ('scripted', str(folder)))
+        self.assertEqual(self.node(task='scripted').parameters['scripted.task'], 'hand')
+        refused = self.refusal(task='no/such')
+        self.assertEqual(refused, "task: got 'no/such/task.yaml', expected a file that is there")
+
+    def test_libraries_are_named_to_the_node(self):
+        self.assertEqual(self.node(task='planar_arm', plugins='a.so:b').parameters['plugins'], 'a.so:b')
 
     def test_a_task_that_is_not_shipped_may_have_a_file_of_its_own(self):
         file = self.installation.write('my.yaml', {'thalweg': {'ros__parameters': {'hypotheses': 3}}})
@@ -246,7 +257,7 @@ class Refusals(Launching):
     def test_an_unknown_task(self):
         self.assertEqual(
             self.refusal(task='planar'),
-            "task: got 'planar', expected body_pose, gan_inversion, planar_arm, robot or a task of your own: "
+            "task: got 'planar', expected body_pose, gan_inversion, planar_arm, robot, scripted or a task of your own: "
             "thalweg_node: unknown task 'planar'; the nearest known name is 'planar_arm'")
 
     def test_a_file_that_is_not_there(self):

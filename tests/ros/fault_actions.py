@@ -14,6 +14,7 @@ import faults_images
 import faults_joints
 import faults_load
 import faults_parameters
+import faults_plugins
 import faults_process
 import faults_recordings
 import faults_theta_file
@@ -33,6 +34,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_graph,
     faults_process,
     faults_engine,
+    faults_plugins,
     faults_disk,
     faults_files,
     faults_recordings,
@@ -40,7 +42,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_theta_file,
     faults_view,
 )
-ROW_NAME = re.compile(r"[jipftqdselwv]\d+_\w+")
+ROW_NAME = re.compile(r"[jipftqdselwvg]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

@@ -19,6 +19,8 @@ DOUBLES = ParameterType.PARAMETER_DOUBLE_ARRAY
 TABLE = {
     "task": (STRING, "body_pose", None, None, False),
     "models": (STRING, "", None, None, False),
+    "plugins": (STRING, "", None, None, True),
+    "load_timeout": (DOUBLE, 60.0, 0.1, 3600.0, False),
     "theta": (STRING, "", None, None, False),
     "start.file": (STRING, "", None, None, False),
     "start.weight": (DOUBLE, 1.0, 0.0, 1000.0, False),
@@ -76,6 +78,7 @@ TABLE = {
     "planar_arm.lengths": (DOUBLES, [0.30, 0.25, 0.15], None, None, False),
     "planar_arm.limit": (DOUBLE, 2.6, None, None, False),
     "robot.model": (STRING, "unitree_g1", None, None, False),
+    "scripted.task": (STRING, "hand", None, None, False),
 }
 REFUSED = {
     "budget.steps": (1_000_000_000, "budget.steps must be in [0, 100000], got 1000000000"),

@@ -24,7 +24,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// What a parameter may ask for.
-const FAULTS: [&str; 5] = ["none", "load", "always", "drop", "thread"];
+const FAULTS: [&str; 6] = ["none", "load", "hang", "always", "drop", "thread"];
 
 struct Hostile {
     arm: Box<dyn Task>,
@@ -48,6 +48,11 @@ impl Hostile {
     fn load(options: &LoadOptions) -> Result<Self> {
         let fault = options.parameters.get("fault").and_then(|fault| fault.as_str()).unwrap_or("none").to_owned();
         assert_ne!(fault, "load", "as asked, while loading");
+        if fault == "hang" {
+            loop {
+                std::thread::park();
+            }
+        }
         if fault == "thread" {
             // Nobody joins it: a panic that only the hook sees.
             drop(std::thread::spawn(|| panic!("as asked, on a thread of its own")));

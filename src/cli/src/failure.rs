@@ -233,7 +233,8 @@ fn code_of_task(error: &TaskError) -> u8 {
         | TaskError::Infinite { .. }
         | TaskError::UnknownName { .. }
         | TaskError::Parameter { .. } => INPUT,
-        TaskError::Shape { .. } | TaskError::Torch(_) => OTHER,
+        TaskError::Contract { .. } => CHECK,
+        TaskError::Shape { .. } | TaskError::Torch(_) | TaskError::Panicked { .. } => OTHER,
     }
 }
 

@@ -10,6 +10,7 @@ pub mod failure;
 mod generate;
 pub mod job;
 mod motion;
+mod new;
 pub mod observation;
 mod params;
 pub mod recordings;
@@ -33,6 +34,10 @@ use thalweg_node::options::bounded;
 #[derive(Parser)]
 #[command(name = "thalweg", version, about, verbatim_doc_comment)]
 struct Arguments {
+    /// Library with a task of others: a file, a folder of files, or PACKAGE/TASK of the ament index; may be repeated.
+    /// It runs with all rights of this program
+    #[arg(long = "plugin", global = true, value_name = "LIBRARY")]
+    plugins: Vec<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -43,6 +48,8 @@ enum Command {
     Tasks(tasks::TasksArguments),
     /// Check that a task keeps the contract
     Check(check::CheckArguments),
+    /// Begin a task of your own: a PyTorch model, a crate or a shared library
+    New(new::NewArguments),
     /// Solve one observation, from JSON or from a recorded motion
     Solve(solve::SolveArguments),
     /// Make a model of a robot from its URDF and its recordings
@@ -84,8 +91,8 @@ enum Command {
 #[expect(clippy::needless_pass_by_value, reason = "as thalweg_ros::run has it")]
 pub fn run(registry: Registry) -> ExitCode {
     let matches = program().get_matches();
-    let command = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit()).command;
-    failure::guarded(|| obey(&command, &registry))
+    let Arguments { command, plugins } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    failure::guarded(|| obey(&command, &plugins, &registry))
 }
 
 /// The command line, its numbers bounded.
@@ -95,10 +102,18 @@ pub fn program() -> clap::Command {
 }
 
 /// Runs a command; most have one way to succeed.
-fn obey(command: &Command, registry: &Registry) -> anyhow::Result<ExitCode> {
+fn obey(command: &Command, plugins: &[String], registry: &Registry) -> anyhow::Result<ExitCode> {
+    // Lists libraries without opening them.
+    if let Command::Tasks(arguments) = command {
+        return tasks::run(arguments, plugins, registry).map(|()| ExitCode::SUCCESS);
+    }
+    let (registry, refused) = registry.clone().with_plugins(plugins);
+    let registry = &registry;
+    refused.iter().for_each(|error| console::note(&error.to_string()));
     let done = match command {
-        Command::Tasks(arguments) => tasks::run(arguments, registry),
+        Command::Tasks(_) => Ok(()),
         Command::Check(arguments) => check::run(arguments, registry),
+        Command::New(arguments) => new::run(arguments),
         Command::Solve(arguments) => solve::run(arguments, registry),
         Command::Adopt(arguments) => adopt::run(arguments, registry),
         Command::Train(arguments) => train::run(arguments, registry),

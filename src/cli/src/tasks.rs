@@ -1,10 +1,11 @@
 //! `thalweg tasks`.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use clap::Args;
 use serde::Serialize;
-use thalweg::Registry;
+use thalweg::{Registry, plugins};
 use thalweg_task::Entry;
 
 use crate::console;
@@ -20,21 +21,36 @@ pub(crate) struct TasksArguments {
 
 #[derive(Serialize)]
 struct Listed {
-    name: &'static str,
+    name: String,
     observes: Vec<String>,
-    summary: &'static str,
+    summary: String,
 }
 
 impl Listed {
     fn new(entry: &Entry) -> Self {
         let observes = entry.observes.to_string().split(", ").map(str::to_owned).collect();
-        Self { name: entry.name, observes, summary: entry.summary }
+        Self { name: entry.name.to_owned(), observes, summary: entry.summary.to_owned() }
+    }
+
+    /// A library, which would have to be opened to say more.
+    fn of_library(name: String, file: &Path) -> Self {
+        Self { name, observes: vec!["?".to_owned()], summary: format!("library {}, not opened", file.display()) }
     }
 }
 
 /// Lists the tasks without loading any.
-pub(crate) fn run(arguments: &TasksArguments, registry: &Registry) -> anyhow::Result<()> {
-    let listed: Vec<Listed> = registry.entries().iter().map(Listed::new).collect();
+///
+/// Libraries are those that are named, and those of the ament index, which are opened where they are named.
+pub(crate) fn run(arguments: &TasksArguments, named: &[String], registry: &Registry) -> anyhow::Result<()> {
+    let mut listed: Vec<Listed> = registry.entries().iter().map(Listed::new).collect();
+    for name in named {
+        match plugins::find(name) {
+            Ok(found) => listed.extend(found.into_iter().map(|found| Listed::of_library(found.task, &found.file))),
+            Err(error) => console::note(&error.to_string()),
+        }
+    }
+    let indexed = plugins::indexed().into_iter();
+    listed.extend(indexed.map(|(package, found)| Listed::of_library(format!("{package}/{}", found.task), &found.file)));
     if arguments.json {
         return console::print(&(serde_json::to_string_pretty(&listed)? + "\n"));
     }

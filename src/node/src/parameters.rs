@@ -31,7 +31,7 @@ pub use settings::{
     QosOverride, RecordSettings, Reliability, Settings,
 };
 pub use store::Store;
-pub use table::{clock_qos_table, full_table, node_table, publisher_qos_table, qos_table, task_table};
+pub use table::{PLUGINS, clock_qos_table, full_table, node_table, publisher_qos_table, qos_table, task_table};
 pub use word::Word;
 pub(crate) use word::words;
 pub use yaml::dump;

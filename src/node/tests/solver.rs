@@ -296,6 +296,19 @@ fn a_task_that_cannot_run_at_all_is_given_up_and_can_be_run_again() {
     bench.solves_the_next();
 }
 
+/// G4: the thread that loads is left behind, and the next task is loaded.
+#[test]
+fn a_task_that_hangs_while_loading_is_given_up() {
+    let bench = Bench::new();
+    let mut hangs = hostile("hang");
+    hangs.plan.load_timeout = Duration::from_millis(100);
+    let refused = bench.solver.load(hangs).expect_err("it hangs").to_string();
+    assert!(refused.contains("task hostile is not loaded after 0.1 s (load_timeout): it hangs"), "{refused}");
+    bench.solver.load(assignment()).unwrap();
+    bench.solver.run(true).unwrap();
+    bench.solves_the_next();
+}
+
 #[test]
 fn a_task_that_panics_while_loading_is_refused_and_one_that_panics_when_dropped_ends_the_thread() {
     let bench = Bench::new();

@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 
 use r2r::rcl_interfaces::msg::Log;
 use r2r::{Node, QosProfile};
-use thalweg::Registry;
+use thalweg::{Registry, plugins};
 use thalweg_node::lifecycle::{Pauses, State};
 use thalweg_node::parameters::{Store, dump};
 use tokio::sync::mpsc;
@@ -46,7 +46,7 @@ use log::Rosout;
 use names::Names;
 use parts::{Origin, Parts};
 use process::{Exit, Signals, leave, panicked, watch_panics};
-use startup::{declare, prepare};
+use startup::{declare, prepare, with_plugins};
 use state::NodeState;
 use tasks::Tasks;
 use time::RosTime;
@@ -67,10 +67,14 @@ pub fn run(registry: Registry) -> ExitCode {
     match parse(&arguments) {
         Ok(Request::Help) => print(HELP),
         Ok(Request::Version) => print(&format!("thalweg_node {}\n", env!("CARGO_PKG_VERSION"))),
-        Ok(Request::DumpParameters(task)) => match dump(&registry, task.as_deref().unwrap_or("body_pose")) {
-            Ok(text) => print(&text),
-            Err(error) => complain(&error.to_string()),
-        },
+        Ok(Request::DumpParameters(task, libraries)) => {
+            let (registry, refused) = registry.with_plugins(&plugins::listed(&libraries));
+            match (refused.first(), dump(&registry, task.as_deref().unwrap_or("body_pose"))) {
+                (_, Ok(text)) => print(&text),
+                (Some(error), Err(_)) => complain(&error.to_string()),
+                (None, Err(error)) => complain(&error.to_string()),
+            }
+        }
         Ok(Request::Run(options)) => {
             let time = Arc::new(RosTime::default());
             let rosout = log::start(&options, Arc::clone(&time));
@@ -98,13 +102,14 @@ fn complain(error: &str) -> ExitCode {
 
 fn start(registry: Registry, arguments: &[String], time: Arc<RosTime>, rosout: Rosout) -> Exit {
     let prepared = prepare(arguments).and_then(|node| {
+        let registry = with_plugins(registry, arguments)?;
         let name = node.name()?;
         let names = Names::new(arguments, &name, &node.namespace()?);
         let store = declare(&registry, &node, &names, arguments)?;
-        Ok((node, names, store))
+        Ok((registry, node, names, store))
     });
     rosout.open_file(&process::log_folder().unwrap_or_else(std::env::temp_dir));
-    let (node, names, store) = match prepared {
+    let (registry, node, names, store) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {
             tracing::error!("{error:#}");

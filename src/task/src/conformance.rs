@@ -22,11 +22,12 @@ mod rows;
 mod subject;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use compare::{Fault, RuleResult};
 use subject::Subject;
 
-use crate::{LoadOptions, Result, Task};
+use crate::{LoadOptions, Result, Task, TaskError};
 
 pub use report::{Outcome, Report};
 
@@ -71,6 +72,66 @@ pub fn check(load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>, options: &Loa
     let mut outcomes = vec![Outcome::passed("load", "in the element type of service, and in f64".to_owned())];
     outcomes.extend(RULES.iter().map(|(rule, run)| Outcome::of(rule, guard(|| run(&subject)))));
     Report { task: subject.task.spec().name.clone(), outcomes }
+}
+
+/// Rules to which a task from outside is held whenever it is loaded: those whose breach gives wrong answers, not bad ones.
+const AT_LOAD: [&str; 13] = [
+    "spec",
+    "finite",
+    "shapes",
+    "element_type",
+    "frozen_weights",
+    "loss_sign",
+    "determinism",
+    "row_independence",
+    "row_poison",
+    "row_gradient",
+    "observation_rows",
+    "gradient",
+    "residual",
+];
+
+/// Checks the rules that a task from outside must keep before it is used; `file` is where it comes from.
+///
+/// # Errors
+/// [`TaskError::Contract`] about the first rule that is broken, with what may mend it.
+pub fn assure(file: &Path, load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>, options: &LoadOptions) -> Result<()> {
+    let refuse = |rule: &'static str, detail: &str| TaskError::Contract {
+        file: file.display().to_string(),
+        rule,
+        detail: crate::first_line(detail).to_owned(),
+        cure: cure(rule),
+    };
+    tch::with_grad(|| {
+        let subject = guard(|| Subject::load(load, options)).map_err(|Fault(reason)| refuse("load", &reason))?;
+        let rules = AT_LOAD.iter().filter_map(|wanted| RULES.iter().find(|(rule, _)| rule == wanted));
+        for (rule, run) in rules {
+            let run =
+                if *rule == "gradient" { &(arithmetic::gradient_once as fn(&Subject<'_>) -> RuleResult) } else { run };
+            guard(|| run(&subject)).map_err(|Fault(reason)| refuse(rule, &reason))?;
+        }
+        Ok(())
+    })
+}
+
+/// What usually mends a broken rule.
+#[must_use]
+pub fn cure(rule: &str) -> &'static str {
+    match rule {
+        "load" => "it must load and run in f32 and in f64: let constants follow the type of x",
+        "spec" | "shapes" => "make the description and what F gives agree",
+        "element_type" => "give every result in the type and on the device of x",
+        "frozen_weights" => "set requires_grad of the weights to false",
+        "finite" => "F, L and the gradient must be there and finite for x drawn from N(0, 1)",
+        "loss_sign" => "a loss is never below zero",
+        "determinism" => "leave out dropout, random numbers and caches: put the model into evaluation mode",
+        "gradient" => "do not detach, round or compute outside of libtorch between x and the loss",
+        "residual" => "the squares of the residuals must sum to the loss",
+        "row_independence" | "row_poison" | "row_gradient" | "observation_rows" => {
+            "leave out what mixes rows of a batch: batch normalisation in training mode, sums over axis 0"
+        }
+        _ => "`thalweg check` tells more",
+    }
 }
 
 /// Runs plugin code; a panic becomes a fault that carries its message.

@@ -67,6 +67,24 @@ pub enum TaskError {
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+    /// The task panicked, in a library whose panics stay inside.
+    #[error("the task panicked: {what}")]
+    Panicked {
+        /// What the panic says.
+        what: String,
+    },
+    /// The task breaks a rule of the contract.
+    #[error("{file}: breaks the rule {rule}: {detail}; {cure}")]
+    Contract {
+        /// Its file or folder.
+        file: String,
+        /// The rule, as `thalweg check` names it.
+        rule: &'static str,
+        /// What was measured.
+        detail: String,
+        /// What to do.
+        cure: &'static str,
+    },
 }
 
 impl TaskError {

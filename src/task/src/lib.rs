@@ -20,6 +20,7 @@ pub mod draws;
 mod error;
 mod expected;
 mod guard;
+pub mod library;
 pub mod limits;
 mod masked;
 mod models_folder;

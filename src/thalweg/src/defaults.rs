@@ -8,5 +8,8 @@ use std::time::Duration;
 /// Task that is solved.
 pub const TASK: &str = "body_pose";
 
+/// Time that a task may take to load: the largest that ship take a second, on a slow disk perhaps ten.
+pub const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Time that one solve may take: what is left of a 100 Hz period beside reading and publishing.
 pub const DEADLINE: Duration = Duration::from_millis(8);

@@ -18,6 +18,7 @@ mod inverter;
 pub mod motion;
 mod observed;
 mod plan;
+pub mod plugins;
 mod position;
 mod registry;
 mod solved;

@@ -1,6 +1,7 @@
 //! What is to be loaded, and what has been.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tch::Device;
 use thalweg_engine::landscape::LandscapeError;
@@ -10,6 +11,7 @@ use thalweg_nn::NnError;
 use thalweg_task::{LoadOptions, Task, TaskError, TaskSpec};
 
 use crate::choice::{Choice, beside};
+use crate::defaults;
 use crate::registry::Registry;
 use crate::source::{DeviceChoice, LandscapeSource, StartSource};
 
@@ -34,6 +36,8 @@ pub struct Plan {
     pub threads: u32,
     /// Whether time counts, where a model of motion lies beside the weights.
     pub time: bool,
+    /// How long a node waits for all of it to be loaded.
+    pub load_timeout: Duration,
 }
 
 /// What has been loaded.
@@ -108,6 +112,7 @@ impl Plan {
             automatic_optimizer: true,
             threads: 1,
             time: true,
+            load_timeout: defaults::LOAD_TIMEOUT,
         }
     }
 

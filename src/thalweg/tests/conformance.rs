@@ -59,6 +59,11 @@ fn robot_with_every_type_of_joint() {
 }
 
 #[test]
+fn scripted() {
+    conformance::check(&thalweg_scripted::ENTRY.load, &LoadOptions::default()).assert_passed();
+}
+
+#[test]
 fn gan_inversion() {
     if thalweg_tests::fetched::gan() {
         conformance::check(&thalweg_gan_inversion::ENTRY.load, &LoadOptions::default()).assert_passed();

@@ -37,6 +37,7 @@ pub const ENTRIES: &[Entry] = &[
     entry("clock", messages::clock, seeds::clock, 20_000),
     entry("parameters", texts::parameters, seeds::parameters, 2_000),
     entry("observation", texts::observation, seeds::observation, 20_000),
+    entry("description", texts::description, seeds::description, 10_000),
     entry("weights", files::weights, seeds::weights, 3_000),
     entry("recording", files::recording, seeds::recording, 2_000),
     entry("bag", files::bag, seeds::bag, 1_500),

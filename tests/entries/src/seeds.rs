@@ -10,7 +10,7 @@ pub(crate) use motion::{AMC_MARK, amc, asf, bvh, npz, npz_files};
 pub(crate) use recordings::{bag, recording, replay, weights};
 #[cfg(feature = "view")]
 pub(crate) use texts::urdf;
-pub(crate) use texts::{metadata, observation, parameters};
+pub(crate) use texts::{description, metadata, observation, parameters};
 
 /// Names and bytes.
 pub type Seeds = Vec<(&'static str, Vec<u8>)>;

@@ -54,6 +54,21 @@ pub(crate) fn observation(bytes: &[u8]) -> bool {
     }
 }
 
+/// What a scripted task says of itself.
+pub(crate) fn description(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    match thalweg_scripted::Description::parse(text) {
+        Ok(description) => {
+            let widths = description.widths();
+            assert!(widths.iter().sum::<i64>() > 0 && widths.iter().all(|width| *width >= 0), "{widths:?}");
+            assert_eq!(description.joint_specs().len() as i64, widths[0]);
+            assert!(description.groups().is_ok() && description.skeleton().is_ok(), "what is read was checked");
+            true
+        }
+        Err(error) => expect_sentence(&error),
+    }
+}
+
 /// A model of a robot, and a posture of it.
 #[cfg(feature = "view")]
 pub(crate) fn urdf(bytes: &[u8]) -> bool {

@@ -21,7 +21,7 @@ use crate::job::Job;
 /// Options of `thalweg train theta`.
 #[derive(Args)]
 pub(crate) struct ThetaArguments {
-    /// Task to train for
+    /// Task to train for: a name, or the folder of a scripted task
     #[arg(long, default_value = "body_pose")]
     task: String,
     /// Folder with the motion capture, for body_pose
@@ -30,7 +30,7 @@ pub(crate) struct ThetaArguments {
     /// Folder of the weights of tasks [default: the shipped ones]
     #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
-    /// Where the weights go [default: TASK_theta.safetensors in the folder of --models]
+    /// Where the weights go [default: TASK_theta.safetensors in the folder of the task's weights]
     #[arg(long)]
     output: Option<PathBuf>,
     /// Observations drawn from the task's own prior, beside those of --data
@@ -69,12 +69,12 @@ pub(crate) fn run(arguments: &ThetaArguments, registry: &Registry) -> anyhow::Re
     let device = arguments.device.resolve()?;
     let load = loader(arguments, registry.clone(), device);
     let task = load()?;
-    let output = output(arguments);
+    let output = arguments.output.clone().unwrap_or_else(|| theta_file(arguments, task.as_ref()));
     let options = options(arguments, task.spec().latent, &output);
     options.validate()?;
     expect_checkpoint(arguments.finish, &checkpoint(&output))?;
     if let Some(recordings) = &arguments.retrain.from_recordings {
-        let default = theta_file(arguments);
+        let default = theta_file(arguments, task.as_ref());
         let current = arguments.landscape.as_deref().unwrap_or(&default);
         let (drawn, descent) = (arguments.drawn, arguments.changes.descent());
         let arguments = &arguments.retrain;
@@ -130,12 +130,9 @@ pub(super) fn expect_checkpoint(finish: bool, checkpoint: &Path) -> anyhow::Resu
     Ok(())
 }
 
-fn output(arguments: &ThetaArguments) -> PathBuf {
-    arguments.output.clone().unwrap_or_else(|| theta_file(arguments))
-}
-
-fn theta_file(arguments: &ThetaArguments) -> PathBuf {
-    arguments.models.join(format!("{}_theta.safetensors", arguments.task))
+/// Where a node looks for the landscape of a task.
+fn theta_file(arguments: &ThetaArguments, task: &dyn Task) -> PathBuf {
+    task.folder().unwrap_or(&arguments.models).join(format!("{}_theta.safetensors", task.spec().name))
 }
 
 pub(super) fn checkpoint(output: &Path) -> PathBuf {

@@ -6,6 +6,7 @@ mod bad_input;
 mod check;
 mod doctor;
 mod generate;
+mod new;
 mod params;
 mod retrain;
 mod solve_arm;
@@ -114,6 +115,7 @@ fn tasks_are_listed() {
     assert_eq!(rows[2][..2], ["planar_arm", "joints, points"]);
     assert_eq!(rows[3][..2], ["gan_inversion", "image"]);
     assert_eq!(rows[4][..2], ["robot", "joints"]);
+    assert_eq!(rows[5][..2], ["scripted", "joints, image, points"]);
 }
 
 #[test]

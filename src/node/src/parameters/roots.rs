@@ -11,9 +11,11 @@ use super::error::ParameterError;
 /// The folder of recordings, which is below its root.
 const RECORD_FOLDER: &str = "record.folder";
 /// Parameters that name files to be read, which lie below theirs.
-const READ: [&str; 6] = ["reload.path", "theta", "start.file", "models", MODEL, KEYPOINTS];
+const READ: [&str; 7] = ["reload.path", "theta", "start.file", "models", MODEL, SCRIPTED, KEYPOINTS];
 /// The model of task robot: a folder, or a name in the folder of weights.
 const MODEL: &str = "robot.model";
+/// The model of task scripted, likewise.
+const SCRIPTED: &str = "scripted.task";
 /// The table of keypoints of task body_pose: a file, or a name among those that come with the program.
 const KEYPOINTS: &str = "body_pose.keypoints";
 
@@ -116,7 +118,7 @@ fn path_of(name: &str, text: &str) -> Option<PathBuf> {
             _ => None,
         },
         // A name without a folder is one in the folder of weights.
-        MODEL | KEYPOINTS if !text.contains(std::path::MAIN_SEPARATOR) => None,
+        MODEL | SCRIPTED | KEYPOINTS if !text.contains(std::path::MAIN_SEPARATOR) => None,
         _ if name == RECORD_FOLDER || READ.contains(&name) => Some(PathBuf::from(text)).filter(|_| !text.is_empty()),
         _ => None,
     }
@@ -133,7 +135,7 @@ fn read_folders(path: &impl Fn(&str) -> Option<PathBuf>) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> =
         ["theta", "start.file", "reload.path", KEYPOINTS].into_iter().filter_map(folder_of).collect();
     folders.push(weights);
-    folders.extend(path(MODEL).and_then(|model| path_of(MODEL, model.to_str()?)));
+    folders.extend([MODEL, SCRIPTED].into_iter().filter_map(|name| path_of(name, path(name)?.to_str()?)));
     let mut folders: Vec<PathBuf> = folders.iter().map(|folder| settled(folder)).collect();
     folders.sort();
     folders.dedup();

@@ -41,6 +41,8 @@ pub struct Settings {
     pub automatic_optimizer: bool,
     /// Whether time counts.
     pub time: bool,
+    /// How long loading may take.
+    pub load_timeout: Duration,
     /// What is taken as an observation.
     pub input: InputSettings,
     /// What is published.
@@ -239,6 +241,7 @@ impl Settings {
             engine: from.engine(seed)?,
             automatic_optimizer: from.method()? == Method::Auto,
             time: from.truth("time.enabled")?,
+            load_timeout: from.duration("load_timeout")?,
             input: from.input()?,
             output: from.output()?,
             record: from.record()?,

@@ -9,6 +9,9 @@ use Change::{AnyTime, ReadOnly, Unconfigured};
 use thalweg::{Registry, defaults};
 use thalweg_engine::{AdamConfig, EngineConfig};
 
+/// Libraries with tasks: read before the other parameters, for those tasks have some.
+pub const PLUGINS: &str = "plugins";
+
 /// Devices that can be asked for.
 const DEVICES: [&str; 4] = ["cpu", "cuda", "cuda:N", "auto"];
 
@@ -135,6 +138,21 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             PATH,
             Unconfigured,
             "Folder of the weights. Empty: models in the share folder of the installed package, else ./models.",
+        ),
+        row(
+            PLUGINS,
+            text(""),
+            PATH,
+            ReadOnly,
+            "Libraries with tasks of others, separated by colons: files, folders of files, or PACKAGE/TASK of the ament index. \
+             They run with all rights of the node.",
+        ),
+        row(
+            "load_timeout",
+            Double(defaults::LOAD_TIMEOUT.as_secs_f64()),
+            ("s", double(0.1, 3600.0)),
+            Unconfigured,
+            "Time that the task may take to load; one that takes longer hangs, and the node stays unconfigured.",
         ),
         row(
             "theta",

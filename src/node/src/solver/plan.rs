@@ -55,6 +55,21 @@ pub enum SolverError {
     /// Loading panicked, as libtorch does where it runs out of memory.
     #[error("loading failed: {0}")]
     Panicked(String),
+    /// Loading takes too long.
+    #[error(
+        "task {task} is not loaded after {} s (load_timeout): it hangs, or reads a slow disk; the thread that loads it is \
+         left behind",
+        after.as_secs_f64()
+    )]
+    Hangs {
+        /// The task.
+        task: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
+    /// There is no thread to load on.
+    #[error("no thread to load on: {0}")]
+    NoThread(std::io::Error),
     /// The engine thread has ended.
     #[error("the engine thread has ended")]
     Gone,

@@ -31,6 +31,7 @@ impl Assignment {
             automatic_optimizer: settings.automatic_optimizer,
             threads: u32::try_from(settings.threads).unwrap_or(1),
             time: settings.time,
+            load_timeout: settings.load_timeout,
         };
         Ok(Self { plan, tuning: Tuning::of(settings) })
     }

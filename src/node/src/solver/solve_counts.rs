@@ -1,6 +1,6 @@
 //! What the engine thread has done: since it started, and since the last report.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thalweg_engine::Statistics;
 use thalweg_task::Root;
@@ -29,6 +29,8 @@ pub struct SolveCounts {
     failures: u64,
     last_failure: Option<String>,
     root: Option<Root>,
+    /// When the solve began that has not ended.
+    begun: Option<Instant>,
 }
 
 /// The notes since the last report, and totals.
@@ -65,12 +67,24 @@ pub struct SolveReport {
     pub last_failure: Option<String>,
     /// Where the best hypothesis of the last solve stands; none where the task does not find that out.
     pub root: Option<Root>,
+    /// For how long the present solve has been going on; zero between two solves.
+    pub solving: Duration,
 }
 
 impl SolveCounts {
     /// Notes where the best hypothesis of a solve stands.
     pub fn stands(&mut self, root: Option<Root>) {
         self.root = root;
+    }
+
+    /// Notes that a solve begins.
+    pub fn begins(&mut self) {
+        self.begun = Some(Instant::now());
+    }
+
+    /// Notes that it has ended, whatever came of it.
+    pub fn ends(&mut self) {
+        self.begun = None;
     }
 
     /// Notes a solve and how old its data were when the answer was ready.
@@ -123,6 +137,7 @@ impl SolveCounts {
             failures: self.failures,
             last_failure: self.last_failure.take(),
             root: self.root,
+            solving: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(),
         }
     }
 }
@@ -146,7 +161,12 @@ mod tests {
         assert_eq!((report.mean_us, report.max_us, report.sigma_us), (200.0, 300.0, 100.0));
         assert_eq!((report.steps_mean, report.age_max), (6.0, Duration::from_millis(3)));
         assert_eq!((report.failures, report.last_failure.as_deref()), (1, Some("out of memory")));
+        counts.begins();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(counts.report().solving >= Duration::from_millis(2));
+        counts.ends();
         let quiet = counts.report();
+        assert_eq!(quiet.solving, Duration::ZERO);
         assert_eq!((quiet.solves, quiet.recent_solves, quiet.overruns), (2, 0, 1));
         assert_eq!((quiet.refusals, quiet.last_refusal, quiet.failures, quiet.last_failure), (1, None, 1, None));
     }

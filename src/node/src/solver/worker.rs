@@ -1,8 +1,9 @@
 //! The engine thread: the one loop over observations of a running node.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use thalweg_task::{Observation, Root, guarded, lock, numbers, panic_line};
@@ -15,9 +16,9 @@ use super::solve_counts::SolveCounts;
 use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
 use thalweg::clock::SystemClock;
-use thalweg::{LoadError, Loaded};
+use thalweg::{LoadError, Loaded, Plan};
 use thalweg_engine::time::Timeline;
-use thalweg_engine::{Answer, Engine, EngineError};
+use thalweg_engine::{Answer, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
 ///
@@ -134,14 +135,9 @@ impl Worker {
 
     fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
         (self.in_use, self.runs) = (None, false);
-        // Unwind safe: what was being built is dropped.
-        let result = guarded(|| {
-            let (engine, loaded) = assignment.plan.load()?;
-            let timeline = assignment.plan.timeline(engine.task())?;
-            Ok::<_, LoadError>((engine, loaded, timeline))
-        });
-        let (mut engine, loaded, timeline) =
-            result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
+        let (mut engine, loaded, timeline) = load_elsewhere(&assignment.plan)?;
+        // As on the thread that loaded it: how many threads libtorch uses is said thread by thread.
+        pin_threads(assignment.plan.threads);
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
         let (root, tuning) = (None, assignment.tuning);
         self.in_use = Some(EngineInUse { engine, timeline, root, tuning, recorder });
@@ -195,8 +191,11 @@ impl Worker {
         obs.root = in_use.root;
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
         let pass = self.gate.pass();
+        lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        match guarded(|| solve(in_use, &obs, &self.clock)) {
+        let solved = guarded(|| solve(in_use, &obs, &self.clock));
+        lock(&self.counts).ends();
+        match solved {
             Ok(Ok(answer)) => {
                 self.strikes = 0;
                 // Nobody wants what was asked for before the gate was closed.
@@ -268,6 +267,34 @@ impl Worker {
             }
         }
         lock(&self.counts).failed(why);
+    }
+}
+
+/// What a plan makes.
+type Parts = (Engine, Loaded, Option<Timeline>);
+
+/// Loads on a thread of its own, which is left behind where it hangs: a thread cannot be ended, but the next task can be
+/// loaded.
+fn load_elsewhere(plan: &Plan) -> Result<Parts, SolverError> {
+    let (plan, (reply, answer)) = (plan.clone(), channel());
+    let (task, after) = (plan.task.clone(), plan.load_timeout);
+    let load = move || {
+        // Unwind safe: what was being built is dropped.
+        let result = guarded(|| {
+            let (engine, loaded) = plan.load()?;
+            let timeline = plan.timeline(engine.task())?;
+            Ok::<_, LoadError>((engine, loaded, timeline))
+        });
+        // Nobody waits any longer for what took too long.
+        drop(reply.send(result.map_err(|panic| panic_line(panic.as_ref()).to_owned())));
+    };
+    // Detached, as is said above.
+    drop(Builder::new().name("load".to_owned()).spawn(load).map_err(SolverError::NoThread)?);
+    match answer.recv_timeout(after) {
+        Ok(Ok(parts)) => Ok(parts?),
+        Ok(Err(panic)) => Err(SolverError::Panicked(panic)),
+        Err(RecvTimeoutError::Timeout) => Err(SolverError::Hangs { task, after }),
+        Err(RecvTimeoutError::Disconnected) => Err(SolverError::Panicked("its thread has ended".to_owned())),
     }
 }
 

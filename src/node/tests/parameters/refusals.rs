@@ -34,7 +34,11 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
             IntegerArray(vec![1, 2, 3]),
             "planar_arm.lengths must be a double_array, got the integer_array [1, 2, 3] (write [1.0, 2.0, 3.0])",
         ),
-        ("task", text("body_pos"), "task must be one of body_pose, planar_arm, gan_inversion, robot, got body_pos"),
+        (
+            "task",
+            text("body_pos"),
+            "task must be one of body_pose, planar_arm, gan_inversion, robot, scripted, got body_pos",
+        ),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
         ("input.points_type", text("cloud2"), "input.points_type must be one of cloud, markers, poses, got cloud2"),
         ("body_pose.stature", Double(17.0), "body_pose.stature must be in 0.0 or [0.7, 2.8], got 17.0"),

@@ -9,7 +9,7 @@ use super::peer::Link;
 use crate::node::graph::{self, Endpoint, Request};
 use crate::node::inputs::type_name;
 use crate::node::names::Names;
-use crate::node::startup::{NAME, declare, prepare};
+use crate::node::startup::{NAME, declare, prepare, with_plugins};
 use thalweg::Registry;
 use thalweg_node::intake::Input;
 use thalweg_node::parameters::{PointsType, Settings, full_name};
@@ -75,7 +75,8 @@ fn request(input: Input, names: &Names) -> Request {
 /// What the node would end with.
 pub fn declare_parameters(arguments: &[String], registry: &Registry) -> anyhow::Result<()> {
     let node = prepare(arguments)?;
+    let registry = with_plugins(registry.clone(), arguments)?;
     let names = Names::new(arguments, &node.name()?, &node.namespace()?);
-    Settings::read(&declare(registry, &node, &names, arguments)?, 0)?;
+    Settings::read(&declare(&registry, &node, &names, arguments)?, 0)?;
     Ok(())
 }

@@ -6,9 +6,10 @@ use super::log::{LogOptions, level};
 pub(crate) const HELP: &str = "\
 Inverts a neural network in real time: a managed ROS 2 node.
 
-usage: thalweg_node [--help] [--version] [--dump-params[=TASK]] [--ros-args ...]
+usage: thalweg_node [--help] [--version] [--dump-params[=TASK] [--plugins=LIST]] [--ros-args ...]
 
-  --dump-params[=TASK]   print a parameter file with every default, and end
+  --dump-params[=TASK]   print a parameter file with every default, and end; of a task of a library with
+                         --plugins=LIST, as the parameter plugins has it
   --ros-args ...         as of every node: -r from:=to, -p name:=value, --params-file FILE,
                          --log-level [thalweg:=]LEVEL, --log-file-name NAME, and --enable-.. or
                          --disable- with stdout-logs, rosout-logs, external-lib-logs (the log file)
@@ -25,8 +26,8 @@ pub(crate) enum Request {
     Run(LogOptions),
     Help,
     Version,
-    /// Print the parameters of a task.
-    DumpParameters(Option<String>),
+    /// Print the parameters of a task, with those libraries.
+    DumpParameters(Option<String>, String),
 }
 
 /// Reads our own options; those after `--ros-args` up to `--` are rcl's.
@@ -35,6 +36,7 @@ pub(crate) enum Request {
 /// One sentence about the first option that is not known.
 pub(crate) fn parse(arguments: &[String]) -> Result<Request, String> {
     let mut options = LogOptions::default();
+    let (mut dumps, mut libraries) = (None, String::new());
     let mut is_ros = false;
     let mut rest = arguments.iter().skip(1);
     while let Some(argument) = rest.next() {
@@ -54,14 +56,18 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Request, String> {
             (true, _) => {}
             (false, "--help" | "-h") => return Ok(Request::Help),
             (false, "--version") => return Ok(Request::Version),
-            (false, "--dump-params") => return Ok(Request::DumpParameters(None)),
-            (false, other) => match other.strip_prefix("--dump-params=") {
-                Some(task) => return Ok(Request::DumpParameters(Some(task.to_owned()))),
-                None => return Err(format!("unknown argument '{}'; see --help", other.escape_debug())),
+            (false, "--dump-params") => dumps = Some(None),
+            (false, other) => match (other.strip_prefix("--dump-params="), other.strip_prefix("--plugins=")) {
+                (Some(task), _) => dumps = Some(Some(task.to_owned())),
+                (_, Some(named)) => named.clone_into(&mut libraries),
+                _ => return Err(format!("unknown argument '{}'; see --help", other.escape_debug())),
             },
         }
     }
-    Ok(Request::Run(options))
+    Ok(match dumps {
+        Some(task) => Request::DumpParameters(task, libraries),
+        None => Request::Run(options),
+    })
 }
 
 /// `LEVEL` or `logger:=LEVEL`; levels of other loggers are theirs.
@@ -116,7 +122,12 @@ mod tests {
     #[test]
     fn our_own_options() {
         assert_eq!(read("n --version"), Ok(Request::Version));
-        assert_eq!(read("n --dump-params=planar_arm"), Ok(Request::DumpParameters(Some("planar_arm".to_owned()))));
+        assert_eq!(
+            read("n --dump-params=planar_arm"),
+            Ok(Request::DumpParameters(Some("planar_arm".to_owned()), String::new()))
+        );
+        let with = Request::DumpParameters(Some("a".to_owned()), "b:c".to_owned());
+        assert_eq!(read("n --plugins=b:c --dump-params=a"), Ok(with));
         assert_eq!(read("n --frob").expect_err("unknown"), "unknown argument '--frob'; see --help");
         assert!(read("n --ros-args --log-level loud").expect_err("no level").contains("expected debug"));
     }

@@ -17,6 +17,9 @@ use thalweg_task::{Root, printable};
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
 
+/// What a solve may take beyond twice its deadline before it is said to hang. A guess: no step takes so long.
+const HANGS: Duration = Duration::from_secs(2);
+
 /// Share of solves that may overrun before it is a warning: the last step before the deadline is
 /// a bet. A guess.
 const OVERRUNS: f64 = 0.1;
@@ -136,16 +139,24 @@ impl Diagnostics {
     }
 
     fn optimizer(&self, report: SolveReport) -> Status {
-        let hypotheses = self.node.parameters.settings().engine.hypotheses;
+        let settings = self.node.parameters.settings();
+        let (hypotheses, budget) = (settings.engine.hypotheses, settings.budget.deadline.unwrap_or_default());
         let mut status = Status::ok("Optimizer", if report.recent_solves > 0 { "Running" } else { "Idle" });
         if report.recent_overruns as f64 > OVERRUNS * report.recent_solves as f64 {
-            let budget = self.node.parameters.settings().budget.deadline.unwrap_or_default();
             let (late, all) = (report.recent_overruns, report.recent_solves);
             let text = format!(
                 "Overrun: {late} of {all} solves took longer than budget.deadline, {} ms",
                 budget.as_secs_f64() * 1e3
             );
             status.worsen(Level::Warn, text);
+        }
+        if report.solving > 2 * budget + HANGS {
+            let text = format!(
+                "a solve has been going on for {:.0} s: task {} hangs; no thread can be ended, so start the node again",
+                report.solving.as_secs_f64(),
+                settings.task
+            );
+            status.worsen(Level::Error, text);
         }
         if let Some(refusal) = report.last_refusal {
             status.worsen(Level::Warn, format!("observation refused: {refusal}"));

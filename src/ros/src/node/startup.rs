@@ -4,10 +4,10 @@ use std::panic::catch_unwind;
 
 use anyhow::Context as _;
 use r2r::{Context, Node};
-use thalweg::{Registry, defaults};
+use thalweg::{Registry, defaults, plugins};
 use thalweg_node::intake::Input;
 use thalweg_node::parameters::{
-    Given, GivenValue, Store, clock_qos_table, full_name, full_table, given, publisher_qos_table,
+    Given, GivenValue, PLUGINS, Store, clock_qos_table, full_name, full_table, given, publisher_qos_table,
 };
 use thalweg_task::{Kinds, ParameterSpec, ParameterValue, panic_line};
 
@@ -51,6 +51,20 @@ pub(crate) fn quietly<T>(work: impl FnOnce() -> T + std::panic::UnwindSafe) -> a
     let result = catch_unwind(work);
     std::panic::set_hook(hook);
     result.map_err(|panic| anyhow::anyhow!("{}", panic_line(panic.as_ref())))
+}
+
+/// Opens the libraries that the arguments name, and adds their tasks; says which cannot be used.
+pub(crate) fn with_plugins(registry: Registry, arguments: &[String]) -> anyhow::Result<Registry> {
+    let given = given(arguments, &full_name(arguments, NAME))?;
+    let named = given.values.iter().find_map(|given| match (given.name.as_str(), &given.value) {
+        (PLUGINS, ParameterValue::String(text)) => Some(plugins::listed(text)),
+        _ => None,
+    });
+    let (registry, refused) = registry.with_plugins(&named.unwrap_or_default());
+    for error in refused {
+        tracing::error!("{error}");
+    }
+    Ok(registry)
 }
 
 /// Declares the parameters of a node, with the values that files and arguments give it.

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::compare::RuleResult;
 
 /// Longest detail that is printed, characters; the outcome keeps the whole text.
 const DETAIL_WIDTH: usize = 240;
 
 /// What became of one rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Outcome {
     /// Name of the rule.
     pub rule: &'static str,
@@ -49,7 +51,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// What became of every rule.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Name of the task, `?` when it could not be loaded.
     pub task: String,

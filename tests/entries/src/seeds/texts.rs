@@ -94,6 +94,18 @@ const ROBOT: &str = r#"<?xml version="1.0"?>
   <gazebo><sensor:camera name="x"/></gazebo>
 </robot>"#;
 
+pub(crate) fn description() -> Seeds {
+    all(&[
+        ("hand.yaml", include_str!("../../../../models/scripted/hand/task.yaml")),
+        (
+            "points.yaml",
+            "name: a\nlatent: 2\njoints:\n  - {name: j, lower: -2, upper: 2, compare: chord}\npoints: {frame: f, names: [p, q]}\n\
+             groups: {all: [j]}\nskeleton: {bones: [{to: p, joints: [j]}, {from: p, to: q}]}\nobjective: file\n",
+        ),
+        ("image.yaml", "name: a\nlatent: 1\nimage: {channels: 3, height: 64, width: 64, weight: 1e300}\n"),
+    ])
+}
+
 #[cfg(feature = "view")]
 pub(crate) fn urdf() -> Seeds {
     all(&[
