@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use thalweg_engine::Statistics;
+use thalweg_engine::time::Suspect;
 use thalweg_task::Root;
 
 /// Counts of one stretch of time.
@@ -29,6 +30,7 @@ pub struct SolveCounts {
     failures: u64,
     last_failure: Option<String>,
     root: Option<Root>,
+    suspects: Option<Vec<Suspect>>,
 }
 
 /// The notes since the last report, and totals.
@@ -65,9 +67,16 @@ pub struct SolveReport {
     pub last_failure: Option<String>,
     /// Where the best hypothesis of the last solve stands; none where the task does not find that out.
     pub root: Option<Root>,
+    /// Joints that lie, the most surprising first; none where nobody watches.
+    pub suspects: Option<Vec<Suspect>>,
 }
 
 impl SolveCounts {
+    /// Notes which joints lie.
+    pub fn suspects(&mut self, suspects: Vec<Suspect>) {
+        self.suspects = Some(suspects);
+    }
+
     /// Notes where the best hypothesis of a solve stands.
     pub fn stands(&mut self, root: Option<Root>) {
         self.root = root;
@@ -123,6 +132,7 @@ impl SolveCounts {
             failures: self.failures,
             last_failure: self.last_failure.take(),
             root: self.root,
+            suspects: self.suspects.clone(),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded};
-use thalweg_engine::time::Timeline;
+use thalweg_engine::time::{Timeline, Watch};
 use thalweg_engine::{Answer, Engine, EngineError};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
@@ -45,6 +45,8 @@ struct EngineInUse {
     engine: Engine,
     /// What it expects of joints that are silent; none where time does not count.
     timeline: Option<Timeline>,
+    /// Tells which joint lies; none where it is not known how joints fit each other.
+    watch: Option<Watch>,
     /// Where the best hypothesis stood last, for a task that finds that out.
     root: Option<Root>,
     tuning: Tuning,
@@ -138,13 +140,14 @@ impl Worker {
         let result = guarded(|| {
             let (engine, loaded) = assignment.plan.load()?;
             let timeline = assignment.plan.timeline(engine.task())?;
-            Ok::<_, LoadError>((engine, loaded, timeline))
+            let watch = assignment.plan.watch(engine.task())?;
+            Ok::<_, LoadError>((engine, loaded, timeline, watch))
         });
-        let (mut engine, loaded, timeline) =
+        let (mut engine, loaded, timeline, watch) =
             result.map_err(|panic| SolverError::Panicked(panic_line(panic.as_ref()).to_owned()))??;
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
         let (root, tuning) = (None, assignment.tuning);
-        self.in_use = Some(EngineInUse { engine, timeline, root, tuning, recorder });
+        self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
         Ok(loaded)
     }
 
@@ -176,6 +179,7 @@ impl Worker {
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
             in_use.timeline.iter_mut().for_each(Timeline::forget);
+            in_use.watch.iter_mut().for_each(Watch::forget);
             in_use.root = None;
         }
     }
@@ -191,6 +195,11 @@ impl Worker {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
+        }
+        if let (Some(watch), Some(joints)) = (&mut in_use.watch, &obs.joints) {
+            let positions = numbers::<f64>(&joints.with_nan());
+            provenance.joint_surprise = watch.take(obs.stamp_nanos, &positions).to_vec();
+            lock(&self.counts).suspects(watch.suspects());
         }
         obs.root = in_use.root;
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
