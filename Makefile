@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-images programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-images demo-robot programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -27,6 +27,9 @@ demo-retrain: programs ## record a running node, retrain its landscape, reload i
 
 demo-images: gan programs ## repair damaged faces, eight ways each, into out/
 	$(lab) demo-images --output out
+
+demo-robot: programs ## a Unitree G1 whose left arm falls silent and whose right knee then lies, into out/
+	$(lab) demo-robot --output out
 
 programs: # demo and bench-node start the node as a process of its own
 	$(cargo) build $(flags) --bins
