@@ -6,12 +6,14 @@ import math
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import ClassVar
 
 from case import NodeCase
 from messages import ROOT
 from peer import qos, wait_for
+from sensor_msgs.msg import JointState
 from std_msgs.msg import String
 
 URDF = ROOT / "tests" / "support" / "mixed.urdf"
@@ -84,6 +86,26 @@ class AdoptedRobot(NodeCase):
         answer = self.peer.solve(shown)
         found = dict(zip(answer.name, answer.position, strict=True))
         self.assertTrue(math.isfinite(found["elbow"]))
+
+    def test_a_joint_that_stands_still_while_others_move_is_named(self) -> None:
+        surprises = self.peer.subscribe(JointState, "~/surprise")
+        self.addCleanup(lambda: self.peer.unsubscribe(surprises))
+        begin = time.monotonic()
+
+        def named() -> bool:
+            now = time.monotonic() - begin
+            stuck = {"elbow": positions(2.0)["elbow"]} if now > 2.0 else {}
+            self.peer.publish_joints({**positions(now), **stuck})
+            time.sleep(1 / RATE)
+            status = self.peer.diagnostic("Joints")
+            return status is not None and "elbow stands still" in status.message and float(status.values["elbow"]) > 1.0
+
+        wait_for(named, what="a warning about the elbow")
+        message = surprises.messages[-1]
+        told = dict(zip(message.name, message.position, strict=True))
+        self.assertGreater(told["elbow"], 1.0)
+        # The lamp never moves: nothing is known of it.
+        self.assertNotIn("lamp", told)
 
     def test_its_own_description_is_published(self) -> None:
         heard = self.peer.subscribe(String, "/robot_description", qos(1, latched=True))

@@ -75,6 +75,12 @@ impl Mirror {
         self.partner.iter().enumerate().all(|(mine, &other)| seen.get(mine) == seen.get(other))
     }
 
+    /// The joint that a joint is the mirror image of.
+    #[must_use]
+    pub fn partner(&self, joint: usize) -> usize {
+        self.partner.get(joint).copied().unwrap_or(joint)
+    }
+
     /// How many joints have another as partner.
     #[must_use]
     pub fn pairs(&self) -> usize {

@@ -6,8 +6,11 @@ mod error;
 mod folder;
 mod frames;
 mod judge;
+mod left_out;
+mod lies;
 mod motion;
 mod rivals;
+mod surprise;
 mod tables;
 mod timing;
 mod training;
@@ -26,6 +29,7 @@ use self::division::Divided;
 pub(crate) use self::error::AdoptError;
 use self::frames::Frames;
 use self::judge::Judgement;
+use self::lies::Lies;
 use crate::console::{note, print};
 
 /// Options of `thalweg adopt`.
@@ -66,6 +70,12 @@ pub(crate) struct AdoptArguments {
     /// Write links and joints of the URDF only, without shapes and masses
     #[arg(long)]
     skeleton: bool,
+    /// Train nothing: F and theta stay as they lie in the folder; the rest is made and judged anew
+    #[arg(long, conflicts_with_all = ["steps", "buffers"])]
+    keep: bool,
+    /// Write the motion that the model is judged by as a motion file, for demonstrations
+    #[arg(long, value_name = "FILE")]
+    held_out_motion: Option<PathBuf>,
     /// Gradient steps for F [default: 8000, a quarter of it with --quick]
     #[arg(long)]
     steps: Option<u32>,
@@ -91,10 +101,17 @@ pub(crate) fn run(arguments: &AdoptArguments, registry: &Registry) -> anyhow::Re
     drop(frames);
     let layout = Layout::of(&robot, &divided.training, &divided.seen)?;
     print(&motion::report(&robot, &layout, &divided))?;
-    let trained = training::train(arguments, registry, description, &robot, layout, &divided)?;
+    let trained = training::train(arguments, registry, description, &robot, &layout, &divided)?;
     print(&timing::fit(&arguments.output, registry, &robot, &divided)?)?;
+    let (told, fit) = surprise::fit(&arguments.output, registry, &robot, &divided)?;
+    print(&told)?;
     let judgement = Judgement::of(&arguments.output, registry, &divided, arguments.quick)?;
-    print(&judgement.to_string())?;
+    let lies = Lies::of(&arguments.output, registry, &robot, fit.as_ref(), &divided, arguments.quick)?;
+    let judgement = format!("{judgement}{lies}");
+    print(&judgement)?;
+    if let Some(path) = &arguments.held_out_motion {
+        timing::write_held_out(path, &arguments.output, registry, &robot, &divided)?;
+    }
     folder::write(arguments, &robot, &divided, &trained, &judgement)?;
     training::forget(&arguments.output)?;
     print(&folder::how_to_start(&arguments.output))

@@ -214,7 +214,9 @@ fn code_of_input(error: &InputError) -> u8 {
 
 fn code_of_training(error: &TrainError) -> Option<u8> {
     match error {
-        TrainError::NoObservations { .. } | TrainError::TooLittleMotion { .. } => Some(INPUT),
+        TrainError::NoObservations { .. } | TrainError::TooLittleMotion { .. } | TrainError::TooShort { .. } => {
+            Some(INPUT)
+        }
         TrainError::Option { .. } => Some(USAGE),
         TrainError::NotFinite { .. } => None,
         // Transparent, as the engine's own below.
@@ -272,7 +274,7 @@ fn code_of_load(error: &LoadError) -> Option<u8> {
         LoadError::Landscape(error) => code_of_landscape(error),
         LoadError::Task { source, .. } => Some(code_of_task(source)),
         LoadError::Start(error) => Some(code_of_task(error)),
-        LoadError::Motion(error) => Some(code_of_nn(error)),
+        LoadError::Motion(error) | LoadError::Surprise(error) => Some(code_of_nn(error)),
         LoadError::Engine(error) => code_of_engine(error),
         LoadError::Device { .. } => None,
     }

@@ -6,12 +6,19 @@
 //!          MotionModel: how far joints move within a time, alone and with each other (learned)
 //! ```
 //!
+//! Beside it a [`Watch`] compares each joint that is seen with what the others say, by a [`SurpriseModel`], and tells which
+//! one lies.
+//!
 //! No clock: the stamps of observations are all the time there is.
 
 mod cholesky;
 mod model;
+mod surprise;
 mod timeline;
+mod watch;
 
 pub use model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+pub use surprise::{Poses, SurpriseModel};
 pub use timeline::Timeline;
 pub(crate) use timeline::variance_of_weight;
+pub use watch::{Evidence, Oddity, Suspect, Watch};

@@ -11,6 +11,7 @@ mod demo;
 mod demo_images;
 #[cfg(feature = "ros")]
 mod demo_retrain;
+mod demo_robot;
 #[cfg(feature = "ros")]
 mod demo_tracker;
 pub mod eval;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Repair damaged images of faces, eight ways each
     DemoImages(demo_images::DemoImagesArguments),
+    /// Show a robot whose arm falls silent and whose knee lies
+    DemoRobot(demo_robot::DemoRobotArguments),
     /// Show a running node getting better from what it has recorded
     #[cfg(feature = "ros")]
     DemoRetrain(demo_retrain::DemoRetrainArguments),
@@ -71,6 +74,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::DemoImages(arguments) => demo_images::run(arguments),
+        Command::DemoRobot(arguments) => demo_robot::run(arguments),
         #[cfg(feature = "ros")]
         Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
         #[cfg(feature = "ros")]

@@ -155,3 +155,26 @@ fn a_file_in_the_place_of_the_output_folder_is_refused() {
     let error = text(&output.stderr);
     assert!(error.contains(file.path().to_str().unwrap()), "{error}");
 }
+
+#[test]
+fn a_robot_whose_arm_falls_silent_is_completed_better_than_by_its_last_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_thalweg-lab"))
+        .current_dir(thalweg_tests::root())
+        .args(["demo-robot", "--in-process", "--output", folder.path().to_str().unwrap()])
+        .output()
+        .expect("the program starts");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    let row = |name: &str| -> Vec<f64> {
+        let line =
+            out.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_else(|| panic!("{name}: {out}"));
+        line.trim_start().trim_start_matches(name).split_whitespace().map(|cell| cell.parse().unwrap()).collect()
+    };
+    let [found, held] = ["thalweg", "hold the last value"].map(row);
+    assert_eq!((found.len(), held.len()), (4, 4), "{out}");
+    assert!(found[3] < held[3], "after three seconds: {out}");
+    assert!(out.contains("said 20 degrees more") && out.contains("that did not lie: 0"), "{out}");
+    let ((width, height), inked) = decode(&folder.path().join("demo_robot.png"));
+    assert!(inked > 1000 && width > 800 && height > 400);
+}

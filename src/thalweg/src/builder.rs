@@ -189,7 +189,8 @@ impl Builder {
         self.plan.options.device = Plan::device(self.device)?;
         let (engine, loaded) = self.plan.load()?;
         let timeline = self.plan.timeline(engine.task())?;
-        Ok(Inverter::new((engine, loaded), timeline, budget))
+        let watch = self.plan.watch(engine.task())?;
+        Ok(Inverter::new((engine, loaded), (timeline, watch), budget))
     }
 
     fn checked_budget(&self) -> Result<Budget, Error> {

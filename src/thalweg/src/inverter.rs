@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use thalweg_engine::time::Timeline;
+use thalweg_engine::time::{Timeline, Watch};
 use thalweg_engine::{Budget, Cadence, Clock, Engine, Observer};
-use thalweg_task::{Observation, TaskSpec};
+use thalweg_task::{Observation, TaskSpec, numbers};
 
 use crate::clock::SystemClock;
 use crate::error::Error;
@@ -26,12 +26,18 @@ pub struct Inverter {
     clock: SystemClock,
     /// None where time does not count.
     timeline: Option<Timeline>,
+    /// None where it is not known how joints fit each other.
+    watch: Option<Watch>,
 }
 
 impl Inverter {
-    pub(crate) fn new((engine, loaded): (Engine, Loaded), timeline: Option<Timeline>, budget: Budget) -> Self {
+    pub(crate) fn new(
+        (engine, loaded): (Engine, Loaded),
+        (timeline, watch): (Option<Timeline>, Option<Watch>),
+        budget: Budget,
+    ) -> Self {
         let spec = Arc::new(loaded.spec.clone());
-        Self { engine, loaded, spec, budget, clock: SystemClock::default(), timeline }
+        Self { engine, loaded, spec, budget, clock: SystemClock::default(), timeline, watch }
     }
 
     /// Begins an observation, with nothing in it.
@@ -67,6 +73,9 @@ impl Inverter {
         if let (Some(timeline), None) = (&mut self.timeline, &obs.expected) {
             timeline.expect(&mut obs, None);
         }
+        if let (Some(watch), Some(joints)) = (&mut self.watch, &obs.joints) {
+            watch.take(obs.stamp_nanos, &numbers::<f64>(&joints.with_nan()));
+        }
         self.engine.solve(&obs, &self.budget, &self.clock)?;
         let took = self.clock.now().saturating_sub(begin);
         Ok(Solved::of(&mut self.engine, Arc::clone(&self.spec), took)?)
@@ -76,6 +85,14 @@ impl Inverter {
     pub fn reset(&mut self) {
         self.engine.reset();
         self.timeline.iter_mut().for_each(Timeline::forget);
+        self.watch.iter_mut().for_each(Watch::forget);
+    }
+
+    /// Which joints lie, from the observations so far, which need stamps; none where it is not known how joints fit each
+    /// other.
+    #[must_use]
+    pub fn joint_watch(&self) -> Option<&Watch> {
+        self.watch.as_ref()
     }
 
     /// What was seen of joints so far; none where time does not count.

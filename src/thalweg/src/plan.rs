@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tch::Device;
 use thalweg_engine::landscape::LandscapeError;
-use thalweg_engine::time::{MotionModel, Timeline};
+use thalweg_engine::time::{MotionModel, SurpriseModel, Timeline, Watch};
 use thalweg_engine::{Backend, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
 use thalweg_nn::NnError;
 use thalweg_task::{LoadOptions, Task, TaskError, TaskSpec};
@@ -85,6 +85,9 @@ pub enum LoadError {
     /// The model of motion cannot be loaded.
     #[error("motion model {0}")]
     Motion(#[from] NnError),
+    /// The model of how joints fit each other cannot be loaded.
+    #[error("surprise model {0}")]
+    Surprise(NnError),
     /// An option does not fit.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -177,6 +180,19 @@ impl Plan {
         let file = beside(models, spec, "motion").filter(|_| self.time);
         let model = file.map(|file| MotionModel::load(&file, spec)).transpose()?;
         Ok(model.and_then(|model| Timeline::new(model, spec)))
+    }
+
+    /// Loads how joints fit each other, TASK_surprise.safetensors beside the weights, and begins to watch for one that lies;
+    /// none where there is no such file.
+    ///
+    /// # Errors
+    /// [`LoadError::Surprise`] about a file that does not fit.
+    pub fn watch(&self, task: &dyn Task) -> Result<Option<Watch>, LoadError> {
+        let spec = task.spec();
+        let models = task.folder().unwrap_or(&self.options.models);
+        let file = beside(models, spec, "surprise");
+        let model = file.map(|file| SurpriseModel::load(&file, spec)).transpose().map_err(LoadError::Surprise)?;
+        Ok(model.and_then(|model| Watch::new(model, spec)))
     }
 
     /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open.

@@ -44,6 +44,14 @@ pub enum TrainError {
         /// How many are needed.
         expected: usize,
     },
+    /// There is too little motion to say what is unheard of.
+    #[error("{seconds:.0} s of motion, expected at least {expected} s")]
+    TooShort {
+        /// Seconds of motion.
+        seconds: f64,
+        /// How many are needed.
+        expected: f64,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Weights(#[from] NnError),

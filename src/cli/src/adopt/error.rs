@@ -48,6 +48,9 @@ pub(crate) enum AdoptError {
     /// No clip has the name of what is to be held out.
     #[error("--hold-out {0}: no clip has that in its name; there are {1}")]
     HoldOut(String, String),
+    /// The model that is to be kept is for other joints.
+    #[error("--keep: the model in {} was made for other joints, or others of them moved in its data", .0.display())]
+    Kept(PathBuf),
 }
 
 fn paths(paths: &[PathBuf]) -> String {

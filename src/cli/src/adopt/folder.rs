@@ -8,7 +8,7 @@ use thalweg_robot::model::{DESCRIPTION, WEIGHTS};
 
 use super::AdoptArguments;
 use super::division::Divided;
-use super::judge::Judgement;
+use super::surprise::SURPRISE;
 use super::timing::MOTION;
 use super::training::{THETA, Trained, absolute};
 use crate::console::line;
@@ -23,7 +23,7 @@ pub(super) fn write(
     robot: &Robot,
     divided: &Divided,
     trained: &Trained,
-    judgement: &Judgement,
+    judgement: &str,
 ) -> anyhow::Result<()> {
     let output = &arguments.output;
     for (name, text) in [
@@ -36,17 +36,12 @@ pub(super) fn write(
     Ok(())
 }
 
-fn card(
-    arguments: &AdoptArguments,
-    robot: &Robot,
-    divided: &Divided,
-    trained: &Trained,
-    judgement: &Judgement,
-) -> String {
+fn card(arguments: &AdoptArguments, robot: &Robot, divided: &Divided, trained: &Trained, judgement: &str) -> String {
     let Trained { latent, explained, reconstruction, held_out, options } = trained;
     let name = |path: &Path| line(&path.file_name().unwrap_or_default().to_string_lossy()).into_owned();
     let data: Vec<String> = arguments.data.iter().map(|path| name(path)).collect();
     let quick = if arguments.quick { " --quick" } else { "" };
+    let held_out = if held_out.is_finite() { format!("; held-out loss of theta {held_out:.4}") } else { String::new() };
     let alone = if reconstruction.is_finite() {
         format!("F alone is {reconstruction:.3} spreads of the typical joint off held-out frames")
     } else {
@@ -54,9 +49,9 @@ fn card(
     };
     format!(
         "# {}\n\nThe joints of this robot, learned by `thalweg adopt {} {} --output DIR{quick}` (thalweg {}).\n\n\
-         {DESCRIPTION} is its description, {WEIGHTS} the decoder F, {THETA} the landscape that searches begin with, {MOTION} how joints move in time.\n\n\
+         {DESCRIPTION} is its description, {WEIGHTS} the decoder F, {THETA} the landscape that searches begin with, {MOTION} how joints move in time, {SURPRISE} how they fit each other.\n\n\
          * Data: {:.1} minutes, {} frames to learn from, divided {}.\n\
-         * Latent: {latent} numbers, which hold {:.1} % of the variance; {alone}; held-out loss of theta {held_out:.4}.\n\
+         * Latent: {latent} numbers, which hold {:.1} % of the variance; {alone}{held_out}.\n\
          * Licence: that of the data and of the description.\n{judgement}\nOptions: `{options}`\n",
         line(&robot.name),
         name(&arguments.urdf),

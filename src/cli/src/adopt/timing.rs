@@ -38,8 +38,26 @@ pub(super) fn fit(output: &Path, registry: &Registry, robot: &Robot, divided: &D
     Ok(text)
 }
 
+/// Writes the pieces that the model is judged by, those of the commonest rate, one after the other.
+pub(super) fn write_held_out(
+    path: &Path,
+    output: &Path,
+    registry: &Registry,
+    robot: &Robot,
+    divided: &Divided,
+) -> anyhow::Result<()> {
+    let task = load(registry, output)?;
+    let motions: Vec<Motion> = divided.test.iter().filter_map(|piece| even(robot, piece)).collect();
+    let alike = |fps: f64| motions.iter().filter(move |motion| (motion.fps / fps - 1.0).abs() < 0.01);
+    let frames = |fps: f64| alike(fps).map(Motion::frames).sum::<i64>();
+    let Some(fps) = motions.iter().map(|motion| motion.fps).max_by_key(|fps| frames(*fps)) else { return Ok(()) };
+    let joints = Tensor::cat(&alike(fps).map(|motion| motion.joints.shallow_clone()).collect::<Vec<_>>(), 0);
+    let source = format!("{} pieces that `thalweg adopt` held out", alike(fps).count());
+    Ok(Motion { joints, fps }.save(path, task.spec(), &source)?)
+}
+
 /// The piece at even times, at its own mean rate; none where it is too short.
-fn even(robot: &Robot, piece: &Piece) -> Option<Motion> {
+pub(super) fn even(robot: &Robot, piece: &Piece) -> Option<Motion> {
     let (count, joints) = (piece.nanos.len(), piece.positions.size()[1] as usize);
     let first = *piece.nanos.first().filter(|_| count >= LEAST_FRAMES)?;
     let seconds = |nanos: i64| (nanos - first) as f64 / 1e9;

@@ -14,8 +14,8 @@ use thalweg_robot::{Layout, Model, Robot};
 use thalweg_task::{LoadOptions, Observation, Task};
 use thalweg_train::{Data, Preset, ThetaOptions};
 
-use super::AdoptArguments;
 use super::division::Divided;
+use super::{AdoptArguments, AdoptError};
 use crate::console::print;
 use crate::job::Job;
 
@@ -56,11 +56,11 @@ pub(super) fn train(
     registry: &Registry,
     description: String,
     robot: &Robot,
-    layout: Layout,
+    layout: &Layout,
     divided: &Divided,
 ) -> anyhow::Result<Trained> {
     let columns = layout.learned(robot);
-    let poses = poses(robot, &layout, &columns, divided);
+    let poses = poses(robot, layout, &columns, divided);
     let (latent, explained) = latent_size(&poses);
     print(&format!(
         "latent of {latent} numbers for {} that move: it holds {:.1} % of their variance\n",
@@ -74,8 +74,11 @@ pub(super) fn train(
     }
     options.steps = arguments.steps.map_or(options.steps, |steps| i32::try_from(steps).unwrap_or(i32::MAX));
     options.checkpoint = Some(output.join(LEFT_OVER[0]));
-    let theta = theta_options(arguments, robot, &layout, divided.training.size()[0]);
+    let theta = theta_options(arguments, robot, layout, divided.training.size()[0]);
     let length = options.steps.unsigned_abs() + theta.buffers;
+    if arguments.keep {
+        return kept(output, layout, (latent, explained));
+    }
     let mut job = Job::start("adopt", length.into(), &output.join(LEFT_OVER[2]))?;
     let mut reconstruction = f64::NAN;
     let decoder = prior::train(&options, &poses, latent, &mut |progress| {
@@ -84,12 +87,24 @@ pub(super) fn train(
         job.report(progress.step.unsigned_abs().into(), &message, progress)
     })?;
     job.expect_running(&output.join(LEFT_OVER[0]))?;
-    let model = Model { robot: robot.clone(), description, layout, decoder, latent };
+    let model = Model { robot: robot.clone(), description, layout: layout.clone(), decoder, latent };
     let options = format!("{} {}", serde_json::to_string(&options)?, serde_json::to_string(&theta)?);
     model.save(output, &[("options", options.clone())])?;
     let held_out = train_theta(output, registry, &theta, divided, &mut job)?;
     job.finish(&output.join(LEFT_OVER[1]))?;
     Ok(Trained { latent, explained, reconstruction, held_out, options })
+}
+
+/// What lies in the folder, which must be for the joints of these data.
+fn kept(output: &Path, layout: &Layout, (size, explained): (i64, f64)) -> anyhow::Result<Trained> {
+    let model = Model::load(output, Kind::Float, Device::Cpu)?;
+    let roles = |layout: &Layout| -> Vec<_> { layout.joints.iter().map(|j| (j.name.clone(), j.role)).collect() };
+    if roles(&model.layout) != roles(layout) {
+        return Err(AdoptError::Kept(output.to_owned()).into());
+    }
+    let (latent, options) = (model.latent, "kept".to_owned());
+    let explained = if size == latent { explained } else { f64::NAN };
+    Ok(Trained { latent, explained, reconstruction: f64::NAN, held_out: f64::NAN, options })
 }
 
 /// Loads the task from the folder.

@@ -57,6 +57,29 @@ fn error_after_silence(model: &Path, time: bool) -> f64 {
     unreachable!("the last frame returns")
 }
 
+/// An elbow that stands still while the others move is named within seconds, and no joint is before.
+fn stuck_is_found(model: &Path) {
+    let mut robot =
+        thalweg::load("robot").unwrap().parameter("model", model.to_str().unwrap()).steps(1).build().unwrap();
+    let elbow = robot.spec().joint_index("elbow").unwrap();
+    let mut suspects = Vec::new();
+    for frame in 0..1200 {
+        let moment = f64::from(frame) / 20.0;
+        let mut truth = positions(moment);
+        if frame >= 800 {
+            truth[4] = positions(40.0)[4];
+        }
+        let seen = robot.observe().joints(JOINTS.iter().copied().zip(truth)).unwrap();
+        robot.solve(&seen.stamp_nanos((1e9 + moment * 1e9) as i64)).unwrap();
+        suspects = robot.joint_watch().unwrap().suspects();
+        assert!(frame >= 800 || suspects.is_empty(), "{suspects:?} at frame {frame}");
+        if !suspects.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(suspects.first().map(|suspect| suspect.joint), Some(elbow), "{suspects:?}");
+}
+
 fn refused(run: &Run, expected: &str) {
     assert_eq!(run.code, 3, "{}", run.err);
     let last = run.err.lines().last().unwrap_or_default();
@@ -76,6 +99,8 @@ fn a_robot_is_adopted_and_its_joints_are_completed() {
         "follows finger",
         "not in the data: constant",
         "left out: battery",
+        "which joint lies: limits of one false alarm an hour",
+        "| | thalweg | range seen in training | Mahalanobis distance of a frame | of the last 300 frames | named first |",
         "| hidden | thalweg | LM from zero | conditional Gaussian | nearest frame | hold-last |",
     ] {
         assert!(run.out.contains(told), "no {told} in\n{}", run.out);
@@ -91,11 +116,18 @@ fn a_robot_is_adopted_and_its_joints_are_completed() {
         "robot.urdf",
         "robot.yaml",
         "robot_motion.safetensors",
+        "robot_surprise.safetensors",
         "robot_theta.safetensors",
     ];
     assert_eq!(files, expected);
     let [with, without] = [true, false].map(|time| error_after_silence(&model, time));
     assert!(with < 0.5 * without, "{with} with time, {without} without");
+    stuck_is_found(&model);
+    // Without training anew, F and theta stay as they are.
+    let before = fs::read(model.join("robot_theta.safetensors")).unwrap();
+    let again = adopt(&urdf(), &data, &["--quick", "--keep"]);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert_eq!(fs::read(model.join("robot_theta.safetensors")).unwrap(), before);
     let parameter = format!("model={}", model.display());
     let written = folder.path().join("solution.json");
     let more = ["--parameter", &parameter, "--output", written.to_str().unwrap()];

@@ -199,7 +199,7 @@ impl MotionModel {
 }
 
 /// The names of a task's joints, as one text.
-fn joints(spec: &TaskSpec) -> String {
+pub(super) fn joints(spec: &TaskSpec) -> String {
     spec.joints.iter().map(|joint| joint.name.as_str()).collect::<Vec<_>>().join(" ")
 }
 

@@ -83,6 +83,7 @@ impl Album {
             arms: arms.iter().map(|arm| described(arm)).zip([BLUE, VERMILION, GREEN]).collect(),
             phases: self.phases.iter().enumerate().map(phase).collect(),
             fps: self.fps,
+            labels: ["hidden joints: error in degrees", "visible: loss"],
         }
     }
 

@@ -22,6 +22,9 @@ pub struct Provenance {
     pub joint_stamps: Vec<i64>,
     /// Position of each as it came, radians or metres, NaN where unobserved; empty where no joint is observed.
     pub joint_positions: Vec<f64>,
+    /// How surprising each is beside the others, see `thalweg_engine::time::Watch`, NaN where unobserved; empty where
+    /// nobody watches.
+    pub joint_surprise: Vec<f64>,
 }
 
 /// Gathers where the parts come from; `None` when there is no part.
@@ -39,6 +42,7 @@ pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Opti
         oldest_nanos: parts.iter().map(|part| part.3).min()?,
         joint_stamps: snapshot.map_or_else(Vec::new, |snapshot| snapshot.stamps.clone()),
         joint_positions: snapshot.map_or_else(Vec::new, |snapshot| snapshot.given.clone()),
+        joint_surprise: Vec::new(),
         observed_joints: snapshot.map_or_else(|| vec![false; joints], observed),
     })
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use thalweg_engine::Statistics;
+use thalweg_engine::time::Suspect;
 use thalweg_task::Root;
 
 /// Counts of one stretch of time.
@@ -31,6 +32,7 @@ pub struct SolveCounts {
     root: Option<Root>,
     /// When the solve began that has not ended.
     begun: Option<Instant>,
+    suspects: Option<Vec<Suspect>>,
 }
 
 /// The notes since the last report, and totals.
@@ -69,9 +71,16 @@ pub struct SolveReport {
     pub root: Option<Root>,
     /// For how long the present solve has been going on; zero between two solves.
     pub solving: Duration,
+    /// Joints that lie, the most surprising first; none where nobody watches.
+    pub suspects: Option<Vec<Suspect>>,
 }
 
 impl SolveCounts {
+    /// Notes which joints lie.
+    pub fn suspects(&mut self, suspects: Vec<Suspect>) {
+        self.suspects = Some(suspects);
+    }
+
     /// Notes where the best hypothesis of a solve stands.
     pub fn stands(&mut self, root: Option<Root>) {
         self.root = root;
@@ -138,6 +147,7 @@ impl SolveCounts {
             last_failure: self.last_failure.take(),
             root: self.root,
             solving: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(),
+            suspects: self.suspects.clone(),
         }
     }
 }

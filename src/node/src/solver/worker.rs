@@ -17,7 +17,7 @@ use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::Provenance;
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded, Plan};
-use thalweg_engine::time::Timeline;
+use thalweg_engine::time::{Timeline, Watch};
 use thalweg_engine::{Answer, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
@@ -46,6 +46,8 @@ struct EngineInUse {
     engine: Engine,
     /// What it expects of joints that are silent; none where time does not count.
     timeline: Option<Timeline>,
+    /// Tells which joint lies; none where it is not known how joints fit each other.
+    watch: Option<Watch>,
     /// Where the best hypothesis stood last, for a task that finds that out.
     root: Option<Root>,
     tuning: Tuning,
@@ -135,12 +137,12 @@ impl Worker {
 
     fn load(&mut self, assignment: &Assignment) -> Result<Loaded, SolverError> {
         (self.in_use, self.runs) = (None, false);
-        let (mut engine, loaded, timeline) = load_elsewhere(&assignment.plan)?;
+        let (mut engine, loaded, timeline, watch) = load_elsewhere(&assignment.plan)?;
         // As on the thread that loaded it: how many threads libtorch uses is said thread by thread.
         pin_threads(assignment.plan.threads);
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
         let (root, tuning) = (None, assignment.tuning);
-        self.in_use = Some(EngineInUse { engine, timeline, root, tuning, recorder });
+        self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
         Ok(loaded)
     }
 
@@ -172,6 +174,7 @@ impl Worker {
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
             in_use.timeline.iter_mut().for_each(Timeline::forget);
+            in_use.watch.iter_mut().for_each(Watch::forget);
             in_use.root = None;
         }
     }
@@ -187,6 +190,11 @@ impl Worker {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
+        }
+        if let (Some(watch), Some(joints)) = (&mut in_use.watch, &obs.joints) {
+            let positions = numbers::<f64>(&joints.with_nan());
+            provenance.joint_surprise = watch.take(obs.stamp_nanos, &positions).to_vec();
+            lock(&self.counts).suspects(watch.suspects());
         }
         obs.root = in_use.root;
         self.not_before = Instant::now().checked_add(in_use.tuning.period);
@@ -271,7 +279,7 @@ impl Worker {
 }
 
 /// What a plan makes.
-type Parts = (Engine, Loaded, Option<Timeline>);
+type Parts = (Engine, Loaded, Option<Timeline>, Option<Watch>);
 
 /// Loads on a thread of its own, which is left behind where it hangs: a thread cannot be ended, but the next task can be
 /// loaded.
@@ -283,7 +291,8 @@ fn load_elsewhere(plan: &Plan) -> Result<Parts, SolverError> {
         let result = guarded(|| {
             let (engine, loaded) = plan.load()?;
             let timeline = plan.timeline(engine.task())?;
-            Ok::<_, LoadError>((engine, loaded, timeline))
+            let watch = plan.watch(engine.task())?;
+            Ok::<_, LoadError>((engine, loaded, timeline, watch))
         });
         // Nobody waits any longer for what took too long.
         drop(reply.send(result.map_err(|panic| panic_line(panic.as_ref()).to_owned())));

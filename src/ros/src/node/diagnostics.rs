@@ -9,10 +9,11 @@ use r2r::{Publisher, QosProfile};
 use super::graph::{self, Endpoint};
 use super::inputs::Topic;
 use super::parts::Parts;
+use thalweg_engine::time::{Oddity, Suspect};
 use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::lifecycle::State;
 use thalweg_node::solver::SolveReport;
-use thalweg_task::{Root, printable};
+use thalweg_task::{JointSpec, Root, printable};
 
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
@@ -60,6 +61,22 @@ fn root(root: &Root) -> Status {
     let [x, y, z] = root.position;
     let status = status.with("Misfit (m)", format!("{:.3}", root.misfit));
     status.with("Position (m)", format!("{x:.3} {y:.3} {z:.3}")).with("Scale", format!("{:.3}", root.scale))
+}
+
+/// Which joints lie, by their names.
+fn suspicion(suspects: &[Suspect], joints: &[JointSpec]) -> Status {
+    let mut status = Status::ok("Joints", "All fit each other");
+    let named = suspects.iter().filter_map(|suspect| Some((suspect, joints.get(suspect.joint)?)));
+    for (Suspect { surprise, oddity, .. }, JointSpec { name, .. }) in named {
+        let why = match oddity {
+            Oddity::Misfit => "does not fit what the other joints say",
+            Oddity::Restless => "moves more than the other joints let expect",
+            Oddity::Still => "stands still while the other joints move",
+        };
+        status.worsen(Level::Warn, format!("{name} {why}"));
+        status = status.with(name, format!("{surprise:.2}"));
+    }
+    status
 }
 
 /// What the graph says of the topics that matter.
@@ -116,6 +133,8 @@ impl Diagnostics {
             }
         }
         statuses.extend(report.root.as_ref().map(root));
+        let joints = self.node.state.loaded().as_ref().map_or_else(Vec::new, |loaded| loaded.spec.joints.clone());
+        statuses.extend(report.suspects.as_ref().map(|suspects| suspicion(suspects, &joints)));
         statuses.extend([
             self.optimizer(report),
             self.output(),
@@ -286,7 +305,9 @@ impl Diagnostics {
 
     /// Logs what the graph says when it changes; inputs log their own refusals as they come.
     fn tell(&mut self, statuses: &[Status]) {
-        let bad = |status: &&Status| status.level > Level::Ok && ["Graph", "Optimizer"].contains(&status.name.as_str());
+        let bad = |status: &&Status| {
+            status.level > Level::Ok && ["Graph", "Optimizer", "Joints"].contains(&status.name.as_str())
+        };
         let told: Vec<String> = statuses.iter().filter(bad).map(|status| status.message.clone()).collect();
         for text in told.iter().filter(|text| !self.told.contains(text)) {
             tracing::warn!("{text}");

@@ -47,6 +47,8 @@ pub struct ErrorOverTime {
     pub phases: Vec<ErrorPhase>,
     /// Frames a second.
     pub fps: f64,
+    /// What the panels show.
+    pub labels: [&'static str; 2],
 }
 
 impl ErrorOverTime {
@@ -61,8 +63,8 @@ impl ErrorOverTime {
         let high = self.greatest(|series| &series.loss).max(low);
         let losses = Axis::logarithmic([low, high], [LOSSES[1], LOSSES[0]]);
         self.draw_phases(&mut picture, &time);
-        draw_scale(&mut picture, &errors, "hidden joints: error in degrees", ERRORS, 5.0);
-        draw_scale(&mut picture, &losses, "visible: loss", LOSSES, 3.0);
+        draw_scale(&mut picture, &errors, self.labels[0], ERRORS, 5.0);
+        draw_scale(&mut picture, &losses, self.labels[1], LOSSES, 3.0);
         self.draw_time(&mut picture, &time);
         self.draw_series(&mut picture, &time, &errors, |series| &series.hidden_deg);
         self.draw_series(&mut picture, &time, &losses, |series| &series.loss);

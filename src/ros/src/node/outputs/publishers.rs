@@ -32,6 +32,8 @@ pub(crate) struct Publishers {
     filled: Option<[Publisher<JointState>; 2]>,
     /// Where the task has joints: standard deviations of `~/reconstruction`.
     deviation: Option<Publisher<JointState>>,
+    /// Where the task has joints: how surprising each is.
+    surprise: Option<Publisher<JointState>>,
     hypotheses: Vec<Publisher<JointState>>,
     /// Where the task renders images.
     images: Option<ImagePublishers>,
@@ -71,6 +73,7 @@ impl Publishers {
             reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
             filled: has_joints.then(|| filled(node)).transpose()?,
             deviation: has_joints.then(|| node.create_publisher("~/deviation", qos("~/deviation"))).transpose()?,
+            surprise: has_joints.then(|| node.create_publisher("~/surprise", qos("~/surprise"))).transpose()?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
             ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
@@ -124,7 +127,8 @@ impl Publishers {
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
         node.destroy_publisher(self.statistics);
-        for publisher in self.hypotheses.into_iter().chain(self.filled.into_iter().flatten()).chain(self.deviation) {
+        let of_joints = self.filled.into_iter().flatten().chain(self.deviation).chain(self.surprise);
+        for publisher in self.hypotheses.into_iter().chain(of_joints) {
             node.destroy_publisher(publisher);
         }
         if let Some(array) = self.array {
@@ -166,6 +170,7 @@ impl Publishers {
                 result = result.and(publisher.publish(&self.joint_state(&header, &answer.deviation)));
             }
         }
+        result = result.and(self.publish_surprise(provenance, &header));
         if let (Some(pose), Some(root), Some(frame_id)) = (&self.pose, answer.roots.first(), &provenance.points_frame) {
             let header = Header { frame_id: frame_id.replace('\0', ""), ..header.clone() };
             result = result.and(pose.publish(&PoseStamped { header, pose: pose_of(root) }));
@@ -196,6 +201,17 @@ impl Publishers {
             result = result.and(self.statistics.publish(&statistics(answer, &header)));
         }
         result.and(self.publish_ghosts(solved, &identities, &header, settings))
+    }
+
+    /// Publishes how surprising the joints are that were observed; nothing where none is judged.
+    fn publish_surprise(&self, provenance: &Provenance, header: &Header) -> r2r::Result<()> {
+        let Some(publisher) = self.surprise.as_ref().filter(|publisher| is_heard(publisher)) else { return Ok(()) };
+        let told = self.joint_names.iter().zip(&provenance.joint_surprise).filter(|(_, surprise)| surprise.is_finite());
+        let (name, position): (Vec<String>, Vec<f64>) = told.map(|(name, surprise)| (name.clone(), *surprise)).unzip();
+        if name.is_empty() {
+            return Ok(());
+        }
+        publisher.publish(&JointState { header: header.clone(), name, position, ..JointState::default() })
     }
 
     /// Publishes `best`, `[J]`, with what was observed of it as it came, and beside it what was not observed.
