@@ -35,8 +35,9 @@ const LEAST_TAIL: usize = 20;
 const LEAST_FPS: f64 = 8.0;
 /// False alarms an hour that each of the three signs may give, for all joints together.
 const ALARMS: f64 = 1.0 / 3.0;
-/// Least limit: where nothing ever differs, nothing may be told of it.
-const LEAST_LIMIT: f64 = 1e-3;
+/// Least limits of misfit, liveliness and stillness: where recordings hardly vary, what is unheard of in them is no lie. Those
+/// of the G1 are 0.6 and more, and 2.7 and more. Guesses.
+const LEAST_LIMITS: [f64; 3] = [0.3, 0.7, 0.7];
 /// Limit of what is never told.
 const MOST_LIMIT: f64 = 1e9;
 const SEED: u64 = 0x5375_7270;
@@ -264,8 +265,11 @@ fn limits(watch: &Watch, pieces: &[&Piece], folds: &[Fold], centre: &[f64]) -> (
     }
     let [misfit, more, less, beyond, frame, mean] = maxima;
     let [misfit, more, less] = [misfit, more, less].map(|blocks| exceeded(&blocks, ALARMS));
-    let limit = |limits: &[f64], joint: usize| limits.get(joint).map_or(MOST_LIMIT, |limit| limit.min(MOST_LIMIT));
-    let ours = (0..centre.len()).map(|joint| [&misfit, &more, &less].map(|limits| limit(limits, joint))).collect();
+    let limit =
+        |limits: &[f64], joint: usize| limits.get(joint).map_or(MOST_LIMIT, |limit: &f64| limit.min(MOST_LIMIT));
+    let signs = [&misfit, &more, &less];
+    let ours = |joint: usize| [0, 1, 2].map(|sign: usize| limit(signs[sign], joint).max(LEAST_LIMITS[sign]));
+    let ours = (0..centre.len()).map(ours).collect();
     let [frame, mean] = [frame, mean].map(|blocks| limit(&exceeded(&blocks, 1.0), 0));
     (ours, RivalLimits { beyond: exceeded(&beyond, 1.0), frame, mean })
 }
@@ -306,7 +310,7 @@ fn exceeded(blocks: &[Vec<f64>], an_hour: f64) -> Vec<f64> {
     let scale = all[..count.min(all.len())].iter().map(|unit| unit - from).sum::<f64>() / count as f64;
     let hours = blocks.len() as f64 * BLOCK / 3600.0;
     let most = from + scale * (count as f64 / (hours * an_hour)).ln().max(0.0);
-    moments.iter().map(|m| m.map_or(f64::INFINITY, |(mean, spread)| mean + most * spread).max(LEAST_LIMIT)).collect()
+    moments.iter().map(|m| m.map_or(f64::INFINITY, |(mean, spread)| mean + most * spread)).collect()
 }
 
 /// Mean and standard deviation of a column.
