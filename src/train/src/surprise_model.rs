@@ -23,6 +23,8 @@ const STREAMS: usize = 40;
 const CENTRED: usize = 8;
 /// Seconds of a stream before it counts: averages begin at nothing.
 const BEGINNING: f64 = 30.0;
+/// A range from which on a joint turns without end, radians: a whole turn, but for rounding in the URDF.
+const WHOLE_TURN: f64 = std::f64::consts::TAU - 0.005;
 /// Fewest seconds of motion that tell what is unheard of.
 const LEAST: f64 = 60.0;
 /// Seconds within which only the greatest value counts.
@@ -104,7 +106,7 @@ pub fn fit_surprise_model(clips: &[Vec<Motion>], spec: &TaskSpec) -> Result<Surp
     }
     let speed = speeds(&of_clips, &is_angle);
     // Where a joint turns without end its mean says nothing.
-    let turns = |joint: usize| is_angle[joint] && spec.joints[joint].upper - spec.joints[joint].lower > 6.28;
+    let turns = |joint: usize| is_angle[joint] && spec.joints[joint].upper - spec.joints[joint].lower > WHOLE_TURN;
     let judged: Vec<bool> = (0..is_angle.len()).map(|joint| speed[joint] > 0.0 && !turns(joint)).collect();
     let poses = |held_out: Option<usize>| {
         let rows = of_clips.iter().filter(|piece| Some(piece.fold) != held_out).flat_map(|piece| &piece.frames);
