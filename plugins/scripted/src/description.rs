@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 use thalweg_nn::{NnError, files};
 use thalweg_task::{
-    Bone, ImageSpec, JointGroup, JointSpec, PointsSpec, SkeletonSpec, TaskError, limits, nearest, printable,
+    Bone, ImageSpec, JointGroup, JointSpec, PointsSpec, SkeletonSpec, TaskError, first_line, limits, nearest, printable,
 };
 
 /// The description in the folder.
@@ -208,6 +208,7 @@ impl Description {
     /// # Errors
     /// One sentence: what came, and what was expected.
     pub fn parse(text: &str) -> Checked<Self> {
+        // The parser draws the place in further lines.
         let read: Self =
             serde_saphyr::from_str(text).map_err(|error| printable(first_line(&error.to_string())).into_owned())?;
         read.check()?;
@@ -369,11 +370,6 @@ impl Description {
         let is_difference = |joint: &Joint| joint.compare == Compare::Difference;
         self.objective == Comparison::Squares && self.joints.iter().all(is_difference)
     }
-}
-
-/// The parser draws the place in further lines.
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 fn check_weight(what: &str, weight: f64) -> Checked<()> {

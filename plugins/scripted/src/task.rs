@@ -150,7 +150,7 @@ impl ScriptedTask {
 
     /// Asks L what it gives: residuals `[K, M]`, or losses `[K]`.
     fn has_residual(&self) -> Result<bool> {
-        let width = self.spec.output.iter().product::<i64>();
+        let width = self.width();
         let (row, like) = ([2, width], (self.spec.kind, self.spec.device));
         let target = Target { value: Tensor::zeros(row, like), weight: Tensor::ones(row, like) };
         Ok(self.objective(&Tensor::zeros(row, like), &target)?.residual.is_some())

@@ -226,7 +226,7 @@ fn over_ros(arguments: &DemoArguments) -> anyhow::Result<Option<String>> {
     let player = arguments.player(Some(stream::RATE))?;
     let (methods, frames) = (arguments.methods(), arguments.frames(&player));
     let settings = Settings::new(arguments, &player, frames, &methods, stream::WAY)?;
-    let peer = match stream::connect() {
+    let peer = match crate::live::connect("thalweg_demo") {
         Ok(peer) => peer,
         Err(error) => return Ok(Some(format!("{error:#}"))),
     };

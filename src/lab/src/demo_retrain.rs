@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &DemoRetrainArguments) -> anyhow::Result<()> {
     let begin = Instant::now();
     let stretch = Stretch::new((f64::from(arguments.seconds) * RATE) as usize, RATE, arguments.seed)?;
     let held_out = stretch.end(HELD_OUT);
-    let peer = stream::connect()?;
+    let peer = crate::live::connect("thalweg_demo")?;
     let folder = fresh_folder(&arguments.output)?;
     let theta = folder.join("theta.safetensors");
     let shipped = arguments.models.join("body_pose_theta.safetensors");

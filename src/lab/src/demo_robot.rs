@@ -92,7 +92,7 @@ fn play(
 ) -> anyhow::Result<(Vec<Answer>, &'static str)> {
     #[cfg(feature = "ros")]
     if !arguments.in_process {
-        match stream::connect() {
+        match crate::live::connect("thalweg_demo_robot") {
             Ok(peer) => return Ok((stream::play(arguments, scenes, spec, &peer)?, "over ROS 2, by a node of its own")),
             Err(error) => print(&format!("no ROS 2 here ({error:#}): playing within this process instead\n"))?,
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
@@ -13,8 +13,7 @@ use thalweg_body_pose::keypoints::Table;
 use thalweg_body_pose::kinematics::Rotations;
 use thalweg_cli::console::print;
 use thalweg_ros::client::peer::{
-    NodeProcess, NumberedPoint, Peer, PointWriter, RECONSTRUCTION, Received, ReceivedPose, enter_domain, find_node,
-    wait_until,
+    NodeProcess, NumberedPoint, Peer, PointWriter, RECONSTRUCTION, Received, ReceivedPose,
 };
 use thalweg_task::{Tracker, mean, percentile};
 
@@ -23,6 +22,7 @@ use crate::bench_trackers::scenes::{self, HOLES, Hole, RATE, Scene};
 use crate::clips::ClipArguments;
 use crate::eval::plot::{Filmstrip, FilmstripRow, Moment};
 use crate::eval::skeleton::Skeleton;
+use crate::live::{connect, now_nanos, wait_until_heard};
 
 /// What `--help` says below the options.
 const HELP: &str = "\
@@ -42,8 +42,6 @@ const PEOPLE: usize = 8;
 const FRAMES: u32 = 60;
 /// Most steps of the node for a frame.
 const STEPS: u32 = 3;
-/// Longest wait for the node to be there.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for the last answers to arrive.
 const LAST: Duration = Duration::from_millis(500);
 /// The frame of the tracker.
@@ -70,14 +68,12 @@ pub(crate) struct DemoTrackerArguments {
 pub(crate) fn run(arguments: &DemoTrackerArguments) -> anyhow::Result<()> {
     thalweg_engine::pin_threads(1);
     let _no_grad = tch::no_grad_guard();
-    find_node()?;
-    enter_domain(None)?;
+    let peer = connect("thalweg_demo")?;
     let table = Table::find(&arguments.table)?;
     let clips = scenes::load(&arguments.source, FRAMES)?;
     ensure!(!clips.is_empty(), "no clip lasts for a second");
     std::fs::create_dir_all(&arguments.output)
         .with_context(|| format!("cannot create the folder {}", arguments.output.display()))?;
-    let peer = Peer::connect("thalweg_demo")?;
     let mut session = Session::start(&peer, arguments, &table.tracker)?;
     let mut shown = Vec::new();
     for (index, clip) in clips.iter().take(PEOPLE).enumerate() {
@@ -125,9 +121,7 @@ impl Session {
         let flags = parameters.into_iter().flat_map(|parameter| ["-p".to_owned(), parameter]);
         let line: Vec<String> = std::iter::once("--ros-args".to_owned()).chain(flags).collect();
         let mut node = NodeProcess::start(&line)?;
-        let is_there = wait_until(PATIENCE, || node.check().is_err() || points.subscribers() > 0);
-        node.check()?;
-        ensure!(is_there, "the node does not listen; it said last: {}", node.last_lines());
+        wait_until_heard(&mut node, || points.subscribers())?;
         Ok(Self { node, points, joints, roots })
     }
 
@@ -139,7 +133,7 @@ impl Session {
         for seen in &scene.seen {
             std::thread::sleep(due.saturating_duration_since(Instant::now()));
             due += period;
-            let stamp = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+            let stamp = now_nanos()?;
             sent.push((stamp, Instant::now()));
             self.points.publish(stamp, CAMERA, &message(seen, tracker, &axes))?;
             self.node.check()?;

@@ -15,6 +15,8 @@ mod demo_robot;
 #[cfg(feature = "ros")]
 mod demo_tracker;
 pub mod eval;
+#[cfg(feature = "ros")]
+mod live;
 
 use std::process::ExitCode;
 

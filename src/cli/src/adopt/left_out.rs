@@ -7,10 +7,10 @@ use std::time::Instant;
 use tch::{Kind, Tensor};
 use thalweg::Registry;
 use thalweg_engine::time::Poses;
-use thalweg_task::{Observation, numbers};
+use thalweg_task::{Observation, Task, numbers};
 
 use super::division::Divided;
-use super::training::{absolute, load};
+use super::training::absolute;
 
 /// Frames that are tried, evenly chosen.
 const FRAMES: i64 = 60;
@@ -31,14 +31,13 @@ pub(super) struct LeftOut {
 impl LeftOut {
     /// Leaves each joint out of each of some validation frames.
     pub(super) fn of(
-        folder: &Path,
+        (folder, task): (&Path, &dyn Task),
         registry: &Registry,
         poses: &Poses,
         judged: &[usize],
         divided: &Divided,
     ) -> anyhow::Result<Self> {
         let _no_grad = tch::no_grad_guard();
-        let task = load(registry, folder)?;
         let path = absolute(folder).display().to_string();
         let open = |rows: usize| -> anyhow::Result<_> {
             let builder = registry.open(thalweg_robot::ENTRY.name)?.parameter("model", path.clone());

@@ -106,9 +106,9 @@ impl Lies {
         divided: &Divided,
         quick: bool,
     ) -> anyhow::Result<Self> {
-        let task = load(registry, folder)?;
         let pieces: Vec<&Piece> = divided.test.iter().filter(|piece| piece.nanos.len() > 1).collect();
         let Some(fit) = fit.filter(|_| !pieces.is_empty()) else { return Ok(Self::default()) };
+        let task = load(registry, folder)?;
         let Some(watch) = Watch::new(fit.model.clone(), task.spec()) else { return Ok(Self::default()) };
         let judged = |joint: &usize| fit.model.poses.variance(*joint) > 0.0;
         let bench = Bench {
@@ -120,7 +120,7 @@ impl Lies {
             robot,
             pieces,
         };
-        let left_out = LeftOut::of(folder, registry, &fit.model.poses, &bench.judged, divided)?;
+        let left_out = LeftOut::of((folder, task.as_ref()), registry, &fit.model.poses, &bench.judged, divided)?;
         Ok(Self { left_out, ..bench.run(STREAMS[usize::from(quick)]) })
     }
 }

@@ -74,6 +74,8 @@ pub struct Watch {
     /// Mean square of all misfits of the last frame.
     distance: f64,
     surprise: Vec<f64>,
+    /// In what way each joint is odd most, where that is known.
+    oddities: Vec<Option<Oddity>>,
     /// Since when each joint is beyond its limit, ns.
     since: Vec<Option<i64>>,
 }
@@ -94,6 +96,7 @@ impl Watch {
             energies: Vec::new(),
             distance: f64::NAN,
             surprise: Vec::new(),
+            oddities: Vec::new(),
             since: Vec::new(),
             model,
         };
@@ -106,7 +109,7 @@ impl Watch {
         let count = self.is_angle.len();
         (self.before, self.counted, self.distance) = (None, None, f64::NAN);
         (self.misfits, self.energies) = (vec![0.0; count], vec![1.0; count]);
-        (self.surprise, self.since) = (vec![f64::NAN; count], vec![None; count]);
+        (self.surprise, self.oddities, self.since) = (vec![f64::NAN; count], vec![None; count], vec![None; count]);
     }
 
     /// Goes on with a frame that does not follow the last one: of another recording, for trials.
@@ -218,7 +221,9 @@ impl Watch {
 
     fn judge(&mut self, stamp: i64, positions: &[f64]) {
         for (joint, evidence) in self.evidence(positions).iter().enumerate() {
-            self.surprise[joint] = self.signs(joint, *evidence).map_or(f64::NAN, |(surprise, _)| surprise);
+            let sign = self.signs(joint, *evidence);
+            self.surprise[joint] = sign.map_or(f64::NAN, |(surprise, _)| surprise);
+            self.oddities[joint] = sign.map(|(_, oddity)| oddity);
             let since = self.since[joint].unwrap_or(stamp);
             self.since[joint] = (self.surprise[joint] > 1.0).then_some(since);
         }
@@ -239,14 +244,13 @@ impl Watch {
     /// Joints that have been beyond their limits for half a second, the most surprising first.
     #[must_use]
     pub fn suspects(&self) -> Vec<Suspect> {
-        let Some((now, positions)) = &self.before else { return Vec::new() };
-        let evidence = self.evidence(positions);
-        let suspect = |(joint, since): (usize, &Option<i64>)| {
-            let is_long = (*now as f64 - since.as_ref().copied()? as f64) >= PATIENCE * SECOND;
-            let (surprise, oddity) = self.signs(joint, evidence[joint]).filter(|_| is_long)?;
-            Some(Suspect { joint, surprise, oddity })
+        let Some((now, _)) = self.before else { return Vec::new() };
+        let suspect = |joint: usize| {
+            let is_long = (now as f64 - self.since[joint]? as f64) >= PATIENCE * SECOND;
+            let oddity = self.oddities[joint].filter(|_| is_long)?;
+            Some(Suspect { joint, surprise: self.surprise[joint], oddity })
         };
-        let mut suspects: Vec<Suspect> = self.since.iter().enumerate().filter_map(suspect).collect();
+        let mut suspects: Vec<Suspect> = (0..self.since.len()).filter_map(suspect).collect();
         suspects.sort_by(|a, b| b.surprise.total_cmp(&a.surprise));
         suspects
     }

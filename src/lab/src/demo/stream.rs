@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use tch::Tensor;
 use thalweg_body_pose::rotations_from_angles;
-use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain};
+use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received};
 
 use super::DemoArguments;
 use super::arm::Answer;
@@ -16,6 +16,7 @@ use super::pictures::Album;
 use super::player::{Frame, Moment, Phase, Player, wait};
 use super::report::{Report, Settings, Way};
 use super::screen::Screen;
+use crate::live::{now_nanos, wait_until_heard};
 
 /// How often the stream shows the body, times a second: what a humanoid's joint_states come at.
 pub(super) const RATE: f64 = 100.0;
@@ -26,9 +27,6 @@ const LIMIT_MS: f64 = 1e3 / RATE;
 /// What is reported of this way to play.
 pub(super) const WAY: Way = Way { over: "over ROS 2, each method a node of its own", limit_ms: LIMIT_MS };
 
-/// Longest wait for the node to be there.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Messages before the first one that counts: the engine learns how long a step takes. A guess.
 const WARM_UP: i64 = 20;
 
@@ -37,16 +35,6 @@ const LAST: Duration = Duration::from_millis(300);
 
 /// The node's parameter file, where the checkout has it.
 const PARAMETERS: &str = "launch/config/body_pose.yaml";
-
-/// Joins a ROS graph of this demo's own; the first time, the program starts anew and does not return.
-///
-/// # Errors
-/// Why there is no ROS here.
-pub(super) fn connect() -> anyhow::Result<Peer> {
-    thalweg_ros::client::peer::find_node()?;
-    enter_domain(None)?;
-    Peer::connect("thalweg_demo")
-}
 
 /// What one method answered in one phase.
 struct Answered {
@@ -92,11 +80,7 @@ impl<'a> Stream<'a> {
         let topic = |rank| format!("/thalweg/hypotheses/h{rank}/joint_states");
         let hypotheses = (0..arguments.hypotheses).map(|rank| peer.listen(&topic(rank))).collect::<Result<_, _>>()?;
         let mut node = NodeProcess::start(&command_line(arguments, method))?;
-        let begin = Instant::now();
-        while !peer.wait_for_subscriber(Duration::from_millis(100)) {
-            node.check()?;
-            ensure!(begin.elapsed() < PATIENCE, "the node does not listen; it said last: {}", node.last_lines());
-        }
+        wait_until_heard(&mut node, || peer.subscribers())?;
         Ok(Self { peer, node, best, hypotheses })
     }
 
@@ -238,12 +222,6 @@ fn command_line(arguments: &DemoArguments, method: &Method) -> Vec<String> {
     ]);
     let given = parameters.into_iter().flat_map(|(name, value)| ["-p".to_owned(), format!("{name}:={value}")]);
     line.into_iter().map(str::to_owned).chain(given).collect()
-}
-
-/// The system's time; messages are stamped with it.
-fn now_nanos() -> anyhow::Result<i64> {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock stands before 1970")?;
-    Ok(i64::try_from(since.as_nanos())?)
 }
 
 /// Plays everything to each method, then lays what they answered side by side.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::eval::metrics::{PoseErrors, Visibility};
+use crate::live::{PATIENCE, now_nanos, wait_until_heard};
 use anyhow::{Context, ensure};
 use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::{Body, rotations_from_angles, skeleton};
-use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain, wait_until};
+use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, wait_until};
 use thalweg_task::mean;
 
 use super::motion::frames;
@@ -21,8 +22,6 @@ const TURN: f64 = 4.0;
 const STEPS: u32 = 10;
 /// Hypotheses of the node.
 const HYPOTHESES: u32 = 8;
-/// Longest wait for the node to be there, or to answer a service.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for the last answers to arrive.
 const LAST: Duration = Duration::from_millis(500);
 
@@ -59,13 +58,6 @@ impl Stretch {
     }
 }
 
-/// Joins a ROS graph of this demo's own; the first time, the program starts anew and does not return.
-pub(super) fn connect() -> anyhow::Result<Peer> {
-    thalweg_ros::client::peer::find_node()?;
-    enter_domain(None)?;
-    Peer::connect("thalweg_demo")
-}
-
 /// Parameters of the node: few steps on a learned landscape that is watched, every step recorded.
 pub(super) fn parameters(models: &Path, theta: &Path, recordings: &Path, seed: u64) -> Vec<String> {
     let given = [
@@ -98,9 +90,7 @@ impl<'a> Session<'a> {
     pub(super) fn start(peer: &'a Peer, arguments: &[String]) -> anyhow::Result<Self> {
         let best = peer.listen(RECONSTRUCTION)?;
         let mut node = NodeProcess::start(arguments)?;
-        let is_there = wait_until(PATIENCE, || node.check().is_err() || peer.subscribers() > 0);
-        node.check()?;
-        ensure!(is_there, "the node does not listen; it said last: {}", node.last_lines());
+        wait_until_heard(&mut node, || peer.subscribers())?;
         let mut session = Self { peer, node, best, body: Body::new(Kind::Float, Device::Cpu) };
         ensure!(
             wait_until(PATIENCE, || session.theta().is_some()),
@@ -145,7 +135,7 @@ impl<'a> Session<'a> {
             let hidden = &masks[place(stretch.hidden[index])];
             let seen = (0..names.len()).filter(|joint| !hidden.contains(&(joint / 3)));
             let (seen, positions): (Vec<_>, Vec<_>) = seen.map(|joint| (names[joint].clone(), frame[joint])).unzip();
-            let stamp = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos())?;
+            let stamp = now_nanos()?;
             sent.insert(stamp, index);
             self.peer.publish_joints(stamp, &seen, &positions)?;
             self.node.check()?;

@@ -2,35 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
 use thalweg_node::diagnostics::Level;
-use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received, enter_domain, find_node};
+use thalweg_ros::client::peer::{NodeProcess, Peer, RECONSTRUCTION, Received};
 
 use super::scenes::{Scene, Scenes};
 use super::{Answer, DemoRobotArguments, RATE};
+use crate::live::{now_nanos, wait_until_heard};
 use thalweg_cli::console::print;
 use thalweg_task::TaskSpec;
 
-/// Longest wait for the node to be there.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// Time for the last answers to arrive.
 const LAST: Duration = Duration::from_millis(500);
 /// Where the node says how surprising joints are.
 const SURPRISE: &str = "/thalweg/surprise";
 /// Frames between two words on how far it is.
 const SPOKEN: usize = 500;
-
-/// Joins a ROS graph of this demo's own; the first time, the program starts anew and does not return.
-///
-/// # Errors
-/// Why there is no ROS here.
-pub(super) fn connect() -> anyhow::Result<Peer> {
-    find_node()?;
-    enter_domain(None)?;
-    Peer::connect("thalweg_demo_robot")
-}
 
 /// Plays all scenes to a node.
 ///
@@ -44,11 +32,7 @@ pub(super) fn play(
 ) -> anyhow::Result<Vec<Answer>> {
     let (best, surprise) = (peer.listen(RECONSTRUCTION)?, peer.listen(SURPRISE)?);
     let mut node = start(arguments)?;
-    let begin = Instant::now();
-    while !peer.wait_for_subscriber(Duration::from_millis(100)) {
-        node.check()?;
-        ensure!(begin.elapsed() < PATIENCE, "the node does not listen; it said last: {}", node.last_lines());
-    }
+    wait_until_heard(&mut node, || peer.subscribers())?;
     let window = window(arguments)?;
     let names: Vec<String> = spec.joints.iter().map(|joint| joint.name.clone()).collect();
     let (mut answers, mut sent) = (vec![Answer::default(); scenes.frames.len()], BTreeMap::new());
@@ -56,8 +40,7 @@ pub(super) fn play(
     for (number, Scene { sent: positions, .. }) in scenes.frames.iter().enumerate() {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         due += Duration::from_secs_f64(RATE.recip());
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).context("the system's clock stands before 1970")?;
-        let stamp = i64::try_from(since.as_nanos())?;
+        let stamp = now_nanos()?;
         sent.insert(stamp, number);
         let said = names.iter().cloned().zip(positions.iter().copied()).filter(|(_, position)| position.is_finite());
         let (names_said, positions): (Vec<String>, Vec<f64>) = said.unzip();

@@ -24,7 +24,7 @@ use anyhow::Context as _;
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus};
 use r2r::geometry_msgs::msg::PoseStamped;
 use r2r::sensor_msgs::msg::JointState;
-use r2r::{Node, QosProfile};
+use r2r::{Node, QosProfile, WrappedTypesupport};
 
 use thalweg_node::diagnostics::{Level, Status};
 
@@ -112,12 +112,6 @@ impl Peer {
         self.joints.subscribers()
     }
 
-    /// Waits until somebody in another process listens to `joint_states`; says whether so.
-    #[must_use]
-    pub fn wait_for_subscriber(&self, longest: Duration) -> bool {
-        wait_until(longest, || self.subscribers() > 0)
-    }
-
     /// Advertises joints on another topic.
     ///
     /// # Errors
@@ -139,11 +133,7 @@ impl Peer {
     /// # Errors
     /// What rcl says.
     pub fn listen(&self, topic: &str) -> anyhow::Result<Receiver<Received>> {
-        let (sender, receiver) = channel();
-        // Where nobody waits any more, that is the receiver's choice.
-        let pass_on = move |message: JointState| drop(sender.send(message.into()));
-        self.link.subscribe(topic, QosProfile::default(), pass_on)?;
-        Ok(receiver)
+        self.hear::<JointState, _>(topic)
     }
 
     /// Advertises numbered points on `points`; `confidence` is the field that says how sure the tracker is.
@@ -162,9 +152,19 @@ impl Peer {
     /// # Errors
     /// What rcl says.
     pub fn poses(&self) -> anyhow::Result<Receiver<ReceivedPose>> {
+        self.hear::<PoseStamped, _>(POSE)
+    }
+
+    /// Listens to messages of a type on a topic.
+    fn hear<M, T>(&self, topic: &str) -> anyhow::Result<Receiver<T>>
+    where
+        M: WrappedTypesupport + Into<T> + Send + 'static,
+        T: Send + 'static,
+    {
         let (sender, receiver) = channel();
-        let pass_on = move |message: PoseStamped| drop(sender.send(message.into()));
-        self.link.subscribe(POSE, QosProfile::default(), pass_on)?;
+        // Where nobody waits any more, that is the receiver's choice.
+        let pass_on = move |message: M| drop(sender.send(message.into()));
+        self.link.subscribe(topic, QosProfile::default(), pass_on)?;
         Ok(receiver)
     }
 
