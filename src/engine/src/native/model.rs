@@ -61,7 +61,7 @@ pub(crate) struct Batch<T> {
     pub(super) gradient: Vec<T>,
     /// Its derivative with respect to `x`, `[K, X]`.
     pub(super) by_x: Vec<T>,
-    /// Squared norm of each row of the derivative; infinite where that was not wanted.
+    /// Squared norm of each row of the derivative.
     pub(super) slope: Vec<f64>,
     /// For each row, where a method asks for it.
     pub(super) linear: Vec<Linearisation<T>>,
@@ -72,8 +72,11 @@ pub(crate) struct Batch<T> {
 pub(crate) struct Workspace<T> {
     /// `[TILE, padded Z]`.
     input: Buffer<T>,
-    /// Results of each layer, `[TILE, padded]`; after an evaluation, the derivatives with respect to them.
+    /// Results of each layer, `[TILE, padded]`; after an evaluation, the derivatives with respect to them, but for points
+    /// that may be linearised.
     results: Vec<Buffer<T>>,
+    /// A copy of the results, while derivatives overwrite them; empty where nobody has asked for that.
+    kept: Vec<Buffer<T>>,
     /// `[TILE, padded Z]`.
     gradient: Buffer<T>,
     places: Places<T>,
@@ -196,7 +199,7 @@ impl<T: Real> Model<T> {
         let width = self.layers[0].padded_inputs();
         let (places, skip) = (self.comparison.space(TILE), self.skip.as_ref().map(|skip| skip.space(TILE)));
         let plain = vec![T::ZERO; self.latent()];
-        Workspace { input: zeros(width), results, gradient: zeros(width), places, skip, plain }
+        Workspace { input: zeros(width), results, kept: Vec::new(), gradient: zeros(width), places, skip, plain }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
@@ -215,7 +218,14 @@ impl<T: Real> Model<T> {
             let count = TILE.min(rows - first);
             self.forward(&batch.z[first * self.dim()..], count, work);
             self.score(encoded, batch, work, first, count);
-            self.reverse(encoded, batch, work, (first, count), self.metrics.get(step).map(|metric| &metric[..]));
+            let metric = self.metrics.get(step).map(|metric| &metric[..]);
+            if batch.linear.is_empty() {
+                self.reverse(encoded, batch, work, (first, count), metric);
+            } else {
+                work.keep(count);
+                self.reverse(encoded, batch, work, (first, count), metric);
+                work.bring_back();
+            }
         }
     }
 
@@ -350,9 +360,26 @@ impl<T: Real> Workspace<T> {
         &self.results[layer][row * stride..][..stride]
     }
 
-    /// Output of the last layer, or what has come in its place.
-    pub(super) fn last(&self, row: usize) -> &[T] {
-        self.row(self.results.len() - 1, row)
+    /// Whether row `row` of the tile that went forward last began at `z`, `[Z]`.
+    fn is_at(&self, row: usize, z: &[T]) -> bool {
+        let stride = self.input.len() / TILE;
+        self.input[row * stride..][..z.len()] == *z
+    }
+
+    /// Copies the results of `count` rows.
+    fn keep(&mut self, count: usize) {
+        if self.kept.is_empty() {
+            self.kept = self.results.iter().map(|result| Buffer::zeros(result.len())).collect();
+        }
+        for (kept, result) in self.kept.iter_mut().zip(&self.results) {
+            let span = ..result.len() / TILE * count;
+            kept[span].copy_from_slice(&result[span]);
+        }
+    }
+
+    /// Puts the copies in the results' place.
+    fn bring_back(&mut self) {
+        std::mem::swap(&mut self.kept, &mut self.results);
     }
 }
 

@@ -106,25 +106,6 @@ impl<T: Real> Method<T> {
         if optimizer.needs_residual() { model.linear_batch(first, rows) } else { model.batch(first, rows) }
     }
 
-    /// Evaluates points that were proposed.
-    ///
-    /// Those that are not `wanted`, told row and loss, may lack derivatives, and count as not finite then.
-    pub(super) fn evaluate(
-        &mut self,
-        model: &Model<T>,
-        encoded: &EncodedTarget<T>,
-        work: &mut Workspace<T>,
-        next: &mut Batch<T>,
-        wanted: impl Fn(usize, f64) -> bool,
-    ) {
-        match self {
-            Self::Adam(..) => model.evaluate(encoded, next, work, usize::MAX),
-            Self::LevenbergMarquardt(_, damped) => {
-                model.evaluate_linear(encoded, next, work, &mut damped.space, wanted);
-            }
-        }
-    }
-
     /// Puts the next points into `next.z`.
     pub(super) fn propose(
         &mut self,

@@ -162,7 +162,7 @@ impl<T: Real> Shard<T> {
         } else {
             let Self { model, encoded, current, trial, method, work, marks, .. } = self;
             method.propose(model, encoded, current, trial, work);
-            method.evaluate(model, encoded, work, trial, |row, loss| loss < current.loss[row]);
+            model.evaluate(encoded, trial, work, usize::MAX);
             method.judge(current, trial, marks);
         }
         let Self { current, trial, marks, .. } = self;
@@ -179,18 +179,14 @@ impl<T: Real> Shard<T> {
 
     /// Proposes what the next of theta's own steps leads to; all rows take it.
     fn own_step(&mut self) {
-        let Self { model, encoded, current, trial, method, work, marks, own, offset, .. } = self;
+        let Self { model, encoded, current, trial, work, marks, own, offset, .. } = self;
         let entries = trial.z.iter_mut().zip(&current.z).zip(&current.gradient);
         entries.for_each(|((next, z), gradient)| *next = *z - *gradient);
         if *own == 0 {
             trial.z.iter_mut().zip(offset).for_each(|(next, offset)| *next += *offset);
         }
         *own += 1;
-        if *own < model.own_steps() {
-            model.evaluate(encoded, trial, work, *own);
-        } else {
-            method.evaluate(model, encoded, work, trial, |_, _| true);
-        }
+        model.evaluate(encoded, trial, work, *own);
         marks.fill(true);
     }
 

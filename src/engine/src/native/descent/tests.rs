@@ -204,7 +204,9 @@ fn damped_step<T: Real>(
     let rows = z.size()[0] as usize;
     let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(encoded.residuals(), rows, rows));
     batch.z = numbers(z);
-    model.evaluate_linear(&encoded, &mut batch, &mut model.workspace(), &mut space, |_, _| true);
+    let work = &mut model.workspace();
+    model.evaluate(&encoded, &mut batch, work, usize::MAX);
+    model.linearise(&encoded, &mut batch, work, &mut space);
     let mut moved = batch.z.clone();
     let points = moved.chunks_exact_mut(model.dim()).zip(batch.by_x.chunks_exact(model.latent()));
     for ((z, by_x), linear) in points.zip(&batch.linear) {

@@ -9,10 +9,10 @@ use crate::native::heads::places::Places;
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::finish::{GateBy, Store};
 use crate::native::kernels::panels::Panels;
-use crate::native::kernels::product::{Product, Rows};
+use crate::native::kernels::product::Rows;
 use crate::native::kernels::real::Real;
 use crate::native::kernels::spread::{Left, Spread};
-use crate::native::model::{Batch, Model, TILE, Workspace, squares};
+use crate::native::model::{Batch, Model, TILE, Workspace};
 
 /// The residuals of one hypothesis as a linear function of `z`, ready to be solved for a step.
 ///
@@ -64,8 +64,6 @@ pub(crate) struct NormalSpace<T> {
     inner: Panels<f64>,
     outer: Panels<f64>,
     product: Panels<f64>,
-    /// `[padded X]`.
-    by_x: Buffer<T>,
     turned: Turned<T>,
     /// What a transform takes up of each entry of `x`, `[X]`.
     taken: Vec<[f64; Similarity::FREEDOM]>,
@@ -139,7 +137,6 @@ impl<T: Real> Model<T> {
         let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
         let zeros = || Buffer::zeros(latent * width);
         NormalSpace {
-            by_x: Buffer::zeros(tangents.last(self.constant()).padded()),
             tangents,
             derivatives: Vec::with_capacity(self.comparison().most_derivatives(residuals.inputs())),
             joints: self.comparison().space(1),
@@ -155,25 +152,9 @@ impl<T: Real> Model<T> {
         }
     }
 
-    /// Evaluates losses at `batch.z`; where a row is `wanted`, told its loss, the derivatives, too.
+    /// Linearises at the points that were evaluated last.
     ///
-    /// The slope of the others is infinite.
-    pub(crate) fn evaluate_linear(
-        &self,
-        encoded: &EncodedTarget<T>,
-        batch: &mut Batch<T>,
-        work: &mut Workspace<T>,
-        space: &mut NormalSpace<T>,
-        wanted: impl Fn(usize, f64) -> bool,
-    ) {
-        batch.slope.fill(f64::INFINITY);
-        batch.linear.iter_mut().for_each(Linearisation::spoil);
-        for first in (0..batch.loss.len()).step_by(TILE) {
-            self.visit(encoded, batch, work, space, first, &wanted);
-        }
-    }
-
-    /// Linearises at points that were evaluated without.
+    /// Not with the evaluation: nothing follows the last points of a descent, and of what was proposed not all is taken.
     pub(crate) fn linearise(
         &self,
         encoded: &EncodedTarget<T>,
@@ -181,31 +162,17 @@ impl<T: Real> Model<T> {
         work: &mut Workspace<T>,
         space: &mut NormalSpace<T>,
     ) {
-        for first in (0..batch.loss.len()).step_by(TILE) {
-            let tile = &batch.linear[first..batch.loss.len().min(first + TILE)];
-            let stale: [bool; TILE] = std::array::from_fn(|place| tile.get(place).is_some_and(|row| !row.is_fresh));
-            if stale.contains(&true) {
-                self.visit(encoded, batch, work, space, first, &|row, _| stale[row - first]);
+        let (rows, dim) = (batch.loss.len(), self.dim());
+        for first in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - first);
+            let stale: [bool; TILE] =
+                std::array::from_fn(|place| place < count && !batch.linear[first + place].is_fresh);
+            let mut points = batch.z[first * dim..].chunks_exact(dim).zip(stale).enumerate();
+            if !points.all(|(place, (z, is_stale))| !is_stale || work.is_at(place, z)) {
+                self.forward(&batch.z[first * dim..], count, work);
             }
-        }
-    }
-
-    /// Evaluates losses of a tile, and linearises where that is wanted.
-    fn visit(
-        &self,
-        encoded: &EncodedTarget<T>,
-        batch: &mut Batch<T>,
-        work: &mut Workspace<T>,
-        space: &mut NormalSpace<T>,
-        first: usize,
-        wanted: &impl Fn(usize, f64) -> bool,
-    ) {
-        let count = TILE.min(batch.loss.len() - first);
-        self.forward(&batch.z[first * self.dim()..], count, work);
-        self.score(encoded, batch, work, first, count);
-        for row in first..first + count {
-            if wanted(row, batch.loss[row]) {
-                self.differentiate(encoded, batch, work, space, (row, row - first));
+            for place in (0..count).filter(|&place| stale[place]) {
+                self.differentiate(encoded, batch, work, space, (first + place, place));
             }
         }
     }
@@ -219,35 +186,17 @@ impl<T: Real> Model<T> {
         space: &mut NormalSpace<T>,
         (row, place): (usize, usize),
     ) {
-        let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         self.find_tangents((row, place), work, &mut space.tangents);
-        let NormalSpace { tangents, derivatives, joints, residuals, by_x, .. } = &mut *space;
+        let NormalSpace { tangents, derivatives, joints, residuals, .. } = &mut *space;
         let tangents = tangents.last(self.constant());
-        let by_raw = work.last(place);
-        let rows = Rows { data: by_raw, stride: by_raw.len(), count: 1 };
-        arch.dispatch(Product { rows, panels: tangents, out: &mut *by_x, finish: Store });
         let hypothesis = batch.first + row;
         self.comparison().derive(&batch.raw[row * self.raw()..], encoded, hypothesis, joints, derivatives);
-        arch.dispatch(Compose { derivatives, tangents, out: residuals });
-        self.add_prior(encoded, batch, &mut by_x[..latent], row);
+        self.arch().dispatch(Compose { derivatives, tangents, out: residuals });
         if self.has_theta() {
             self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
         }
-        space.assemble(
-            self,
-            encoded.prior().map_or(0.0, |prior| prior.weight(hypothesis).wide()),
-            &mut batch.linear[row],
-        );
-        let gradient = &mut batch.gradient[row * dim..][..dim];
-        if self.has_theta() {
-            gradient.fill(T::ZERO);
-            for (by_x, by_z) in space.by_x.iter().zip(batch.linear[row].by_z.chunks_exact(dim)) {
-                gradient.iter_mut().zip(by_z).for_each(|(sum, by_z)| *sum += *by_x * *by_z);
-            }
-        } else {
-            gradient.copy_from_slice(&space.by_x[..latent]);
-        }
-        batch.slope[row] = squares(gradient).wide();
+        let prior = encoded.prior().map_or(0.0, |prior| prior.weight(hypothesis).wide());
+        space.assemble(self, prior, &mut batch.linear[row]);
     }
 
     /// Differentiates `x` with respect to `z`: `[X, Z]` in `out`; only with a theta.
