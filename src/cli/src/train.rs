@@ -19,7 +19,7 @@ use thalweg::Registry;
 pub(crate) enum Train {
     /// Train the pose prior (the forward model of `body_pose`) on motion capture
     Prior(prior::PriorArguments),
-    /// Fit how far the joints of `body_pose` move within a time to motion capture
+    /// Learn how the joints of `body_pose` move in time from motion capture: how far, and where those that fall silent are
     Motion(motion::MotionModelArguments),
     /// Train a landscape for a task (Algorithm 1 of Liu et al., 2023)
     Theta(Box<theta::ThetaArguments>),

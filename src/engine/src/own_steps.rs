@@ -12,12 +12,24 @@ pub(crate) struct OwnSteps {
     steps: Steps,
     /// What is added to `z` after the first step, `[K, Z]`.
     offset: Tensor,
+    /// Whether nothing follows them, so that nobody asks for the last point's gradient.
+    is_all: bool,
 }
 
 impl OwnSteps {
     /// For hypotheses of the given codes, `[K, C]`, towards an observation of one row or of K.
     pub(crate) fn new(steps: &Steps, codes: &Tensor, obs: &Observation) -> Self {
-        Self { steps: steps.shallow_clone(), offset: codes.matmul(steps.codes()) + offset_of_gaps(obs, steps.gaps()) }
+        let offset = codes.matmul(steps.codes()) + offset_of_gaps(obs, steps.gaps());
+        Self { steps: steps.shallow_clone(), offset, is_all: false }
+    }
+
+    /// The same, with nothing to follow them.
+    pub(crate) fn and_no_more(self) -> Self {
+        Self { is_all: true, ..self }
+    }
+
+    pub(crate) fn is_all(&self) -> bool {
+        self.is_all
     }
 
     /// Where all hypotheses begin, `[K, Z]`.

@@ -98,7 +98,7 @@ impl Proposer {
         sampler: &mut Sampler,
     ) -> Result<Tensor, EngineError> {
         let Some(steps) = landscape.steps() else { return Err(EngineError::NoStart) };
-        let (own, prior) = (OwnSteps::new(steps, codes, obs), Prior::default());
+        let (own, prior) = (OwnSteps::new(steps, codes, obs).and_no_more(), Prior::default());
         let ground = Ground { task, landscape, config: &self.config, native: self.native.as_ref() };
         let (spare, begin) = (self.spare.take(), own.origin());
         let mut descent = ground.descend((target, &prior), (&begin, Some(&own)), spare, sampler)?;

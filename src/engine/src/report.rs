@@ -63,7 +63,7 @@ impl ReportConfig {
 /// How many standard deviations to each side hold 68 and 95 % of the errors of hidden joints: fewer than a normal
 /// distribution says for the first, for many joints hardly move in most clips. From validation motion of body_pose
 /// (docs/streams.md).
-pub const INTERVALS: [f64; 2] = [0.44, 1.96];
+pub const INTERVALS: [f64; 2] = [0.8, 2.06];
 
 /// What an observation says of joints: kept until its answer is made.
 #[derive(Debug, Default)]

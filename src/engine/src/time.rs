@@ -13,11 +13,13 @@
 
 mod cholesky;
 mod model;
+mod predictor;
 mod surprise;
 mod timeline;
 mod watch;
 
 pub use model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+pub use predictor::{Gaps, LONGEST_GAP, MotionPredictor, Usual};
 pub use surprise::{Poses, SurpriseModel};
 pub use timeline::Timeline;
 pub(crate) use timeline::variance_of_weight;

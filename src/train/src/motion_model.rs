@@ -14,6 +14,8 @@ const LAGS: [f64; 17] =
     [0.033, 0.067, 0.1, 0.133, 0.2, 0.267, 0.367, 0.5, 0.667, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.667, 10.0];
 /// Slower clips say nothing about velocities.
 const LEAST_FPS: f64 = 15.0;
+/// Frames in which a velocity is still to be learned.
+pub(super) const LEARNING: i64 = 3;
 /// Rounds in which each scale is fitted to what the others leave.
 const ROUNDS: usize = 40;
 
@@ -35,8 +37,7 @@ pub struct MotionFit {
 pub fn fit_motion_model(motions: &[Motion], spec: &TaskSpec) -> Result<MotionFit, TrainError> {
     let _no_grad = tch::no_grad_guard();
     let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
-    let fast: Vec<Track> =
-        motions.iter().filter(|motion| motion.fps >= LEAST_FPS).map(|motion| Track::of(motion, &is_angle)).collect();
+    let fast = tracks(motions, &is_angle);
     let measured: Vec<(f64, i64, Tensor)> = LAGS.iter().filter_map(|lag| covariance(&fast, *lag)).collect();
     if measured.len() < TIMES.len() {
         return Err(TrainError::TooLittleMotion { times: measured.len(), expected: TIMES.len() });
@@ -53,12 +54,17 @@ pub fn fit_motion_model(motions: &[Motion], spec: &TaskSpec) -> Result<MotionFit
 }
 
 /// A motion, its angles without jumps, and its velocities as a stream would know them.
-struct Track {
-    fps: f64,
+pub(super) struct Track {
+    pub(super) fps: f64,
     /// `[T, J]`.
-    positions: Tensor,
+    pub(super) positions: Tensor,
     /// `[T, J]`, per second.
-    velocities: Tensor,
+    pub(super) velocities: Tensor,
+}
+
+/// Motions that are fast enough, as tracks.
+pub(super) fn tracks(motions: &[Motion], is_angle: &[bool]) -> Vec<Track> {
+    motions.iter().filter(|motion| motion.fps >= LEAST_FPS).map(|motion| Track::of(motion, is_angle)).collect()
 }
 
 impl Track {
@@ -81,7 +87,6 @@ impl Track {
     ///
     /// The first frames, in which a velocity is still to be learned, are left out.
     fn changes(&self, frames: i64) -> Option<Tensor> {
-        const LEARNING: i64 = 3;
         let count = self.positions.size()[0] - frames - LEARNING;
         (count > 0).then(|| {
             let at = |first| self.positions.narrow(0, first, count);
@@ -134,14 +139,14 @@ fn positive(matrix: &Tensor) -> Tensor {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use rand::SeedableRng;
     use rand::rngs::StdRng;
     use tch::{Device, Kind};
     use thalweg_task::{JointSpec, draws};
 
-    fn spec() -> TaskSpec {
+    pub(crate) fn spec() -> TaskSpec {
         let joint = |name: &str| JointSpec { name: name.into(), unit: "rad".into(), lower: -3.0, upper: 3.0 };
         TaskSpec {
             name: "double".into(),

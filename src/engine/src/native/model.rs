@@ -77,6 +77,9 @@ pub(crate) struct Workspace<T> {
     results: Vec<Buffer<T>>,
     /// A copy of the results, while derivatives overwrite them; empty where nobody has asked for that.
     kept: Vec<Buffer<T>>,
+    /// Results of each layer, `[padded]`, where `z` is zero: theta's own steps begin there for every observation. Empty
+    /// before the first time.
+    origin: Vec<Buffer<T>>,
     /// `[TILE, padded Z]`.
     gradient: Buffer<T>,
     places: Places<T>,
@@ -199,7 +202,8 @@ impl<T: Real> Model<T> {
         let width = self.layers[0].padded_inputs();
         let (places, skip) = (self.comparison.space(TILE), self.skip.as_ref().map(|skip| skip.space(TILE)));
         let plain = vec![T::ZERO; self.latent()];
-        Workspace { input: zeros(width), results, kept: Vec::new(), gradient: zeros(width), places, skip, plain }
+        let (input, gradient) = (zeros(width), zeros(width));
+        Workspace { input, results, kept: Vec::new(), origin: Vec::new(), gradient, places, skip, plain }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
@@ -229,11 +233,27 @@ impl<T: Real> Model<T> {
         }
     }
 
+    /// Evaluates losses alone: gradients stay what they were, and count as zero.
+    pub(super) fn evaluate_losses(&self, encoded: &EncodedTarget<T>, batch: &mut Batch<T>, work: &mut Workspace<T>) {
+        let rows = batch.loss.len();
+        batch.linear.iter_mut().for_each(Linearisation::spoil);
+        batch.slope.fill(0.0);
+        for first in (0..rows).step_by(TILE) {
+            let count = TILE.min(rows - first);
+            self.forward(&batch.z[first * self.dim()..], count, work);
+            self.score(encoded, batch, work, first, count);
+        }
+    }
+
     /// Sends `count` rows of `z` through all layers.
     pub(super) fn forward(&self, z: &[T], count: usize, work: &mut Workspace<T>) {
         let (dim, stride) = (self.dim(), work.input.len() / TILE);
         for (mine, z) in work.input.chunks_exact_mut(stride).zip(z.chunks_exact(dim)).take(count) {
             mine[..dim].copy_from_slice(z);
+        }
+        let is_origin = !self.metrics.is_empty() && z[..count * dim].iter().all(|entry| *entry == T::ZERO);
+        if is_origin && work.bring_origin(count) {
+            return;
         }
         for (index, layer) in self.layers.iter().enumerate() {
             let (before, after) = work.results.split_at_mut(index);
@@ -245,6 +265,9 @@ impl<T: Real> Model<T> {
                 let stride = after[0].len() / TILE;
                 skip.forward(self.arch, &z[..count * dim], space, (&mut after[0], stride));
             }
+        }
+        if is_origin {
+            work.keep_origin();
         }
     }
 
@@ -364,6 +387,25 @@ impl<T: Real> Workspace<T> {
     fn is_at(&self, row: usize, z: &[T]) -> bool {
         let stride = self.input.len() / TILE;
         self.input[row * stride..][..z.len()] == *z
+    }
+
+    /// Keeps the results of the first row, which began at zero.
+    fn keep_origin(&mut self) {
+        let first = |result: &Buffer<T>| {
+            let mut row = Buffer::zeros(result.len() / TILE);
+            let stride = row.len();
+            row.copy_from_slice(&result[..stride]);
+            row
+        };
+        self.origin = self.results.iter().map(first).collect();
+    }
+
+    /// Puts what was kept of zero into `count` rows, where anything was.
+    fn bring_origin(&mut self, count: usize) -> bool {
+        for (result, row) in self.results.iter_mut().zip(&self.origin) {
+            result.chunks_exact_mut(row.len()).take(count).for_each(|result| result.copy_from_slice(row));
+        }
+        !self.origin.is_empty()
     }
 
     /// Copies the results of `count` rows.

@@ -9,11 +9,12 @@ use thalweg_nn::{NnError, Result};
 use thalweg_task::{TaskSpec, numbers};
 
 use super::cholesky::Cholesky;
+use super::predictor::{Gaps, MotionPredictor};
 
 /// What a file of it says it is, in the metadata entry `format`.
 const FORMAT: &str = "thalweg-motion-model";
-/// Version of that format.
-const VERSION: &str = "1";
+/// Versions of that format: without a network, and with one.
+const VERSIONS: [&str; 2] = ["1", "2"];
 /// The tensors in it.
 const TIMES: &str = "times";
 const CHANGES: &str = "changes";
@@ -21,9 +22,9 @@ const CHANGES: &str = "changes";
 const MOST_SCALES: i64 = 16;
 
 /// Seconds over which a velocity is averaged. As the three below by trial on training and validation motion of body_pose.
-pub const VELOCITY_SMOOTHING: f64 = 0.06;
+pub const VELOCITY_SMOOTHING: f64 = 0.02;
 /// A joint of velocity v goes on by `v GAIN t exp(-t / TIME)`: it slows down, and turns back.
-const VELOCITY_GAIN: f64 = 0.75;
+const VELOCITY_GAIN: f64 = 0.9;
 const VELOCITY_TIME: f64 = 0.15;
 /// Share of the covariance between different joints that is believed: people differ in how joints go together.
 const COMMON: f64 = 0.5;
@@ -39,6 +40,8 @@ const INDEPENDENT: f64 = 10.0;
 /// Net of [`displacement`], a change over `t` seconds has mean zero and covariance
 /// `D(t) = sum_c D_c (1 - (1 + t / T_c) exp(-t / T_c))`, `[J, J]`: it grows with t squared at first, and ends at twice the
 /// variance of the pose. The diagonal is how the uncertainty of each joint grows; the rest says how joints move together.
+///
+/// A [`MotionPredictor`] beside it, where there is one, takes the place of what follows in closed form.
 #[derive(Clone, Debug)]
 pub struct MotionModel {
     joints: usize,
@@ -46,6 +49,7 @@ pub struct MotionModel {
     times: Vec<f64>,
     /// `D_c`, each `[J, J]`, squared radians or metres.
     changes: Vec<Vec<f64>>,
+    predictor: Option<MotionPredictor>,
     id: String,
 }
 
@@ -84,7 +88,20 @@ impl MotionModel {
         }
         let id = weights::fingerprint(&Self::named(times, changes));
         let changes = (0..count).map(|scale| numbers(&changes.get(scale))).collect();
-        Ok(Self { joints: joints as usize, times: times.to_vec(), changes, id })
+        Ok(Self { joints: joints as usize, times: times.to_vec(), changes, predictor: None, id })
+    }
+
+    /// Adds a network that was trained beside it, for the same joints.
+    #[must_use]
+    pub fn with_predictor(self, predictor: MotionPredictor) -> Self {
+        let id = format!("{}-{}", self.id, predictor.id());
+        Self { predictor: Some(predictor), id, ..self }
+    }
+
+    /// The network beside it.
+    #[must_use]
+    pub fn predictor(&self) -> Option<&MotionPredictor> {
+        self.predictor.as_ref()
     }
 
     /// Reads one that was made for the joints of a task.
@@ -94,18 +111,25 @@ impl MotionModel {
     pub fn load(path: &Path, spec: &TaskSpec) -> Result<Self> {
         let file = Weights::open(path, Kind::Float, Device::Cpu)?;
         file.expect_meta("format", FORMAT)?;
-        file.expect_meta("version", VERSION)?;
+        let version: String = file.meta("version")?;
+        if !VERSIONS.contains(&version.as_str()) {
+            return Err(file.refuse(format!("expected version {}, got '{version}'", VERSIONS.join(" or "))));
+        }
+        let has_network = version == VERSIONS[1];
         file.expect_meta("joints", &joints(spec))?;
-        file.expect_names([TIMES, CHANGES])?;
+        let network: Vec<String> = MotionPredictor::names().filter(|_| has_network).collect();
+        file.expect_names([TIMES, CHANGES].into_iter().chain(network.iter().map(String::as_str)))?;
         let times = file.rows(TIMES, 1)?;
         let (count, joints) = (times.size()[0], spec.joints.len() as i64);
         let times: Vec<f64> = numbers(&times);
+        let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
         if !(1..=MOST_SCALES).contains(&count) || !times.iter().all(|time| (1e-3..=1e6).contains(time)) {
             return Err(
                 file.refuse(format!("expected 1 to {MOST_SCALES} times of 0.001 s to 1000000 s, got {times:?}"))
             );
         }
-        Self::new(&times, &file.tensor(CHANGES, &[count, joints, joints])?)
+        let model = Self::new(&times, &file.tensor(CHANGES, &[count, joints, joints])?)?;
+        if has_network { Ok(model.with_predictor(MotionPredictor::load(&file, &is_angle)?)) } else { Ok(model) }
     }
 
     /// Writes it in single precision; `how` says how it was made.
@@ -115,9 +139,10 @@ impl MotionModel {
     pub fn save(&self, path: &Path, spec: &TaskSpec, how: &[(&str, String)]) -> Result<()> {
         let size = self.joints as i64;
         let changes: Vec<Tensor> = self.changes.iter().map(|c| Tensor::from_slice(c).view([size, size])).collect();
-        let tensors = Self::named(&self.times, &Tensor::stack(&changes, 0));
-        let mut metadata =
-            vec![("format", FORMAT.to_owned()), ("version", VERSION.to_owned()), ("joints", joints(spec))];
+        let mut tensors = Self::named(&self.times, &Tensor::stack(&changes, 0));
+        tensors.extend(self.predictor().map(MotionPredictor::named).unwrap_or_default());
+        let version = VERSIONS[usize::from(self.predictor.is_some())].to_owned();
+        let mut metadata = vec![("format", FORMAT.to_owned()), ("version", version), ("joints", joints(spec))];
         metadata.extend_from_slice(how);
         weights::save(path, &tensors, &metadata)
     }
@@ -164,6 +189,21 @@ impl MotionModel {
         shares.iter().zip(&self.changes).map(|(share, change)| share * change[place]).sum()
     }
 
+    /// What the network, where there is one, makes of one gap: of each joint, silent or not, how far it has gone beyond its
+    /// [`displacement`], and the variance of that.
+    pub(super) fn predict(&self, seconds: f64, gap: &Gaps) -> Option<Likely> {
+        let predictor = self.predictor()?;
+        let _no_grad = tch::no_grad_guard();
+        let (way, log_variance) = predictor.forward(&predictor.features(gap));
+        let (way, log_variance): (Vec<f64>, Vec<f64>) = (numbers(&way), numbers(&log_variance));
+        let usual = (0..self.joints).map(|joint| self.variance(joint, seconds));
+        let (change, variance) = usual
+            .zip(way.iter().zip(log_variance))
+            .map(|(usual, (way, log))| (way * usual.sqrt(), usual * log.exp()))
+            .unzip();
+        Some(Likely { change, variance })
+    }
+
     /// What is likely of `silent` joints, none heard of for `seconds`, from the changes of joints `seen` since then, net of
     /// their [`displacement`].
     ///
@@ -206,6 +246,10 @@ pub(super) fn joints(spec: &TaskSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prior::tests::two_numbers;
+    use crate::time::predictor::row;
+    use crate::time::predictor::tests::one_change_on;
+    use thalweg_task::JointSpec;
 
     /// Two joints that move together, and a third.
     fn model() -> MotionModel {
@@ -230,6 +274,49 @@ mod tests {
         assert!(still.variance[0] < moved.variance[0], "{moved:?} {still:?}");
         let alone = model().likely(1.0, (&[], &[]), &[0]);
         assert_eq!((alone.change, alone.variance), (vec![0.0], vec![model().variance(0, 1.0)]));
+    }
+
+    fn spec() -> TaskSpec {
+        let joint =
+            |(name, unit): (&str, &str)| JointSpec { name: name.into(), unit: unit.into(), lower: -3.0, upper: 3.0 };
+        two_numbers([("a", "rad"), ("b", "rad"), ("c", "m")].map(joint).to_vec())
+    }
+
+    #[test]
+    fn the_network_speaks_in_usual_changes() {
+        let seen = row(&[0.0, f64::NAN, 0.0]);
+        let gap = Gaps {
+            then: row(&[0.0; 3]),
+            velocity_then: row(&[0.0; 3]),
+            now: seen,
+            velocity_now: row(&[0.0; 3]),
+            seconds: row(&[1.0]),
+        };
+        assert!(model().predict(1.0, &gap).is_none());
+        let likely = model().with_predictor(one_change_on()).predict(1.0, &gap).expect("a network");
+        for joint in 0..3 {
+            let usual = model().variance(joint, 1.0);
+            assert!((likely.change[joint] - usual.sqrt()).abs() < 1e-6, "{likely:?}");
+            assert!((likely.variance[joint] / usual - 2.0_f64.exp()).abs() < 1e-5, "{likely:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_holds_the_network_and_one_without_is_read_as_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, model, version) in
+            [("bare", model(), "1"), ("network", model().with_predictor(one_change_on()), "2")]
+        {
+            let path = folder.path().join(name);
+            model.save(&path, &spec(), &[]).expect("it is written");
+            let read = MotionModel::load(&path, &spec()).expect("it is read");
+            assert_eq!((read.id(), read.predictor().is_some()), (model.id(), version == "2"));
+            let file = Weights::open(&path, Kind::Float, Device::Cpu).expect("a file");
+            assert_eq!(file.meta::<String>("version").expect("a version"), version);
+        }
+        let other = spec().joints[..2].to_vec();
+        let error = MotionModel::load(&folder.path().join("network"), &two_numbers(other)).expect_err("other joints");
+        assert!(error.to_string().contains("joints"), "{error}");
     }
 
     #[test]

@@ -58,6 +58,8 @@ pub(super) struct Measures {
     pub(super) switches_a_minute: f64,
     /// Shares of the errors of hidden joints that lie within the intervals of 68 and 95 %; none where the method gives none.
     pub(super) coverage: Option<[f64; 2]>,
+    /// How many standard deviations to each side hold 68 and 95 %: what the intervals should be.
+    pub(super) multiples: [Option<f64>; 2],
     pub(super) p50_ms: Option<f64>,
     pub(super) p99_ms: Option<f64>,
     pub(super) frames: usize,
@@ -134,6 +136,7 @@ impl Tally {
             jumps_a_minute: a_minute(self.jumps),
             switches_a_minute: a_minute(self.switches),
             coverage: self.coverage(),
+            multiples: [0.68, 0.95].map(|share| percentile(&self.deviations, share)),
             p50_ms: percentile(&self.milliseconds, 0.5),
             p99_ms: percentile(&self.milliseconds, 0.99),
             frames: self.frames,

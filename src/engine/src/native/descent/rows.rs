@@ -66,7 +66,7 @@ impl<T: Real> RowDescent<T> {
         };
         if let Some(own) = own {
             descent.take_in(own.offset(), |shard| &mut shard.offset);
-            descent.shards.iter_mut().for_each(Shard::begin_own_steps);
+            descent.shards.iter_mut().for_each(|shard| shard.begin_own_steps(own.is_all()));
         }
         descent.take_in(z, |shard| &mut shard.current.z);
         descent.each(Shard::evaluate);

@@ -47,6 +47,8 @@ pub(crate) struct Shard<T> {
     pub(super) progress: Option<Progress>,
     /// Which of theta's own steps comes next; beyond their number none does.
     own: usize,
+    /// Whether nothing follows them.
+    is_all_own: bool,
     /// What is added to `z` after the first of them, `[rows, Z]`.
     pub(super) offset: Vec<T>,
 }
@@ -119,8 +121,8 @@ impl<T: Real> Shard<T> {
         let (current, trial, work, marks) = (batch(), batch(), model.workspace(), vec![false; span.rows]);
         let offset = vec![T::ZERO; span.rows * model.dim()];
         let (model, encoded) = (Arc::clone(model), Arc::clone(encoded));
-        let (progress, own) = (None, usize::MAX);
-        Self { model, encoded, span, current, trial, best, method, work, marks, progress, own, offset }
+        let (progress, own, is_all_own) = (None, usize::MAX, false);
+        Self { model, encoded, span, current, trial, best, method, work, marks, progress, own, is_all_own, offset }
     }
 
     /// Uses the memory of a shard that has ended, where it fits.
@@ -137,8 +139,8 @@ impl<T: Real> Shard<T> {
     }
 
     /// Begins with theta's own steps, from [`Shard::offset`].
-    pub(super) fn begin_own_steps(&mut self) {
-        self.own = 0;
+    pub(super) fn begin_own_steps(&mut self, is_all: bool) {
+        (self.own, self.is_all_own) = (0, is_all);
     }
 
     /// Evaluates the present points.
@@ -179,14 +181,18 @@ impl<T: Real> Shard<T> {
 
     /// Proposes what the next of theta's own steps leads to; all rows take it.
     fn own_step(&mut self) {
-        let Self { model, encoded, current, trial, work, marks, own, offset, .. } = self;
+        let Self { model, encoded, current, trial, work, marks, own, is_all_own, offset, .. } = self;
         let entries = trial.z.iter_mut().zip(&current.z).zip(&current.gradient);
         entries.for_each(|((next, z), gradient)| *next = *z - *gradient);
         if *own == 0 {
             trial.z.iter_mut().zip(offset).for_each(|(next, offset)| *next += *offset);
         }
         *own += 1;
-        model.evaluate(encoded, trial, work, *own);
+        if *is_all_own && *own == model.own_steps() {
+            model.evaluate_losses(encoded, trial, work);
+        } else {
+            model.evaluate(encoded, trial, work, *own);
+        }
         marks.fill(true);
     }
 
