@@ -61,9 +61,9 @@ impl Job {
         self.failure.is_none() && !self.stopped.load(Ordering::Relaxed)
     }
 
-    /// Names a rank that the others wait for, in the log and beside the bar.
+    /// Names a rank that the others wait for, in the log and above the bar; the first rank does.
     pub fn name_slow(&mut self, slow: Option<SlowRank>) {
-        let Some(slow) = slow else { return };
+        let Some(slow) = slow.filter(|_| self.log.is_some()) else { return };
         let SlowRank { slow_rank, seconds, others } = slow;
         self.bar.suspend(|| {
             console::note(&format!(

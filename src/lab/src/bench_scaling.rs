@@ -1,7 +1,8 @@
 //! `thalweg-lab bench scaling`: what ranks cost and save, measured on one and two of them here, and a model for more.
 //!
 //! Ranks are threads of this process, each with a process group of its own on loopback: the same code and the same sockets
-//! as between processes.
+//! as between processes. What a rank computes is told by its thread's own clock, which stands still while it waits for
+//! others, or for a core.
 
 mod meter;
 mod model;
@@ -15,6 +16,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use rustix::time::{ClockId, clock_gettime};
 use tch::{Device, Kind, Tensor};
 use thalweg::Registry;
 use thalweg_cli::console::print;
@@ -56,27 +58,36 @@ pub(crate) struct ScalingArguments {
 /// What the training meets.
 pub(crate) fn run(arguments: &ScalingArguments) -> anyhow::Result<()> {
     pin_threads(1);
-    let (one, _) = measured(arguments, 1)?;
-    let (two, reading) = measured(arguments, 2)?;
-    let model = Model::of(one, two, exchange(reading.largest)?, reading);
-    print(&model.table(&arguments.task, arguments.buffers))
+    let (one, alone) = measured(arguments, 1)?;
+    let (two, both) = measured(arguments, 2)?;
+    let model = Model::of(one, two, exchange(both.reading.largest)?, both.reading);
+    print(&model.table(&arguments.task, arguments.buffers))?;
+    let (alone, both) = (alone.wall, both.wall);
+    print(&format!("On the clock of this machine a buffer took {alone:.3} s on one rank and {both:.3} s on two.\n"))
 }
 
 /// Collection and update of a buffer on some ranks: an update more or less is the difference of two trainings.
-fn measured(arguments: &ScalingArguments, size: usize) -> anyhow::Result<(Measured, Reading)> {
-    let (once, reading) = seconds(arguments, size, 1)?;
-    let (thrice, _) = seconds(arguments, size, 3)?;
-    let update = (thrice - once) / 2.0;
-    Ok((Measured { collection: once - update, update }, reading))
+fn measured(arguments: &ScalingArguments, size: usize) -> anyhow::Result<(Measured, Buffer)> {
+    let once = buffer(arguments, size, 1)?;
+    let update = (buffer(arguments, size, 3)?.compute - once.compute) / 2.0;
+    Ok((Measured { collection: once.compute - update, update }, once))
 }
 
-/// Median seconds of a buffer, and what rank 0 has exchanged in one.
-fn seconds(arguments: &ScalingArguments, size: usize, epochs: u32) -> anyhow::Result<(f64, Reading)> {
+/// A buffer on rank 0: medians of seconds, means of what is exchanged.
+struct Buffer {
+    /// What it computed.
+    compute: f64,
+    /// How long it took.
+    wall: f64,
+    reading: Reading,
+}
+
+fn buffer(arguments: &ScalingArguments, size: usize, epochs: u32) -> anyhow::Result<Buffer> {
     let all = together(size, |ranks, meter| train(arguments, ranks, meter, epochs))?;
     all.into_iter().next().context("no rank has measured")
 }
 
-fn train(arguments: &ScalingArguments, ranks: &Ranks, meter: &Meter, epochs: u32) -> anyhow::Result<(f64, Reading)> {
+fn train(arguments: &ScalingArguments, ranks: &Ranks, meter: &Meter, epochs: u32) -> anyhow::Result<Buffer> {
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
     let name = arguments.task.clone();
     let load = move || Registry::shipped().load(&name, &options);
@@ -84,16 +95,28 @@ fn train(arguments: &ScalingArguments, ranks: &Ranks, meter: &Meter, epochs: u32
     let training = thalweg_task::sampled(task.as_ref(), DRAWN, &mut StdRng::seed_from_u64(1))?;
     let data = Data { training, ..Data::default() };
     let options = theta_options(task.as_ref(), arguments.buffers, epochs, ranks.clone());
-    let (mut times, mut last) = (Vec::new(), Instant::now());
+    let (mut compute, mut wall) = (Vec::new(), Vec::new());
+    let mut last = (thread_seconds(), Instant::now());
     thalweg_train::train(&options, &load, &data, &mut |_progress| {
-        times.push(last.elapsed().as_secs_f64());
-        last = Instant::now();
+        compute.push(thread_seconds() - last.0);
+        wall.push(last.1.elapsed().as_secs_f64());
+        last = (thread_seconds(), Instant::now());
         true
     })?;
+    Ok(Buffer { compute: median(compute)?, wall: median(wall)?, reading: meter.reading(options.buffers) })
+}
+
+/// Seconds for which this thread has had a core.
+fn thread_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
+}
+
+/// The median of what was timed after the first buffers.
+fn median(mut times: Vec<f64>) -> anyhow::Result<f64> {
     let mut timed = times.split_off(WARM.min(times.len()));
     timed.sort_by(f64::total_cmp);
-    let median = timed.get(timed.len() / 2).copied().context("no buffer was timed")?;
-    Ok((median, meter.reading(options.buffers)))
+    timed.get(timed.len() / 2).copied().context("no buffer was timed")
 }
 
 fn theta_options(task: &dyn Task, buffers: u32, epochs: u32, ranks: Ranks) -> ThetaOptions {

@@ -121,13 +121,15 @@ fn a_process_that_dies_ends_the_job_and_is_named() {
         children[dead].kill().unwrap();
         let done = ended(children);
         assert!(begun.elapsed() < Duration::from_secs(TIMEOUT), "{:?}", begun.elapsed());
+        // Above it a rank may be named that was slow on this machine.
         let text = err(&done[1 - dead]);
+        let told: Vec<&str> = text.lines().filter(|line| !line.starts_with("note: rank ")).collect();
         assert_eq!(done[1 - dead].status.code(), Some(1), "{text}");
         assert!(
-            text.starts_with(&format!("error: rank {dead}")) && text.contains(" ended or cannot be reached"),
+            told[0].starts_with(&format!("error: rank {dead}")) && told[0].contains(" ended or cannot be reached"),
             "{text}"
         );
-        assert_eq!(text.lines().count(), 1, "{text}");
+        assert_eq!(told.len(), 1, "{text}");
     }
 }
 
