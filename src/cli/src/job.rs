@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -16,6 +17,8 @@ use crate::console;
 
 /// Exit code of a program ended by an interrupt, as shells have it.
 const INTERRUPTED: i32 = 130;
+/// How long a slow rank that was named is not named again.
+const NAMED_AGAIN: Duration = Duration::from_secs(60);
 
 /// A running job.
 pub struct Job {
@@ -24,6 +27,8 @@ pub struct Job {
     log: Option<File>,
     stopped: Arc<AtomicBool>,
     failure: Option<anyhow::Error>,
+    /// The rank that was last named as slow, and when.
+    named: Option<(usize, Instant)>,
 }
 
 impl Job {
@@ -50,7 +55,7 @@ impl Job {
             }
         };
         ctrlc::set_handler(handler).context("cannot catch Ctrl-C")?;
-        Ok(Self { bar, log, stopped, failure: None })
+        Ok(Self { bar, log, stopped, failure: None, named: None })
     }
 
     /// Moves the bar and writes one line; returns whether to go on.
@@ -63,7 +68,11 @@ impl Job {
 
     /// Names a rank that the others wait for, in the log and above the bar; the first rank does.
     pub fn name_slow(&mut self, slow: Option<SlowRank>) {
-        let Some(slow) = slow.filter(|_| self.log.is_some()) else { return };
+        let is_news = |slow: &SlowRank| {
+            self.named.is_none_or(|(rank, when)| rank != slow.slow_rank || when.elapsed() >= NAMED_AGAIN)
+        };
+        let Some(slow) = slow.filter(|slow| self.log.is_some() && is_news(slow)) else { return };
+        self.named = Some((slow.slow_rank, Instant::now()));
         let SlowRank { slow_rank, seconds, others } = slow;
         self.bar.suspend(|| {
             console::note(&format!(
