@@ -11,7 +11,8 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::{Weights, fingerprint};
 use thalweg_nn::{
-    AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, NnError, Perceptron, State, Training, initial,
+    AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, NnError, Perceptron, Ranks, State, Training,
+    initial,
 };
 use thalweg_task::TaskError;
 
@@ -163,6 +164,7 @@ pub fn train(
         seed: options.seed,
         report_every: options.validate_every.unsigned_abs().max(1).into(),
         checkpoint: options.checkpoint.as_ref().map(|path| Checkpoint::new(path, binding)),
+        ranks: Ranks::alone(),
     };
     rounds.resume(&mut prior)?;
     rounds.run(&mut prior, report)?;

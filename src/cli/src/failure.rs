@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use thalweg::LoadError;
 use thalweg_body_pose::dataset::DatasetError;
+use thalweg_distributed::RendezvousError;
 use thalweg_engine::EngineError;
 use thalweg_engine::landscape::LandscapeError;
 use thalweg_nn::NnError;
@@ -149,7 +150,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Joins an error and its causes; a cause that its effect has already told is left out.
-fn sentence(error: &anyhow::Error) -> String {
+pub(crate) fn sentence(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();
@@ -183,6 +184,9 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     {
         return Some(INPUT);
     }
+    if let Some(error) = cause.downcast_ref::<RendezvousError>() {
+        return Some(code_of_rendezvous(error));
+    }
     if let Some(error) = cause.downcast_ref::<InputError>() {
         return Some(code_of_input(error));
     }
@@ -209,6 +213,13 @@ fn code_of_input(error: &InputError) -> u8 {
     match error {
         InputError::RateOfLevenbergMarquardt(_) | InputError::NoCuda(_) | InputError::DataOfBodyPose(_) => USAGE,
         _ => INPUT,
+    }
+}
+
+fn code_of_rendezvous(error: &RendezvousError) -> u8 {
+    match error {
+        RendezvousError::HalfSet { .. } | RendezvousError::Value { .. } => USAGE,
+        RendezvousError::Join { .. } | RendezvousError::Missing { .. } => OTHER,
     }
 }
 
@@ -243,7 +254,8 @@ fn code_of_task(error: &TaskError) -> u8 {
 fn code_of_nn(error: &NnError) -> u8 {
     match error {
         NnError::Io { .. } | NnError::Weights { .. } | NnError::OtherTraining { .. } => WEIGHTS,
-        NnError::Shape { .. } | NnError::Torch(_) => OTHER,
+        NnError::UnequalRanks { .. } => CHECK,
+        NnError::LostRank { .. } | NnError::Shape { .. } | NnError::Torch(_) => OTHER,
     }
 }
 

@@ -5,30 +5,47 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use thalweg_nn::files::open_append;
+use thalweg_nn::{Ranks, SlowRank};
+
+use crate::console;
 
 /// Exit code of a program ended by an interrupt, as shells have it.
 const INTERRUPTED: i32 = 130;
+/// How long a slow rank that was named is not named again.
+const NAMED_AGAIN: Duration = Duration::from_secs(60);
 
 /// A running job.
 pub struct Job {
     bar: ProgressBar,
-    log: File,
+    /// Of the first rank, where there are several.
+    log: Option<File>,
     stopped: Arc<AtomicBool>,
     failure: Option<anyhow::Error>,
+    /// The rank that was last named as slow, and when.
+    named: Option<(usize, Instant)>,
 }
 
 impl Job {
     /// Opens the log (appending: a resumed job goes on writing) and shows the bar.
     pub fn start(title: &str, length: u64, log: &Path) -> anyhow::Result<Self> {
-        if let Some(folder) = log.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
-        }
-        let file = open_append(log).with_context(|| format!("cannot write the log {}", log.display()))?;
+        let style =
+            ProgressStyle::with_template("{prefix} [{elapsed_precise}<{eta_precise}] {wide_bar} {pos}/{len} {msg}")?;
+        let bar = ProgressBar::new(length).with_style(style).with_prefix(title.to_owned());
+        Self::shown(bar, Some(opened(log)?))
+    }
+
+    /// As [`Job::start`] on the first rank; the others show nothing and write nothing.
+    pub fn on(ranks: &Ranks, title: &str, length: u64, log: &Path) -> anyhow::Result<Self> {
+        if ranks.is_first() { Self::start(title, length, log) } else { Self::shown(ProgressBar::hidden(), None) }
+    }
+
+    fn shown(bar: ProgressBar, log: Option<File>) -> anyhow::Result<Self> {
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = Arc::clone(&stopped);
         let handler = move || {
@@ -38,28 +55,51 @@ impl Job {
             }
         };
         ctrlc::set_handler(handler).context("cannot catch Ctrl-C")?;
-        let style =
-            ProgressStyle::with_template("{prefix} [{elapsed_precise}<{eta_precise}] {wide_bar} {pos}/{len} {msg}")?;
-        let bar = ProgressBar::new(length).with_style(style).with_prefix(title.to_owned());
-        Ok(Self { bar, log: file, stopped, failure: None })
+        Ok(Self { bar, log, stopped, failure: None, named: None })
     }
 
     /// Moves the bar and writes one line; returns whether to go on.
     pub fn report(&mut self, position: u64, message: &str, line: &impl Serialize) -> bool {
         self.bar.set_position(position);
         self.bar.set_message(message.to_owned());
-        self.failure = self.write(line).err();
+        self.failure = self.failure.take().or(self.write(line).err());
         self.failure.is_none() && !self.stopped.load(Ordering::Relaxed)
     }
 
+    /// Names a rank that the others wait for, in the log and above the bar; the first rank does.
+    pub fn name_slow(&mut self, slow: Option<SlowRank>) {
+        let is_news = |slow: &SlowRank| {
+            self.named.is_none_or(|(rank, when)| rank != slow.slow_rank || when.elapsed() >= NAMED_AGAIN)
+        };
+        let Some(slow) = slow.filter(|slow| self.log.is_some() && is_news(slow)) else { return };
+        self.named = Some((slow.slow_rank, Instant::now()));
+        let SlowRank { slow_rank, seconds, others } = slow;
+        self.bar.suspend(|| {
+            console::note(&format!(
+                "rank {slow_rank} computes {seconds:.2} s a round, the others {others:.2} s, and wait for it"
+            ));
+        });
+        self.failure = self.failure.take().or(self.write(&slow).err());
+    }
+
     fn write(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
-        writeln!(self.log, "{}", serde_json::to_string(line)?).context("cannot write the log")
+        let Some(log) = &mut self.log else { return Ok(()) };
+        writeln!(log, "{}", serde_json::to_string(line)?).context("cannot write the log")
     }
 
     /// Where the bar stands.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.bar.position()
+    }
+
+    /// Where it was stopped on one rank, it is on all.
+    pub fn agree(&mut self, ranks: &Ranks) -> anyhow::Result<()> {
+        let goes_on = self.failure.is_none() && !self.stopped.load(Ordering::Relaxed);
+        if !ranks.all(goes_on)? {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Ends the job; an error when it was stopped, or when its log could not be written.
@@ -85,6 +125,13 @@ impl Job {
         }
         std::fs::remove_file(checkpoint).with_context(|| format!("cannot remove {}", checkpoint.display()))
     }
+}
+
+fn opened(log: &Path) -> anyhow::Result<File> {
+    if let Some(folder) = log.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    }
+    open_append(log).with_context(|| format!("cannot write the log {}", log.display()))
 }
 
 impl Drop for Job {

@@ -7,6 +7,7 @@ mod encoder;
 mod exemplars;
 mod motion;
 mod prior;
+mod ranks;
 pub mod retrain;
 mod start;
 mod theta;

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bench_gan::GanArguments;
 use crate::bench_gradient::GradientArguments;
+use crate::bench_scaling::ScalingArguments;
 use crate::bench_streams::StreamArguments;
 use crate::bench_trackers::TrackerArguments;
 
@@ -41,6 +42,8 @@ pub(crate) enum Bench {
     Trackers(TrackerArguments),
     /// What the first gradient of a descent tells of the answer: its spectrum, and what a linear map finds in it
     Gradient(GradientArguments),
+    /// Training a landscape on several processes: what they save and what they exchange
+    Scaling(ScalingArguments),
 }
 
 /// What `--help` prints below the options.
@@ -242,6 +245,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Streams(arguments) => crate::bench_streams::run(arguments),
         Bench::Trackers(arguments) => crate::bench_trackers::run(arguments),
         Bench::Gradient(arguments) => crate::bench_gradient::run(arguments),
+        Bench::Scaling(arguments) => crate::bench_scaling::run(arguments),
     }
 }
 

@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &DemoRetrainArguments) -> anyhow::Result<()> {
     say(&format!("recorded {file}"))?;
     let before = session.play(&held_out)?;
 
-    let report = retrain(arguments, &recordings, &theta, &folder)?;
+    let report = retrain(arguments, recordings, &theta, &folder)?;
     curves::save(&report.verdict, &folder)?;
     let new = report.new.clone();
     let promoted = report.promoted;
@@ -106,7 +106,7 @@ pub(crate) fn run(arguments: &DemoRetrainArguments) -> anyhow::Result<()> {
 
 fn retrain(
     arguments: &DemoRetrainArguments,
-    recordings: &Path,
+    recordings: PathBuf,
     theta: &Path,
     folder: &Path,
 ) -> anyhow::Result<thalweg_cli::train::retrain::Report> {
@@ -116,7 +116,8 @@ fn retrain(
     let mut options = thalweg_train::ThetaOptions { seed: arguments.seed, ..Preset::Retrain.options(latent) };
     options.buffers = arguments.buffers.unwrap_or(options.buffers);
     let told = RetrainArguments {
-        from_recordings: Some(recordings.to_owned()),
+        from_recordings: vec![recordings],
+        memory: None,
         approved: None,
         mix: arguments.mix.clone(),
         pseudo_weight: arguments.pseudo_weight,
@@ -124,8 +125,9 @@ fn retrain(
         rehearsal: PathBuf::from(REHEARSAL),
         report: Some(folder.to_owned()),
     };
-    let (arguments, drawn, descent) = (&told, None, (None, None));
-    Retraining { arguments, recordings, current: theta, output: theta, drawn, options, descent }.run(&load)
+    let (arguments, recordings, drawn, descent) = (&told, &told.from_recordings, None, (None, None));
+    let retraining = Retraining { arguments, recordings, current: theta, output: theta, drawn, options, descent };
+    retraining.run(&load)?.context("one rank reports")
 }
 
 /// Empties and makes the folder; only what this demo makes is removed.

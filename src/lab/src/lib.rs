@@ -4,6 +4,7 @@ mod bench_gan;
 mod bench_gradient;
 mod bench_node;
 mod bench_pose;
+mod bench_scaling;
 mod bench_streams;
 mod bench_trackers;
 mod clips;

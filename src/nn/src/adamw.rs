@@ -5,7 +5,7 @@
 use tch::{Tensor, no_grad};
 
 use crate::weights::Weights;
-use crate::{NnError, Result};
+use crate::{NnError, Ranks, Result};
 
 /// What AdamW is told before it starts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,6 +56,42 @@ impl AdamW {
     pub fn descend(&mut self, loss: &Tensor, rate: f64) {
         let gradients = Tensor::run_backward(&[loss], &self.parameters, false, false);
         no_grad(|| self.step(&gradients, rate));
+    }
+
+    /// Moves every parameter against the gradient of a loss that several ranks know in parts: it is the sum of their
+    /// `part`s, scalars; none where a rank has no rows. Gradients and loss travel together, in one sum.
+    ///
+    /// Returns the loss; alone, `part` itself.
+    ///
+    /// # Errors
+    /// [`NnError::LostRank`].
+    pub fn descend_together(&mut self, part: Option<&Tensor>, rate: f64, ranks: &Ranks) -> Result<Tensor> {
+        if let (Some(loss), 1) = (part, ranks.size()) {
+            self.descend(loss, rate);
+            return Ok(loss.detach());
+        }
+        let like = self.parameters.iter().map(|parameter| parameter.detach().zeros_like());
+        let gradients = match part {
+            Some(part) => Tensor::run_backward(&[part], &self.parameters, false, false),
+            None => like.collect(),
+        };
+        let Some(first) = gradients.first() else {
+            return Err(NnError::shape("parameters", "at least one", &Tensor::new()));
+        };
+        let zero = Tensor::zeros([], (first.kind(), first.device()));
+        let loss = part.map_or(zero, |part| part.detach().to_kind(first.kind()));
+        let flat: Vec<Tensor> = gradients.iter().map(|gradient| gradient.reshape(-1)).chain([loss.view(1)]).collect();
+        let summed = ranks.sum(&Tensor::cat(&flat, 0))?;
+        let mut from = 0;
+        let mut next = |like: &Tensor| {
+            let length = like.numel() as i64;
+            from += length;
+            summed.narrow(0, from - length, length).view_as(like)
+        };
+        let gradients: Vec<Tensor> = gradients.iter().map(&mut next).collect();
+        let loss = next(&loss);
+        no_grad(|| self.step(&gradients, rate));
+        Ok(loss)
     }
 
     fn step(&mut self, gradients: &[Tensor], rate: f64) {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
 use crate::weights::{self, Weights};
-use crate::{NnError, Result};
+use crate::{NnError, Ranks, Result};
 
 /// Everything that survives a round of a training, as a file holds it.
 #[derive(Debug, Default)]
@@ -39,15 +39,21 @@ impl Checkpoint {
         &self.path
     }
 
-    /// Opens what was kept; none where nothing was.
+    /// Opens what was kept; none where nothing was. Of several ranks the first reads it for all.
     ///
     /// # Errors
-    /// As [`Weights::open`], and [`NnError::OtherTraining`] when the file has another description.
-    pub fn open(&self, kind: Kind, device: Device) -> Result<Option<Weights>> {
-        if !self.path.exists() {
-            return Ok(None);
+    /// As [`Weights::open`], and [`NnError::OtherTraining`] when the file has another description;
+    /// [`NnError::UnequalRanks`] where ranks have other descriptions.
+    pub fn open(&self, kind: Kind, device: Device, ranks: &Ranks) -> Result<Option<Weights>> {
+        // Options first: what else differs may follow from them.
+        let (first, rest): (Vec<_>, Vec<_>) = self.binding.iter().partition(|(key, _)| *key == "options");
+        for (key, value) in first.into_iter().chain(rest) {
+            ranks.agree(key, value)?;
         }
-        let file = Weights::open(&self.path, kind, device)?;
+        let is_there = ranks.is_first() && self.path.exists();
+        let bytes = is_there.then(|| weights::read(&self.path)).transpose()?;
+        let Some(bytes) = ranks.bytes_of_first(bytes)? else { return Ok(None) };
+        let file = Weights::parse(&self.path, &bytes, kind, device)?;
         self.check(&file)?;
         Ok(Some(file))
     }

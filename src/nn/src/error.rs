@@ -47,9 +47,35 @@ pub enum NnError {
         /// What the checkpoint has.
         got: String,
     },
+    /// Another process of the training is gone, or does not answer.
+    #[error("{who}: {why}; this rank ends, too")]
+    LostRank {
+        /// Which ranks, in words.
+        who: String,
+        /// What is known of them.
+        why: String,
+    },
+    /// Processes of one training differ in what has to be the same.
+    #[error(
+        "{what}: not the same on all ranks, {}; expected the same command, data, program and kind of processor on each",
+        told(ranks)
+    )]
+    UnequalRanks {
+        /// What differs.
+        what: String,
+        /// Those that differ from most.
+        ranks: Vec<usize>,
+    },
     /// libtorch refused an operation.
     #[error("libtorch: {0}")]
     Torch(#[from] tch::TchError),
+}
+
+/// Names ranks: `rank 1 differs`, `ranks 1, 2 differ`.
+fn told(ranks: &[usize]) -> String {
+    let names: Vec<String> = ranks.iter().map(ToString::to_string).collect();
+    let (word, verb) = if ranks.len() == 1 { ("rank", "differs") } else { ("ranks", "differ") };
+    format!("{word} {} {verb}", names.join(", "))
 }
 
 impl NnError {

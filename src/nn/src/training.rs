@@ -6,7 +6,7 @@ use tch::{Device, Kind};
 
 use crate::checkpoint::{Checkpoint, State};
 use crate::weights::Weights;
-use crate::{NnError, Result};
+use crate::{NnError, Ranks, Result};
 
 /// What is trained, round by round: a gradient step, or a buffer of many.
 pub trait Learner {
@@ -38,6 +38,11 @@ pub trait Learner {
     /// Whatever it meets.
     fn judge(&mut self, loss: f64) -> std::result::Result<Self::Progress, Self::Error>;
 
+    /// Rounds between two comparisons of [`Learner::state`] on all ranks; a round of one step is too short for one.
+    fn compared_every(&self) -> u64 {
+        1
+    }
+
     /// The error of a round whose loss is not finite.
     fn diverged(&self, loss: f64) -> Self::Error;
 
@@ -58,8 +63,10 @@ pub struct Training {
     pub seed: u64,
     /// Rounds between two reports, each with a checkpoint; there is one in the end, too.
     pub report_every: u64,
-    /// Where the state is kept; it is not, without.
+    /// Where the state is kept, by the first rank; it is not, without.
     pub checkpoint: Option<Checkpoint>,
+    /// The processes that train together. All of them run this loop: the learner computes its share of each round.
+    pub ranks: Ranks,
 }
 
 impl Training {
@@ -70,16 +77,17 @@ impl Training {
     pub fn resume<L: Learner>(&self, learner: &mut L) -> std::result::Result<(), L::Error> {
         let Some(checkpoint) = &self.checkpoint else { return Ok(()) };
         let (kind, device) = learner.place();
-        match checkpoint.open(kind, device)? {
+        match checkpoint.open(kind, device, &self.ranks)? {
             Some(file) => learner.restore(&file),
             None => Ok(()),
         }
     }
 
-    /// Trains until all rounds are done, or `report` returns false; what is then kept can be resumed.
+    /// Trains until all rounds are done, or `report` returns false on any rank; what is then kept can be resumed.
     ///
     /// # Errors
-    /// What the learner meets, among it a loss that is not finite; [`NnError::Io`] when the state cannot be kept.
+    /// What the learner meets, among it a loss that is not finite; [`NnError::Io`] when the state cannot be kept,
+    /// [`NnError::UnequalRanks`] when ranks have trained to something else, [`NnError::LostRank`] when one is gone.
     pub fn run<L: Learner>(
         &self,
         learner: &mut L,
@@ -90,10 +98,13 @@ impl Training {
             if !loss.is_finite() {
                 return Err(learner.diverged(loss));
             }
+            if learner.rounds().is_multiple_of(learner.compared_every()) && self.ranks.size() > 1 {
+                self.ranks.agree_on(&learner.state(), learner.rounds())?;
+            }
             if learner.rounds().is_multiple_of(self.report_every) || learner.is_over() {
                 let progress = learner.judge(loss)?;
                 self.keep(&*learner)?;
-                if !report(&progress) {
+                if !self.ranks.all(report(&progress))? {
                     break;
                 }
             }
@@ -102,7 +113,10 @@ impl Training {
     }
 
     fn keep(&self, learner: &impl Learner) -> Result<()> {
-        self.checkpoint.as_ref().map_or(Ok(()), |checkpoint| checkpoint.save(&learner.state()))
+        match &self.checkpoint {
+            Some(checkpoint) if self.ranks.is_first() => checkpoint.save(&learner.state()),
+            _ => Ok(()),
+        }
     }
 }
 

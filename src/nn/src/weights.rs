@@ -44,11 +44,18 @@ impl Weights {
     /// file, too large, of another format, damaged, without or with another checksum, or holds a tensor that is
     /// neither f16, f32 nor f64.
     pub fn open(path: &Path, kind: Kind, device: Device) -> Result<Self> {
-        let bytes = read_limited(path)?;
+        Self::parse(path, &read(path)?, kind, device)
+    }
+
+    /// Takes the bytes of a file that was read before, perhaps elsewhere: `path` is for messages.
+    ///
+    /// # Errors
+    /// [`NnError::Weights`], as [`Weights::open`].
+    pub fn parse(path: &Path, bytes: &[u8], kind: Kind, device: Device) -> Result<Self> {
         let bad = |reason: String| NnError::Weights { path: path.to_owned(), reason };
         let damaged = |error| bad(format!("not a whole safetensors file: {error}"));
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(damaged)?;
-        let file = SafeTensors::deserialize(&bytes).map_err(damaged)?;
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
+        let file = SafeTensors::deserialize(bytes).map_err(damaged)?;
         let mut tensors = HashMap::new();
         for (name, view) in file.tensors() {
             let tensor = to_tensor(&view).map_err(|reason| bad(format!("tensor {name}: {reason}")))?;
@@ -143,7 +150,11 @@ impl Weights {
     }
 }
 
-fn read_limited(path: &Path) -> Result<Vec<u8>> {
+/// Reads a weights file whole, and refuses what cannot be one.
+///
+/// # Errors
+/// As [`Weights::open`].
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let io = |source| NnError::Io { path: path.to_owned(), source };
     let refuse = |reason: String| NnError::Weights { path: path.to_owned(), reason };
     let bytes = files::read_limited(path, SIZE_LIMIT).map_err(|error| match error.kind() {

@@ -1,9 +1,12 @@
 //! The descents of a training: towards what, and by which engine.
 
-use rand::Rng;
+use std::ops::Range;
+
 use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
-use thalweg_task::{Observation, Result, Target, Task, TaskSpec};
+use thalweg_nn::Ranks;
+use thalweg_task::{Observation, Result, Target, Task, TaskSpec, draws};
 
 use super::buffer::{Trajectories, TrajectoryRecorder};
 use super::observations::hide;
@@ -73,19 +76,61 @@ impl DescentTargets {
         Engine::new(task, landscape, config)
     }
 
-    /// Descends from beginning to end; returns every moment.
+    /// Descends from beginning to end, each rank its share; returns every moment of all.
     pub(super) fn descend(
         &self,
         options: &CollectionOptions,
         task: Box<dyn Task>,
         landscape: Landscape,
+        ranks: &Ranks,
     ) -> std::result::Result<Trajectories, TrainError> {
-        let mut engine = self.engine(options, task, landscape)?;
         let recorder = TrajectoryRecorder::default();
+        if ranks.size() == 1 {
+            let mut engine = self.engine(options, task, landscape)?;
+            engine.add_observer(Cadence::Always, Box::new(recorder.clone()));
+            engine.solve(&self.seen, &Budget::of_steps(options.steps), &ManualClock::default())?;
+            return Ok(recorder.take());
+        }
+        let (part, z) = self.part(&ranks.share(self.groups()), options.best_of, landscape.dim());
+        let mut engine = part.engine(options, task, landscape)?;
         engine.add_observer(Cadence::Always, Box::new(recorder.clone()));
-        engine.solve(&self.seen, &Budget::of_steps(options.steps), &ManualClock::default())?;
-        Ok(recorder.take())
+        engine.begin_from(&part.seen, &z)?;
+        for _ in 0..options.steps {
+            engine.refine()?;
+        }
+        let Trajectories { z, loss } = recorder.take();
+        let join = |z: &Tensor| ranks.join(z, self.groups(), options.best_of);
+        let z = z.iter().map(join).collect::<thalweg_nn::Result<_>>()?;
+        Ok(Trajectories { z, loss: ranks.means(&loss, self.groups())? })
     }
+
+    /// Number of observations.
+    pub(super) fn groups(&self) -> usize {
+        self.rows.size()[0] as usize
+    }
+
+    /// The descents towards some of the observations, and where they start, `[G * S, Z]`: where they would among all.
+    pub(super) fn part(&self, groups: &Range<usize>, best_of: usize, dim: i64) -> (Self, Tensor) {
+        let all = draws::normal(&mut first_stream(self.seed), &[self.seen.rows(), dim]);
+        let rows = (groups.start * best_of) as i64..(groups.end * best_of) as i64;
+        let index = Tensor::arange_start(rows.start, rows.end, (Kind::Int64, self.rows.device()));
+        let part = Self {
+            rows: self.rows.narrow(0, groups.start as i64, groups.len() as i64),
+            seen: self.seen.select_rows(&index),
+            seed: self.seed,
+        };
+        (part, all.narrow(0, rows.start, rows.end - rows.start))
+    }
+}
+
+/// The stream that an engine of this seed draws the starting points of its first observation from.
+///
+/// A test compares the points; descents that were shared among ranks start where those of one process do.
+fn first_stream(seed: u64) -> StdRng {
+    let mut key = [0; 32];
+    key[..8].copy_from_slice(&seed.to_le_bytes());
+    key[8] = 1;
+    StdRng::from_seed(key)
 }
 
 /// Row numbers `0, 0, .., 1, 1, ..`: each of `count` rows `times` times, where `like` is.
@@ -113,6 +158,35 @@ mod tests {
 
     use super::*;
     use thalweg::Registry;
+
+    /// What a rank does is what one process would do with the same rows: where it starts, and where it comes to.
+    #[test]
+    fn a_share_of_the_descents_starts_and_ends_where_it_would_among_all() {
+        tch::set_num_threads(1);
+        let load = || Registry::shipped().load("planar_arm", &LoadOptions::default()).expect("it needs no file");
+        let task = load();
+        let options = CollectionOptions { descents: 12, steps: 3, best_of: 2, ..CollectionOptions::default() };
+        let mut random = thalweg_nn::generator(3, 0);
+        let arms = thalweg_task::sampled(task.as_ref(), 40, &mut random).expect("arms");
+        let masks = Masks::new(&super::super::MaskOptions::default(), task.spec());
+        let all = DescentTargets::draw(&options, &arms, task.spec(), &masks, &mut random);
+        let theta = || {
+            let shape = thalweg_engine::landscape::LandscapeShape { z: 16, x: task.spec().latent, hidden: 16 };
+            Landscape::random(&shape, 1, Kind::Float, tch::Device::Cpu).expect("a small one")
+        };
+        let whole = all.descend(&options, load(), theta(), &Ranks::alone()).expect("they descend");
+        let (part, z) = all.part(&(2..5), options.best_of, 16);
+        assert!(z.to_kind(Kind::Float).equal(&whole.z[0].narrow(0, 4, 6)), "they start elsewhere");
+        let mut engine = part.engine(&options, load(), theta()).expect("it fits");
+        engine.begin_from(&part.seen, &z).expect("six rows");
+        let recorder = TrajectoryRecorder::default();
+        engine.add_observer(Cadence::Always, Box::new(recorder.clone()));
+        for _ in 0..options.steps {
+            engine.refine().expect("a step");
+        }
+        let apart = (&recorder.take().z[2] - whole.z[3].narrow(0, 4, 6)).abs().max().double_value(&[]);
+        assert!(apart < 1e-5, "{apart}");
+    }
 
     /// Three angles of two arms, twice each: the second guess of the first arm is right, the first of the second is
     /// nearer.

@@ -86,8 +86,9 @@ pub struct Logbook<'a> {
     recordings: Vec<Vec<Entry>>,
     setup: Option<Setup>,
     counts: LoggedCounts,
-    /// Bytes that further solves may take.
+    /// Bytes that further solves may take, by the sizes of the files and by what is given.
     allowed: u64,
+    memory: u64,
 }
 
 /// Recordings as data.
@@ -113,7 +114,15 @@ impl<'a> Logbook<'a> {
     /// Opens an empty book for a task; `landscape`: identity and dimension `Z` of what training starts from.
     #[must_use]
     pub fn new(spec: &'a TaskSpec, landscape: (&'a str, i64)) -> Self {
-        Self { spec, landscape, recordings: Vec::new(), setup: None, counts: LoggedCounts::default(), allowed: HELD }
+        let (recordings, counts, memory) = (Vec::new(), LoggedCounts::default(), u64::MAX);
+        Self { spec, landscape, recordings, setup: None, counts, allowed: HELD, memory }
+    }
+
+    /// Bounds what is held of all files, in bytes; solves beyond it are left out and counted.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
     }
 
     /// Takes the solves of one file and gives what is damaged in it; those of another forward model, and what is
@@ -133,13 +142,16 @@ impl<'a> Logbook<'a> {
         let mut entries = Vec::new();
         for solve in reader.solves() {
             match Entry::of(&solve?, self.spec, self.landscape) {
-                Some(entry) => match self.allowed.checked_sub(entry.bytes()) {
-                    Some(allowed) => {
-                        self.allowed = allowed;
-                        entries.push(entry);
+                Some(entry) => {
+                    let left = |bytes: u64| bytes.checked_sub(entry.bytes());
+                    match left(self.allowed).zip(left(self.memory)) {
+                        Some(left) => {
+                            (self.allowed, self.memory) = left;
+                            entries.push(entry);
+                        }
+                        None => self.counts.beyond += 1,
                     }
-                    None => self.counts.beyond += 1,
-                },
+                }
                 None => self.counts.blind += 1,
             }
         }

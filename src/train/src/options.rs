@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use thalweg_engine::landscape::Steps;
-use thalweg_nn::Augmentation;
+use thalweg_nn::{Augmentation, Ranks};
 
 use super::TrainError;
 
@@ -44,6 +44,9 @@ pub struct ThetaOptions {
     /// Whether to end with what the checkpoint has, without training on.
     #[serde(skip)]
     pub finish: bool,
+    /// The processes that train together: each goes its share of the descents and takes its share of each update.
+    #[serde(skip)]
+    pub ranks: Ranks,
 }
 
 /// How points are collected.
@@ -255,6 +258,7 @@ impl Default for ThetaOptions {
             start: None,
             checkpoint: None,
             finish: false,
+            ranks: Ranks::alone(),
         }
     }
 }
@@ -276,6 +280,20 @@ impl ThetaOptions {
             return Err(TrainError::option("keep", &self.collection.keep, "1 with online, which has no buffer"));
         }
         at_least_one("validation.rows", self.validation.rows)
+    }
+
+    /// Checks that every rank has work: of `groups` observations in a collection, each takes a share.
+    pub(super) fn validate_ranks(&self, groups: usize) -> Result<(), TrainError> {
+        let size = self.ranks.size();
+        if size > 1 && self.update.online {
+            return Err(TrainError::option("online", &true, format!("false on {size} ranks")));
+        }
+        if groups < size {
+            let expected =
+                format!("at least one observation in a collection for each of {size} ranks, there are {groups}");
+            return Err(TrainError::option("descents", &self.collection.descents, expected));
+        }
+        Ok(())
     }
 }
 

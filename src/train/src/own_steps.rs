@@ -4,6 +4,8 @@
 //! it. The map is anchored there, `theta(z) = Q z + [h(z) - h(0) - J_h(0) z]` with a frozen Q: while h learns, the first
 //! step stays what it is. docs/landscape.md explains, with figures.
 
+use std::ops::Range;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -38,7 +40,13 @@ pub(super) fn train(
     let anchored = Anchored::begin(options, own, task.as_ref())?;
     let binding = binding("own steps", options, task.spec(), data, &anchored.first);
     let checkpoint = options.checkpoint.as_ref().map(|path| Checkpoint::new(path, binding));
-    let rounds = Training { seed: options.seed, report_every: u64::from(options.validation.every.max(1)), checkpoint };
+    options.validate_ranks(options.collection.descents / own.hypotheses)?;
+    let rounds = Training {
+        seed: options.seed,
+        report_every: u64::from(options.validation.every.max(1)),
+        checkpoint,
+        ranks: options.ranks.clone(),
+    };
     let mut learner = StepsLearner::new(options, own, task, data, anchored);
     rounds.resume(&mut learner)?;
     rounds.run(&mut learner, report)?;
@@ -115,6 +123,26 @@ struct Batch {
     has_gaps: Tensor,
     /// What is added after the first step, `[G * K, Z]`.
     offset: Tensor,
+}
+
+impl Batch {
+    fn groups(&self) -> usize {
+        self.rows.size()[0] as usize
+    }
+
+    /// Some of the observations, for `hypotheses` each.
+    fn part(&self, groups: &Range<usize>, hypotheses: usize) -> Self {
+        let (start, length) = (groups.start as i64, groups.len() as i64);
+        let index = Tensor::arange_start(start, start + length, (Kind::Int64, self.rows.device()));
+        let hypotheses = hypotheses as i64;
+        Self {
+            complete: self.complete.select_rows(&index),
+            seen: self.seen.select_rows(&index),
+            rows: self.rows.narrow(0, start, length),
+            has_gaps: self.has_gaps.narrow(0, start, length),
+            offset: self.offset.narrow(0, start * hypotheses, length * hypotheses),
+        }
+    }
 }
 
 /// What came of the descents of a buffer.
@@ -228,8 +256,26 @@ impl<'a> StepsLearner<'a> {
         self.batch(both, rows, random)
     }
 
-    /// Descends with theta fixed.
-    fn descend(&self, theta: &Perceptron, batch: &Batch) -> Result<Descended, TrainError> {
+    /// Descends with theta fixed, each rank towards its share of the observations; gives the points of all.
+    fn descend_together(&self, theta: &Perceptron, batch: &Batch) -> Result<Descended, TrainError> {
+        let (ranks, groups) = (&self.options.ranks, batch.groups());
+        if ranks.size() == 1 {
+            return self.descend(theta, batch, &|mean| Ok(mean.shallow_clone()));
+        }
+        let part = batch.part(&ranks.share(groups), self.own.hypotheses);
+        let Descended { points, measured, losses } = self.descend(theta, &part, &|mean| ranks.mean(mean, groups))?;
+        let join = |z: &Tensor| ranks.join(z, groups, self.own.hypotheses);
+        let points = points.iter().map(join).collect::<Result<_, _>>()?;
+        Ok(Descended { points, measured, losses: ranks.means(&losses, groups)? })
+    }
+
+    /// Descends with theta fixed; `mean` takes a mean over the rows of `batch` to that over those of all ranks.
+    fn descend(
+        &self,
+        theta: &Perceptron,
+        batch: &Batch,
+        mean: &dyn Fn(&Tensor) -> thalweg_nn::Result<Tensor>,
+    ) -> Result<Descended, TrainError> {
         let target = self.task.encode(&batch.seen)?;
         let (groups, hypotheses) = (batch.rows.size()[0], self.own.hypotheses as i64);
         let each = spread(groups, hypotheses, &self.codes);
@@ -246,7 +292,7 @@ impl<'a> StepsLearner<'a> {
             let mean_square = |metric: &Tensor| {
                 turn(metric).map_or(f64::NAN, |step| step.square().mean(Kind::Double).double_value(&[]))
             };
-            let one = self.whitening.measure(step, &by_x, mean_square);
+            let one = self.whitening.measure(step, &by_x, mean_square, mean)?;
             let moved = leaf.detach() - turn(&one.metric)?;
             z = if step == 0 { moved.index_select(0, &each) + &batch.offset } else { moved };
             points.push(z.shallow_clone());
@@ -330,25 +376,31 @@ impl<'a> StepsLearner<'a> {
 
     /// Goes once through the points of a buffer; returns the mean loss.
     fn update(&mut self, points: &[Tensor], batch: &Batch, random: &mut StdRng) -> Result<f64, TrainError> {
-        let (groups, hypotheses) = (batch.rows.size()[0], self.own.hypotheses as i64);
-        let rate = self.rate();
+        let (groups, hypotheses, rate) = (batch.rows.size()[0], self.own.hypotheses as i64, self.rate());
         let mut order: Vec<i64> = (0..groups).collect();
         order.shuffle(random);
         let count = (self.options.update.batch / self.own.hypotheses).max(1);
         let (mut total, mut updates) = (0.0, 0);
         for chunk in order.chunks(count) {
-            let index = Tensor::from_slice(chunk).to_device(batch.rows.device());
+            // Drawn for all rows on every rank.
+            let others: Vec<Vec<i64>> = (points.iter().zip(&self.own.weights))
+                .map(|_| chunk.iter().map(|_| random.random_range(0..hypotheses)).collect())
+                .collect();
+            let (ranks, share) = (&self.options.ranks, self.options.ranks.share(chunk.len()));
             let theta = anchored(self.optimizer.parameters(), &self.lift)?;
+            let index = Tensor::from_slice(&chunk[share.clone()]).to_device(batch.rows.device());
             let mut loss = Tensor::zeros([], (self.codes.kind(), self.codes.device()));
-            for (point, weight) in points.iter().zip(&self.own.weights) {
+            for ((point, weight), other) in points.iter().zip(&self.own.weights).zip(&others) {
+                if share.is_empty() {
+                    break;
+                }
                 let z = point.view([groups, hypotheses, -1]).index_select(0, &index);
-                let other =
-                    Tensor::from_slice(&chunk.iter().map(|_| random.random_range(0..hypotheses)).collect::<Vec<_>>());
-                let other = other.to_device(batch.rows.device());
+                let other = Tensor::from_slice(&other[share.clone()]).to_device(batch.rows.device());
                 loss += self.outer(&theta, &z, batch, &index, &other)?.mean(self.codes.kind()) * *weight;
             }
-            self.optimizer.descend(&loss, rate);
-            total += loss.double_value(&[]);
+            let part = if ranks.size() > 1 { loss * ranks.fraction(chunk.len()) } else { loss };
+            let part = Some(&part).filter(|_| !share.is_empty());
+            total += self.optimizer.descend_together(part, rate, ranks)?.double_value(&[]);
             updates += 1;
         }
         Ok(total / f64::from(updates.max(1)))
@@ -365,9 +417,17 @@ impl<'a> StepsLearner<'a> {
         let (Some(batch), Some(metrics)) = (&self.held_out, self.whitening.metrics()) else { return Ok(None) };
         let average = self.optimizer.averaged();
         let theta = anchored(&average, &self.lift)?;
-        let Descended { points, .. } = self.descend(&theta, batch)?;
-        let last = points.last().map_or_else(Tensor::new, Tensor::shallow_clone);
-        let loss = self.score(&theta, &last, batch)?;
+        let (ranks, groups) = (&self.options.ranks, batch.groups());
+        let part = batch.part(&ranks.share(groups), self.own.hypotheses);
+        let mut loss = f64::NAN;
+        if part.groups() > 0 {
+            // The metrics are known: nothing is measured together.
+            let Descended { points, .. } = self.descend(&theta, &part, &|mean| Ok(mean.shallow_clone()))?;
+            let last = points.last().map_or_else(Tensor::new, Tensor::shallow_clone);
+            loss = self.score(&theta, &last, &part)?;
+        }
+        // What is kept and when training ends has to be decided alike.
+        let loss = ranks.of_first(ranks.means(&[loss], groups)?[0])?;
         self.stale += 1;
         if loss.is_finite() && self.best.as_ref().is_none_or(|best| loss < best.0) {
             (self.best, self.stale) = (Some((loss, self.done, average, metrics)), 0);
@@ -411,7 +471,7 @@ impl Learner for StepsLearner<'_> {
     fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
         let batch = self.draw(random);
         let frozen: Vec<Tensor> = self.optimizer.parameters().iter().map(Tensor::detach).collect();
-        let Descended { points, measured, losses } = self.descend(&anchored(&frozen, &self.lift)?, &batch)?;
+        let Descended { points, measured, losses } = self.descend_together(&anchored(&frozen, &self.lift)?, &batch)?;
         self.whitening.learn(&measured);
         let mut update = 0.0;
         for _ in 0..self.options.update.epochs {

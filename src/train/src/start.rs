@@ -9,7 +9,7 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
 use thalweg_nn::{
-    AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial,
+    AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, Perceptron, Ranks, State, Training, initial,
 };
 use thalweg_task::{Kinds, Observation, Task, TaskSpec};
 
@@ -61,6 +61,9 @@ pub struct StartOptions {
     /// Where to keep the state that a resumed training starts from; none is kept without.
     #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
+    /// The processes that train together, each on its share of a step's observations.
+    #[serde(skip)]
+    pub ranks: Ranks,
 }
 
 impl Default for StartOptions {
@@ -80,6 +83,7 @@ impl Default for StartOptions {
             validate_every: 250,
             validation_rows: 512,
             checkpoint: None,
+            ranks: Ranks::alone(),
         }
     }
 }
@@ -128,6 +132,7 @@ pub fn train_start(
         seed: options.seed,
         report_every: options.validate_every.unsigned_abs().into(),
         checkpoint: checkpoint.map(|path| Checkpoint::new(path, binding("start", options, spec, &data, landscape))),
+        ranks: options.ranks.clone(),
     };
     let mut learner = StartLearner::untrained(options, (task, landscape), [&data.training, &validation], shape)?;
     rounds.resume(&mut learner)?;
@@ -173,23 +178,30 @@ impl<'a> StartLearner<'a> {
         Ok(Self { options, task, landscape, observations, masks, augmenter, network, reads: shape.reads, optimizer })
     }
 
-    /// Roots of the losses of S codes for each observation, `[O, S]`; the first code is zero.
+    /// Roots of the losses of S `codes` for each observation, `[O, S]`; the first code is zero.
     fn losses(
         &self,
         network: &Perceptron,
         (complete, seen): (&Observation, &Observation),
-        random: &mut StdRng,
+        codes: &Tensor,
     ) -> Result<Tensor, TrainError> {
         let (spec, samples) = (self.task.spec(), self.options.samples.max(1) as i64);
         let rows = complete.rows();
         let each =
             Tensor::arange(rows, (Kind::Int64, spec.device)).repeat_interleave_self_int(samples, None, rows * samples);
-        let input =
-            Tensor::cat(&[features(seen, spec, self.reads).index_select(0, &each), self.codes(rows, random)], 1);
+        let input = Tensor::cat(&[&features(seen, spec, self.reads).index_select(0, &each), codes], 1);
         let y_hat = self.task.forward(&self.landscape.map(&network.forward(&input)))?;
         let target = self.task.encode(&complete.select_rows(&each))?;
         let loss = self.task.objective(&y_hat, &target)?.loss;
         Ok((loss + LEAST_LOSS).sqrt().view([rows, samples]))
+    }
+
+    /// What a step lowers: the mean root of the zero code and, weighted, of the best one.
+    fn loss(&self, both: (&Observation, &Observation), codes: &Tensor) -> Result<Tensor, TrainError> {
+        let losses = self.losses(&self.network, both, codes)?;
+        let first = losses.select(1, 0).mean(Kind::Float);
+        let best = losses.min_dim(1, false).0.mean(Kind::Float);
+        Ok((first + best * self.options.diversity) / (1.0 + self.options.diversity))
     }
 
     /// Draws codes `[O * S, C]`, zero for the first of each observation.
@@ -233,12 +245,30 @@ impl Learner for StartLearner<'_> {
             Some(augmenter) => augmenter.apply(&complete, &self.masks, random),
             None => (complete.shallow_clone(), hide(&complete, &self.masks, random)),
         };
-        let losses = self.losses(&self.network, (&complete, &seen), random)?;
-        let first = losses.select(1, 0).mean(Kind::Float);
-        let best = losses.min_dim(1, false).0.mean(Kind::Float);
-        let loss = (first + best * options.diversity) / (1.0 + options.diversity);
-        self.optimizer.descend(&loss, self.rate());
+        // Drawn for all rows on every rank.
+        let codes = self.codes(complete.rows(), random);
+        let share = options.ranks.share(options.batch);
+        if options.ranks.size() == 1 {
+            let loss = self.loss((&complete, &seen), &codes)?;
+            self.optimizer.descend(&loss, self.rate());
+            return Ok(loss.double_value(&[]));
+        }
+        let part = if share.is_empty() {
+            None
+        } else {
+            let samples = options.samples.max(1);
+            let place = (Kind::Int64, self.task.spec().device);
+            let rows = Tensor::arange_start(share.start as i64, share.end as i64, place);
+            let codes = codes.narrow(0, (share.start * samples) as i64, (share.len() * samples) as i64);
+            let loss = self.loss((&complete.select_rows(&rows), &seen.select_rows(&rows)), &codes)?;
+            Some(loss * options.ranks.fraction(options.batch))
+        };
+        let loss = self.optimizer.descend_together(part.as_ref(), self.rate(), &options.ranks)?;
         Ok(loss.double_value(&[]))
+    }
+
+    fn compared_every(&self) -> u64 {
+        u64::from(self.options.validate_every.unsigned_abs().max(1))
     }
 
     /// Judges the averaged weights on the validation observations, always with the same gaps and codes.
@@ -248,7 +278,8 @@ impl Learner for StartLearner<'_> {
         let mut random = StdRng::seed_from_u64(self.options.seed);
         let complete = self.observations[1];
         let seen = hide(complete, &self.masks, &mut random);
-        let losses = self.losses(&averaged, (complete, &seen), &mut random)?;
+        let codes = self.codes(complete.rows(), &mut random);
+        let losses = self.losses(&averaged, (complete, &seen), &codes)?;
         let first = losses.select(1, 0).mean(Kind::Double).double_value(&[]);
         let best = losses.min_dim(1, false).0.mean(Kind::Double).double_value(&[]);
         Ok(StartProgress { step: self.optimizer.steps(), update, first, best })

@@ -70,6 +70,7 @@ pub fn train(
     if let Some(own) = own_steps(options, task.spec())? {
         return super::own_steps::train(options, &own, task, data, report);
     }
+    options.validate_ranks(options.collection.descents / options.collection.best_of)?;
     let initial = first_landscape(options, task.spec())?;
     let checkpoint = options.checkpoint.as_ref();
     let rounds = Training {
@@ -77,6 +78,7 @@ pub fn train(
         report_every: 1,
         checkpoint: checkpoint
             .map(|path| Checkpoint::new(path, binding("theta", options, task.spec(), data, &initial))),
+        ranks: options.ranks.clone(),
     };
     let mut learner = ThetaLearner::new(options, load, task, data, &initial)?;
     rounds.resume(&mut learner)?;
@@ -174,7 +176,7 @@ impl<'a> ThetaLearner<'a> {
         targets: &DescentTargets,
     ) -> Result<(Collection, Vec<f64>), TrainError> {
         let options = &self.options.collection;
-        let moments = targets.descend(options, (self.load)()?, landscape(&theta)?)?;
+        let moments = targets.descend(options, (self.load)()?, landscape(&theta)?, &self.options.ranks)?;
         let from = usize::from(!options.start_points && moments.z.len() > 1);
         let points = ReplayBuffer::new(&moments.z[from..], &targets.rows, options.best_of);
         Ok((Collection { buffer, theta, points }, moments.loss))
@@ -212,18 +214,31 @@ impl<'a> ThetaLearner<'a> {
         let mut total = Tensor::zeros([], (Kind::Double, self.task.spec().device));
         let mut updates = 0;
         for (z, rows) in points.batches(self.options.update.batch / best_of, random) {
-            let target = self.task.encode(&self.data.training.select_rows(&rows))?;
-            let y_hat = self.task.forward(&self.theta.forward(&z))?;
-            let mut loss = loss_of_best(self.task.as_ref(), &y_hat, &target, best_of)?;
-            if let Some(pseudo) = &self.data.pseudo {
-                loss += pseudo.loss(self.task.as_ref(), &y_hat, &rows)?;
-            }
-            self.optimizer.descend(&loss, rate);
+            let loss = self.share_of_loss(&z, &rows)?;
             // Summed where it is: reading a number waits for the device.
-            total += loss.detach();
+            total += self.optimizer.descend_together(loss.as_ref(), rate, &self.options.ranks)?;
             updates += 1;
         }
         Ok(total.double_value(&[]) / f64::from(updates))
+    }
+
+    /// This rank's part of the mean loss at points `z`, `[B * S, Z]`, towards `rows`, `[B]`; none where it has no share.
+    fn share_of_loss(&self, z: &Tensor, rows: &Tensor) -> Result<Option<Tensor>, TrainError> {
+        let (ranks, best_of) = (&self.options.ranks, self.options.collection.best_of);
+        let count = rows.size()[0] as usize;
+        let share = ranks.share(count);
+        if share.is_empty() {
+            return Ok(None);
+        }
+        let rows = rows.narrow(0, share.start as i64, share.len() as i64);
+        let z = z.narrow(0, (share.start * best_of) as i64, (share.len() * best_of) as i64);
+        let target = self.task.encode(&self.data.training.select_rows(&rows))?;
+        let y_hat = self.task.forward(&self.theta.forward(&z))?;
+        let mut loss = loss_of_best(self.task.as_ref(), &y_hat, &target, best_of)?;
+        if let Some(pseudo) = &self.data.pseudo {
+            loss += pseudo.loss(self.task.as_ref(), &y_hat, &rows)?;
+        }
+        Ok(Some(if ranks.size() > 1 { loss * ranks.fraction(count) } else { loss }))
     }
 
     fn rate(&self) -> f64 {
@@ -240,6 +255,8 @@ impl<'a> ThetaLearner<'a> {
         }
         let average = self.optimizer.averaged();
         let loss = validation.measure(options, (self.load)()?, landscape(&average)?)?;
+        // What is kept and when training ends has to be decided alike.
+        let loss = options.ranks.of_first(loss)?;
         validation.judge(loss, done, average);
         Ok(Some(loss))
     }

@@ -2,15 +2,15 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 use thalweg_nn::weights::Weights;
 use thalweg_task::{Observation, Task, TaskError};
 
 use super::descents::{DescentTargets, loss_of_best};
-use super::{Masks, ThetaOptions, TrainError};
+use super::{CollectionOptions, Masks, ThetaOptions, TrainError};
 use thalweg::clock::ManualClock;
-use thalweg_engine::Budget;
 use thalweg_engine::landscape::Landscape;
+use thalweg_engine::{Budget, EngineError};
 
 /// Seed of gaps and starting points: the same at every validation and in every training.
 const SEED: u64 = 0x7468_616c;
@@ -57,11 +57,41 @@ impl Validation {
         task: Box<dyn Task>,
         landscape: Landscape,
     ) -> Result<f64, TrainError> {
-        let collection = &options.collection;
-        let target = task.encode(&self.complete)?;
-        let mut engine = self.targets.engine(collection, task, landscape)?;
-        let budget = Budget::of_steps(collection.steps);
-        let y_hat = engine.solve(&self.targets.seen, &budget, &ManualClock::default())?.y_hat.shallow_clone();
+        let (collection, ranks, groups) = (&options.collection, &options.ranks, self.targets.groups());
+        let share = ranks.share(groups);
+        if ranks.size() == 1 {
+            return self.measure_part(&self.targets, &self.complete, None, collection, (task, landscape));
+        }
+        let mut loss = f64::NAN;
+        if !share.is_empty() {
+            let (part, z) = self.targets.part(&share, collection.best_of, landscape.dim());
+            let index = Tensor::arange_start(share.start as i64, share.end as i64, (Kind::Int64, part.rows.device()));
+            let complete = self.complete.select_rows(&index);
+            loss = self.measure_part(&part, &complete, Some(&z), collection, (task, landscape))?;
+        }
+        Ok(ranks.means(&[loss], groups)?[0])
+    }
+
+    /// The mean loss of some descents, from `z` where it is given.
+    fn measure_part(
+        &self,
+        targets: &DescentTargets,
+        complete: &Observation,
+        z: Option<&Tensor>,
+        collection: &CollectionOptions,
+        (task, landscape): (Box<dyn Task>, Landscape),
+    ) -> Result<f64, TrainError> {
+        let target = task.encode(complete)?;
+        let mut engine = targets.engine(collection, task, landscape)?;
+        if let Some(z) = z {
+            engine.begin_from(&targets.seen, z)?;
+            for _ in 0..collection.steps {
+                engine.refine()?;
+            }
+        } else {
+            engine.solve(&targets.seen, &Budget::of_steps(collection.steps), &ManualClock::default())?;
+        }
+        let y_hat = engine.solution().map(|solution| solution.y_hat.shallow_clone()).ok_or(EngineError::NotBegun)?;
         let loss = tch::no_grad(|| loss_of_best(engine.task(), &y_hat, &target, collection.best_of))?;
         Ok(loss.double_value(&[]))
     }

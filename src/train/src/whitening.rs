@@ -49,22 +49,30 @@ impl Whitening {
 
     /// What whitens the gradients `by_x`, `[B, X]`, of step `step`: by averages where there are some, else by these.
     ///
-    /// `turn` takes a metric to the mean square of the step that it makes of them.
-    pub(super) fn measure(&self, step: usize, by_x: &Tensor, turn: impl Fn(&Tensor) -> f64) -> Measured {
+    /// `turn` takes a metric to the mean square of the step that it makes of them; `mean` takes a mean over the rows here
+    /// to that over those of all ranks.
+    pub(super) fn measure(
+        &self,
+        step: usize,
+        by_x: &Tensor,
+        turn: impl Fn(&Tensor) -> f64,
+        mean: impl Fn(&Tensor) -> thalweg_nn::Result<Tensor>,
+    ) -> thalweg_nn::Result<Measured> {
         let like = |metric: Tensor| metric.to_kind(by_x.kind()).to_device(by_x.device());
         if let Some(fixed) = &self.fixed {
             let metric = fixed.get(step as i64);
-            return Measured { covariance: metric.shallow_clone(), square: 1.0, metric: like(metric) };
+            return Ok(Measured { covariance: metric.shallow_clone(), square: 1.0, metric: like(metric) });
         }
-        let covariance = covariance(by_x);
+        // In single precision, as checkpoints keep it.
+        let covariance = mean(&covariance(by_x))?.to_kind(Kind::Float);
         let (of_step, known) = match &self.averages {
             Some((all, squares)) => (all.get(step as i64), Some(squares.double_value(&[step as i64]))),
             None => (covariance.shallow_clone(), None),
         };
         let whitener = like(self.whitener(step, &of_step));
-        let square = turn(&whitener);
+        let square = mean(&Tensor::from(turn(&whitener)))?.double_value(&[]);
         let size = self.sizes[step] / known.unwrap_or(square).max(f64::MIN_POSITIVE).sqrt();
-        Measured { covariance, square, metric: whitener * size }
+        Ok(Measured { covariance, square, metric: whitener * size })
     }
 
     /// Takes notice of what was measured at each step of a buffer.
@@ -122,8 +130,8 @@ impl Whitening {
     }
 }
 
-/// Second moment of gradients, `[B, X]`, on the processor in single precision, as checkpoints keep it.
+/// Second moment of gradients, `[B, X]`, on the processor in double precision.
 fn covariance(by_x: &Tensor) -> Tensor {
     let by_x = by_x.to_device(Device::Cpu).to_kind(Kind::Double);
-    (by_x.transpose(0, 1).matmul(&by_x) / by_x.size()[0] as f64).to_kind(Kind::Float)
+    by_x.transpose(0, 1).matmul(&by_x) / by_x.size()[0] as f64
 }

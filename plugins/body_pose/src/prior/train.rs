@@ -8,7 +8,7 @@ use rand_distr::StandardNormal;
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::{AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, NnError, State, Training};
+use thalweg_nn::{AdamW, AdamWConfig, Augmentation, Checkpoint, CosineRate, Learner, NnError, Ranks, State, Training};
 use thalweg_task::TaskError;
 
 use super::{Figures, PoseSet, Vae, measure};
@@ -45,6 +45,9 @@ pub struct TrainOptions {
     /// Where to keep the state that a resumed training starts from; none is kept without.
     #[serde(skip)]
     pub checkpoint: Option<PathBuf>,
+    /// The processes that train together, each on its share of a step's poses.
+    #[serde(skip)]
+    pub ranks: Ranks,
 }
 
 impl Default for TrainOptions {
@@ -59,6 +62,7 @@ impl Default for TrainOptions {
             seed: 1,
             validate_every: 1_000,
             checkpoint: None,
+            ranks: Ranks::alone(),
         }
     }
 }
@@ -139,6 +143,7 @@ impl TrainOptions {
             seed: self.seed,
             report_every: self.validate_every.unsigned_abs().into(),
             checkpoint: self.checkpoint.as_ref().map(|path| Checkpoint::new(path, binding)),
+            ranks: self.ranks.clone(),
         }
     }
 
@@ -200,16 +205,26 @@ impl Learner for Prior<'_> {
         let index: Vec<i64> = (0..self.options.batch).map(|_| random.random_range(0..poses.size()[0])).collect();
         let batch = poses.index_select(0, &Tensor::from_slice(&index).to_device(device));
         let (batch, _) = self.options.augmentation.apply(&batch, (poses, mean), &PARTS, random);
-        let batch = PoseSet::from_vectors(&limited(&batch.view([-1, JOINTS as i64, 3])));
+        let (ranks, count) = (&self.options.ranks, self.options.batch);
+        let share = ranks.share(count);
+        let of_share = |all: &Tensor| all.narrow(0, share.start as i64, share.len() as i64);
+        let batch = PoseSet::from_vectors(&limited(&of_share(&batch).view([-1, JOINTS as i64, 3])));
         let (mean, log_variance) = self.vae.encode(&batch.sixd);
-        let noise: Vec<f32> = (0..mean.numel()).map(|_| random.sample(StandardNormal)).collect();
-        let noise = Tensor::from_slice(&noise).view_as(&mean).to_device(device);
+        let latent = mean.size()[1];
+        let noise: Vec<f32> = (0..count * latent as usize).map(|_| random.sample(StandardNormal)).collect();
+        let noise = of_share(&Tensor::from_slice(&noise).view([count as i64, latent])).to_device(device);
         let reconstructed = self.vae.decode(&(&mean + (&log_variance * 0.5).exp() * noise));
         let kl = divergence(&mean, &log_variance);
         let loss = mismatch(&self.body, &reconstructed, &batch.rotations) + &kl * self.options.kl_weight;
-        self.optimizer.descend(&loss, self.options.rate_at(self.rounds()));
-        self.kl = kl.detach();
+        let part = if ranks.size() > 1 { &loss * ranks.fraction(count) } else { loss };
+        let part = Some(&part).filter(|_| !share.is_empty());
+        let loss = self.optimizer.descend_together(part, self.options.rate_at(self.rounds()), ranks)?;
+        self.kl = ranks.mean(&kl.detach(), count)?;
         Ok(loss.double_value(&[]))
+    }
+
+    fn compared_every(&self) -> u64 {
+        u64::from(self.options.validate_every.unsigned_abs().max(1))
     }
 
     fn judge(&mut self, loss: f64) -> Result<Progress, TrainError> {

@@ -8,6 +8,7 @@ use tch::Tensor;
 use thalweg::motion::Motion;
 use thalweg_body_pose::dataset::{Dataset, Source, Split};
 use thalweg_body_pose::{joint_angles, prior};
+use thalweg_nn::Ranks;
 use thalweg_task::{Masked, Observation, Task};
 use thalweg_train::Data;
 
@@ -43,7 +44,7 @@ pub(super) struct DataSource<'a> {
 /// Takes the clips, training ones with their mirror images, and draws from the task's prior.
 ///
 /// What is drawn may help where clips are few.
-pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<Data> {
+pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> anyhow::Result<Data> {
     let mut random = StdRng::seed_from_u64(source.seed);
     let Some(folder) = source.folder else {
         let training = thalweg_task::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
@@ -59,14 +60,19 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task) -> anyhow::Result<D
         0 => None,
         count => thalweg_task::sampled(task, count, &mut random)?.joints,
     };
-    recorded(folder, source.held_out.is_some(), drawn.as_ref())
+    recorded(folder, source.held_out.is_some(), drawn.as_ref(), ranks)
 }
 
 /// What a retraining rehearses where no motion capture is at hand: bundled training poses of body_pose, else what
 /// the task's prior draws.
-pub(super) fn rehearsal(source: &DataSource<'_>, bundled: &Path, task: &dyn Task) -> anyhow::Result<Data> {
+pub(super) fn rehearsal(
+    source: &DataSource<'_>,
+    bundled: &Path,
+    task: &dyn Task,
+    ranks: &Ranks,
+) -> anyhow::Result<Data> {
     if source.folder.is_some() || task.spec().name != thalweg_body_pose::ENTRY.name {
-        return load(source, task);
+        return load(source, task, ranks);
     }
     let all = bundled_motion(task, bundled)?;
     // Every sixteenth pose chooses between averages of theta.
@@ -99,9 +105,11 @@ fn default_count(task: &dyn Task) -> usize {
     (DRAWN_NUMBERS / row).clamp(1, DRAWN)
 }
 
-fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>) -> anyhow::Result<Data> {
+fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>, ranks: &Ranks) -> anyhow::Result<Data> {
     let dataset = Dataset::load_all(folder)?;
-    console::print(&left_out(&dataset))?;
+    if ranks.is_first() {
+        console::print(&left_out(&dataset))?;
+    }
     dataset.expect_clips(Split::Train, TRAINING_CLIPS)?;
     if validates {
         dataset.expect_clips(Split::Validation, VALIDATION_CLIPS)?;

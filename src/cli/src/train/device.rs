@@ -10,7 +10,7 @@ use crate::failure::InputError;
 pub(super) enum DeviceName {
     /// The processor
     Cpu,
-    /// The first graphics processor that CUDA sees
+    /// The graphics processor that LOCAL_RANK counts, the first one without it
     Cuda,
 }
 
@@ -19,10 +19,13 @@ impl DeviceName {
     ///
     /// # Errors
     /// [`InputError::NoCuda`] when libtorch has no CUDA, or CUDA no device.
-    pub(super) fn resolve(self) -> Result<Device, InputError> {
+    pub(super) fn resolve(self, local_rank: usize) -> Result<Device, InputError> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda if Cuda::is_available() => Ok(Device::Cuda(0)),
+            Self::Cuda if Cuda::is_available() && local_rank as i64 >= Cuda::device_count() => {
+                Err(InputError::NoCuda("LOCAL_RANK counts beyond the devices that CUDA sees"))
+            }
+            Self::Cuda if Cuda::is_available() => Ok(Device::Cuda(local_rank)),
             Self::Cuda if tch::utils::has_cuda() => Err(InputError::NoCuda("CUDA sees no device")),
             Self::Cuda => Err(InputError::NoCuda("this libtorch is built without CUDA")),
         }

@@ -14,7 +14,7 @@ use thalweg_engine::landscape::Landscape;
 use thalweg_engine::pin_threads;
 use thalweg_engine::start::{ImageEncoder, Start, features};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, State, Training};
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Ranks, State, Training};
 use thalweg_task::{LoadOptions, Observation, Task, models_folder};
 use thalweg_train::{MaskOptions, Masks, hide};
 
@@ -114,7 +114,7 @@ impl std::fmt::Display for Judgement {
 /// Trains, or resumes, and writes the start.
 pub(crate) fn run(arguments: &EncoderArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(1);
-    let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
+    let (models, device) = (arguments.models.clone(), arguments.device.resolve(0)?);
     let default = models.join(format!("{}_start.safetensors", arguments.task));
     let output = arguments.output.clone().unwrap_or(default);
     let task = registry.load(&arguments.task, &LoadOptions { models, device, ..LoadOptions::default() })?;
@@ -176,7 +176,7 @@ impl<'a> EncoderLearner<'a> {
             ("from", self.from.clone()),
         ];
         let checkpoint = Some(Checkpoint::new(checkpoint, binding));
-        Ok(Training { seed: self.arguments.seed, report_every: REPORT_EVERY, checkpoint })
+        Ok(Training { seed: self.arguments.seed, report_every: REPORT_EVERY, checkpoint, ranks: Ranks::alone() })
     }
 
     /// Steps done of both kinds.

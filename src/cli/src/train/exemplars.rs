@@ -7,6 +7,7 @@ use tch::{Device, Kind};
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::pin_threads;
+use thalweg_nn::Ranks;
 use thalweg_nn::weights::Weights;
 use thalweg_task::{LoadOptions, models_folder};
 
@@ -53,7 +54,7 @@ pub(crate) fn run(arguments: &ExemplarArguments, registry: &Registry) -> anyhow:
     let file = arguments.landscape.as_ref().unwrap_or(&default);
     let landscape = Landscape::trained(file, task.spec())?;
     let source = DataSource { folder: arguments.data.as_deref(), drawn: None, seed: 1, held_out: None };
-    let data = data::load(&source, task.as_ref())?;
+    let data = data::load(&source, task.as_ref(), &Ranks::alone())?;
     let landscape = thalweg_train::with_exemplars(&landscape, &load, &data.training, arguments.count)?;
     let before = Weights::open(file, Kind::Float, Device::Cpu)?;
     let mut how = vec![("exemplars_data", data.fingerprint())];

@@ -8,7 +8,9 @@ use thalweg_body_pose::Body;
 use thalweg_body_pose::dataset::{Dataset, Split};
 use thalweg_body_pose::prior::{self, Figures, PoseSet, Progress, TrainOptions, Vae};
 use thalweg_body_pose::skeleton::SCALAR_JOINTS;
+use thalweg_nn::Ranks;
 
+use super::ranks::RanksArguments;
 use crate::job::Job;
 
 /// Options of `thalweg train prior`.
@@ -41,19 +43,32 @@ pub(crate) struct PriorArguments {
     /// Threads for libtorch
     #[arg(long, default_value_t = 1)]
     threads: i32,
+    #[command(flatten)]
+    ranks: RanksArguments,
 }
 
-/// Trains, or resumes, and writes weights and figures.
+/// Trains, or resumes, and writes weights and figures; with other processes, where there are any.
 pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
+    arguments.ranks.together(|ranks| run_on(ranks, arguments))
+}
+
+fn run_on(ranks: &Ranks, arguments: &PriorArguments) -> anyhow::Result<()> {
     tch::set_num_threads(arguments.threads);
     let dataset = Dataset::load_all(&arguments.data)?;
-    let options = options(arguments);
+    let options = TrainOptions { ranks: ranks.clone(), ..options(arguments) };
     let device = Device::Cpu;
     let training = Tensor::from_slice(&prior::training_poses(&dataset)).view([-1, SCALAR_JOINTS as i64]);
     let validation = PoseSet::from_axis_angle(&dataset.poses(Split::Validation), device);
-    let mut job = Job::start("prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
-    let vae = prior::train(&options, &training, &validation, &mut |progress| report(&mut job, progress))?;
+    let mut job = Job::on(ranks, "prior", arguments.steps.max(0) as u64, &arguments.output.with_extension("log"))?;
+    let vae = prior::train(&options, &training, &validation, &mut |progress| {
+        job.name_slow(ranks.slow());
+        report(&mut job, progress)
+    })?;
+    job.agree(ranks)?;
     job.finish(&checkpoint(arguments))?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let figures = figures(&dataset, &vae, device);
     let metadata = [("options", serde_json::to_string(&options)?), ("figures", serde_json::to_string(&figures)?)];
     vae.save(&arguments.output, vae.parameters(), &metadata)?;

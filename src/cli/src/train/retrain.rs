@@ -36,10 +36,13 @@ const SHIPPED: &str = "the shipped validation set";
 /// Options of a retraining.
 #[derive(Args)]
 pub struct RetrainArguments {
-    /// Recording, or folder of recordings, to retrain on: from the current landscape, promoted only when it is
-    /// no worse than that one on held-out recordings and on the shipped validation set, and better on one
-    #[arg(long, value_name = "RECORDINGS", conflicts_with = "data")]
-    pub from_recordings: Option<PathBuf>,
+    /// Recordings, folders of recordings, or patterns of their names, to retrain on: from the current landscape, promoted
+    /// only when it is no worse than that one on held-out recordings and on the shipped validation set, and better on one
+    #[arg(long, value_name = "RECORDINGS", num_args = 1.., conflicts_with = "data")]
+    pub from_recordings: Vec<PathBuf>,
+    /// Most memory for recorded solves, MiB; those beyond it are left out and counted [default: by the sizes of the files]
+    #[arg(long, value_name = "MIB", requires = "from_recordings")]
+    pub memory: Option<u32>,
     /// List of recordings that may be trained on, as `sha256sum` writes it; others are passed over
     #[arg(long, value_name = "LIST", requires = "from_recordings")]
     pub approved: Option<PathBuf>,
@@ -72,8 +75,8 @@ pub struct NotPromoted {
 pub struct Retraining<'a> {
     /// What the command line asks for.
     pub arguments: &'a RetrainArguments,
-    /// Recording, or folder of recordings.
-    pub recordings: &'a Path,
+    /// Recordings, folders of recordings, or patterns.
+    pub recordings: &'a [PathBuf],
     /// The current landscape.
     pub current: &'a Path,
     /// Where the new one goes when it is promoted.
@@ -104,8 +107,9 @@ pub struct Report {
 }
 
 impl Retraining<'_> {
-    /// Trains, or resumes, compares, and promotes or not.
-    pub fn run(&self, load: &LoadTask) -> anyhow::Result<Report> {
+    /// Trains, or resumes, compares, and promotes or not. Of several ranks the first compares; for the others there is no
+    /// report.
+    pub fn run(&self, load: &LoadTask) -> anyhow::Result<Option<Report>> {
         let task = load()?;
         let spec = task.spec();
         let current = Landscape::trained(self.current, spec)?;
@@ -116,6 +120,9 @@ impl Retraining<'_> {
         let data = logged.mixed_with(&rehearsed);
         let shipped = data::shipped(task.as_ref(), &self.arguments.validation)?;
         let trained = self.train(load, &data, &options)?;
+        if !options.ranks.is_first() {
+            return Ok(None);
+        }
         let terms = Comparison { habits: logged.habits, curve: CURVE, rows: ROWS, masks: options.masks };
         let choice = [&logged.validation, rehearsed.held_out.as_ref().unwrap_or(&rehearsed.training)];
         let (new, share) = thalweg_train::temper(&terms, load, [&current, &trained], choice)?;
@@ -139,7 +146,7 @@ impl Retraining<'_> {
         if let Some(folder) = &self.arguments.report {
             report.save(folder)?;
         }
-        Ok(report)
+        Ok(Some(report))
     }
 
     /// Descents of the training are as the node's: a landscape is good for the steps that it was trained with.
@@ -151,14 +158,18 @@ impl Retraining<'_> {
     }
 
     fn read(&self, task: &dyn Task, current: &Landscape, approved: &mut Approved) -> anyhow::Result<Logged> {
-        let mut book = Logbook::new(task.spec(), (current.id(), current.dim()));
-        let gathered = recordings::each(self.recordings, |file| approved.read(file, |file| Ok(book.add(file)?)))?;
+        let memory = self.arguments.memory.map_or(u64::MAX, |mebibytes| u64::from(mebibytes) << 20);
+        let mut book = Logbook::new(task.spec(), (current.id(), current.dim())).with_memory(memory);
+        let paths = recordings::matching(self.recordings)?;
+        let gathered = recordings::each_of(&paths, |file| approved.read(file, |file| Ok(book.add(file)?)))?;
         approved.expect_some()?;
         let collection = &self.options.collection;
         let points = collection.descents * (collection.steps as usize + 1);
         let (pseudo_weight, seed) = (self.arguments.pseudo_weight, self.options.seed);
         let logged = book.close(&LoggedOptions { pseudo_weight, points, seed })?;
-        console::print(&words(&logged, &gathered, approved))?;
+        if self.options.ranks.is_first() {
+            console::print(&words(&logged, &gathered, approved))?;
+        }
         Ok(logged)
     }
 
@@ -169,18 +180,20 @@ impl Retraining<'_> {
             seed: self.options.seed,
             held_out: Some(self.options.validation.rows),
         };
-        data::rehearsal(&source, &self.arguments.rehearsal, task)
+        data::rehearsal(&source, &self.arguments.rehearsal, task, &self.options.ranks)
     }
 
     fn train(&self, load: &LoadTask, data: &Data, options: &ThetaOptions) -> anyhow::Result<Landscape> {
-        let mut job = Job::start("retrain", u64::from(options.buffers), &self.output.with_extension("log"))?;
+        let mut job =
+            Job::on(&self.options.ranks, "retrain", u64::from(options.buffers), &self.output.with_extension("log"))?;
         let options = ThetaOptions {
             start: Some(self.current.to_owned()),
             checkpoint: Some(checkpoint(self.output)),
             ..options.clone()
         };
-        let report = |progress: &ThetaProgress| super::theta::report(&mut job, progress);
+        let report = |progress: &ThetaProgress| super::theta::report(&mut job, progress, &self.options.ranks);
         let new = thalweg_train::train(&options, load, data, &mut { report })?;
+        job.agree(&self.options.ranks)?;
         job.finish(&checkpoint(self.output))?;
         Ok(new)
     }
@@ -216,7 +229,7 @@ fn words(logged: &Logged, gathered: &Gathered, approved: &Approved) -> String {
         (foreign, "recordings of another task or model"),
         (damaged, "damaged pieces, or solves with numbers that are not finite"),
         (blind, "solves that saw nothing"),
-        (beyond, "solves of files that hold far more of them than their size lets expect"),
+        (beyond, "solves beyond --memory, or of files that hold far more of them than their size lets expect"),
         (approved.passed_over() as u64, "recordings that are not approved"),
         (gathered.damage.files, "files that are missing or cannot be read"),
     ] {

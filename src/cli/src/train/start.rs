@@ -6,11 +6,13 @@ use clap::Args;
 use thalweg::Registry;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::pin_threads;
+use thalweg_nn::Ranks;
 use thalweg_task::{LoadOptions, models_folder};
 use thalweg_train::{MaskOptions, StartOptions, StartProgress};
 
 use super::data::{self, DataSource};
 use super::device::DeviceName;
+use super::ranks::RanksArguments;
 use crate::job::Job;
 
 /// Options of `thalweg train start`.
@@ -71,12 +73,18 @@ pub(crate) struct StartArguments {
     /// Threads for libtorch
     #[arg(long, default_value_t = 1)]
     threads: u32,
+    #[command(flatten)]
+    ranks: RanksArguments,
 }
 
-/// Trains, or resumes, and writes the start.
+/// Trains, or resumes, and writes the start; with other processes, where there are any.
 pub(crate) fn run(arguments: &StartArguments, registry: &Registry) -> anyhow::Result<()> {
+    arguments.ranks.together(|ranks| run_on(ranks, arguments, registry))
+}
+
+fn run_on(ranks: &Ranks, arguments: &StartArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
-    let (models, device) = (arguments.models.clone(), arguments.device.resolve()?);
+    let (models, device) = (arguments.models.clone(), arguments.device.resolve(ranks.local_rank())?);
     let default = models.join(format!("{}_start.safetensors", arguments.task));
     let output = arguments.output.clone().unwrap_or(default);
     let checkpoint = output.with_extension("checkpoint");
@@ -86,20 +94,25 @@ pub(crate) fn run(arguments: &StartArguments, registry: &Registry) -> anyhow::Re
         Some(path) => Landscape::trained(path, &spec)?,
         None => Landscape::identity(spec.latent),
     };
-    let options = StartOptions { checkpoint: Some(checkpoint.clone()), ..options(arguments) };
+    let options = StartOptions { checkpoint: Some(checkpoint.clone()), ranks: ranks.clone(), ..options(arguments) };
     let source = DataSource {
         folder: arguments.data.as_deref(),
         drawn: arguments.drawn,
         seed: arguments.seed,
         held_out: usize::try_from(options.validation_rows).ok(),
     };
-    let data = data::load(&source, task.as_ref())?;
-    let mut job = Job::start("start", options.steps as u64, &output.with_extension("log"))?;
+    let data = data::load(&source, task.as_ref(), ranks)?;
+    let mut job = Job::on(ranks, "start", options.steps as u64, &output.with_extension("log"))?;
     let start = thalweg_train::train_start(&options, task.as_ref(), &landscape, &data, &mut |progress| {
         let StartProgress { step, update, first, best } = progress;
+        job.name_slow(ranks.slow());
         job.report(*step as u64, &format!("update {update:.3}, held out {first:.3}, best code {best:.3}"), progress)
     })?;
+    job.agree(ranks)?;
     job.finish(&checkpoint)?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let how = [("options", serde_json::to_string(&options)?), ("data", data.fingerprint())];
     start.save(&output, &spec, &landscape, &how)?;
     Job::forget(&checkpoint)

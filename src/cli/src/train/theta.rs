@@ -8,12 +8,14 @@ use clap::Args;
 use tch::Device;
 use thalweg::Registry;
 use thalweg_engine::pin_threads;
+use thalweg_nn::Ranks;
 use thalweg_task::{LoadOptions, Task, models_folder};
 use thalweg_train::{Preset, ThetaOptions, ThetaProgress};
 
 use self::options::{Changes, preset_parser};
 use super::data::{self, DataSource};
 use super::device::DeviceName;
+use super::ranks::RanksArguments;
 use super::retrain::{RetrainArguments, Retraining};
 use crate::console;
 use crate::job::Job;
@@ -57,29 +59,36 @@ pub(crate) struct ThetaArguments {
     #[arg(long, default_value_t = 1)]
     threads: u32,
     #[command(flatten)]
+    ranks: RanksArguments,
+    #[command(flatten)]
     retrain: RetrainArguments,
     // Last, for its heading holds for all that follow.
     #[command(flatten)]
     changes: Changes,
 }
 
-/// Trains, or resumes, and writes the landscape.
+/// Trains, or resumes, and writes the landscape; with other processes, where there are any.
 pub(crate) fn run(arguments: &ThetaArguments, registry: &Registry) -> anyhow::Result<()> {
+    arguments.ranks.together(|ranks| run_on(ranks, arguments, registry))
+}
+
+fn run_on(ranks: &Ranks, arguments: &ThetaArguments, registry: &Registry) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
-    let device = arguments.device.resolve()?;
+    let device = arguments.device.resolve(ranks.local_rank())?;
     let load = loader(arguments, registry.clone(), device);
     let task = load()?;
     let output = arguments.output.clone().unwrap_or_else(|| theta_file(arguments, task.as_ref()));
-    let options = options(arguments, task.spec().latent, &output);
+    let options = ThetaOptions { ranks: ranks.clone(), ..options(arguments, task.spec().latent, &output) };
     options.validate()?;
-    expect_checkpoint(arguments.finish, &checkpoint(&output))?;
-    if let Some(recordings) = &arguments.retrain.from_recordings {
+    expect_checkpoint(arguments.finish && ranks.is_first(), &checkpoint(&output))?;
+    let recordings = &arguments.retrain.from_recordings;
+    if !recordings.is_empty() {
         let default = theta_file(arguments, task.as_ref());
         let current = arguments.landscape.as_deref().unwrap_or(&default);
         let (drawn, descent) = (arguments.drawn, arguments.changes.descent());
         let arguments = &arguments.retrain;
         let retraining = Retraining { arguments, recordings, current, output: &output, drawn, options, descent };
-        return retraining.run(&load)?.outcome(&output);
+        return retraining.run(&load)?.map_or(Ok(()), |report| report.outcome(&output));
     }
     let source = DataSource {
         folder: arguments.data.as_deref(),
@@ -87,14 +96,18 @@ pub(crate) fn run(arguments: &ThetaArguments, registry: &Registry) -> anyhow::Re
         seed: arguments.seed,
         held_out: (options.validation.every > 0).then_some(options.validation.rows),
     };
-    let data = data::load(&source, task.as_ref())?;
-    let mut job = Job::start("theta", u64::from(options.buffers), &output.with_extension("log"))?;
+    let data = data::load(&source, task.as_ref(), ranks)?;
+    let mut job = Job::on(ranks, "theta", u64::from(options.buffers), &output.with_extension("log"))?;
     let mut last = None;
     let landscape = thalweg_train::train(&options, &load, &data, &mut |progress| {
         last = Some(*progress);
-        report(&mut job, progress)
+        report(&mut job, progress, ranks)
     })?;
+    job.agree(ranks)?;
     job.finish(&checkpoint(&output))?;
+    if !ranks.is_first() {
+        return Ok(());
+    }
     let how = [("options", serde_json::to_string(&options)?), ("data", data.fingerprint())];
     landscape.save(&output, task.spec(), &how)?;
     Job::forget(&checkpoint(&output))?;
@@ -113,7 +126,7 @@ fn loader(
 }
 
 fn options(arguments: &ThetaArguments, latent: i64, output: &Path) -> ThetaOptions {
-    let default = if arguments.retrain.from_recordings.is_some() { Preset::Retrain } else { Preset::default() };
+    let default = if arguments.retrain.from_recordings.is_empty() { Preset::default() } else { Preset::Retrain };
     let preset = arguments.preset.as_deref().and_then(Preset::named).unwrap_or(default);
     ThetaOptions {
         seed: arguments.seed,
@@ -139,7 +152,8 @@ pub(super) fn checkpoint(output: &Path) -> PathBuf {
     output.with_extension("checkpoint")
 }
 
-pub(super) fn report(job: &mut Job, progress: &ThetaProgress) -> bool {
+pub(super) fn report(job: &mut Job, progress: &ThetaProgress, ranks: &Ranks) -> bool {
+    job.name_slow(ranks.slow());
     let ThetaProgress { first, last, update, best, best_buffer, .. } = progress;
     let mut message = format!("descents {first:.3} -> {last:.3}, update {update:.3}");
     if let (Some(best), Some(buffer)) = (best, best_buffer) {

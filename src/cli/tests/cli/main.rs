@@ -8,6 +8,7 @@ mod doctor;
 mod generate;
 mod new;
 mod params;
+mod ranks;
 mod retrain;
 mod solve_arm;
 mod solve_body;

@@ -100,3 +100,27 @@ fn what_is_missing_is_told() {
     let run = thalweg(&["train", "theta", "--mix", "."]);
     assert!(run.code == 2 && run.err.contains("--from-recordings"), "{}", run.err);
 }
+
+/// Files by name and by pattern, each once; the manifest in the metadata tells them; memory bounds what is held.
+#[test]
+fn lists_and_patterns_of_recordings_are_read_within_the_memory_that_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let (current, recordings, landscape) = recorded(folder.path());
+    record(&folder.path().join("more"), landscape, 150);
+    let output = folder.path().join("new.safetensors");
+    let patterns = [format!("{recordings}/**/*.mcap"), format!("{}/m*", folder.path().display()), recordings];
+    let task = ["train", "theta", "--task", "planar_arm", "--landscape", &current, "--buffers", "1"];
+    let from = [&["--from-recordings"], &patterns.each_ref().map(String::as_str)[..]].concat();
+    let of = |more: &[&str]| {
+        let output = ["--output", output.to_str().unwrap()];
+        thalweg(&[&task, SMALL.as_slice(), &output, from.as_slice(), more].concat())
+    };
+    let run = of(&[]);
+    assert!(run.out.starts_with("2 recordings, 350 solves: "), "{} {}", run.out, run.err);
+    let written = if run.code == 0 { output.clone() } else { output.with_extension("rejected.safetensors") };
+    let told: String = Weights::open(&written, Kind::Float, Device::Cpu).unwrap().meta("recordings").unwrap();
+    assert_eq!(told.lines().count(), 2, "{told}");
+    assert!(told.lines().all(|line| line.split_once("  ").unwrap().0.len() == 64), "{told}");
+    let refused = thalweg(&[&task[..], &["--from-recordings", "no/such*"]].concat());
+    assert!(refused.err.contains("no/such*: no file or folder has such a name"), "{}", refused.err);
+}

@@ -6,7 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, State, Training, generator};
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, Ranks, State, Training, generator};
 
 use crate::values;
 
@@ -71,7 +71,7 @@ impl Learner for Number {
 
 fn training(checkpoint: Option<(&Path, &str)>) -> Training {
     let bound = |(path, options): (&Path, &str)| Checkpoint::new(path, vec![("options", options.to_owned())]);
-    Training { seed: 5, report_every: 4, checkpoint: checkpoint.map(bound) }
+    Training { seed: 5, report_every: 4, checkpoint: checkpoint.map(bound), ranks: Ranks::alone() }
 }
 
 /// Trains `rounds` rounds until a report says `stop`; returns what was reported.

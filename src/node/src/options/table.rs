@@ -22,6 +22,8 @@ const LEARNING_RATE: OptionRange = Real { from: 1e-9, to: 10.0 };
 const WEIGHT: OptionRange = ZeroOr { from: 1e-9, to: 1000.0 };
 /// Weight of the prior, as with the parameter `optimizer.prior_weight`.
 const PRIOR: OptionRange = ZeroOr { from: 1e-6, to: 1000.0 };
+/// How long processes of a training wait for each other: up to a day.
+const WAIT: OptionRange = OptionRange::Whole { kind: U32, from: 1, to: 86_400 };
 /// A part of a whole.
 const SHARE: OptionRange = ZeroOr { from: 1e-9, to: 1.0 };
 
@@ -46,12 +48,13 @@ const POSE: &str = "thalweg-lab bench pose";
 const GAN: &str = "thalweg-lab bench gan";
 const GRADIENT: &str = "thalweg-lab bench gradient";
 const STREAMS: &str = "thalweg-lab bench streams";
+const SCALING: &str = "thalweg-lab bench scaling";
 const TRACKERS: &str = "thalweg-lab bench trackers";
 const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 119] = [
+pub const OPTIONS: [OptionBound; 124] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -118,6 +121,10 @@ pub const OPTIONS: [OptionBound; 119] = [
     whole(PRIOR_TRAINING, "seed", U64, [0, SEED]),
     whole(PRIOR_TRAINING, "validate_every", I32, [1, MANY]),
     whole(PRIOR_TRAINING, "threads", I32, [1, THREADS]),
+    number(THETA, "timeout", "s", WAIT),
+    number(THETA, "memory", "MiB", OptionRange::Whole { kind: U32, from: 1, to: 1 << 24 }),
+    number(START, "timeout", "s", WAIT),
+    number(PRIOR_TRAINING, "timeout", "s", WAIT),
     number(DEMO, "budget_ms", "ms", Real { from: 1e-3, to: 1e4 }),
     whole(DEMO, "hypotheses", U16, [1, 4096]),
     whole(DEMO, "frames", U32, [1, MANY]),
@@ -153,6 +160,7 @@ pub const OPTIONS: [OptionBound; 119] = [
     whole(TRACKERS, "frames", U32, [1, MANY]),
     whole(TRACKERS, "steps", U32, [1, 100_000]),
     number(TRACKERS, "point_weight", "rad/m", ZeroOr { from: 1e-6, to: 1000.0 }),
+    whole(SCALING, "buffers", U32, [1, MANY]),
     whole(GRADIENT, "drawn", U32, [16, MANY]),
     whole(GRADIENT, "seed", U64, [0, SEED]),
     whole(NODE, "hypotheses", U16, [1, 256]),

@@ -135,3 +135,23 @@ fn several_guesses_for_each_observation_do_not_go_with_recordings() {
     let error = thalweg_train::train(&options, &load, &data, &mut |_| true).unwrap_err().to_string();
     assert_eq!(error, "best_of: got 2, expected 1 with what a running node recorded");
 }
+
+/// What does not fit into the memory that is given is left out and counted, whatever file it is in.
+#[test]
+fn memory_is_bounded_over_all_files() {
+    let task = load().unwrap();
+    let start = landscape(1);
+    let folders = [1, 2].map(|_| tempfile::tempdir().unwrap());
+    let files = folders.each_ref().map(|folder| record(folder.path(), landscape(1), 100));
+    let within = |bytes: u64| {
+        let mut book = Logbook::new(task.spec(), (start.id(), start.dim())).with_memory(bytes);
+        for file in &files {
+            book.add(file).unwrap();
+        }
+        book.close(&OPTIONS).unwrap().counts
+    };
+    let all = within(u64::MAX);
+    assert_eq!((all.solves, all.beyond), (200, 0));
+    let some = within(50_000);
+    assert!(some.solves > 20 && some.beyond > 0 && some.solves + some.beyond == 200, "{some:?}");
+}
