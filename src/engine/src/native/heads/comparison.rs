@@ -107,6 +107,13 @@ impl<T: Real> EncodedTarget<T> {
         self.rows == 1
     }
 
+    /// Its parts, for another backend: number of rows, value and weight of features, and those of places.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn parts(&self) -> (usize, [&[T]; 2], Option<[&[T]; 2]>) {
+        let Self { rows, features: Wanted { value, weight, .. }, places, .. } = self;
+        (*rows, [value, weight], places.as_ref().map(|Wanted { value, weight, .. }| [&value[..], &weight[..]]))
+    }
+
     /// Number M of residuals of a row.
     pub(crate) fn residuals(&self) -> usize {
         self.features.width + self.places.as_ref().map_or(0, |places| places.width)
@@ -255,6 +262,12 @@ impl Comparison {
     /// Most rows that [`Comparison::derive`] lists, with so many residuals.
     pub(crate) fn most_derivatives(&self, residuals: usize) -> usize {
         residuals + self.tree().map_or(0, most_derivatives)
+    }
+
+    /// Whether places are seen from anywhere.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn has_free_root(&self) -> bool {
+        self.tree().is_some_and(|tree| tree.scale.is_some())
     }
 
     fn tree(&self) -> Option<&KinematicTree> {
