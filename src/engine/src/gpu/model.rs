@@ -320,7 +320,10 @@ fn pack(form: DenseForm<'_>, landscape: &Landscape) -> Option<(Plan, Vec<f32>, C
     let skip = landscape.perceptron().and_then(Perceptron::skip).map(|skip| packed.both(skip));
     let metrics = landscape.steps().map(|steps| packed.metrics(steps));
     let (head, tree) = packed.head(&form.head, raw);
-    Some((Plan { stages, theta, skip, metrics, head, tree }, packed.0, comparison))
+    let mut plan = Plan { stages, theta, skip, metrics, head, tree, program_at: 0 };
+    plan.program_at = packed.row(&plan.program());
+    // Places in fours are numbers of single precision in the program, which has all whole ones up to 2^24.
+    (packed.0.len() / 4 < 1 << 24).then_some((plan, packed.0, comparison))
 }
 
 /// Words before the points that are given, for so many hypotheses.

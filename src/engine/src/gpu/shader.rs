@@ -34,6 +34,16 @@ const WORDS: [&str; 21] = [
     "DECAY",
 ];
 
+/// Kinds of lines of the program: three products, from one list to the other, of theta's own step if there is one, and added
+/// to what is there; the others keep and bring back what a region has, pull x, and score.
+const DENSE: usize = 0;
+const METRIC: usize = 1;
+const ADD: usize = 2;
+const KEEP: usize = 3;
+const BRING: usize = 4;
+const PRIOR: usize = 5;
+const SCORE: usize = 6;
+
 /// Place of a word at the head.
 pub(super) fn word(name: &str) -> usize {
     WORDS.iter().position(|word| *word == name).unwrap_or(HEADER - 1)
@@ -93,6 +103,8 @@ pub(super) struct Plan {
     pub(super) metrics: Option<(usize, usize)>,
     pub(super) head: HeadStage,
     pub(super) tree: Option<TreeStage>,
+    /// Where the program begins.
+    pub(super) program_at: usize,
 }
 
 /// Regions of what stays on the device, in numbers of one hypothesis: names and widths.
@@ -193,8 +205,6 @@ impl Plan {
             None => include_str!("shader/no_places.wgsl"),
         });
         text.push_str(include_str!("shader/descent.wgsl"));
-        text.push_str(&self.forward());
-        text.push_str(&self.reverse());
         text
     }
 
@@ -209,6 +219,13 @@ impl Plan {
             ("Z_PADDED", 4 * quads(z)),
             ("X", x),
             ("RAW", raw),
+            ("PROGRAM", self.program_at),
+            ("LINES", self.program().len() / 12),
+            ("METRIC", METRIC),
+            ("ADD", ADD),
+            ("KEEP", KEEP),
+            ("BRING", BRING),
+            ("PRIOR", PRIOR),
         ];
         all.extend(WORDS.iter().enumerate().map(|(at, word)| (*word, at)));
         for regions in [self.state(), self.answer()] {
@@ -245,84 +262,68 @@ impl Plan {
         text
     }
 
-    /// The way from z to the layers' output.
-    fn forward(&self) -> String {
-        let mut text = String::from("\nfn forward(rows: Rows, thread: u32) -> u32 {\n    var at = 0u;\n");
+    /// The program that an evaluation goes through, twelve numbers a line.
+    pub(super) fn program(&self) -> Vec<f32> {
+        let state = self.state();
+        let keep = |region: &str, width: usize| Line { region: state.at(region), width, ..Line::of(KEEP) };
+        let mut lines = Vec::new();
         if self.theta == 0 {
-            line(&mut text, format_args!("    kept(X_AT, X, at, rows, thread);"));
+            lines.push(keep("X_AT", self.latent()));
         }
+        self.forward(&mut lines, &state);
+        lines.extend([keep("RAW_AT", self.raw()), Line::of(SCORE)]);
+        self.reverse(&mut lines, &state);
+        lines.iter().flat_map(Line::numbers).collect()
+    }
+
+    /// The way from z to the layers' output.
+    fn forward(&self, lines: &mut Vec<Line>, state: &Regions) {
         let gates = self.gates().1;
         for (index, stage) in self.stages.iter().enumerate() {
-            let finish = finish(Some(stage.bias), stage.slope.zip(gates[index]), false);
-            self.product(&mut text, stage.forward, (stage.inputs, stage.outputs), &finish);
+            let line = self.product(DENSE, stage.forward, (stage.inputs, stage.outputs));
+            lines.push(Line { bias: Some(stage.bias), gate: stage.slope.zip(gates[index]), ..line });
             if index + 1 == self.theta {
                 if let Some((forward, _)) = self.skip {
-                    let (z, x) = (self.dim(), self.latent());
-                    line(
-                        &mut text,
-                        format_args!("    brought(TRIAL, Z, {}u, WIDEST - at, rows, thread);", 4 * quads(z)),
-                    );
-                    line(
-                        &mut text,
-                        format_args!("    add_dense({forward}u, {}u, {}u, at, thread);", 4 * quads(z), quads(x)),
-                    );
+                    lines.extend(self.beside((state.at("TRIAL"), self.dim()), (forward, self.latent())));
                 }
-                line(&mut text, format_args!("    kept(X_AT, X, at, rows, thread);"));
+                lines.push(Line { region: state.at("X_AT"), width: self.latent(), ..Line::of(KEEP) });
             }
         }
-        text.push_str("    return at;\n}\n");
-        text
     }
 
     /// The way back, from the derivative with respect to the layers' output to the gradient.
-    fn reverse(&self) -> String {
-        let mut text = String::from("\nfn reverse(from_at: u32, index: u32, rows: Rows, thread: u32) -> u32 {\n");
-        text.push_str("    var at = from_at;\n");
+    fn reverse(&self, lines: &mut Vec<Line>, state: &Regions) {
         let gates = self.gates().1;
+        let by_x = (state.at("BY_X"), self.latent());
         for (index, stage) in self.stages.iter().enumerate().rev() {
-            let before = index.checked_sub(1).and_then(|before| self.stages[before].slope.zip(gates[before]));
-            let finish = finish(None, before, true);
-            self.product(&mut text, stage.backward, (stage.outputs, stage.inputs), &finish);
+            let gate = index.checked_sub(1).and_then(|before| self.stages[before].slope.zip(gates[before]));
+            let line = self.product(DENSE, stage.backward, (stage.outputs, stage.inputs));
+            lines.push(Line { gate, is_back: true, ..line });
             if index == self.theta {
-                line(&mut text, format_args!("    add_prior(at, rows, thread);"));
-                self.through_metric(&mut text);
+                lines.push(Line::of(PRIOR));
+                if let Some((at, count)) = self.metrics {
+                    lines.push(Line { count, ..self.product(METRIC, at, (by_x.1, by_x.1)) });
+                }
                 if self.skip.is_some() {
-                    line(&mut text, format_args!("    kept(BY_X, X, at, rows, thread);"));
+                    lines.push(Line { region: by_x.0, width: by_x.1, ..Line::of(KEEP) });
                 }
             }
         }
         if let Some((_, backward)) = self.skip {
-            let (z, x) = (self.dim(), self.latent());
-            line(&mut text, format_args!("    brought(BY_X, X, {}u, WIDEST - at, rows, thread);", 4 * quads(x)));
-            line(&mut text, format_args!("    add_dense({backward}u, {}u, {}u, at, thread);", 4 * quads(x), quads(z)));
-        }
-        text.push_str("    return at;\n}\n");
-        text
-    }
-
-    /// The derivative with respect to x through the metric of one of theta's own steps.
-    fn through_metric(&self, text: &mut String) {
-        if let Some((at, count)) = self.metrics {
-            let x = self.latent();
-            let (padded, each) = (4 * quads(x), 4 * quads(x) * quads(x));
-            line(text, format_args!("    if (index < min(input[OWN_STEPS], {count}u)) {{"));
-            let finish = finish(None, None, true);
-            let parts = self.parts(padded, quads(x));
-            line(
-                text,
-                format_args!(
-                    "        at = dense({at}u + index * {each}u, {padded}u, {}u, {parts}u, {finish}, at, thread);",
-                    quads(x)
-                ),
-            );
-            text.push_str("    }\n");
+            lines.extend(self.beside(by_x, (backward, self.dim())));
         }
     }
 
-    fn product(&self, text: &mut String, base: usize, (inputs, outputs): (usize, usize), finish: &str) {
+    /// A product of what was kept in a region, added to what is there.
+    fn beside(&self, (region, width): (usize, usize), (base, outputs): (usize, usize)) -> [Line; 2] {
+        let bring = Line { region, width, padded: 4 * quads(width), ..Line::of(BRING) };
+        [bring, Line { parts: 1, ..self.product(ADD, base, (width, outputs)) }]
+    }
+
+    fn product(&self, kind: usize, base: usize, (inputs, outputs): (usize, usize)) -> Line {
         let (padded, quads) = (4 * quads(inputs), quads(outputs));
-        let parts = self.parts(padded, quads);
-        line(text, format_args!("    at = dense({base}u, {padded}u, {quads}u, {parts}u, {finish}, at, thread);"));
+        // A line of a product has these three where others have a region.
+        Line { region: base, width: padded, padded: quads, parts: self.parts(padded, quads), ..Line::of(kind) }
     }
 
     /// Into how many parts the inputs are split among threads.
@@ -331,11 +332,52 @@ impl Plan {
     }
 }
 
-/// How a product ends; a gate has a slope and a place.
-fn finish(bias: Option<usize>, gate: Option<(f32, usize)>, is_back: bool) -> String {
-    let word = |at: Option<usize>| at.map_or_else(|| "NEVER".to_owned(), |at| format!("{at}u"));
-    let slope = gate.map_or(1.0, |(slope, _)| slope);
-    format!("Finish({}, {slope:e}f, {}, {is_back})", word(bias), word(gate.map(|(_, at)| at)))
+/// A line of the program; what it has not, is zero.
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    kind: usize,
+    /// Where the numbers of a product begin, in fours, or a region of `state`.
+    region: usize,
+    /// Its inputs, padded, or the width of the region.
+    width: usize,
+    /// Fours of outputs, or units that are filled.
+    padded: usize,
+    parts: usize,
+    bias: Option<usize>,
+    /// The rectifier's slope below zero, and where its gates are.
+    gate: Option<(f32, usize)>,
+    is_back: bool,
+    /// How many metrics there are.
+    count: usize,
+}
+
+impl Line {
+    fn of(kind: usize) -> Self {
+        Self { kind, ..Self::default() }
+    }
+
+    /// As `evaluate` in `descent.wgsl` reads it. Whole numbers up to 2^24 are exact.
+    fn numbers(&self) -> [f32; 12] {
+        let place = |at: Option<usize>| at.map_or(0, |at| at + 1) as f32;
+        let (slope, gate) = self.gate.unzip();
+        let [kind, region, width, padded, parts, count] =
+            [self.kind, self.region, self.width, self.padded, self.parts, self.count].map(|number| number as f32);
+        let is_back = if self.is_back { 1.0 } else { 0.0 };
+        [
+            kind,
+            region,
+            width,
+            padded,
+            parts,
+            place(self.bias),
+            place(gate),
+            is_back,
+            slope.unwrap_or(1.0),
+            count,
+            0.0,
+            0.0,
+        ]
+    }
 }
 
 fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {

@@ -166,7 +166,8 @@ impl Case {
         for engine in [&mut tch, &mut fused].into_iter().chain(&mut exact) {
             engine.begin_from(&observation, &z).expect("finite start");
         }
-        assert_eq!((tch.backend(), fused.backend()), (Backend::Tch, backend));
+        let trouble = fused.gpu_trouble();
+        assert_eq!((tch.backend(), fused.backend(), trouble), (Backend::Tch, backend, None));
         self.assert_same([&mut tch, &mut fused], exact.as_mut(), 0, tolerance);
         for step in 1..=steps {
             let (one, other) = (tch.refine().expect("well behaved"), fused.refine().expect("well behaved"));

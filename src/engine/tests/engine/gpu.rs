@@ -121,7 +121,9 @@ fn one_submission_is_as_good_as_many() {
         assert_eq!(solution.statistics, Statistics { steps: 7, evaluations: 8, diverged: 0 });
         let (z, loss) = (bits(&solution.z), solution.loss.clone());
         one_by_one.begin(&obs).expect("begun");
-        (0..7).for_each(|_| drop(one_by_one.refine().expect("a step")));
+        for _ in 0..7 {
+            one_by_one.refine().expect("a step");
+        }
         let other = one_by_one.solution().expect("begun");
         assert_eq!((z, loss), (bits(&other.z), other.loss.clone()));
     }
@@ -135,7 +137,9 @@ fn one_device_always_gives_the_same_bits() {
         let mut engine = layered(Some(&gpu), Landscape::identity(6), config(hypotheses, adam(0.1)));
         let z = draws::normal(&mut StdRng::seed_from_u64(2), &[9, 6]).narrow(0, 0, hypotheses as i64);
         engine.begin_from(&seen(), &z).expect("begun");
-        (0..20).for_each(|_| drop(engine.refine().expect("a step")));
+        for _ in 0..20 {
+            engine.refine().expect("a step");
+        }
         let solution = engine.solution().expect("begun");
         let mut rows: Vec<_> = (0..hypotheses as i64).map(|row| bits(&solution.z.get(row))).collect();
         rows.sort();
@@ -160,7 +164,9 @@ fn trouble_is_met_in_the_same_way() {
             engine.solve(&observation, &Budget::of_steps(5), &ManualClock::default()).expect("a start");
         } else {
             engine.begin(&observation).expect("a start");
-            (0..5).for_each(|_| drop(engine.refine().expect("a step")));
+            for _ in 0..5 {
+                engine.refine().expect("a step");
+            }
         }
         let backend = engine.backend();
         let solution = engine.solution().expect("begun");
@@ -200,6 +206,7 @@ fn a_body_with_its_start() {
         let clock = ManualClock::default();
         native.solve(&obs, &Budget::of_steps(5), &clock).expect("solved");
         on_gpu.solve(&obs, &Budget::of_steps(5), &clock).expect("solved");
+        assert_eq!(on_gpu.gpu_trouble(), None);
         assert_eq!((native.backend(), on_gpu.backend()), (Backend::Fused, Backend::Gpu));
         same(on_gpu.solution().expect("begun"), native.solution().expect("begun"), 1e-3);
     }

@@ -199,13 +199,41 @@ struct Found {
     at: u32,
 }
 
+// Goes through the program: forward through all layers, the head, and back. What the layers are is data, for drivers
+// compile what is written once in a fraction of the time of what is written out.
 fn evaluate(rows: Rows, index: u32, thread: u32) -> Found {
-    let raw = forward(rows, thread);
-    kept(RAW_AT, RAW, raw, rows, thread);
-    var share = place(raw, rows.k, rows.here, thread);
-    share += score(raw, rows.k, rows.here, thread);
-    share += prior_loss(rows, thread);
-    var loss = add_up(share, thread);
+    var at = 0u;
+    var loss = vec4(0.0);
+    for (var line = 0u; line < LINES; line++) {
+        let one = weights[PROGRAM + 3u * line];
+        let two = weights[PROGRAM + 3u * line + 1u];
+        let more = weights[PROGRAM + 3u * line + 2u];
+        let kind = u32(one.x);
+        if (kind <= ADD) {
+            var how = Product(
+                u32(one.y), u32(one.z), u32(one.w), u32(two.x), u32(two.y), u32(two.z), two.w > 0.0, kind == ADD, more.x);
+            how.bias = select(how.bias - 1u, NEVER, how.bias == 0u);
+            how.gate = select(how.gate - 1u, NEVER, how.gate == 0u);
+            how.base += select(0u, index * how.inputs * how.quads, kind == METRIC);
+            if (kind != METRIC || index < min(input[OWN_STEPS], u32(more.y))) {
+                let read_at = select(at, WIDEST - at, kind == ADD);
+                let write_at = WIDEST - read_at;
+                dense(how, read_at, write_at, thread);
+                at = write_at;
+            }
+        } else if (kind == KEEP) {
+            kept(u32(one.y), u32(one.z), at, rows, thread);
+        } else if (kind == BRING) {
+            brought(u32(one.y), u32(one.z), u32(one.w), WIDEST - at, rows, thread);
+        } else if (kind == PRIOR) {
+            add_prior(at, rows, thread);
+        } else {
+            var share = place(at, rows.k, rows.here, thread);
+            share += score(at, rows.k, rows.here, thread);
+            share += prior_loss(rows, thread);
+            loss = add_up(share, thread);
+        }
+    }
     if (input[CONSTANT] != 0u) {
         for (var row = 0u; row < 4u; row++) {
             if (rows.here[row]) {
@@ -213,7 +241,6 @@ fn evaluate(rows: Rows, index: u32, thread: u32) -> Found {
             }
         }
     }
-    let at = reverse(raw, index, rows, thread);
     var squares = vec4(0.0);
     for (var unit = thread; unit < Z; unit += THREADS) {
         squares += s[at + unit] * s[at + unit];

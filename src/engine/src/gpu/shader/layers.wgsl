@@ -7,15 +7,23 @@ struct Block {
     d: vec4<f32>,
 }
 
-// What comes after a product.
-struct Finish {
+// A product of the program, and what comes after it.
+struct Product {
+    // Where its numbers begin, in fours.
+    base: u32,
+    inputs: u32,
+    quads: u32,
+    // Among how many threads the inputs of four units are split.
+    parts: u32,
     // Where the biases are; NEVER for none.
     bias: u32,
-    // The rectifier's slope below zero; one where none follows.
-    slope: f32,
-    // Where its gates are: written on the way forward, read on the way back; NEVER for none.
+    // Where the rectifier's gates are: written on the way forward, read on the way back; NEVER for none.
     gate: u32,
     is_back: bool,
+    // Whether it is added to what is there: then in one part.
+    is_added: bool,
+    // The rectifier's slope below zero.
+    slope: f32,
 }
 
 // Four units, from inputs `part`, `part + parts`, .. each of which is four in a row.
@@ -47,78 +55,59 @@ fn gated(value: vec4<f32>, bits: u32, slope: f32) -> vec4<f32> {
     return select(value * slope, value, (vec4(bits) & vec4(1u, 2u, 4u, 8u)) != vec4(0u));
 }
 
-fn store(sum: Block, quad: u32, write_at: u32, finish: Finish) {
+fn load(at: u32) -> Block {
+    return Block(s[at], s[at + 1u], s[at + 2u], s[at + 3u]);
+}
+
+fn plus(one: Block, other: Block) -> Block {
+    return Block(one.a + other.a, one.b + other.b, one.c + other.c, one.d + other.d);
+}
+
+fn store(sum: Block, at: u32) {
+    s[at] = sum.a;
+    s[at + 1u] = sum.b;
+    s[at + 2u] = sum.c;
+    s[at + 3u] = sum.d;
+}
+
+fn finished(sum: Block, quad: u32, how: Product) -> Block {
     var out = sum;
-    if (finish.bias != NEVER) {
-        let bias = weights[finish.bias + quad];
+    if (how.bias != NEVER) {
+        let bias = weights[how.bias + quad];
         out = Block(out.a + bias.x, out.b + bias.y, out.c + bias.z, out.d + bias.w);
     }
-    if (finish.gate != NEVER) {
-        if (finish.is_back) {
-            let bits = gates[finish.gate + quad];
-            out.a = gated(out.a, bits, finish.slope);
-            out.b = gated(out.b, bits >> 4u, finish.slope);
-            out.c = gated(out.c, bits >> 8u, finish.slope);
-            out.d = gated(out.d, bits >> 12u, finish.slope);
-        } else {
-            gates[finish.gate + quad] =
+    if (how.gate != NEVER) {
+        if (!how.is_back) {
+            gates[how.gate + quad] =
                 signs(out.a) | (signs(out.b) << 4u) | (signs(out.c) << 8u) | (signs(out.d) << 12u);
-            out.a = max(out.a, out.a * finish.slope);
-            out.b = max(out.b, out.b * finish.slope);
-            out.c = max(out.c, out.c * finish.slope);
-            out.d = max(out.d, out.d * finish.slope);
         }
+        let bits = gates[how.gate + quad];
+        out.a = gated(out.a, bits, how.slope);
+        out.b = gated(out.b, bits >> 4u, how.slope);
+        out.c = gated(out.c, bits >> 8u, how.slope);
+        out.d = gated(out.d, bits >> 12u, how.slope);
     }
-    let at = write_at + 4u * quad;
-    s[at] = out.a;
-    s[at + 1u] = out.b;
-    s[at + 2u] = out.c;
-    s[at + 3u] = out.d;
+    return out;
 }
 
-// One product from the list at `read_at` into the other one, where it is returned.
-//
-// Where units are few, threads share the inputs of each: `parts` of them for four units.
-fn dense(base: u32, inputs: u32, quads: u32, parts: u32, finish: Finish, read_at: u32, thread: u32) -> u32 {
-    let write_at = WIDEST - read_at;
-    if (parts == 1u) {
-        for (var quad = thread; quad < quads; quad += THREADS) {
-            store(product(base, quads, quad, inputs, 0u, 1u, read_at), quad, write_at, finish);
+// One product from the list at `read_at` into the one at `write_at`.
+fn dense(how: Product, read_at: u32, write_at: u32, thread: u32) {
+    for (var item = thread; item < how.quads * how.parts; item += THREADS) {
+        let part = item / how.quads;
+        var sum = product(how.base, how.quads, item % how.quads, how.inputs, part, how.parts, read_at);
+        let at = write_at + 4u * item;
+        if (how.is_added) {
+            sum = plus(sum, load(at));
         }
-    } else {
-        if (thread < quads * parts) {
-            let quad = thread % quads;
-            let part = thread / quads;
-            let sum = product(base, quads, quad, inputs, part, parts, read_at);
-            let at = write_at + 4u * (part * quads + quad);
-            s[at] = sum.a;
-            s[at + 1u] = sum.b;
-            s[at + 2u] = sum.c;
-            s[at + 3u] = sum.d;
-        }
-        workgroupBarrier();
-        if (thread < quads) {
-            var sum = Block(vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0));
-            for (var part = 0u; part < parts; part++) {
-                let at = write_at + 4u * (part * quads + thread);
-                sum = Block(sum.a + s[at], sum.b + s[at + 1u], sum.c + s[at + 2u], sum.d + s[at + 3u]);
-            }
-            store(sum, thread, write_at, finish);
-        }
+        store(sum, at);
     }
     workgroupBarrier();
-    return write_at;
-}
-
-// Adds a product of the other list to the one at `to`.
-fn add_dense(base: u32, inputs: u32, quads: u32, to: u32, thread: u32) {
-    for (var quad = thread; quad < quads; quad += THREADS) {
-        let sum = product(base, quads, quad, inputs, 0u, 1u, WIDEST - to);
-        let at = to + 4u * quad;
-        s[at] += sum.a;
-        s[at + 1u] += sum.b;
-        s[at + 2u] += sum.c;
-        s[at + 3u] += sum.d;
+    for (var quad = thread; quad < how.quads; quad += THREADS) {
+        var sum = load(write_at + 4u * quad);
+        for (var part = 1u; part < how.parts; part++) {
+            sum = plus(sum, load(write_at + 4u * (part * how.quads + quad)));
+        }
+        store(finished(sum, quad, how), write_at + 4u * quad);
     }
     workgroupBarrier();
 }

@@ -8,7 +8,7 @@ const PLACE: u32 = 18u;
 const BY_TURNED: u32 = 21u;
 const BY_PLACE: u32 = 30u;
 
-fn load(at: u32) -> vec3<f32> {
+fn load_three(at: u32) -> vec3<f32> {
     return vec3(state[at], state[at + 1u], state[at + 2u]);
 }
 
@@ -19,7 +19,7 @@ fn keep(at: u32, value: vec3<f32>) {
 }
 
 fn load_matrix(at: u32) -> mat3x3<f32> {
-    return mat3x3(load(at), load(at + 3u), load(at + 6u));
+    return mat3x3(load_three(at), load_three(at + 3u), load_three(at + 6u));
 }
 
 fn keep_matrix(at: u32, value: mat3x3<f32>) {
@@ -52,7 +52,7 @@ fn outward(at: u32, row: u32, base: u32) {
         } else {
             let turned = load_matrix(parent + TURNED);
             keep_matrix(mine + TURNED, turned * local);
-            keep(mine + PLACE, load(parent + PLACE) + turned * offset.xyz);
+            keep(mine + PLACE, load_three(parent + PLACE) + turned * offset.xyz);
         }
     }
 }
@@ -66,7 +66,7 @@ fn compare(base: u32, seen: u32) -> f32 {
         let weight = input[PLACES_WEIGHT] + 3u * (seen * PLACES + joint);
         let wanted = vec3(number(value), number(value + 1u), number(value + 2u));
         let factor = vec3(number(weight), number(weight + 1u), number(weight + 2u));
-        let residual = (load(mine + PLACE) - wanted) * factor;
+        let residual = (load_three(mine + PLACE) - wanted) * factor;
         loss += dot(residual, residual);
         keep(mine + BY_PLACE, 2.0 * residual * factor);
         keep_matrix(mine + BY_TURNED, mat3x3(vec3(0.0), vec3(0.0), vec3(0.0)));
@@ -82,7 +82,7 @@ fn homeward(base: u32, by_local: u32) {
         let mine = base + joint * REGISTERS;
         let offset = weights[TREE + joint];
         let by_turned = load_matrix(mine + BY_TURNED);
-        let by_place = load(mine + BY_PLACE);
+        let by_place = load_three(mine + BY_PLACE);
         var by = by_turned;
         if (offset.w != 0.0) {
             let parent = base + (u32(offset.w) - 1u) * REGISTERS;
@@ -92,7 +92,7 @@ fn homeward(base: u32, by_local: u32) {
                 by = transpose(load_matrix(parent + TURNED)) * by_turned;
             }
             keep_matrix(parent + BY_TURNED, load_matrix(parent + BY_TURNED) + more);
-            keep(parent + BY_PLACE, load(parent + BY_PLACE) + by_place);
+            keep(parent + BY_PLACE, load_three(parent + BY_PLACE) + by_place);
         }
         if (joint < JOINTS) {
             keep_matrix(by_local + 9u * joint, transpose(by));
