@@ -141,9 +141,18 @@ impl Worker {
         // As on the thread that loaded it: how many threads libtorch uses is said thread by thread.
         pin_threads(assignment.plan.threads);
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
+        self.watch_gpu(&engine);
         let (root, tuning) = (None, assignment.tuning);
         self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
         Ok(loaded)
+    }
+
+    /// Says once why a GPU that was asked for is not used, or not any more.
+    fn watch_gpu(&self, engine: &Engine) {
+        let trouble = engine.gpu_trouble().map(|trouble| trouble.to_string());
+        if lock(&self.counts).gpu(trouble.clone()) {
+            tracing::warn!("going on without a GPU: {}", trouble.unwrap_or_default());
+        }
     }
 
     fn record(&mut self, recording: Option<Recording>) {
@@ -203,6 +212,9 @@ impl Worker {
         // Unwind safe: the engine is reset when a panic gets past its own guards.
         let solved = guarded(|| solve(in_use, &obs, &self.clock));
         lock(&self.counts).ends();
+        if let Some(in_use) = &self.in_use {
+            self.watch_gpu(&in_use.engine);
+        }
         match solved {
             Ok(Ok(answer)) => {
                 self.strikes = 0;
@@ -213,7 +225,7 @@ impl Worker {
             Ok(Err(error)) if error.is_of_observation() => self.refuse(error.to_string()),
             Ok(Err(error)) => self.fail(error.to_string()),
             Err(panic) => {
-                in_use.engine.reset();
+                self.in_use.iter_mut().for_each(|in_use| in_use.engine.reset());
                 self.fail(panic_line(panic.as_ref()).to_owned());
             }
         }
