@@ -79,7 +79,7 @@ impl GpuModel {
         }
         let form = task.dense().ok_or_else(|| unfit("it is no dense layers"))?;
         let (plan, packed, comparison) =
-            pack(form, landscape).ok_or_else(|| unfit("its description does not fit together"))?;
+            pack(&form, landscape).ok_or_else(|| unfit("its description does not fit together"))?;
         let limits = gpu.device().limits();
         let checks = [
             ("memory of a workgroup, bytes", plan.shared_bytes(), limits.max_compute_workgroup_storage_size),
@@ -110,7 +110,7 @@ impl GpuModel {
     /// anywhere, whose transform only the other backends fit.
     pub(crate) fn encode(&self, target: &Target, prior: &Prior) -> Option<GpuTarget> {
         let encoded = self.comparison.encode::<f32>(target)?;
-        let (rows, [value, weight], places) = encoded.parts();
+        let ((rows, [value, weight]), places) = (encoded.all_features(), encoded.all_places());
         if places.is_some() && self.comparison.has_free_root() {
             return None;
         }
@@ -309,7 +309,7 @@ fn series(angles: &SerialAngles) -> [f32; 8] {
 }
 
 /// Packs everything; none when the description does not fit together.
-fn pack(form: DenseForm<'_>, landscape: &Landscape) -> Option<(Plan, Vec<f32>, Comparison)> {
+fn pack(form: &DenseForm<'_>, landscape: &Landscape) -> Option<(Plan, Vec<f32>, Comparison)> {
     let mut packed = Packed::default();
     let mut stages = landscape.perceptron().map_or_else(Vec::new, |theta| packed.stages(theta));
     let theta = stages.len();

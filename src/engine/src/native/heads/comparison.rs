@@ -107,11 +107,16 @@ impl<T: Real> EncodedTarget<T> {
         self.rows == 1
     }
 
-    /// Its parts, for another backend: number of rows, value and weight of features, and those of places.
+    /// Number of rows, value and weight of their features: for another backend.
     #[cfg(feature = "gpu")]
-    pub(crate) fn parts(&self) -> (usize, [&[T]; 2], Option<[&[T]; 2]>) {
-        let Self { rows, features: Wanted { value, weight, .. }, places, .. } = self;
-        (*rows, [value, weight], places.as_ref().map(|Wanted { value, weight, .. }| [&value[..], &weight[..]]))
+    pub(crate) fn all_features(&self) -> (usize, [&[T]; 2]) {
+        (self.rows, [&self.features.value, &self.features.weight])
+    }
+
+    /// As [`EncodedTarget::all_features`], of places, where some were seen.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn all_places(&self) -> Option<[&[T]; 2]> {
+        self.places.as_ref().map(|places| [&places.value[..], &places.weight[..]])
     }
 
     /// Number M of residuals of a row.
