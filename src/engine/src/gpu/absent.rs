@@ -1,5 +1,6 @@
-//! What stands in for a device where the feature `gpu` is off: nothing that can be made.
+//! What stands in for a device where the feature `gpu` is off: types of which there is no value.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use tch::Tensor;
@@ -24,7 +25,7 @@ pub fn adapters() -> Vec<AdapterReport> {
 
 /// A device, of which there is none.
 #[derive(Clone, Debug)]
-pub enum Gpu {}
+pub struct Gpu(Infallible);
 
 impl Gpu {
     /// Refuses.
@@ -38,43 +39,43 @@ impl Gpu {
     /// What it is.
     #[must_use]
     pub fn report(&self) -> &AdapterReport {
-        match *self {}
+        match self.0 {}
     }
 
     /// Why it is of no use any more.
     #[must_use]
     pub fn trouble(&self) -> Option<GpuError> {
-        match *self {}
+        match self.0 {}
     }
 
     /// Takes the device away.
     pub fn destroy(&self) {
-        match *self {}
+        match self.0 {}
     }
 }
 
 #[derive(Debug)]
-pub(crate) enum GpuModel {}
+pub(crate) struct GpuModel(Infallible);
 
 impl GpuModel {
     pub(crate) fn new(gpu: &Gpu, _task: &dyn Task, _landscape: &Landscape) -> Result<Self, GpuError> {
-        match *gpu {}
+        match gpu.0 {}
     }
 
     pub(crate) fn gpu(&self) -> &Gpu {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn encode(&self, _target: &Target, _prior: &Prior) -> Option<GpuTarget> {
-        match *self {}
+        match self.0 {}
     }
 }
 
 #[derive(Debug)]
-pub(crate) enum GpuTarget {}
+pub(crate) struct GpuTarget(Infallible);
 
 #[derive(Debug)]
-pub(crate) enum GpuDescent {}
+pub(crate) struct GpuDescent(Infallible);
 
 impl GpuDescent {
     pub(crate) fn start(
@@ -85,42 +86,42 @@ impl GpuDescent {
         _ahead: u32,
         _sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
-        match **model {}
+        match model.0 {}
     }
 
     pub(crate) fn step(&mut self, _ahead: u32, _sampler: &mut Sampler) -> Result<Status, EngineError> {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn z(&self) -> Tensor {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn best_x(&self) -> Tensor {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn best_z(&self) -> Tensor {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn loss(&self) -> &[f64] {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn best_loss(&self) -> &[f64] {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn best(&self, _output: &[i64]) -> Point {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn statistics(&self) -> Statistics {
-        match *self {}
+        match self.0 {}
     }
 
     pub(crate) fn is_ahead(&self) -> bool {
-        match *self {}
+        match self.0 {}
     }
 }
