@@ -80,30 +80,6 @@ fn software_is_used_only_where_it_is_named() {
 }
 
 #[test]
-fn a_lost_device_is_a_status_and_the_solve_goes_on_natively() {
-    let Some(gpu) = device() else { return };
-    let mut engine = engine(5);
-    engine.use_gpu(&gpu).expect("dense layers");
-    let obs = Observation::default();
-    engine.begin(&obs).expect("begun");
-    engine.refine().expect("a step");
-    assert_eq!((engine.backend(), engine.gpu_trouble()), (Backend::Gpu, None));
-    let before = engine.solution().expect("begun").loss.clone();
-    gpu.destroy();
-    engine.refine().expect("it goes on");
-    assert_eq!(engine.backend(), Backend::Fused);
-    assert!(matches!(engine.gpu_trouble(), Some(GpuError::Lost(_))), "{:?}", engine.gpu_trouble());
-    let after = engine.solution().expect("begun").loss.clone();
-    assert!(after.iter().zip(&before).all(|(after, before)| *after <= before + 1e-6), "{before:?} {after:?}");
-    // Nor does the next solve fail, nor a landscape that is changed.
-    engine.begin(&obs).expect("begun");
-    engine.set_landscape(Landscape::identity(2)).expect("it fits");
-    engine.begin(&obs).expect("begun");
-    assert_eq!(engine.backend(), Backend::Fused);
-    assert!(engine.use_gpu(&gpu).is_err());
-}
-
-#[test]
 fn a_shader_that_does_not_compile_is_refused() {
     let Some(gpu) = device() else { return };
     for (text, expected) in [("fn descend( {", "expected"), ("@compute @workgroup_size(1) fn other() {}", "descend")] {

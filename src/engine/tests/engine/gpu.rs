@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg::clock::ManualClock;
-use thalweg_engine::gpu::{Gpu, GpuChoice, adapters};
+use thalweg_engine::gpu::{Gpu, GpuChoice, GpuError, adapters};
 use thalweg_engine::landscape::{Landscape, LandscapeShape, Steps};
 use thalweg_engine::start::Start;
 use thalweg_engine::{
@@ -207,4 +207,26 @@ fn a_body_with_its_start() {
         same(on_gpu.solution().expect("begun"), native.solution().expect("begun"), 1e-3);
     }
     assert_eq!(on_gpu.gpu_trouble(), None);
+}
+
+#[test]
+fn a_lost_device_is_a_status_and_the_solve_goes_on_natively() {
+    let Some(gpu) = device() else { return };
+    let mut engine = layered(Some(&gpu), Landscape::identity(6), config(5, adam(0.1)));
+    engine.begin(&seen()).expect("begun");
+    engine.refine().expect("a step");
+    assert_eq!((engine.backend(), engine.gpu_trouble()), (Backend::Gpu, None));
+    let before = engine.solution().expect("begun").loss[0];
+    gpu.destroy();
+    engine.refine().expect("it goes on");
+    assert_eq!(engine.backend(), Backend::Fused);
+    assert!(matches!(engine.gpu_trouble(), Some(GpuError::Lost(_))), "{:?}", engine.gpu_trouble());
+    let after = engine.solution().expect("begun").loss[0];
+    assert!(after <= before + 1e-6, "{before} {after}");
+    // Nor does the next solve fail, nor a landscape that is changed.
+    engine.solve(&seen(), &Budget::of_steps(3), &ManualClock::default()).expect("solved");
+    engine.set_landscape(Landscape::identity(6)).expect("it fits");
+    engine.begin(&seen()).expect("begun");
+    assert_eq!(engine.backend(), Backend::Fused);
+    assert!(engine.use_gpu(&gpu).is_err());
 }
