@@ -18,7 +18,7 @@ use crate::intake::Provenance;
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded, Plan};
 use thalweg_engine::time::{Timeline, Watch};
-use thalweg_engine::{Answer, Engine, EngineError, pin_threads};
+use thalweg_engine::{Answer, Backend, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
 ///
@@ -142,6 +142,13 @@ impl Worker {
         pin_threads(assignment.plan.threads);
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
         self.watch_gpu(&engine);
+        if loaded.gpu.is_some() && loaded.backend != Backend::Gpu {
+            tracing::warn!(
+                "device gpu: {} runs natively ({}); on the GPU go theta's steps alone",
+                loaded.optimizer,
+                loaded.backend.name()
+            );
+        }
         let (root, tuning) = (None, assignment.tuning);
         self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
         Ok(loaded)
