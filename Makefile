@@ -45,8 +45,8 @@ view-snapshot: programs ## the picture and the GIF of docs/view.md, without a di
 	$(run) target/release/thalweg_view --demo --steps 30 --headless --snapshot docs/view.png --at 3 --scale 2
 	$(run) target/release/thalweg_view --demo --steps 30 --headless --size 800x450 --gif docs/view.gif --at 1 --length 5
 
-graphics: # what tests of pictures and windows need; without it they say that they are skipped
-	@tools/setup_graphics.sh --window || [ "$$CI" != true ]
+graphics: # what tests of pictures, windows and GPUs need; without it they say that they are skipped
+	@tools/setup_graphics.sh --window --compute || [ "$$CI" != true ]
 
 check: lint ## format, clippy and unit tests, no node and no window: before a commit
 	$(cargo) test $(flags) --lib

@@ -1,4 +1,4 @@
-//! Which of the two implementations of a step runs.
+//! Which of the implementations of a step runs.
 
 use serde::{Deserialize, Serialize};
 use thalweg_task::Task;
@@ -13,15 +13,18 @@ pub enum Backend {
     Tch,
     /// Native code for dense layers on a CPU, several times faster.
     Fused,
+    /// Compute shaders for dense layers on a GPU ([`crate::gpu`]).
+    Gpu,
 }
 
 impl Backend {
-    /// Names the backend: tch or fused.
+    /// Names the backend: tch, fused or gpu.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Tch => "tch",
             Self::Fused => "fused",
+            Self::Gpu => "gpu",
         }
     }
 }
@@ -30,7 +33,8 @@ impl Backend {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendChoice {
-    /// Native code where task, device and element type allow it, libtorch elsewhere.
+    /// A GPU where one was given ([`crate::Engine::use_gpu`]), native code where task, device and element type allow it,
+    /// libtorch elsewhere.
     #[default]
     Auto,
     /// libtorch.

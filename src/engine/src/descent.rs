@@ -1,4 +1,6 @@
-//! A descent on either backend.
+//! A descent on any backend.
+
+use std::sync::Arc;
 
 use tch::Tensor;
 use thalweg_task::{Target, Task};
@@ -7,8 +9,10 @@ use super::backend::{Backend, BackendChoice};
 use super::config::EngineConfig;
 use super::error::EngineError;
 use super::evaluation::{Point, Problem};
+use super::gpu::{GpuDescent, GpuModel};
 use super::hypotheses::{Hypotheses, Status};
 use super::native::{Native, NativeDescent};
+use super::optimizer::Optimizer;
 use super::own_steps::OwnSteps;
 use super::prior::Prior;
 use super::sampler::Sampler;
@@ -20,6 +24,7 @@ use crate::landscape::Landscape;
 pub(crate) enum Descent {
     Tch(Box<Hypotheses>),
     Fused(Box<NativeDescent>),
+    Gpu(Box<GpuDescent>),
 }
 
 /// What all descents of an engine, or of its start, have in common.
@@ -29,6 +34,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) config: &'a EngineConfig,
     /// What runs in libtorch's place.
     pub(crate) native: Option<&'a Native>,
+    /// What runs in place of both, and how many steps it may do at once with the beginning.
+    pub(crate) gpu: Option<(&'a Arc<GpuModel>, u32)>,
 }
 
 impl Ground<'_> {
@@ -42,11 +49,53 @@ impl Ground<'_> {
         Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own }
     }
 
-    /// Starts a descent from `z`, `[K, Z]`: a native one where it can be one, with the memory of `spare`.
+    /// Starts a descent from `z`, `[K, Z]`, and takes rows of `warm` where they are better: on a GPU or a native one where
+    /// it can be one, with the memory of `spare`.
     ///
     /// # Errors
     /// [`EngineError::NotFused`], or as [`Hypotheses::start`].
     pub(crate) fn descend(
+        &self,
+        sought: (&Target, &Prior),
+        (z, own, warm): (&Tensor, Option<&OwnSteps>, Option<&Tensor>),
+        spare: Option<Box<NativeDescent>>,
+        sampler: &mut Sampler,
+    ) -> Result<Descent, EngineError> {
+        if let Some(descent) = self.descend_on_gpu(sought, (z, own, warm), sampler)? {
+            return Ok(Descent::Gpu(Box::new(descent)));
+        }
+        let mut descent = self.descend_here(sought, (z, own), spare, sampler)?;
+        if let Some(warm) = warm {
+            descent.offer(&self.problem(sought, own), warm)?;
+        }
+        Ok(descent)
+    }
+
+    /// None where no GPU was given, it cannot do this, or it failed: the device keeps why.
+    fn descend_on_gpu(
+        &self,
+        (target, prior): (&Target, &Prior),
+        points: (&Tensor, Option<&OwnSteps>, Option<&Tensor>),
+        sampler: &mut Sampler,
+    ) -> Result<Option<GpuDescent>, EngineError> {
+        let Some((model, ahead)) = self.gpu.filter(|_| self.config.backend == BackendChoice::Auto) else {
+            return Ok(None);
+        };
+        let (Optimizer::Adam(adam), None) = (&self.config.optimizer, model.gpu().trouble()) else { return Ok(None) };
+        let Some(target) = model.encode(target, prior) else { return Ok(None) };
+        // What it drew before it failed is drawn once more.
+        let before = sampler.clone();
+        match GpuDescent::start(model, &target, points, adam, ahead, sampler) {
+            Ok(descent) => Ok(Some(descent)),
+            Err(EngineError::Gpu(_)) => {
+                *sampler = before;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn descend_here(
         &self,
         (target, prior): (&Target, &Prior),
         (z, own): (&Tensor, Option<&OwnSteps>),
@@ -68,6 +117,29 @@ impl Ground<'_> {
         let descent = NativeDescent::start(native, encoded, spare, (z, own), config, sampler)?;
         Ok(Descent::Fused(Box::new(descent)))
     }
+
+    /// Does one step, or, on a GPU, takes one that it has done or has it do `ahead`; where that fails, the descent goes on
+    /// here from the best points that are known.
+    ///
+    /// # Errors
+    /// As [`Descent::step`].
+    pub(crate) fn step(
+        &self,
+        descent: &mut Descent,
+        sought: (&Target, &Prior),
+        own: &mut Option<OwnSteps>,
+        (ahead, sampler): (u32, &mut Sampler),
+    ) -> Result<Status, EngineError> {
+        match descent.step(&self.problem(sought, own.as_ref()), ahead, sampler) {
+            Err(EngineError::Gpu(_)) => {
+                let best = descent.best_z();
+                *own = None;
+                *descent = self.descend_here(sought, (&best, None), None, sampler)?;
+                descent.step(&self.problem(sought, None), ahead, sampler)
+            }
+            done => done,
+        }
+    }
 }
 
 impl Descent {
@@ -76,25 +148,38 @@ impl Descent {
         match self {
             Self::Tch(_) => Backend::Tch,
             Self::Fused(_) => Backend::Fused,
+            Self::Gpu(_) => Backend::Gpu,
         }
     }
 
-    /// Does one optimizer step for all rows. Leaves everything as it was on error.
-    pub(crate) fn step(&mut self, problem: &Problem<'_>, sampler: &mut Sampler) -> Result<Status, EngineError> {
+    /// Whether the next step has been done already.
+    pub(crate) fn is_ahead(&self) -> bool {
+        matches!(self, Self::Gpu(descent) if descent.is_ahead())
+    }
+
+    /// Does one optimizer step for all rows, or `ahead` on a GPU. Leaves everything as it was on error.
+    pub(crate) fn step(
+        &mut self,
+        problem: &Problem<'_>,
+        ahead: u32,
+        sampler: &mut Sampler,
+    ) -> Result<Status, EngineError> {
         match self {
             Self::Tch(hypotheses) => hypotheses.step(problem, sampler),
             Self::Fused(descent) => Ok(descent.step(sampler)),
+            Self::Gpu(descent) => descent.step(ahead, sampler),
         }
     }
 
-    /// Takes rows of `z`, `[K, Z]`, where they are better than what is there.
-    pub(crate) fn offer(&mut self, problem: &Problem<'_>, z: &Tensor) -> Result<(), EngineError> {
+    /// Takes rows of `z`, `[K, Z]`, where they are better than what is there. A GPU has taken them at its start.
+    fn offer(&mut self, problem: &Problem<'_>, z: &Tensor) -> Result<(), EngineError> {
         match self {
             Self::Tch(hypotheses) => hypotheses.offer(problem, z),
             Self::Fused(descent) => {
                 descent.offer(z);
                 Ok(())
             }
+            Self::Gpu(_) => Ok(()),
         }
     }
 
@@ -103,6 +188,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.current.point.z.shallow_clone(),
             Self::Fused(descent) => descent.z(),
+            Self::Gpu(descent) => descent.z(),
         }
     }
 
@@ -111,6 +197,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.best.x.shallow_clone(),
             Self::Fused(descent) => descent.best_x(),
+            Self::Gpu(descent) => descent.best_x(),
         }
     }
 
@@ -119,6 +206,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => &hypotheses.current.point.loss,
             Self::Fused(descent) => descent.loss(),
+            Self::Gpu(descent) => descent.loss(),
         }
     }
 
@@ -127,6 +215,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => &hypotheses.best.loss,
             Self::Fused(descent) => descent.best_loss(),
+            Self::Gpu(descent) => descent.best_loss(),
         }
     }
 
@@ -135,6 +224,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.best.z.shallow_clone(),
             Self::Fused(descent) => descent.best_z(),
+            Self::Gpu(descent) => descent.best_z(),
         }
     }
 
@@ -143,6 +233,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.best.clone(),
             Self::Fused(descent) => descent.best(output),
+            Self::Gpu(descent) => descent.best(output),
         }
     }
 
@@ -151,6 +242,7 @@ impl Descent {
         match self {
             Self::Tch(hypotheses) => hypotheses.statistics,
             Self::Fused(descent) => descent.statistics(),
+            Self::Gpu(descent) => descent.statistics(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The engine: one task, one landscape, one observation after the other.
 
+mod accelerator;
 mod roots;
+mod solving;
 
 use std::fmt;
 
@@ -8,7 +10,7 @@ use tch::Tensor;
 use thalweg_task::{Observation, Target, Task};
 
 use super::backend::{Backend, prepare};
-use super::budget::{Budget, Clock, Pace};
+use super::budget::Pace;
 use super::config::EngineConfig;
 use super::descent::{Descent, Ground};
 use super::error::EngineError;
@@ -27,6 +29,7 @@ use super::sampler::Sampler;
 use super::solution::{Solution, StopReason, rank};
 use crate::landscape::{Landscape, check_landscape};
 use crate::start::Start;
+use accelerator::Accelerator;
 
 /// Inverts one task on one landscape, anytime.
 ///
@@ -49,6 +52,10 @@ pub struct Engine {
     native: Option<Native>,
     /// The last native descent, whose memory the next one takes over.
     spare: Option<Box<NativeDescent>>,
+    /// What runs in place of both; none where no GPU was given.
+    accelerator: Option<Accelerator>,
+    /// How many steps a GPU may do at once.
+    ahead: u32,
 }
 
 /// One observation and the descent towards it.
@@ -99,7 +106,23 @@ impl Engine {
         let build = || Native::new(task.as_ref(), &landscape, config.threads);
         let native = prepare(config.backend, task.as_ref(), build)?;
         let (session, memory, spare, start, proposer) = (None, Memory::default(), None, None, None);
-        Ok(Self { task, landscape, config, sampler, session, memory, observers, pace, start, proposer, native, spare })
+        let (accelerator, ahead) = (None, 0);
+        Ok(Self {
+            task,
+            landscape,
+            config,
+            sampler,
+            session,
+            memory,
+            observers,
+            pace,
+            start,
+            proposer,
+            native,
+            spare,
+            accelerator,
+            ahead,
+        })
     }
 
     /// The backend of the present descent; before any, the one that is to be expected.
@@ -109,6 +132,7 @@ impl Engine {
     pub fn backend(&self) -> Backend {
         match (&self.session, &self.native) {
             (Some(session), _) => session.descent.backend(),
+            (None, _) if self.gpu_model().is_some() => Backend::Gpu,
             (None, Some(_)) => Backend::Fused,
             (None, None) => Backend::Tch,
         }
@@ -224,6 +248,7 @@ impl Engine {
         };
         self.reset();
         (self.start, self.pace) = (Some(start), Pace::default());
+        self.accelerate();
         Ok(())
     }
 
@@ -261,6 +286,7 @@ impl Engine {
         self.reset();
         (self.landscape, self.pace, self.native, self.spare) = (landscape, Pace::default(), native, None);
         (self.start, self.proposer) = (None, None);
+        self.accelerate();
         Ok(())
     }
 
@@ -301,7 +327,7 @@ impl Engine {
         let own = self.own_steps(obs, is_shared(&target));
         let z = own.as_ref().map_or_else(|| self.starting_points(is_shared(&target)), OwnSteps::origin);
         let prior = Prior::standard(self.config.prior_weight, self.task.spec());
-        self.descend_from(target, prior, own, obs, &z)?;
+        self.descend_from((target, prior), obs, (&z, own, None))?;
         self.announce(obs);
         Ok(())
     }
@@ -328,7 +354,7 @@ impl Engine {
         }
         let own = self.landscape.steps().map(|steps| OwnSteps::new(steps, &codes, obs)).ok_or(EngineError::NoStart)?;
         let (z, prior) = (own.origin(), Prior::standard(self.config.prior_weight, self.task.spec()));
-        self.descend_from(target, prior, Some(own), obs, &z)?;
+        self.descend_from((target, prior), obs, (&z, Some(own), None))?;
         self.announce(obs);
         Ok(())
     }
@@ -363,14 +389,9 @@ impl Engine {
             }
             Ok(Prior::around(&centre, codes, config.start_weight, obs, spec))
         })?;
-        self.descend_from(target, prior, None, obs, &z)?;
-        let Self { task, landscape, config, session, memory, .. } = self;
-        if let (Some(session), Some(elapsed)) = (session.as_mut(), elapsed) {
-            session.lead = Some((memory.leader, elapsed));
-        }
-        if let (Some(warm), Some(Session { target, prior, descent, .. })) = (warm, session) {
-            let ground = Ground { task: task.as_ref(), landscape, config, native: None };
-            descent.offer(&ground.problem((target, prior), None), &warm)?;
+        self.descend_from((target, prior), obs, (&z, None, warm.as_ref()))?;
+        if let (Some(session), Some(elapsed)) = (self.session.as_mut(), elapsed) {
+            session.lead = Some((self.memory.leader, elapsed));
         }
         self.announce(obs);
         Ok(())
@@ -390,7 +411,7 @@ impl Engine {
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
         let prior = Prior::standard(self.config.prior_weight, spec);
-        self.descend_from(target, prior, None, obs, &z)?;
+        self.descend_from((target, prior), obs, (&z, None, None))?;
         self.announce(obs);
         Ok(())
     }
@@ -405,14 +426,14 @@ impl Engine {
     /// [`EngineError::TaskPanicked`] when the task fails: the solution is then what it was.
     pub fn refine(&mut self) -> Result<Status, EngineError> {
         let _no_grad = tch::no_grad_guard();
-        let Self { task, landscape, config, sampler, session, observers, .. } = self;
+        let Self { task, landscape, config, sampler, session, observers, native, ahead, .. } = self;
         let session = session.as_mut().ok_or(EngineError::NotBegun)?;
         // Tensors are made for those who look only.
         let z_before = observers.see_steps().then(|| session.descent.z());
         let score = session.score();
         let Session { target, prior, own, descent, .. } = session;
-        let ground = Ground { task: task.as_ref(), landscape, config, native: None };
-        let status = descent.step(&ground.problem((target, prior), own.as_ref()), sampler)?;
+        let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref(), gpu: None };
+        let status = ground.step(descent, (target, prior), own, (*ahead, sampler))?;
         (session.solution, session.stop) = (None, None);
         if let Some(z_before) = &z_before {
             let descent = &session.descent;
@@ -444,37 +465,6 @@ impl Engine {
         report
     }
 
-    /// Takes an observation and refines until the budget ends: the loop over steps.
-    ///
-    /// # Errors
-    /// [`EngineError::EmptyBudget`], [`EngineError::Option`], or as [`Engine::begin`] and
-    /// [`Engine::refine`].
-    pub fn solve(&mut self, obs: &Observation, budget: &Budget, clock: &dyn Clock) -> Result<&Solution, EngineError> {
-        budget.validate()?;
-        let start = clock.now();
-        self.begin(obs)?;
-        let begin = clock.now().saturating_sub(start);
-        let mut scores = vec![self.score()];
-        let stop = loop {
-            let before = clock.now();
-            let ready = before.saturating_sub(start) + self.pace.expected(begin);
-            if let Some(stop) = budget.stop(&scores, ready) {
-                break stop;
-            }
-            let status = self.refine()?;
-            self.pace.record(clock.now().saturating_sub(before));
-            scores.push(self.score());
-            if status == Status::Converged {
-                break StopReason::Converged;
-            }
-        };
-        // Only where it was the expectation that forbade the step, and not begin alone.
-        if stop == StopReason::Deadline && scores.len() == 1 && budget.deadline.is_some_and(|limit| begin < limit) {
-            self.pace.relieve();
-        }
-        self.finish(stop)
-    }
-
     fn encode(&mut self, obs: &Observation) -> Result<Target, EngineError> {
         self.end_session();
         let target = guarded(self.task.as_ref(), || Ok(self.task.encode(obs)?))?;
@@ -489,15 +479,14 @@ impl Engine {
 
     fn descend_from(
         &mut self,
-        target: Target,
-        prior: Prior,
-        own: Option<OwnSteps>,
+        (target, prior): (Target, Prior),
         obs: &Observation,
-        z: &Tensor,
+        (z, own, warm): (&Tensor, Option<OwnSteps>, Option<&Tensor>),
     ) -> Result<(), EngineError> {
-        let Self { task, landscape, config, sampler, native, spare, .. } = self;
-        let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref() };
-        let descent = ground.descend((&target, &prior), (z, own.as_ref()), spare.take(), sampler)?;
+        let Self { task, landscape, config, sampler, native, spare, accelerator, ahead, .. } = self;
+        let gpu = accelerator.as_ref().and_then(Accelerator::model).map(|model| (model, *ahead));
+        let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref(), gpu };
+        let descent = ground.descend((&target, &prior), (z, own.as_ref(), warm), spare.take(), sampler)?;
         let (is_shared, lead, stop, solution) = (is_shared(&target), None, None, None);
         let (stamp_nanos, reading, offset) = (obs.stamp_nanos, Reading::of(obs), None);
         let session =
@@ -539,19 +528,6 @@ impl Engine {
         order.truncate(hypotheses - self.config.fresh);
         let kept = warm.z.index_select(0, &row_index(&order, warm.z.device()));
         Tensor::cat(&[kept, self.sampler.draw(hypotheses - order.len(), dim)], 0)
-    }
-
-    fn score(&self) -> f64 {
-        self.session.as_ref().map_or(f64::INFINITY, Session::score)
-    }
-
-    fn finish(&mut self, stop: StopReason) -> Result<&Solution, EngineError> {
-        let session = self.session.as_mut().ok_or(EngineError::NotBegun)?;
-        (session.stop, session.solution) = (Some(stop), None);
-        let _no_grad = tch::no_grad_guard();
-        let solution = session.solution(self.landscape.id(), &self.task.spec().output);
-        self.observers.notify(&Event::End { solution }, true);
-        Ok(solution)
     }
 }
 

@@ -3,6 +3,8 @@
 use tch::{Device, Kind};
 use thalweg_task::TaskError;
 
+use crate::gpu::GpuError;
+
 /// Why the engine could not be built or could not go on.
 ///
 /// Numeric trouble is not here: a hypothesis that runs away is replaced and counted.
@@ -129,6 +131,9 @@ pub enum EngineError {
     /// A budget sets no limit.
     #[error("budget is empty: expected at least one of steps, deadline, tolerance")]
     EmptyBudget,
+    /// The GPU fails. A solve goes on natively, so this is what [`Engine::use_gpu`](crate::Engine::use_gpu) says.
+    #[error("GPU: {0}")]
+    Gpu(#[from] GpuError),
     /// A step was asked for before any observation.
     #[error("nothing to refine: begin comes first")]
     NotBegun,

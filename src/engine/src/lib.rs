@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A step runs on libtorch (`evaluation`, `hypotheses`, `optimizer`), or natively (`native`) when the task says that it
-//! is dense layers and the device is a CPU: same steps, same answers up to rounding.
+//! is dense layers and the device is a CPU, or on a GPU by compute shaders ([`gpu`]): same steps, same answers up to
+//! rounding.
 //!
 //! No clock, no channel, no file, no global random numbers: budget, clock and observers are handed in, weights are read
 //! by [`thalweg_nn::weights`], randomness comes from one seeded generator; no thread but those that share the rows of a
@@ -27,6 +28,7 @@ mod engine;
 mod error;
 mod evaluation;
 mod exemplars;
+pub mod gpu;
 mod hypotheses;
 mod jacobian;
 pub mod landscape;

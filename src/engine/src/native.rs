@@ -38,7 +38,11 @@ mod sync;
 #[expect(clippy::disallowed_types, reason = "as above")]
 mod team;
 
+#[cfg(feature = "gpu")]
+pub(crate) use descent::prior_term;
 pub(crate) use descent::{Native, NativeDescent};
+#[cfg(feature = "gpu")]
+pub(crate) use heads::comparison::Comparison;
 pub(crate) use heads::comparison::{EncodedTarget, PriorTerm, read};
 pub(crate) use kernels::real::Real;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How `z` moves: pure steps over explicit states.
 
-mod adam;
+pub(crate) mod adam;
 mod levenberg_marquardt;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! What a landscape with steps of its own proposes, and the examples beside it.
 
+use std::sync::Arc;
+
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{Observation, Target, Task, numbers};
 
@@ -8,6 +10,7 @@ use crate::descent::{Descent, Ground};
 use crate::engine::is_shared;
 use crate::error::EngineError;
 use crate::exemplars::{Exemplars, Part, Proposed};
+use crate::gpu::GpuModel;
 use crate::landscape::{Landscape, Steps};
 use crate::native::{Native, NativeDescent};
 use crate::optimizer::{AdamConfig, Optimizer};
@@ -26,6 +29,8 @@ pub(crate) struct Proposer {
     exemplars: Option<Exemplars>,
     /// Codes of the landscape's hypotheses, `[RANKED, C]`.
     codes: Vec<f64>,
+    /// The landscape on a GPU.
+    gpu: Option<Arc<GpuModel>>,
     /// The last native descent, whose memory the next one takes over.
     spare: Option<Box<NativeDescent>>,
 }
@@ -52,7 +57,12 @@ impl Proposer {
             (kept, _) => kept,
         };
         let codes = landscape.steps().map_or_else(Vec::new, |steps| numbers(&steps.code_of_each(RANKED)));
-        Ok(Self { native, config, exemplars, codes, spare: None })
+        Ok(Self { native, config, exemplars, codes, gpu: None, spare: None })
+    }
+
+    /// Goes the steps on a GPU from now on, or does not.
+    pub(crate) fn accelerate(&mut self, gpu: Option<Arc<GpuModel>>) {
+        self.gpu = gpu;
     }
 
     /// Where the steps of `landscape` lead hypotheses of the given codes, `[K, C]`: `x`, `[K, X]`.
@@ -99,12 +109,13 @@ impl Proposer {
     ) -> Result<Tensor, EngineError> {
         let Some(steps) = landscape.steps() else { return Err(EngineError::NoStart) };
         let (own, prior) = (OwnSteps::new(steps, codes, obs).and_no_more(), Prior::default());
-        let ground = Ground { task, landscape, config: &self.config, native: self.native.as_ref() };
-        let (spare, begin) = (self.spare.take(), own.origin());
-        let mut descent = ground.descend((target, &prior), (&begin, Some(&own)), spare, sampler)?;
-        let problem = ground.problem((target, &prior), Some(&own));
-        for _ in 0..own.count() {
-            descent.step(&problem, sampler)?;
+        let (spare, begin, count) = (self.spare.take(), own.origin(), own.count());
+        let gpu = self.gpu.as_ref().map(|model| (model, count as u32));
+        let ground = Ground { task, landscape, config: &self.config, native: self.native.as_ref(), gpu };
+        let mut descent = ground.descend((target, &prior), (&begin, Some(&own), None), spare, sampler)?;
+        let mut own = Some(own);
+        for _ in 0..count {
+            ground.step(&mut descent, (target, &prior), &mut own, (1, sampler))?;
         }
         let x = descent.best_x();
         if let Descent::Fused(descent) = descent {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use tch::Tensor;
 use thalweg::clock::ManualClock;
 use thalweg::{LandscapeSource, Plan, Registry, StartSource};
+use thalweg_engine::gpu::GpuChoice;
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{Answer, Budget, Engine, EngineConfig, Memory};
 use thalweg_nn::weights;
@@ -130,6 +131,23 @@ fn solves_the_newest_observation_and_ranks() {
 }
 
 /// What runs gives the same answers, bit for bit, whether something was completed beside it or not.
+#[test]
+fn a_gpu_that_is_not_there_is_said_and_done_without() {
+    let bench = Bench::new();
+    let mut assignment = assignment();
+    assignment.plan.gpu = Some(GpuChoice::Named("no such card".to_owned()));
+    let loaded = bench.solver.load(assignment).expect("it is done without");
+    let trouble = loaded.gpu_trouble.expect("nothing has that name").to_string();
+    assert!(trouble.starts_with("gpu:no such card: no such adapter; found: "), "{trouble}");
+    assert_eq!((loaded.gpu, bench.solver.report().gpu_trouble), (None, Some(trouble)));
+    bench.solver.run(true).unwrap();
+    bench.show(Scene::Angles([0.3, -0.2, 0.1]), 2);
+    assert_eq!(bench.next().1.stamp_nanos, 2);
+    // Nor is it spoken of any more where none is asked for.
+    bench.solver.load(self::assignment()).expect("planar_arm needs no weights");
+    assert_eq!(bench.solver.report().gpu_trouble, None);
+}
+
 #[test]
 fn a_completion_leaves_no_trace() {
     let angles = [0.3f32, -0.2, 0.1];

@@ -186,7 +186,8 @@ impl Builder {
         let budget = self.checked_budget()?;
         // Before the number of threads is set.
         self.plan.engine.validate()?;
-        self.plan.options.device = Plan::device(self.device)?;
+        self.plan.options.device = Plan::device(&self.device)?;
+        self.plan.gpu = self.device.gpu().cloned();
         let (engine, loaded) = self.plan.load()?;
         let timeline = self.plan.timeline(engine.task())?;
         let watch = self.plan.watch(engine.task())?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tch::Device;
+use thalweg_engine::gpu::{AdapterReport, GpuChoice, GpuError};
 use thalweg_engine::landscape::LandscapeError;
 use thalweg_engine::time::{MotionModel, SurpriseModel, Timeline, Watch};
 use thalweg_engine::{Backend, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
@@ -32,6 +33,8 @@ pub struct Plan {
     pub engine: EngineConfig,
     /// Whether Levenberg-Marquardt takes the place of the engine's optimizer where it runs natively.
     pub automatic_optimizer: bool,
+    /// The GPU for compute shaders; none runs none. One that cannot be had is said ([`Loaded::gpu_trouble`]), and done without.
+    pub gpu: Option<GpuChoice>,
     /// Threads that libtorch may use inside one operation; the engine's own are in its options.
     pub threads: u32,
     /// Whether time counts, where a model of motion lies beside the weights.
@@ -61,6 +64,10 @@ pub struct Loaded {
     pub optimizer: &'static str,
     /// What evaluates and steps.
     pub backend: Backend,
+    /// The GPU in use.
+    pub gpu: Option<AdapterReport>,
+    /// Why a GPU that was asked for is not in use.
+    pub gpu_trouble: Option<GpuError>,
     /// The URDF that the task brings along.
     pub robot_description: Option<String>,
 }
@@ -113,6 +120,7 @@ impl Plan {
             start: StartSource::BesideModels,
             engine: EngineConfig::default(),
             automatic_optimizer: true,
+            gpu: None,
             threads: 1,
             time: true,
             load_timeout: defaults::LOAD_TIMEOUT,
@@ -123,7 +131,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`LoadError::Device`] when this machine has none such.
-    pub fn device(choice: DeviceChoice) -> Result<Device, LoadError> {
+    pub fn device(choice: &DeviceChoice) -> Result<Device, LoadError> {
         choice.resolve().ok_or_else(|| {
             let gpus = tch::Cuda::device_count();
             let found = if gpus == 0 { "a CPU only".to_owned() } else { format!("{gpus} CUDA device(s)") };
@@ -161,11 +169,15 @@ impl Plan {
             starts_by_steps: choice.start.as_ref().is_some_and(|start| start.landscape().is_some()),
             optimizer: self.engine.optimizer.name(),
             backend: Backend::Tch,
+            gpu: None,
+            gpu_trouble: None,
             robot_description: task.robot_description().map(str::to_owned),
             spec,
         };
         let engine = self.join(task, choice)?;
         (loaded.optimizer, loaded.backend) = (engine.config().optimizer.name(), engine.backend());
+        loaded.gpu_trouble = engine.gpu_trouble();
+        loaded.gpu = engine.gpu().filter(|_| loaded.gpu_trouble.is_none()).map(|gpu| gpu.report().clone());
         Ok((engine, loaded))
     }
 
@@ -195,13 +207,17 @@ impl Plan {
         Ok(model.and_then(|model| Watch::new(model, spec)))
     }
 
-    /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open.
+    /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open: Levenberg-Marquardt
+    /// where the engine runs natively, Adam elsewhere.
     ///
     /// # Errors
     /// [`EngineError`] about an option that does not fit.
     pub fn join(&self, task: Box<dyn Task>, choice: Choice) -> Result<Engine, EngineError> {
         let has_residual = task.spec().residual;
         let mut engine = Engine::new(task, choice.landscape, self.engine.clone())?;
+        if let Some(gpu) = &self.gpu {
+            engine.try_gpu(gpu);
+        }
         if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {
             engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
         }

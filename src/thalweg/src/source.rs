@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use tch::Device;
+use thalweg_engine::gpu::GpuChoice;
 
 /// Where the landscape comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,43 +33,55 @@ pub enum StartSource {
 }
 
 /// Device that is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The processor.
     Cpu,
     /// The CUDA device of this index.
     Cuda(usize),
+    /// A GPU by compute shaders, for tasks that are dense layers and for Adam; the processor does the rest, and all of it
+    /// where there is no such GPU.
+    Gpu(GpuChoice),
     /// The first CUDA device when there is one, else the processor.
     Auto,
 }
 
 impl DeviceChoice {
-    /// Chooses among what there is: `None` when a CUDA device is asked for that does not exist.
+    /// Chooses libtorch's device among what there is: `None` when a CUDA device is asked for that does not exist.
     #[must_use]
-    pub fn resolve(self) -> Option<Device> {
+    pub fn resolve(&self) -> Option<Device> {
         let devices = || usize::try_from(tch::Cuda::device_count()).unwrap_or(0);
         match self {
-            Self::Cpu => Some(Device::Cpu),
-            Self::Cuda(index) => (index < devices()).then_some(Device::Cuda(index)),
+            Self::Cpu | Self::Gpu(_) => Some(Device::Cpu),
+            Self::Cuda(index) => (*index < devices()).then_some(Device::Cuda(*index)),
             Self::Auto => Some(Device::cuda_if_available()),
         }
+    }
+
+    /// The GPU for compute shaders that is asked for.
+    #[must_use]
+    pub fn gpu(&self) -> Option<&GpuChoice> {
+        if let Self::Gpu(choice) = self { Some(choice) } else { None }
     }
 }
 
 /// A word that is no device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("expected cpu, cuda, cuda:N or auto")]
+#[error("expected cpu, cuda, cuda:N, gpu, gpu:N, gpu:NAME or auto")]
 pub struct NoDevice;
 
 impl FromStr for DeviceChoice {
     type Err = NoDevice;
 
     fn from_str(text: &str) -> Result<Self, NoDevice> {
-        match (text, text.strip_prefix("cuda:")) {
+        let gpu = |name: &str| name.parse().map_or_else(|_name| GpuChoice::Named(name.to_owned()), GpuChoice::Index);
+        match (text, text.split_once(':')) {
             ("cpu", _) => Ok(Self::Cpu),
             ("auto", _) => Ok(Self::Auto),
             ("cuda", _) => Ok(Self::Cuda(0)),
-            (_, Some(index)) => index.parse().map(Self::Cuda).map_err(|_unparsed| NoDevice),
+            ("gpu", _) => Ok(Self::Gpu(GpuChoice::Best)),
+            (_, Some(("cuda", index))) => index.parse().map(Self::Cuda).map_err(|_unparsed| NoDevice),
+            (_, Some(("gpu", name))) if !name.is_empty() => Ok(Self::Gpu(gpu(name))),
             _ => Err(NoDevice),
         }
     }
@@ -79,6 +92,7 @@ impl fmt::Display for DeviceChoice {
         match self {
             Self::Cpu => f.write_str("cpu"),
             Self::Cuda(index) => write!(f, "cuda:{index}"),
+            Self::Gpu(choice) => choice.fmt(f),
             Self::Auto => f.write_str("auto"),
         }
     }

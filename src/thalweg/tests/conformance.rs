@@ -2,8 +2,9 @@
 
 use tch::{Device, Kind, Tensor};
 use thalweg::Registry;
+use thalweg_engine::gpu::{Gpu, GpuChoice, adapters};
 use thalweg_engine::landscape::Landscape;
-use thalweg_engine::{Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
+use thalweg_engine::{AdamConfig, Backend, BackendChoice, Engine, EngineConfig, LmConfig, Optimizer, pin_threads};
 use thalweg_task::{Entry, LoadOptions, Observation, Root, Task, conformance, numbers};
 use thalweg_tests::image::Blob;
 use thalweg_tests::robot;
@@ -82,8 +83,18 @@ fn colour_images() {
 
 /// Follows a descent on one backend: the points and losses of each step, and what it ran on.
 fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec<f64>, Backend) {
+    follow(entry, Kind::Double, (backend, None), optimizer)
+}
+
+/// As [`descend`], in an element type, and on a GPU where one is given.
+fn follow(
+    entry: &Entry,
+    kind: Kind,
+    (backend, gpu): (BackendChoice, Option<&Gpu>),
+    optimizer: &Optimizer,
+) -> (Vec<f64>, Backend) {
     const ROWS: i64 = 3;
-    let task = (entry.load)(&LoadOptions { kind: Kind::Double, ..LoadOptions::default() }).expect("a registered task");
+    let task = (entry.load)(&LoadOptions { kind, ..LoadOptions::default() }).expect("a registered task");
     let (latent, joints) = (task.spec().latent, task.spec().joints.len() as i64);
     let wave = |size: i64, pace: f64| (Tensor::arange(size, (Kind::Double, Device::Cpu)) * pace).sin() * 0.5;
     // Every seventh joint is hidden; some tasks see several joints as one.
@@ -101,6 +112,9 @@ fn descend(entry: &Entry, backend: BackendChoice, optimizer: &Optimizer) -> (Vec
         ..Default::default()
     };
     let mut engine = Engine::new(task, Landscape::identity(latent), config).expect("task and options fit");
+    if let Some(gpu) = gpu {
+        engine.use_gpu(gpu).expect("dense layers in single precision");
+    }
     engine.begin_from(&observation, &wave(ROWS * latent, 0.7).view([ROWS, latent])).expect("finite losses");
     let mut values = Vec::new();
     for _ in 0..4 {
@@ -138,4 +152,34 @@ fn tasks_that_describe_their_layers_are_what_they_say() {
         }
     }
     assert!(described > 3, "body_pose, twice, and both robots describe their layers");
+}
+
+/// On a GPU, in single precision: sines and cosines of wheels, and rotations.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn tasks_that_describe_their_layers_are_what_they_say_on_a_gpu() {
+    if adapters().is_empty() {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "in CI a software adapter must be there");
+        eprintln!("skipped: no GPU and no software in its place; tools/setup_graphics.sh --compute installs it");
+        return;
+    }
+    pin_threads(1);
+    let gpu = Gpu::open(&GpuChoice::Index(0)).expect("it is there");
+    let registry = Registry::shipped().with(Entry { name: "mixed", load: robot::load, ..thalweg_robot::ENTRY });
+    let steady = Optimizer::Adam(AdamConfig { rate: 0.02, epsilon: 1e-2, ..AdamConfig::default() });
+    let mut described = 0;
+    for entry in registry.entries().iter().filter(|entry| entry.observes.joints) {
+        if (entry.load)(&LoadOptions::default()).expect("a registered task").dense().is_none() {
+            continue;
+        }
+        described += 1;
+        let (expected, native) = follow(entry, Kind::Float, (BackendChoice::Fused, None), &steady);
+        let (got, on_gpu) = follow(entry, Kind::Float, (BackendChoice::Auto, Some(&gpu)), &steady);
+        assert_eq!((native, on_gpu), (Backend::Fused, Backend::Gpu), "{}: {:?}", entry.name, gpu.trouble());
+        for (got, expected) in got.iter().zip(&expected) {
+            let apart = (got - expected).abs() / expected.abs().max(1.0);
+            assert!(apart < 1e-4, "{}: {got} and {expected}", entry.name);
+        }
+    }
+    assert!(described > 2, "body_pose and both robots describe their layers");
 }

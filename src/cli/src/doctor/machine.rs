@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use thalweg_engine::gpu::{Gpu, GpuChoice, GpuError};
+
 use super::finding::Finding;
 use super::space;
 
@@ -10,7 +12,7 @@ use super::space;
 const LIBTORCH: &str = "2.11";
 
 /// Checks of the machine, in their order.
-pub(super) const CHECKS: [fn() -> Finding; 6] = [libtorch, threads, device, processor, log_folder, display];
+pub(super) const CHECKS: [fn() -> Finding; 7] = [libtorch, threads, device, gpu, processor, log_folder, display];
 
 fn libtorch() -> Finding {
     const WHAT: &str = "libtorch";
@@ -55,6 +57,20 @@ fn device() -> Finding {
     let devices = tch::Cuda::device_count();
     let found = if devices > 0 { format!("cpu and {devices} CUDA device(s)") } else { "cpu, no CUDA".to_owned() };
     Finding::ok("device", found)
+}
+
+/// The adapters for compute shaders, and which one `device: gpu` takes.
+fn gpu() -> Finding {
+    let adapters = thalweg_engine::gpu::adapters();
+    let list: Vec<String> = adapters.iter().enumerate().map(|(at, adapter)| format!("gpu:{at} is {adapter}")).collect();
+    let used = match Gpu::open(&GpuChoice::Best) {
+        Ok(gpu) => format!("device gpu would use {}", gpu.report().name),
+        Err(GpuError::NotBuilt) => return Finding::ok("gpu", GpuError::NotBuilt.to_string()),
+        Err(GpuError::NoAdapter { .. }) if adapters.is_empty() => "no adapter".to_owned(),
+        Err(GpuError::NoAdapter { .. }) => "device gpu would use none, for software must be named".to_owned(),
+        Err(error) => return Finding::warn("gpu", error.to_string(), "the node would go on natively; mend the driver"),
+    };
+    Finding::ok("gpu", list.into_iter().chain([used]).collect::<Vec<_>>().join("; "))
 }
 
 fn processor() -> Finding {

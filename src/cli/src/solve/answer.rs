@@ -2,6 +2,7 @@
 
 use serde::{Serialize, Serializer};
 use thalweg::Inverter;
+use thalweg_engine::gpu::GpuError;
 use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason};
 use thalweg_task::{Pixels, Root, TaskSpec, numbers};
 
@@ -18,6 +19,8 @@ pub(super) struct Answer {
     pub(super) method: String,
     /// What evaluated and stepped.
     pub(super) backend: Backend,
+    /// Why a GPU that was asked for was not used.
+    pub(super) gpu_trouble: Option<GpuError>,
     /// What it was limited to.
     pub(super) budget: Budget,
 }
@@ -35,11 +38,11 @@ impl Answer {
             Optimizer::Adam(adam) => format!("adam, rate {}", adam.rate),
             other @ Optimizer::LevenbergMarquardt(_) => other.name().to_owned(),
         };
-        let backend = engine.backend();
+        let (backend, gpu_trouble) = (engine.backend(), engine.gpu_trouble());
         let solution = engine.solution().ok_or(EngineError::NotBegun)?;
         let (x, y_hat, stamp_nanos) = (rows(&solution.x), solution.y_hat.shallow_clone(), solution.stamp_nanos);
         let label = engine.task().render(&y_hat)?.label.as_ref().map_or_else(Vec::new, rows);
-        Ok(Self { found, x, label, stamp_nanos, method, backend, budget })
+        Ok(Self { found, x, label, stamp_nanos, method, backend, gpu_trouble, budget })
     }
 
     /// Writes all hypotheses as JSON.

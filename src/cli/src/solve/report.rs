@@ -39,6 +39,9 @@ impl Report<'_> {
         writeln!(text, "landscape  {landscape}")?;
         writeln!(text, "start      {start}")?;
         writeln!(text, "search     {}", search.words(self.answer))?;
+        if let Some(trouble) = &self.answer.gpu_trouble {
+            writeln!(text, "device     without a GPU: {trouble}")?;
+        }
         let Statistics { steps, evaluations, diverged } = self.answer.found.statistics;
         let millis = self.answer.found.took.as_secs_f64() * 1e3;
         let limit = deadline_words(&self.answer.budget);

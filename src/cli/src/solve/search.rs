@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use thalweg::{Builder, Inverter};
+use thalweg::{Builder, DeviceChoice, Inverter};
 use thalweg_engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
 use thalweg_task::Observation;
 
@@ -41,6 +41,9 @@ pub(crate) struct SearchOptions {
     /// Seed of everything random
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// What computes: cpu, cuda, cuda:N, gpu, gpu:N, gpu:NAME (`thalweg doctor` lists them) or auto
+    #[arg(long, default_value_t = DeviceChoice::Cpu)]
+    device: DeviceChoice,
 }
 
 /// How hypotheses move.
@@ -66,6 +69,7 @@ impl SearchOptions {
     pub(super) fn tell(&self, builder: Builder) -> Result<Builder, InputError> {
         let Self { prior_weight, seed, .. } = *self;
         let mut builder = builder.hypotheses(self.hypotheses as usize).prior_weight(prior_weight).seed(seed);
+        builder = builder.device(self.device.clone());
         if let Some(optimizer) = self.optimizer()? {
             builder = builder.optimizer(optimizer);
         }

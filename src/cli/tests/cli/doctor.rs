@@ -19,13 +19,14 @@ fn doctor(args: &[&str]) -> Run {
 }
 
 /// What is looked at in every build.
-const CHECKS: [&str; 10] = [
+const CHECKS: [&str; 11] = [
     "parameters",
     "task",
     "landscape",
     "libtorch",
     "threads",
     "device",
+    "gpu",
     "processor",
     "log folder",
     "display",

@@ -88,7 +88,7 @@ fn team<J: Send + 'static>(threads: usize) -> Result<Arc<Team<J>>, EngineError> 
 }
 
 /// A prior as plain numbers.
-pub(super) fn prior_term<T: Real>(prior: &Prior) -> Option<PriorTerm<T>> {
+pub(crate) fn prior_term<T: Real>(prior: &Prior) -> Option<PriorTerm<T>> {
     let flat = |tensor: &Option<Tensor>| tensor.as_ref().map_or_else(Vec::new, numbers);
     let offset = prior.offset.as_ref().map_or_else(Vec::new, numbers::<f64>);
     let scale = prior.scale.as_ref().map(numbers)?;

@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::evaluation::row_index;
 
 /// Below this share of itself the rate does not decay. A guess: finer steps are lost in the noise.
-const LEAST_DECAY: f64 = 0.01;
+pub(crate) const LEAST_DECAY: f64 = 0.01;
 
 /// Options of Adam.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,6 +3,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Device, Kind, Tensor};
+use thalweg_engine::gpu::Gpu;
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{
     AdamConfig, Backend, BackendChoice, Engine, EngineConfig, EngineError, LmConfig, Optimizer, Solution, Statistics,
@@ -17,13 +18,13 @@ use crate::doubles::{Double, linear, observe};
 use crate::{adam, config, levenberg_marquardt, setup, values, with_own_steps};
 
 /// Random layers under a masked square loss.
-struct Layers {
+pub(crate) struct Layers {
     plain: Double,
     perceptron: Perceptron,
 }
 
 impl Layers {
-    fn new(widths: &[i64], kind: Kind, random: &mut StdRng) -> Self {
+    pub(crate) fn new(widths: &[i64], kind: Kind, random: &mut StdRng) -> Self {
         let mut tensor = |size: &[i64], scale: f64| (draws::normal(random, size) * scale).to_kind(kind);
         let layer =
             |pair: &[i64]| (tensor(&[pair[1], pair[0]], (pair[0] as f64).sqrt().recip()), tensor(&[pair[1]], 0.1));
@@ -62,7 +63,7 @@ impl Task for Layers {
 
 /// One way to put a question; everything else follows from the seed.
 #[derive(Clone, Debug)]
-struct Case {
+pub(crate) struct Case {
     body: Option<&'static str>,
     widths: Vec<i64>,
     kind: Kind,
@@ -74,7 +75,7 @@ struct Case {
     together: usize,
     /// Whether a body's places are seen as well, some of them.
     places: bool,
-    optimizer: Optimizer,
+    pub(crate) optimizer: Optimizer,
     prior_weight: f64,
     seed: u64,
 }
@@ -144,9 +145,20 @@ impl Case {
     /// In single precision libtorch's own answer in double precision tells which rows rounding decides: those may differ
     /// by ten times what it changes.
     fn compare(&self, steps: usize, tolerance: f64) {
+        self.compare_with(self.engine(BackendChoice::Fused), Backend::Fused, steps, tolerance);
+    }
+
+    /// As [`Case::compare`], with a GPU in place of the native backend; both of these against libtorch.
+    pub(crate) fn compare_on(&self, gpu: &Gpu, tolerance: f64) {
+        let mut engine = self.engine(BackendChoice::Auto);
+        engine.use_gpu(gpu).expect("dense layers in single precision");
+        self.compare_with(engine, Backend::Gpu, self.single_steps(), tolerance);
+    }
+
+    fn compare_with(&self, mut fused: Engine, backend: Backend, steps: usize, tolerance: f64) {
         let mut random = StdRng::seed_from_u64(self.seed);
         let observation = self.observation(&mut random);
-        let (mut tch, mut fused) = (self.engine(BackendChoice::Tch), self.engine(BackendChoice::Fused));
+        let mut tch = self.engine(BackendChoice::Tch);
         let (rows, dim) = (self.hypotheses as i64, tch.landscape().dim());
         let z = draws::normal(&mut random, &[rows, dim]);
         let exact = Self { kind: Kind::Double, ..self.clone() };
@@ -154,7 +166,8 @@ impl Case {
         for engine in [&mut tch, &mut fused].into_iter().chain(&mut exact) {
             engine.begin_from(&observation, &z).expect("finite start");
         }
-        assert_eq!((tch.backend(), fused.backend()), (Backend::Tch, Backend::Fused));
+        let trouble = fused.gpu_trouble();
+        assert_eq!((tch.backend(), fused.backend(), trouble), (Backend::Tch, backend, None));
         self.assert_same([&mut tch, &mut fused], exact.as_mut(), 0, tolerance);
         for step in 1..=steps {
             let (one, other) = (tch.refine().expect("well behaved"), fused.refine().expect("well behaved"));
@@ -220,7 +233,7 @@ fn optimizers(kind: Kind) -> [Optimizer; 3] {
 }
 
 /// Cases of every kind, some hundred of them, drawn from one seed.
-fn cases(kind: Kind, bodies: bool) -> Vec<Case> {
+pub(crate) fn cases(kind: Kind, bodies: bool) -> Vec<Case> {
     let mut random = StdRng::seed_from_u64(11);
     let mut cases = Vec::new();
     for index in 0..if bodies { 8 } else { 16 } {
@@ -331,7 +344,7 @@ fn a_target_of_another_form_is_left_to_libtorch() {
 }
 
 /// Layers under which, in single precision, squared gradients overflow for all but small latents.
-fn steep() -> Layers {
+pub(crate) fn steep() -> Layers {
     let mut steep = Layers::new(&[2, 3, 2], Kind::Float, &mut StdRng::seed_from_u64(3));
     let parameters: Vec<Tensor> = steep.perceptron.parameters().iter().map(|tensor| tensor * 9e4).collect();
     let layers = parameters.chunks(2).map(|pair| (pair[0].shallow_clone(), pair[1].shallow_clone())).collect();

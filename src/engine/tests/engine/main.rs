@@ -8,6 +8,8 @@ mod budget;
 mod contract;
 mod doubles;
 mod exemplars;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod landscape;
 mod levenberg_marquardt;
 mod memory;

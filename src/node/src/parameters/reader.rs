@@ -73,7 +73,8 @@ impl<'a> Reader<'a> {
 
     pub(super) fn device(&self) -> Result<DeviceChoice, ParameterError> {
         let word = self.text("device")?;
-        word.parse().map_err(|_no_device: NoDevice| refused("device", word, "cpu, cuda, cuda:N, auto"))
+        word.parse()
+            .map_err(|_no_device: NoDevice| refused("device", word, "cpu, cuda, cuda:N, gpu, gpu:N, gpu:NAME, auto"))
     }
 
     pub(super) fn method(&self) -> Result<Method, ParameterError> {

@@ -13,7 +13,7 @@ use thalweg_engine::{AdamConfig, EngineConfig};
 pub const PLUGINS: &str = "plugins";
 
 /// Devices that can be asked for.
-const DEVICES: [&str; 4] = ["cpu", "cuda", "cuda:N", "auto"];
+const DEVICES: [&str; 7] = ["cpu", "cuda", "cuda:N", "gpu", "gpu:N", "gpu:NAME", "auto"];
 
 /// Everything that can be set: the node's parameters, those of all tasks, and the quality of
 /// service of each input.
@@ -183,7 +183,9 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             text("cpu"),
             devices,
             Unconfigured,
-            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu.",
+            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu. gpu is a GPU by Vulkan, Metal or \
+             DirectX 12 that runs all steps of Adam at once, where the task is dense layers; software is used only by number or \
+             name (thalweg doctor lists them). Where it fails, the node goes on natively.",
         ),
         row(
             "threads",

@@ -110,7 +110,7 @@ impl Replayer {
     ) -> Result<Self, ReplayError> {
         let settings = settings(registry, setup, models)?;
         let Assignment { mut plan, .. } = Assignment::of(&settings, registry.clone())?;
-        plan.options.device = Device::Cpu;
+        (plan.options.device, plan.gpu) = (Device::Cpu, None);
         let beside = |kind: &str| plan.options.models.join(format!("{}_{kind}.safetensors", plan.task));
         let files = [files, &[beside("theta"), beside("start")]].concat();
         let (engine, loaded) = plan.load()?;

@@ -16,7 +16,7 @@ impl Assignment {
     pub fn of(settings: &Settings, registry: Registry) -> Result<Self, LoadError> {
         let models = &settings.models;
         let options = LoadOptions {
-            device: Plan::device(settings.device)?,
+            device: Plan::device(&settings.device)?,
             models: if models.as_os_str().is_empty() { models_folder() } else { models.clone() },
             parameters: settings.task_parameters.clone(),
             ..LoadOptions::default()
@@ -29,6 +29,7 @@ impl Assignment {
             start: settings.start.clone(),
             engine: settings.engine.clone(),
             automatic_optimizer: settings.automatic_optimizer,
+            gpu: settings.device.gpu().cloned(),
             threads: u32::try_from(settings.threads).unwrap_or(1),
             time: settings.time,
             load_timeout: settings.load_timeout,

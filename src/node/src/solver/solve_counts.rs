@@ -33,6 +33,7 @@ pub struct SolveCounts {
     /// When the solve began that has not ended.
     begun: Option<Instant>,
     suspects: Option<Vec<Suspect>>,
+    gpu_trouble: Option<String>,
 }
 
 /// The notes since the last report, and totals.
@@ -73,12 +74,21 @@ pub struct SolveReport {
     pub solving: Duration,
     /// Joints that lie, the most surprising first; none where nobody watches.
     pub suspects: Option<Vec<Suspect>>,
+    /// Why a GPU that was asked for is not used, or not any more.
+    pub gpu_trouble: Option<String>,
 }
 
 impl SolveCounts {
     /// Notes which joints lie.
     pub fn suspects(&mut self, suspects: Vec<Suspect>) {
         self.suspects = Some(suspects);
+    }
+
+    /// Notes why a GPU is not used, or that nothing stands in its way; tells whether that is news.
+    pub fn gpu(&mut self, trouble: Option<String>) -> bool {
+        let is_news = trouble.is_some() && self.gpu_trouble != trouble;
+        self.gpu_trouble = trouble;
+        is_news
     }
 
     /// Notes where the best hypothesis of a solve stands.
@@ -148,6 +158,7 @@ impl SolveCounts {
             root: self.root,
             solving: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(),
             suspects: self.suspects.clone(),
+            gpu_trouble: self.gpu_trouble.clone(),
         }
     }
 }

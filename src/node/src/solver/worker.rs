@@ -18,7 +18,7 @@ use crate::intake::Provenance;
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded, Plan};
 use thalweg_engine::time::{Timeline, Watch};
-use thalweg_engine::{Answer, Engine, EngineError, pin_threads};
+use thalweg_engine::{Answer, Backend, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
 ///
@@ -141,9 +141,25 @@ impl Worker {
         // As on the thread that loaded it: how many threads libtorch uses is said thread by thread.
         pin_threads(assignment.plan.threads);
         let recorder = self.recording.clone().map(|recording| SolveRecorder::new(recording, &mut engine));
+        self.watch_gpu(&engine);
+        if loaded.gpu.is_some() && loaded.backend != Backend::Gpu {
+            tracing::warn!(
+                "device gpu: {} runs natively ({}); on the GPU go theta's steps alone",
+                loaded.optimizer,
+                loaded.backend.name()
+            );
+        }
         let (root, tuning) = (None, assignment.tuning);
         self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
         Ok(loaded)
+    }
+
+    /// Says once why a GPU that was asked for is not used, or not any more.
+    fn watch_gpu(&self, engine: &Engine) {
+        let trouble = engine.gpu_trouble().map(|trouble| trouble.to_string());
+        if lock(&self.counts).gpu(trouble.clone()) {
+            tracing::warn!("going on without a GPU: {}", trouble.unwrap_or_default());
+        }
     }
 
     fn record(&mut self, recording: Option<Recording>) {
@@ -203,6 +219,9 @@ impl Worker {
         // Unwind safe: the engine is reset when a panic gets past its own guards.
         let solved = guarded(|| solve(in_use, &obs, &self.clock));
         lock(&self.counts).ends();
+        if let Some(in_use) = &self.in_use {
+            self.watch_gpu(&in_use.engine);
+        }
         match solved {
             Ok(Ok(answer)) => {
                 self.strikes = 0;
@@ -213,7 +232,7 @@ impl Worker {
             Ok(Err(error)) if error.is_of_observation() => self.refuse(error.to_string()),
             Ok(Err(error)) => self.fail(error.to_string()),
             Err(panic) => {
-                in_use.engine.reset();
+                self.in_use.iter_mut().for_each(|in_use| in_use.engine.reset());
                 self.fail(panic_line(panic.as_ref()).to_owned());
             }
         }

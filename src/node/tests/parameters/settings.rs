@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use thalweg::{DeviceChoice, LandscapeSource, Registry};
 use thalweg_engine::Optimizer;
+use thalweg_engine::gpu::GpuChoice;
 use thalweg_node::intake::{ColourKey, Fit, ImageConfig, MaskMarks, MaskUse, Pairing};
 use thalweg_node::parameters::{
     Durability, History, ImageTransport, QosOverride, Reliability, Settings, Store, node_table,
@@ -111,6 +112,11 @@ fn what_is_loaded() {
 fn devices_and_landscapes_by_word() {
     let device = |word| settings(&[("device", text(word))]).device;
     assert_eq!((device("cuda"), device("auto")), (DeviceChoice::Cuda(0), DeviceChoice::Auto));
+    let gpu = |word| device(word).gpu().cloned();
+    assert_eq!(gpu("gpu"), Some(GpuChoice::Best));
+    assert_eq!(gpu("gpu:1"), Some(GpuChoice::Index(1)));
+    assert_eq!(gpu("gpu:llvmpipe (LLVM)"), Some(GpuChoice::Named("llvmpipe (LLVM)".to_owned())));
+    assert_eq!(gpu("cuda:1"), None);
     assert_eq!(settings(&[("theta", text("identity"))]).theta, LandscapeSource::Identity);
     assert_eq!(DeviceChoice::Cpu.resolve(), Some(tch::Device::Cpu));
     assert!(DeviceChoice::Auto.resolve().is_some());

@@ -75,7 +75,10 @@ fn tasks_are_below_their_names() {
 fn constraints_are_told() {
     let store = store();
     let told = |name| constraints(store.describe(name).expect("it is declared"));
-    assert_eq!(told("device"), "one of cpu, cuda, cuda:N, auto; changes only in state unconfigured");
+    assert_eq!(
+        told("device"),
+        "one of cpu, cuda, cuda:N, gpu, gpu:N, gpu:NAME, auto; changes only in state unconfigured"
+    );
     assert_eq!(told("planar_arm.lengths"), "3 of [0.01, 100.0]; changes only in state unconfigured");
     assert_eq!(told("warm_start.fresh"), "below hypotheses");
     assert_eq!(told("record.enabled"), "");

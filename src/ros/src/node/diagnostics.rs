@@ -135,13 +135,8 @@ impl Diagnostics {
         statuses.extend(report.root.as_ref().map(root));
         let joints = self.node.state.loaded().as_ref().map_or_else(Vec::new, |loaded| loaded.spec.joints.clone());
         statuses.extend(report.suspects.as_ref().map(|suspects| suspicion(suspects, &joints)));
-        statuses.extend([
-            self.optimizer(report),
-            self.output(),
-            self.theta(),
-            self.device(),
-            self.node.recordings.status(),
-        ]);
+        let device = self.device(report.gpu_trouble.as_deref());
+        statuses.extend([self.optimizer(report), self.output(), self.theta(), device, self.node.recordings.status()]);
         statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
         self.tell(&statuses);
         self.publisher.publish(&self.message(statuses))?;
@@ -233,9 +228,15 @@ impl Diagnostics {
         }
     }
 
-    fn device(&self) -> Status {
+    fn device(&self, gpu_trouble: Option<&str>) -> Status {
         let device = self.device_name();
-        Status::ok("Device", "Alive").with("Device", device).with("CUDA devices", tch::Cuda::device_count())
+        let mut status = Status::ok("Device", "Alive");
+        if let Some(trouble) = gpu_trouble {
+            status.worsen(Level::Warn, format!("going on without a GPU: {trouble}"));
+        }
+        let gpu = self.node.state.loaded().as_ref().and_then(|loaded| loaded.gpu.as_ref().map(ToString::to_string));
+        let gpu = gpu.filter(|_| gpu_trouble.is_none()).unwrap_or_else(|| "none".to_owned());
+        status.with("Device", device).with("GPU", gpu).with("CUDA devices", tch::Cuda::device_count())
     }
 
     fn device_name(&self) -> String {

@@ -288,12 +288,19 @@ fn each<T: Copy>(values: &[T]) -> impl Iterator<Item = (usize, T)> {
     values.iter().copied().enumerate()
 }
 
-/// Whether a text is a choice, or fits its `:N`.
+/// Whether a text is a choice, or fits its `:N`, a small number, or its `:NAME`, anything that can be printed.
 fn fits(choice: &str, value: &str) -> bool {
+    if let Some(stem) = choice.strip_suffix("NAME").filter(|stem| stem.ends_with(':')) {
+        let name = value.strip_prefix(stem).unwrap_or_default();
+        return (1..=MOST_OF_NAME).contains(&name.len()) && matches!(printable(name), Cow::Borrowed(_));
+    }
     let Some(stem) = choice.strip_suffix('N').filter(|stem| stem.ends_with(':')) else { return choice == value };
     let number = value.strip_prefix(stem).unwrap_or_default();
     number.bytes().all(|byte| byte.is_ascii_digit()) && number.parse::<u8>().is_ok()
 }
+
+/// Longest name that fits a `:NAME`, bytes.
+const MOST_OF_NAME: usize = 256;
 
 /// Longest value that a refusal repeats, characters.
 const SHOWN: usize = 80;

@@ -107,6 +107,18 @@ impl<T: Real> EncodedTarget<T> {
         self.rows == 1
     }
 
+    /// Number of rows, value and weight of their features: for another backend.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn all_features(&self) -> (usize, [&[T]; 2]) {
+        (self.rows, [&self.features.value, &self.features.weight])
+    }
+
+    /// As [`EncodedTarget::all_features`], of places, where some were seen.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn all_places(&self) -> Option<[&[T]; 2]> {
+        self.places.as_ref().map(|places| [&places.value[..], &places.weight[..]])
+    }
+
     /// Number M of residuals of a row.
     pub(crate) fn residuals(&self) -> usize {
         self.features.width + self.places.as_ref().map_or(0, |places| places.width)
@@ -255,6 +267,12 @@ impl Comparison {
     /// Most rows that [`Comparison::derive`] lists, with so many residuals.
     pub(crate) fn most_derivatives(&self, residuals: usize) -> usize {
         residuals + self.tree().map_or(0, most_derivatives)
+    }
+
+    /// Whether places are seen from anywhere.
+    #[cfg(feature = "gpu")]
+    pub(crate) fn has_free_root(&self) -> bool {
+        self.tree().is_some_and(|tree| tree.scale.is_some())
     }
 
     fn tree(&self) -> Option<&KinematicTree> {
