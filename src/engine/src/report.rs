@@ -31,7 +31,7 @@ pub struct ReportConfig {
 
 impl Default for ReportConfig {
     fn default() -> Self {
-        Self { share: 0.5, delay: 0.6, variance: [1.5, 3.0], blind_variance: [1e-3, 2.4] }
+        Self { share: 0.5, delay: 0.6, variance: [1.5, 1.0], blind_variance: [1e-3, 2.4] }
     }
 }
 

@@ -11,7 +11,7 @@ use thalweg::motion::Motion;
 use thalweg_engine::landscape::SLOPE;
 use thalweg_engine::time::{Gaps, LONGEST_GAP, MotionModel, MotionPredictor, Usual, displacement};
 use thalweg_nn::weights::{Weights, fingerprint};
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial};
+use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, Ranks, State, Training, initial};
 use thalweg_task::TaskSpec;
 
 use crate::error::TrainError;
@@ -120,6 +120,7 @@ pub fn train_motion_predictor(
         seed: options.seed,
         report_every: options.validate_every.unsigned_abs().into(),
         checkpoint: checkpoint.map(|path| Checkpoint::new(path, binding(options, &model, spec, &training))),
+        ranks: Ranks::alone(),
     };
     let mut learner = PredictorLearner::untrained(options, &model, (&training, held_out.as_ref()), spec)?;
     rounds.resume(&mut learner)?;

@@ -26,10 +26,10 @@ pub(crate) struct MotionModelArguments {
     #[arg(long)]
     output: Option<PathBuf>,
     /// Gradient steps of the network that tells where silent joints are; 0 leaves it away
-    #[arg(long, default_value_t = PredictorOptions::default().steps, value_parser = clap::value_parser!(i32).range(0..))]
+    #[arg(long, default_value_t = PredictorOptions::default().steps)]
     steps: i32,
     /// Width of its two hidden layers
-    #[arg(long, default_value_t = PredictorOptions::default().hidden, value_parser = clap::value_parser!(i64).range(1..=4096))]
+    #[arg(long, default_value_t = PredictorOptions::default().hidden)]
     hidden: i64,
     /// Learning rate
     #[arg(long, default_value_t = PredictorOptions::default().rate)]

@@ -72,6 +72,8 @@ pub(crate) struct Batch<T> {
 pub(crate) struct Workspace<T> {
     /// `[TILE, padded Z]`.
     input: Buffer<T>,
+    /// Rows of the tile that went forward last.
+    rows: usize,
     /// Results of each layer, `[TILE, padded]`; after an evaluation, the derivatives with respect to them, but for points
     /// that may be linearised.
     results: Vec<Buffer<T>>,
@@ -203,7 +205,7 @@ impl<T: Real> Model<T> {
         let (places, skip) = (self.comparison.space(TILE), self.skip.as_ref().map(|skip| skip.space(TILE)));
         let plain = vec![T::ZERO; self.latent()];
         let (input, gradient) = (zeros(width), zeros(width));
-        Workspace { input, results, kept: Vec::new(), origin: Vec::new(), gradient, places, skip, plain }
+        Workspace { input, rows: 0, results, kept: Vec::new(), origin: Vec::new(), gradient, places, skip, plain }
     }
 
     /// Evaluates loss and gradient at `batch.z`, and fills in the rest of the batch.
@@ -251,6 +253,7 @@ impl<T: Real> Model<T> {
         for (mine, z) in work.input.chunks_exact_mut(stride).zip(z.chunks_exact(dim)).take(count) {
             mine[..dim].copy_from_slice(z);
         }
+        work.rows = count;
         let is_origin = !self.metrics.is_empty() && z[..count * dim].iter().all(|entry| *entry == T::ZERO);
         if is_origin && work.bring_origin(count) {
             return;
@@ -386,7 +389,7 @@ impl<T: Real> Workspace<T> {
     /// Whether row `row` of the tile that went forward last began at `z`, `[Z]`.
     fn is_at(&self, row: usize, z: &[T]) -> bool {
         let stride = self.input.len() / TILE;
-        self.input[row * stride..][..z.len()] == *z
+        row < self.rows && self.input[row * stride..][..z.len()] == *z
     }
 
     /// Keeps the results of the first row, which began at zero.

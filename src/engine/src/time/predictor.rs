@@ -234,7 +234,8 @@ pub(super) mod tests {
     /// The same, with weights such that every joint has gone one usual change, with e^2 times the usual variance.
     pub(in crate::time) fn one_change_on() -> MotionPredictor {
         let predictor = predictor();
-        let mut parameters: Vec<Tensor> = predictor.network.parameters().iter().map(Tensor::zeros_like).collect();
+        let tiny = |tensor: &Tensor| tensor.full_like(1e-9);
+        let mut parameters: Vec<Tensor> = predictor.network.parameters().iter().map(tiny).collect();
         parameters[5] = Tensor::from_slice(&[1.0_f32, 1.0, 1.0, 2.0, 2.0, 2.0]);
         let network = Perceptron::from_parameters(&parameters, SLOPE).expect("layers that fit");
         MotionPredictor { network, ..predictor }

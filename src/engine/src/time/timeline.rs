@@ -29,8 +29,10 @@ const MOST_GROUPS: usize = 4;
 /// Seconds within which what is expected follows what the joints that are seen say: where those move fast, as in a jump,
 /// the network turns a joint by 20 degrees between two frames. By trial on validation motion, where it costs no accuracy.
 const FOLLOWING: f64 = 0.05;
-/// What an observed joint may be off, for F cannot make every pose: (4 degrees)^2. A guess.
-const SEEN_VARIANCE: f64 = 4.9e-3;
+/// What an observed joint may be off: (1.3 degrees)^2. The larger, the more an expected joint counts beside those that are
+/// seen. By trial on validation motion, where ten times as much makes joints that are seen 0.4 degrees worse and hidden ones
+/// no better, and leaves nothing of the differences between hypotheses.
+const SEEN_VARIANCE: f64 = 5e-4;
 
 /// Keeps what was seen of each joint, and says what is likely of those that are silent.
 ///
@@ -362,7 +364,7 @@ mod tests {
         let mut timeline = timeline();
         (1..=50).for_each(|frame| assert_eq!(show(&mut timeline, frame, [0.01 * frame as f64, 0.2], None), None));
         let first = show(&mut timeline, 51, [f64::NAN, 0.2], None).expect("of the first");
-        assert!(first[0] > 0.5 && first[0] < 0.52 && first[2] > 0.9, "{first:?}");
+        assert!(first[0] > 0.5 && first[0] < 0.52 && first[2] > 0.5, "{first:?}");
         assert_eq!([first[1], first[3]], [0.0, 0.0]);
         let weights: Vec<f64> =
             [52, 60, 100, 500].map(|frame| show(&mut timeline, frame, [f64::NAN, 0.2], None).expect("still")[2]).into();

@@ -39,6 +39,7 @@ const SOLVE: &str = "thalweg solve";
 const THETA: &str = "thalweg train theta";
 const EXEMPLARS: &str = "thalweg train exemplars";
 const START: &str = "thalweg train start";
+const MOTION: &str = "thalweg train motion";
 const ENCODER: &str = "thalweg train encoder";
 const PRIOR_TRAINING: &str = "thalweg train prior";
 const DEMO: &str = "thalweg-lab demo";
@@ -54,7 +55,7 @@ const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 124] = [
+pub const OPTIONS: [OptionBound; 130] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -96,6 +97,12 @@ pub const OPTIONS: [OptionBound; 124] = [
     whole(THETA, "patience", U32, [0, MANY]),
     whole(EXEMPLARS, "count", Usize, [1, 65_536]),
     whole(EXEMPLARS, "threads", U32, [1, THREADS]),
+    whole(MOTION, "steps", I32, [0, MANY]),
+    whole(MOTION, "hidden", I64, [1, 4096]),
+    number(MOTION, "rate", "", LEARNING_RATE),
+    number(MOTION, "weight_decay", "", WEIGHT),
+    whole(MOTION, "seed", U64, [0, SEED]),
+    whole(MOTION, "threads", U32, [1, THREADS]),
     whole(START, "drawn", Usize, [1, MANY]),
     whole(START, "hidden", I64, [1, WIDTH]),
     whole(START, "code", I64, [1, WIDTH]),
