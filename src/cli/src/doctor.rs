@@ -8,9 +8,7 @@ mod python;
 mod ros;
 mod space;
 
-use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
 
 use clap::Args;
 use thalweg::{Registry, defaults};
@@ -71,21 +69,11 @@ pub(crate) struct ChecksFailed {
     names: Vec<&'static str>,
 }
 
-/// Starts the program anew where drivers would complain.
-///
-/// Mesa looks for a display wherever adapters are listed, and prints an error for each where a desktop has set no
-/// `XDG_RUNTIME_DIR`, as in a container. A process that has threads may not set its own environment.
-fn with_runtime_folder() {
-    const RUNTIME: &str = "XDG_RUNTIME_DIR";
-    if let (None, Ok(program)) = (std::env::var_os(RUNTIME), std::env::current_exe()) {
-        let again = Command::new(program).args(std::env::args_os().skip(1)).env(RUNTIME, std::env::temp_dir()).exec();
-        console::note(&format!("drivers may complain: this program could not be started anew: {again}"));
-    }
-}
-
 /// Checks everything, telling each finding as it comes.
 pub(crate) fn run(arguments: &DoctorArguments, registry: &Registry) -> anyhow::Result<()> {
-    with_runtime_folder();
+    if let Err(error) = thalweg_node::drivers::keep_quiet() {
+        console::note(&format!("drivers may complain, for this program could not be started anew: {error}"));
+    }
     let mut failed = Vec::new();
     let mut tell = |finding: Finding| {
         if finding.level == Level::Fail {

@@ -7,6 +7,7 @@
 
 pub mod diagnostics;
 pub mod display;
+pub mod drivers;
 pub mod identity;
 pub mod intake;
 pub mod lifecycle;

@@ -33,6 +33,9 @@ fn main() -> ExitCode {
         .with_targets([("thalweg", Level::INFO), ("thalweg_view", Level::INFO)]);
     let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false).without_time();
     tracing_subscriber::registry().with(log.with_ansi(false).with_filter(levels)).init();
+    if let Err(error) = thalweg_node::drivers::keep_quiet() {
+        tracing::warn!("drivers may complain, for this program could not be started anew: {error}");
+    }
     let ends = Arc::new(AtomicBool::new(false));
     let panicked = watch_panics(&ends);
     match run(&arguments, &ends) {

@@ -154,7 +154,6 @@ impl MotionPredictor {
     }
 
     /// What the network sees of gaps, `[B, 7 J + 4]`.
-    #[must_use]
     pub fn features(&self, gaps: &Gaps) -> Tensor {
         let Gaps { then, velocity_then, now, velocity_now, seconds } = gaps;
         let (known, seen) = (then.isnan().logical_not(), now.isnan().logical_not());
@@ -181,7 +180,6 @@ impl MotionPredictor {
 
     /// What the network makes of features, `[B, 7 J + 4]`: how far each joint has gone in usual changes, and the logarithm of
     /// its variance in usual ones, `[B, J]` each.
-    #[must_use]
     pub fn forward(&self, features: &Tensor) -> (Tensor, Tensor) {
         let out = self.network.forward(features);
         let joints = self.turns.size()[0];
@@ -190,7 +188,6 @@ impl MotionPredictor {
     }
 
     /// The short way round the circle, where a joint turns.
-    #[must_use]
     pub fn turned(&self, change: &Tensor) -> Tensor {
         change - (change / TAU).round() * TAU * &self.turns
     }
