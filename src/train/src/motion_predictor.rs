@@ -101,8 +101,8 @@ pub struct PredictorProgress {
 /// Trains a network beside a model that was fitted to the same motion, and returns the model with it.
 ///
 /// Gaps of up to 10 s, evenly by their logarithm, are drawn from the motion, and of up to a minute between one motion and
-/// another; joints fall silent as the masks say. Without held-out motion it is judged on the training's. With a checkpoint in place, training goes on from there and ends with the
-/// same bits as if it had never stopped.
+/// another; joints fall silent as the masks say. Without held-out motion it is judged on the training's. With a checkpoint
+/// in place, training goes on from there and ends with the same bits as if it had never stopped.
 ///
 /// # Errors
 /// [`TrainError::TooLittleMotion`] where no motion is long enough for a gap, or as [`Training::run`].
