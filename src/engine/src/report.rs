@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
 
 use crate::error::EngineError;
-use crate::time::{turned, variance_of_weight};
+use crate::time::{angles, turned, variance_of_weight};
 
 /// Number beyond which an option is a mistake.
 const GREATEST: f64 = 1e6;
@@ -101,7 +101,7 @@ impl Reading {
         if count == 0 || found.iter().any(|row| row.len() != count) || found.is_empty() {
             return Report { joints: found, ..Report::default() };
         }
-        let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+        let is_angle = angles(spec);
         let seen = self.joints.as_ref().map_or_else(|| vec![f64::NAN; count], |joints| numbers(&joints.with_nan()));
         let apart = |joint: usize| {
             let from = |row: &Vec<f64>| turned(row[joint] - found[0][joint], is_angle[joint]).powi(2);

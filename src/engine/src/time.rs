@@ -18,7 +18,7 @@ mod surprise;
 mod timeline;
 mod watch;
 
-pub use model::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+pub use model::{MotionModel, VELOCITY_SMOOTHING, angles, displacement, turned};
 pub use predictor::{Gaps, LONGEST_GAP, MotionPredictor, Usual};
 pub use surprise::{Poses, SurpriseModel};
 pub use timeline::Timeline;

@@ -2,7 +2,7 @@
 
 use tch::Tensor;
 use thalweg::motion::Motion;
-use thalweg_engine::time::{MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+use thalweg_engine::time::{MotionModel, VELOCITY_SMOOTHING, angles, displacement, turned};
 use thalweg_task::{TaskSpec, numbers};
 
 use crate::error::TrainError;
@@ -36,7 +36,7 @@ pub struct MotionFit {
 /// [`TrainError::TooLittleMotion`] when no motion at `LEAST_FPS` or more lasts for the longest of some times.
 pub fn fit_motion_model(motions: &[Motion], spec: &TaskSpec) -> Result<MotionFit, TrainError> {
     let _no_grad = tch::no_grad_guard();
-    let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+    let is_angle = angles(spec);
     let fast = tracks(motions, &is_angle);
     let measured: Vec<(f64, i64, Tensor)> = LAGS.iter().filter_map(|lag| covariance(&fast, *lag)).collect();
     if measured.len() < TIMES.len() {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg::motion::Motion;
 use thalweg_engine::landscape::SLOPE;
-use thalweg_engine::time::{Gaps, LONGEST_GAP, MotionModel, MotionPredictor, Usual, displacement};
+use thalweg_engine::time::{Gaps, LONGEST_GAP, MotionModel, MotionPredictor, Usual, angles, displacement};
 use thalweg_nn::weights::{Weights, fingerprint};
 use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, Ranks, State, Training, initial};
 use thalweg_task::TaskSpec;
@@ -170,7 +170,7 @@ struct Drawn {
 
 impl Pool {
     fn new(motions: &[Motion], spec: &TaskSpec) -> Result<Self, TrainError> {
-        let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+        let is_angle = angles(spec);
         let tracks = tracks(motions, &is_angle);
         let (mut begins, mut first) = (Vec::new(), 0);
         for track in &tracks {
@@ -298,7 +298,7 @@ impl<'a> PredictorLearner<'a> {
         let drawn = initial::linear(&widths, &mut random, (Kind::Float, Device::Cpu));
         let config = AdamWConfig { weight_decay: options.weight_decay, ..AdamWConfig::default() };
         let optimizer = AdamW::new(initial::leaves(drawn), config);
-        let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+        let is_angle = angles(spec);
         let network = Perceptron::from_parameters(optimizer.parameters(), SLOPE)?;
         let network = MotionPredictor::new(network, training.usual.clone(), &is_angle)?;
         let masks = Masks::new(&options.masks, spec);

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use tch::{Kind, Tensor};
 use thalweg::motion::Motion;
-use thalweg_engine::time::{Poses, SurpriseModel, Watch, turned};
+use thalweg_engine::time::{Poses, SurpriseModel, Watch, angles, turned};
 use thalweg_task::{TaskSpec, numbers};
 
 use crate::error::TrainError;
@@ -97,7 +97,7 @@ struct Piece {
 /// [`TrainError::TooLittleMotion`] of less than a minute.
 pub fn fit_surprise_model(clips: &[Vec<Motion>], spec: &TaskSpec) -> Result<SurpriseFit, TrainError> {
     let _no_grad = tch::no_grad_guard();
-    let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+    let is_angle = angles(spec);
     let pieces = pieces(clips);
     let of_clips: Vec<&Piece> = pieces.iter().map(|(piece, _)| piece).collect();
     let seconds: f64 = pieces.iter().filter(|(_, is_first)| *is_first).map(|(piece, _)| piece.seconds).sum();

@@ -74,6 +74,12 @@ pub fn turned(change: f64, is_angle: bool) -> f64 {
     if is_angle && change.abs() > PI { change - TAU * (change / TAU).round() } else { change }
 }
 
+/// Which joints of a task turn; the others slide.
+#[must_use]
+pub fn angles(spec: &TaskSpec) -> Vec<bool> {
+    spec.joints.iter().map(|joint| joint.unit == "rad").collect()
+}
+
 impl MotionModel {
     /// Takes scales `T_c`, seconds, and `D_c`, `[C, J, J]`.
     ///
@@ -122,14 +128,13 @@ impl MotionModel {
         let times = file.rows(TIMES, 1)?;
         let (count, joints) = (times.size()[0], spec.joints.len() as i64);
         let times: Vec<f64> = numbers(&times);
-        let is_angle: Vec<bool> = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
         if !(1..=MOST_SCALES).contains(&count) || !times.iter().all(|time| (1e-3..=1e6).contains(time)) {
             return Err(
                 file.refuse(format!("expected 1 to {MOST_SCALES} times of 0.001 s to 1000000 s, got {times:?}"))
             );
         }
         let model = Self::new(&times, &file.tensor(CHANGES, &[count, joints, joints])?)?;
-        if has_network { Ok(model.with_predictor(MotionPredictor::load(&file, &is_angle)?)) } else { Ok(model) }
+        if has_network { Ok(model.with_predictor(MotionPredictor::load(&file, &angles(spec))?)) } else { Ok(model) }
     }
 
     /// Writes it in single precision; `how` says how it was made.

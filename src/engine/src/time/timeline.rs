@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tch::Tensor;
 use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
 
-use super::model::{Likely, MotionModel, VELOCITY_SMOOTHING, displacement, turned};
+use super::model::{Likely, MotionModel, VELOCITY_SMOOTHING, angles, displacement, turned};
 use super::predictor::{Gaps, row};
 
 const SECOND: f64 = 1e9;
@@ -131,7 +131,7 @@ impl Timeline {
     #[must_use]
     pub fn new(model: MotionModel, spec: &TaskSpec) -> Option<Self> {
         let count = spec.joints.len();
-        let is_angle = spec.joints.iter().map(|joint| joint.unit == "rad").collect();
+        let is_angle = angles(spec);
         let limits = spec.joints.iter().map(|joint| [joint.lower, joint.upper]).collect();
         let (joints, gone, variance) = (vec![None; count], vec![None; count], vec![f64::INFINITY; count]);
         let fits = model.joints() == count;

@@ -2,7 +2,7 @@
 
 use thalweg_task::TaskSpec;
 
-use super::model::turned;
+use super::model::{angles, turned};
 use super::surprise::{Poses, SurpriseModel};
 
 const SECOND: f64 = 1e9;
@@ -88,7 +88,7 @@ impl Watch {
         let fits = [model.poses.mean.len(), model.speed.len(), model.centre.len(), model.limits.len()] == [count; 4]
             && model.poses.covariance.len() == count * count;
         let mut watch = Self {
-            is_angle: spec.joints.iter().map(|joint| joint.unit == "rad").collect(),
+            is_angle: angles(spec),
             seen: (Vec::new(), None),
             before: None,
             counted: None,
