@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <future>
@@ -14,6 +15,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -73,12 +76,38 @@ int guarded(char* text, size_t capacity, Work work) noexcept {
   return FAILED;
 }
 
+// Threads and groups that are still in libtorch, with nobody to wait for them.
+std::atomic<int> left_behind{0};
+
+// Ends the process at once where some are: they would run on while the statics that they use are destroyed.
+void end_at_once(int status, void*) {
+  if (left_behind == 0) return;
+  std::fflush(nullptr);
+  _exit(status);
+}
+
+// Starts a thread that nobody waits for.
+template <typename Work>
+void detach(Work work) {
+  static const int registered = on_exit(end_at_once, nullptr);
+  (void)registered;
+  ++left_behind;
+  std::thread([work = std::move(work)]() mutable {
+    {
+      // What the work owns goes before the thread counts as gone.
+      auto owned = std::move(work);
+      owned();
+    }
+    --left_behind;
+  }).detach();
+}
+
 // Runs `work`, which owns all that it uses, on a thread of its own; throws when it is late.
 template <typename Work>
 auto within(Milliseconds limit, Work work) -> decltype(work()) {
   auto task = std::make_shared<std::packaged_task<decltype(work())()>>(std::move(work));
   auto result = task->get_future();
-  std::thread([task] { (*task)(); }).detach();
+  detach([task] { (*task)(); });
   if (result.wait_for(limit) != std::future_status::ready) {
     throw Late(limit);
   }
@@ -118,8 +147,10 @@ struct thalweg_group {
   int rank;
   int size;
   Milliseconds timeout;
-  // How long an answer of the store may take.
+  // How long an answer of the store may take, and how long once all have met: while ranks connect, it asks a name server for
+  // the name of each (pytorch/pytorch issue 159007), and where none answers, glibc waits for ten seconds.
   Milliseconds answer;
+  Milliseconds grace;
   Store store;
   Gloo gloo;
   c10::intrusive_ptr<c10d::Work> work;
@@ -155,9 +186,10 @@ thalweg_group* thalweg_group_open(const char* address, uint16_t port, int rank, 
     made->rank = rank;
     made->size = size;
     made->timeout = timeout;
-    made->answer = limit;
+    made->answer = timeout;
+    made->grace = limit;
     made->store = store;
-    std::thread(answer, second, made->watch, rank).detach();
+    detach([second = second, watch = made->watch, rank] { answer(second, watch, rank); });
     group = made.release();
     return DONE;
   });
@@ -171,7 +203,7 @@ int thalweg_group_connect(thalweg_group* group, char* text, size_t capacity) {
     std::string address = group->address;
     int rank = group->rank, size = group->size;
     Milliseconds timeout = group->timeout;
-    group->gloo = within(timeout + group->answer, [store, address, rank, size, timeout]() -> Gloo {
+    group->gloo = within(timeout + group->grace, [store, address, rank, size, timeout]() -> Gloo {
       auto options = c10d::ProcessGroupGloo::Options::create(timeout);
       if (is_loopback(address) && std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
         // All ranks are on this machine, whatever its name resolves to.
@@ -182,6 +214,7 @@ int thalweg_group_connect(thalweg_group* group, char* text, size_t capacity) {
       }
       return c10::make_intrusive<c10d::ProcessGroupGloo>(store, rank, size, options);
     });
+    group->answer = group->grace;
     return DONE;
   });
 }
@@ -260,7 +293,10 @@ void thalweg_group_close(thalweg_group* group, bool has_failed) {
       group->watch->is_over = true;
     }
     group->watch->changed.notify_all();
-    if (has_failed) return DONE;
+    if (has_failed) {
+      ++left_behind;
+      return DONE;
+    }
     std::unique_ptr<thalweg_group> owned(group);
     return DONE;
   });

@@ -94,7 +94,7 @@ pub(crate) type Answer<T> = Result<T, Failure>;
 impl Shim {
     /// Joins the store of a rendezvous, or holds it.
     ///
-    /// Joining takes `timeout` at most, and so does each collective; an answer of the store `answer`.
+    /// Joining takes `timeout` at most, and so does each collective; once all have met, an answer of the store takes `answer`.
     pub(crate) fn open(place: &Rendezvous, prefix: &str, timeout: Duration, answer: Duration) -> Answer<Self> {
         let (address, prefix) = (text(&place.address)?, text(prefix)?);
         let mut told = [0u8; TEXT];
