@@ -41,6 +41,7 @@ TABLE = {
     "input.stale_timeout": (DOUBLE, 1.0, 0.01, 3600.0, False),
     "input.max_joints": (INTEGER, 4096, 1, 1_000_000, False),
     "input.accept_zero_stamp": (BOOL, True, None, None, False),
+    "input.robot_description": (BOOL, True, None, None, False),
     "input.points_type": (STRING, "cloud", None, None, False),
     "input.image_transport": (STRING, "both", None, None, False),
     "input.image_fit": (STRING, "crop", None, None, False),

@@ -108,6 +108,21 @@ class AdoptedRobot(NodeCase):
         # The lamp never moves: nothing is known of it.
         self.assertNotIn("lamp", told)
 
+    def test_another_robot_is_refused_until_it_is_gone(self) -> None:
+        other = URDF.read_text().replace('"shoulder"', '"collar"')
+        publisher = self.peer.publisher(String, "/robot_description", qos(1, latched=True))
+        publisher.publish(String(data=URDF.read_text()))
+        self.assertEqual(self.peer.state(), "active")
+        publisher.publish(String(data=other))
+        told = "robot_description is of another robot than the model: it has no joint 'shoulder'"
+        wait_for(lambda: self.peer.logged(told, level=40), what=told)
+        self.peer.wait_state("unconfigured")
+        self.peer.node.destroy_publisher(publisher)
+        # It starts itself again.
+        self.peer.wait_state("active")
+        self.peer.wait_matched(self.peer.joints)
+        self.complete({"elbow"})
+
     def test_its_own_description_is_published(self) -> None:
         heard = self.peer.subscribe(String, "/robot_description", qos(1, latched=True))
         wait_for(lambda: heard.messages, what="the description")

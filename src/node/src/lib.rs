@@ -5,6 +5,7 @@
 //! parameters: one table ──> Settings                   lifecycle, diagnostics: states, levels, counts
 //! ```
 
+pub mod description;
 pub mod diagnostics;
 pub mod display;
 pub mod drivers;

@@ -3,6 +3,7 @@
 mod arguments;
 mod clock;
 mod completions;
+mod description;
 mod diagnostics;
 mod engine_thread;
 pub(crate) mod executor;

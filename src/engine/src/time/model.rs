@@ -13,8 +13,8 @@ use super::predictor::{Gaps, MotionPredictor};
 
 /// What a file of it says it is, in the metadata entry `format`.
 const FORMAT: &str = "thalweg-motion-model";
-/// Versions of that format: without a network, and with one.
-const VERSIONS: [&str; 2] = ["1", "2"];
+/// Versions of that format: without a network, and with one. The networks of version 2 read angles as numbers.
+const VERSIONS: [&str; 2] = ["1", "3"];
 /// The tensors in it.
 const TIMES: &str = "times";
 const CHANGES: &str = "changes";
@@ -310,12 +310,12 @@ mod tests {
     fn a_file_holds_the_network_and_one_without_is_read_as_before() {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, model, version) in
-            [("bare", model(), "1"), ("network", model().with_predictor(one_change_on()), "2")]
+            [("bare", model(), "1"), ("network", model().with_predictor(one_change_on()), "3")]
         {
             let path = folder.path().join(name);
             model.save(&path, &spec(), &[]).expect("it is written");
             let read = MotionModel::load(&path, &spec()).expect("it is read");
-            assert_eq!((read.id(), read.predictor().is_some()), (model.id(), version == "2"));
+            assert_eq!((read.id(), read.predictor().is_some()), (model.id(), version == "3"));
             let file = Weights::open(&path, Kind::Float, Device::Cpu).expect("a file");
             assert_eq!(file.meta::<String>("version").expect("a version"), version);
         }

@@ -55,7 +55,7 @@ pub struct Usual {
 
 /// A network from a gap to where the silent joints are now.
 ///
-/// A perceptron `[B, 7 J + 4] -> [B, 2 J]`. Its outputs are in units of the [`super::MotionModel`]: how far each joint has
+/// A perceptron `[B, 10 J + 4] -> [B, 2 J]`. Its outputs are in units of the [`super::MotionModel`]: how far each joint has
 /// gone beyond where its velocity led, over the usual change within that time, and the logarithm of how the variance that is
 /// left compares with the usual one. So a young gap is bridged by velocity alone, whatever the network has learned.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl MotionPredictor {
     /// Number of features for so many joints.
     #[must_use]
     pub const fn inputs(joints: i64) -> i64 {
-        7 * joints + AGES
+        10 * joints + AGES
     }
 
     /// Number of outputs for so many joints.
@@ -153,7 +153,8 @@ impl MotionPredictor {
         weights::fingerprint(&self.named())
     }
 
-    /// What the network sees of gaps, `[B, 7 J + 4]`.
+    /// What the network sees of gaps, `[B, 10 J + 4]`. Angles are told by sine and cosine, so that nothing jumps where one
+    /// passes the far side of the circle.
     pub fn features(&self, gaps: &Gaps) -> Tensor {
         let Gaps { then, velocity_then, now, velocity_now, seconds } = gaps;
         let (known, seen) = (then.isnan().logical_not(), now.isnan().logical_not());
@@ -164,21 +165,32 @@ impl MotionPredictor {
         };
         let Usual { mean, spread, speed } = &self.usual;
         let age = seconds.clamp(LEAST_AGE, LONGEST_GAP);
-        let mut all = vec![
-            where_true(self.turned(&(then - mean)) / spread, &known),
-            where_true(self.turned(&(now - mean)) / spread, &seen),
-            where_true(self.turned(&(now - then)) / spread, &both),
+        let places = [(then - mean, &known), (now - mean, &seen), (now - then, &both)];
+        let mut all: Vec<Tensor> = places
+            .iter()
+            .flat_map(|(change, mask)| {
+                let (across, along) = self.around(change);
+                [where_true(across / spread, mask), where_true(along, mask)]
+            })
+            .collect();
+        all.extend([
             where_true(velocity_then / speed, &known),
             where_true(velocity_now / speed, &seen),
             known.to_kind(Kind::Float),
             seen.to_kind(Kind::Float),
             age.log(),
-        ];
+        ]);
         all.extend(AGE_SCALES.map(|scale| (-&age / scale).exp()));
         Tensor::cat(&all, 1)
     }
 
-    /// What the network makes of features, `[B, 7 J + 4]`: how far each joint has gone in usual changes, and the logarithm of
+    /// Sine, and cosine less one, of changes of angle; the change and zero where a joint slides.
+    fn around(&self, change: &Tensor) -> (Tensor, Tensor) {
+        let slides = 1.0 - &self.turns;
+        (change.sin() * &self.turns + change * &slides, (change.cos() - 1.0) * &self.turns)
+    }
+
+    /// What the network makes of features, `[B, 10 J + 4]`: how far each joint has gone in usual changes, and the logarithm of
     /// its variance in usual ones, `[B, J]` each.
     pub fn forward(&self, features: &Tensor) -> (Tensor, Tensor) {
         let out = self.network.forward(features);
@@ -243,10 +255,14 @@ pub(super) mod tests {
         let nan = f64::NAN;
         let features = predictor().features(&gap([0.5, nan, 1.5], [nan, 0.7, 2.0], 1.0));
         let features: Vec<f64> = numbers(&features);
+        let (sine, cosine) = 0.2_f64.sin_cos();
         let expected = [
             [0.0, 0.0, 1.0], // then
-            [0.0, 0.2, 1.5], // now
+            [0.0, 0.0, 0.0],
+            [0.0, sine, 1.5], // now
+            [0.0, cosine - 1.0, 0.0],
             [0.0, 0.0, 0.5], // change
+            [0.0, 0.0, 0.0],
             [0.5, 0.0, 1.5], // velocity then
             [0.0, 1.0, 1.5], // velocity now
             [1.0, 0.0, 1.0], // known then
@@ -256,7 +272,17 @@ pub(super) mod tests {
         for (place, (got, expected)) in features.iter().zip(expected.as_flattened()).enumerate() {
             assert!((got - expected).abs() < 1e-6, "feature {place}: {got}, expected {expected}");
         }
-        assert!((features[21]).abs() < 1e-6, "the logarithm of a second");
+        assert!((features[30]).abs() < 1e-6, "the logarithm of a second");
+    }
+
+    #[test]
+    fn nothing_jumps_where_an_angle_passes_the_far_side_of_the_circle() {
+        let predictor = predictor();
+        let features = |angle| predictor.features(&gap([0.5, 0.5, 1.5], [0.5, angle, 2.0], 1.0));
+        let far = 0.5 + TAU / 2.0;
+        let change = (features(far + 1e-3) - features(far - 1e-3)).abs().max().double_value(&[]);
+        assert!(change < 3e-3, "{change}");
+        assert!(features(far + TAU).allclose(&features(far), 1e-5, 1e-5, false));
     }
 
     #[test]
@@ -270,6 +296,6 @@ pub(super) mod tests {
     fn a_network_for_other_joints_is_refused() {
         let predictor = predictor();
         let error = MotionPredictor::new(predictor.network, predictor.usual, &[true; 4]).expect_err("four joints");
-        assert!(error.to_string().contains("32 for 4 joints"), "{error}");
+        assert!(error.to_string().contains("44 for 4 joints"), "{error}");
     }
 }

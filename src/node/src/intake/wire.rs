@@ -38,6 +38,12 @@ pub fn with_joints<T>(bytes: &[u8], work: impl FnOnce(&JointMessage<'_>) -> T) -
     read().ok_or_else(|| undecodable(bytes))
 }
 
+/// Reads a `std_msgs/String`; none where the bytes are no such message.
+#[must_use]
+pub fn text_of(bytes: &[u8]) -> Option<String> {
+    Decoder::new(bytes)?.text()
+}
+
 /// Reads a `sensor_msgs/PointCloud2` and hands it on, its points not copied.
 ///
 /// # Errors

@@ -126,6 +126,7 @@ impl<'a> Reader<'a> {
             points: self.word("input.points_type")?,
             images: self.images()?,
             pairing: self.pairing()?,
+            robot_description: self.truth("input.robot_description")?,
         })
     }
 

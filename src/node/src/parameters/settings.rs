@@ -84,6 +84,8 @@ pub struct InputSettings {
     pub images: ImageConfig,
     /// How images and masks find each other.
     pub pairing: Pairing,
+    /// Whether the robot's own description must be that of the model.
+    pub robot_description: bool,
 }
 
 /// The type of message in which points come.

@@ -322,6 +322,14 @@ fn input() -> Vec<ParameterSpec> {
             "Whether a message without a stamp is taken as of now; else it is refused.",
         ),
         row(
+            "input.robot_description",
+            Bool(true),
+            ANY,
+            Unconfigured,
+            "Whether robot_description, where somebody publishes it, must have the joints of the model; for tasks that \
+             bring a URDF along, as task robot does. Where it has others, the node gives up.",
+        ),
+        row(
             "input.points_type",
             text("cloud"),
             ("", PointsType::range()),

@@ -10,6 +10,7 @@ use thalweg_node::solver::{Sink, Solver};
 use tokio::sync::{Notify, mpsc};
 
 use super::clock::{ClockFollower, Dependents};
+use super::description::DescriptionCheck;
 use super::executor::Executor;
 use super::inputs::{InputBuffer, Inputs, ObservationSource, Surroundings};
 use super::names::Names;
@@ -39,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) solver: Arc<Solver>,
     pub(crate) outputs: Arc<Outputs>,
     pub(crate) clock: Arc<ClockFollower>,
+    pub(crate) description: Arc<DescriptionCheck>,
     pub(crate) recordings: Arc<Recordings>,
     pub(crate) reloads: Arc<Reloads>,
     /// Asks diagnostics for a report before its time.
@@ -71,6 +73,7 @@ impl Parts {
         let parameters = Parameters::new(store, &full_name, &state, &time, &alarm)?;
         let parameters = Arc::new(parameters);
         let (buffer, outputs) = (Arc::new(InputBuffer::new(Arc::clone(&time))), Arc::new(Outputs::default()));
+        let description = Arc::new(DescriptionCheck::new(&executor, gave_up.clone()));
         let sink = AnswerSink { outputs: Arc::clone(&outputs), gave_up };
         let source = ObservationSource(Arc::clone(&buffer));
         let solver = Arc::new(Solver::start(Box::new(source), Box::new(sink))?);
@@ -95,6 +98,7 @@ impl Parts {
             solver,
             outputs,
             clock: Arc::new(clock),
+            description,
             recordings: Arc::new(recordings),
             reloads: Arc::new(reloads),
             alarm: Arc::clone(alarm),

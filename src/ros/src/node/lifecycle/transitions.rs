@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use thalweg::Loaded;
 use thalweg_node::lifecycle::State;
 use thalweg_node::solver::{Assignment, Solver, Tuning};
 use thalweg_task::shipped;
@@ -78,9 +79,13 @@ impl Transitions {
 
     /// Opens the input.
     async fn activate(&self) -> anyhow::Result<()> {
-        let spec = self.0.state.loaded().as_ref().map(|loaded| loaded.spec.clone()).context("nothing is loaded")?;
+        let of = |loaded: &Loaded| (loaded.spec.clone(), loaded.robot_description.clone());
+        let (spec, described) = self.0.state.loaded().as_ref().map(of).context("nothing is loaded")?;
         let settings = self.0.parameters.settings();
         self.0.inputs.open(&spec, &settings).await?;
+        if let Some(model) = described.filter(|_| settings.input.robot_description) {
+            self.0.description.open(model).await?;
+        }
         self.0.recordings.follow(true).await?;
         ask(&self.0.solver, |solver| solver.run(true)).await?;
         let topics: Vec<_> = self.0.inputs.topics().into_iter().map(|topic| topic.request.topic).collect();
@@ -91,6 +96,7 @@ impl Transitions {
     /// Closes the input; nothing is published afterwards.
     async fn deactivate(&self) -> anyhow::Result<()> {
         self.0.inputs.close();
+        self.0.description.close();
         ask(&self.0.solver, |solver| solver.run(false)).await?;
         self.0.recordings.follow(false).await?;
         self.0.outputs.clear();
