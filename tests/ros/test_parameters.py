@@ -36,7 +36,7 @@ TABLE = {
     "optimizer.prior_weight": (DOUBLE, 0.03, 0.0, 1000.0, False),
     "budget.deadline": (DOUBLE, 0.008, 0.0005, 10.0, False),
     "budget.steps": (INTEGER, 0, 0, 100_000, False),
-    "budget.tolerance": (DOUBLE, 0.0, 0.0, 1.0, False),
+    "budget.tolerance": (DOUBLE, 0.03, 0.0, 1.0, False),
     "input.joint_timeout": (DOUBLE, 0.5, 0.01, 3600.0, False),
     "input.stale_timeout": (DOUBLE, 1.0, 0.01, 3600.0, False),
     "input.max_joints": (INTEGER, 4096, 1, 1_000_000, False),

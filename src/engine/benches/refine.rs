@@ -2,10 +2,12 @@
 //!
 //! `cargo bench --bench refine`; with `-- "Adam in x 8 1"` only the rows of that descent, K and number of threads. All
 //! arms of a row take turns, and medians are printed beside the least, for other programs disturb all of them then.
-//! `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
+//! With `-- busy` only two threads beside a busy core. `THALWEG_BENCH_PYTHON` names a python that has torch or jax.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a bench takes times and starts its peers")]
 #![allow(missing_docs, reason = "a program")]
 
+#[path = "refine/busy.rs"]
+mod busy;
 #[path = "refine/collect.rs"]
 mod collect;
 #[path = "refine/machine.rs"]
@@ -250,5 +252,6 @@ fn main() {
         absent = peers.describe();
     }
     let collected = if wanted.is_empty() { collect::measure() } else { Vec::new() };
-    machine.describe().into_iter().chain(absent).chain(collected).for_each(say);
+    let busy = if wanted.is_empty() || wanted == ["busy"] { busy::measure() } else { Vec::new() };
+    machine.describe().into_iter().chain(absent).chain(collected).chain(busy).for_each(say);
 }

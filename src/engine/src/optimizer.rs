@@ -9,6 +9,7 @@ use tch::Tensor;
 pub use adam::{AdamConfig, AdamState};
 pub use levenberg_marquardt::{LmConfig, LmState};
 
+use super::budget::Patience;
 use super::error::EngineError;
 use super::evaluation::{Evaluation, Problem};
 
@@ -47,6 +48,14 @@ impl Optimizer {
 
     pub(crate) fn needs_residual(&self) -> bool {
         matches!(self, Self::LevenbergMarquardt(_))
+    }
+
+    /// How many steps a tolerance looks back on.
+    pub(crate) fn patience(&self) -> Patience {
+        match self {
+            Self::Adam(_) => Patience::Steps(50),
+            Self::LevenbergMarquardt(_) => Patience::Accepted,
+        }
     }
 
     /// Makes the state in which a descent from `z`, `[K, Z]`, starts.

@@ -46,7 +46,7 @@ pub(crate) struct BenchNodeArguments {
     #[arg(long)]
     budget_ms: Option<f64>,
     /// Messages a second, one row of the first table each
-    #[arg(long, value_delimiter = ',', default_value = "30,100,200")]
+    #[arg(long, value_delimiter = ',', default_value = "30,100,200,500,1000")]
     rates: Vec<f64>,
     /// Messages a second, one row of the second table each
     #[arg(long, value_delimiter = ',', default_value = "1000,2000")]

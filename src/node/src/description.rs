@@ -64,10 +64,10 @@ fn difference(own: &Joint, robot: &Robot) -> Option<String> {
         return Some(format!("joint '{name}' moves from {from} to {to}, not {own_from} to {own_to}"));
     }
     let source = |joint: &Joint| joint.mimic.as_ref().map(|mimic| mimic.joint.clone());
-    let follows = |source: Option<String>| source.map_or("nothing".to_owned(), |name| format!("'{}'", printable(&name)));
+    let follows =
+        |source: Option<String>| source.map_or("nothing".to_owned(), |name| format!("'{}'", printable(&name)));
     let (own_source, source) = (source(own), source(theirs));
-    (own_source != source)
-        .then(|| format!("joint '{name}' mimics {}, not {}", follows(source), follows(own_source)))
+    (own_source != source).then(|| format!("joint '{name}' mimics {}, not {}", follows(source), follows(own_source)))
 }
 
 /// An axis of unit length; what is zero or not finite stays as it is and differs from all that is not.
@@ -127,7 +127,10 @@ mod tests {
     #[test]
     fn what_differs_is_named() {
         for (robot, expected) in [
-            (with(r#"name="wheel" type"#, r#"name="roll" type"#), "it has no joint 'wheel'; the model has no joint 'roll'"),
+            (
+                with(r#"name="wheel" type"#, r#"name="roll" type"#),
+                "it has no joint 'wheel'; the model has no joint 'roll'",
+            ),
             (with("continuous", "revolute"), "joint 'wheel' is revolute, not continuous"),
             (with("0 0 2", "0 0 -1"), "joint 'lift' has the axis 0.000 0.000 -1.000, not 0.000 0.000 1.000"),
             (with("0.5", "0.7"), "joint 'lift' moves from 0 to 0.7, not 0 to 0.5"),
@@ -136,7 +139,9 @@ mod tests {
         ] {
             assert_eq!(told(&robot), format!("robot_description is of another robot than the model: {expected}"));
         }
-        let strangers = (0..5).map(|number| format!(r#"<joint name="j{number}" type="floating"><parent link="a"/><child link="b"/></joint>"#));
+        let strangers = (0..5).map(|number| {
+            format!(r#"<joint name="j{number}" type="floating"><parent link="a"/><child link="b"/></joint>"#)
+        });
         let crowd = with("</robot>", &format!("{}</robot>", strangers.collect::<String>()));
         assert!(told(&crowd).ends_with("the model has no joint 'j2'; and 2 more"), "{}", told(&crowd));
     }

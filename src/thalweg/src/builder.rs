@@ -71,7 +71,7 @@ impl Builder {
 
     /// Limits the time of a solve, milliseconds. Limits add up: the first one met ends a solve.
     ///
-    /// Without any limit it is [`defaults::DEADLINE`].
+    /// Without any limit it is [`defaults::DEADLINE`]. Without another one, [`defaults::TOLERANCE`] holds beside it.
     pub fn deadline_ms(mut self, milliseconds: f64) -> Self {
         self.deadline_ms = Some(milliseconds);
         self
@@ -83,7 +83,8 @@ impl Builder {
         self
     }
 
-    /// Ends a solve when the best loss has fallen by no more than this fraction of itself in 10 steps.
+    /// Ends a solve when the best loss has fallen by no more than this fraction of itself lately: see
+    /// [`Budget::tolerance`].
     pub fn tolerance(mut self, tolerance: f64) -> Self {
         self.budget.get_or_insert_default().tolerance = Some(tolerance);
         self
@@ -199,7 +200,8 @@ impl Builder {
             None => self.budget.is_none().then_some(defaults::DEADLINE),
             Some(millis) => Some(deadline(millis)?),
         };
-        let budget = Budget { deadline, ..self.budget.unwrap_or_default() };
+        let usual = Budget { tolerance: Some(defaults::TOLERANCE), ..Budget::default() };
+        let budget = Budget { deadline, ..self.budget.unwrap_or(usual) };
         budget.validate()?;
         Ok(budget)
     }

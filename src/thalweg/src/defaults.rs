@@ -13,3 +13,7 @@ pub const LOAD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Time that one solve may take: what is left of a 100 Hz period beside reading and publishing.
 pub const DEADLINE: Duration = Duration::from_millis(8);
+
+/// Relative decrease of the best loss below which a solve ends: with Levenberg-Marquardt a step that gains less than this
+/// changes no joint that anybody sees (docs/streams.md).
+pub const TOLERANCE: f64 = 0.03;

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use thalweg_body_pose::kinematics::{compose, forward};
 use thalweg_body_pose::skeleton::{AXIS_ORDERS, LIMITS, NAMES};
-use thalweg_view::body::{Form, Model, ModelError, Posture};
+use thalweg_view::body::{Form, Model, ModelError, Posture, Shape};
 
 /// Metres; human_21.urdf has six decimals, and an arm is a chain of eight links.
 const TOLERANCE: f64 = 1e-5;
@@ -205,4 +205,41 @@ fn what_is_no_tree_is_refused_in_a_sentence() {
     assert!(matches!(Model::parse("no URDF", "x"), Err(ModelError::Format { .. })));
     let error = Model::load(Path::new("/nowhere.urdf")).expect_err("not there");
     assert!(error.to_string().starts_with("/nowhere.urdf: "), "{error}");
+}
+
+#[test]
+fn the_spread_of_limbs_is_how_far_their_ends_move() {
+    let model = Model::load(&urdf("human_21.urdf")).expect("it is shipped");
+    let mut random = StdRng::seed_from_u64(8);
+    let positions: Vec<f64> = model.joints().iter().map(|_| random.random_range(-0.5..0.5)).collect();
+    let deviations: Vec<f64> = model.joints().iter().map(|_| random.random_range(0.0..0.2)).collect();
+    let ends = |positions: &[f64]| -> Vec<[Vector3<f64>; 2]> {
+        let posture = place(&model, positions);
+        let of = |shape: &Shape| {
+            let half = match shape.form {
+                Form::Capsule { length, .. } | Form::Cylinder { length, .. } => length / 2.0,
+                Form::Cuboid { size } => size[2] / 2.0,
+                Form::Sphere { .. } => 0.0,
+            };
+            let place = posture.root_from_link[shape.link] * shape.link_from_shape;
+            [-half, half].map(|end| (place * nalgebra::Point3::new(0.0, 0.0, end)).coords)
+        };
+        model.shapes().iter().map(of).collect()
+    };
+    let (step, at) = (1e-6, ends(&positions));
+    let mut squares = vec![[0.0; 2]; at.len()];
+    for joint in 0..positions.len() {
+        let mut moved = positions.clone();
+        moved[joint] += step;
+        for (squares, (moved, at)) in squares.iter_mut().zip(ends(&moved).iter().zip(&at)) {
+            for end in 0..2 {
+                squares[end] += ((moved[end] - at[end]).norm() / step * deviations[joint]).powi(2);
+            }
+        }
+    }
+    let spread = place(&model, &positions).spread(&model, &deviations);
+    assert!(spread.iter().any(|spread| *spread > 0.02));
+    for (spread, squares) in spread.iter().zip(squares) {
+        assert!((spread - squares[0].max(squares[1]).sqrt()).abs() < 1e-4, "{spread} {squares:?}");
+    }
 }

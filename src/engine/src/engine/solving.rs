@@ -9,6 +9,7 @@ use crate::budget::{Budget, Clock};
 use crate::error::EngineError;
 use crate::hypotheses::Status;
 use crate::observer::Event;
+use crate::own_steps::OwnSteps;
 use crate::solution::{Solution, StopReason};
 
 /// Share of what is left of a deadline that a GPU may fill at once: what was expected is not what comes.
@@ -28,12 +29,14 @@ impl Engine {
         let begin = clock.now().saturating_sub(start);
         self.record_beginning(begin);
         let mut scores = vec![self.score()];
+        let own = self.session.as_ref().and_then(|session| session.own.as_ref()).map_or(0, OwnSteps::count);
+        let patience = self.config.optimizer.patience();
         let stop = loop {
             let before = clock.now();
             let elapsed = before.saturating_sub(start);
             let is_done = self.is_ahead();
             let ready = if is_done { elapsed } else { elapsed + self.pace.expected(begin) };
-            if let Some(stop) = budget.stop(&scores, ready) {
+            if let Some(stop) = budget.stop(&scores, ready, (own, patience)) {
                 break stop;
             }
             self.look_ahead(budget, scores.len() as u32 - 1, elapsed);
@@ -61,7 +64,7 @@ impl Engine {
             return;
         }
         let left = budget.steps.map_or(u32::MAX, |limit| limit.saturating_sub(done));
-        let patience = budget.tolerance.map_or(u32::MAX, |_| budget.patience);
+        let patience = budget.tolerance.map_or(u32::MAX, |_| budget.patience(self.config.optimizer.patience()).least());
         let fit = budget.deadline.map_or(u32::MAX, |deadline| {
             let left = deadline.saturating_sub(elapsed).mul_f64(FILLED);
             // Before anything was measured, one step tells what they cost.

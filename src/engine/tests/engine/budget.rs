@@ -22,7 +22,7 @@ fn an_empty_or_senseless_budget_is_refused() {
     };
     assert!(matches!(refuse(Budget::default()), EngineError::EmptyBudget));
     assert!(matches!(refuse(Budget::of_tolerance(f64::NAN)), EngineError::Option { option: "tolerance", .. }));
-    let impatient = Budget { patience: 0, ..Budget::of_tolerance(0.1) };
+    let impatient = Budget { patience: Some(0), ..Budget::of_tolerance(0.1) };
     assert!(matches!(refuse(impatient), EngineError::Option { option: "patience", .. }));
 }
 
@@ -108,7 +108,7 @@ fn a_slow_begin_says_nothing_against_the_expectation() {
 fn ends_when_the_best_loss_hardly_falls() {
     let solve = |tolerance| {
         let mut engine = engine(linear(), config(3, adam(0.05)));
-        let budget = Budget { steps: Some(5000), patience: 5, ..Budget::of_tolerance(tolerance) };
+        let budget = Budget { steps: Some(5000), patience: Some(5), ..Budget::of_tolerance(tolerance) };
         let solution = engine.solve(&observe(&[&B]), &budget, &ManualClock::default()).expect("well behaved");
         assert_eq!(solution.stop, Some(StopReason::Tolerance));
         (solution.statistics.steps, solution.loss[0])

@@ -11,7 +11,7 @@ pub(super) const NAMES: [&str; 13] = [
     "default.variance",
     "default.spread",
     "default.tolerance",
-    "default.patience",
+    "theta_cold.tolerance",
     "velocity.smooth",
     "velocity.decay",
     "kalman.decay",

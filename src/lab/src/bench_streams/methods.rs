@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use tch::Tensor;
-use thalweg::{Inverter, load};
+use thalweg::{Inverter, defaults, load};
 use thalweg_body_pose::rotations_from_angles;
 use thalweg_body_pose::skeleton::JOINTS;
 use thalweg_engine::{Budget, EngineConfig, ReportConfig};
@@ -121,9 +121,10 @@ impl Player {
                 .continuity(arm.value("default.continuity", EngineConfig::default().continuity)),
         };
         let mut inverter = builder.build()?;
-        let (usual, tolerance) = (*inverter.budget(), arm.value("default.tolerance", 0.0));
-        let patience = arm.value("default.patience", f64::from(usual.patience)) as u32;
-        inverter.set_budget(Budget { tolerance: (tolerance > 0.0).then_some(tolerance), patience, ..usual })?;
+        let key = format!("{}.tolerance", arm.method.key);
+        let usual = if matches!(arm.method.how, How::Default) { defaults::TOLERANCE } else { 0.0 };
+        let tolerance = Some(arm.value(&key, usual)).filter(|tolerance| *tolerance > 0.0);
+        inverter.set_budget(Budget { tolerance, ..*inverter.budget() })?;
         if let Some(timeline) = inverter.timeline_mut() {
             timeline.set_seen_variance(arm.value("default.seen_variance", timeline.seen_variance()));
         }

@@ -281,10 +281,11 @@ fn budget() -> Vec<ParameterSpec> {
         ),
         row(
             "budget.tolerance",
-            Double(0.0),
+            Double(defaults::TOLERANCE),
             ("", zero_or(1e-12, 1.0)),
             AnyTime,
-            "Relative decrease of the best loss below which a solve ends early. 0.0: off.",
+            "Relative decrease of the best loss, in a step of Levenberg-Marquardt or in 50 of Adam, below which a solve \
+             ends early. 0.0: off.",
         ),
     ]
 }

@@ -28,7 +28,7 @@ fn defaults() {
     assert_eq!((settings.models, settings.theta), (PathBuf::new(), LandscapeSource::BesideModels));
     assert_eq!(settings.device, DeviceChoice::Cpu);
     assert_eq!(settings.budget.deadline, Some(Duration::from_millis(8)));
-    assert_eq!((settings.budget.steps, settings.budget.tolerance), (None, None));
+    assert_eq!((settings.budget.steps, settings.budget.tolerance), (None, Some(0.03)));
     settings.engine.validate().expect("the engine takes the defaults");
     settings.budget.validate().expect("a deadline is a budget");
     assert_eq!(

@@ -1,8 +1,8 @@
 //! Follows a node by its topics, and puts what belongs to one observation together.
 //!
 //! ```text
-//! ~/reconstruction, ~/hypotheses/.., ~/statistics, ~/losses, ~/weights ─┐
-//! joint_states, points, image, /diagnostics ────────────────────────────┴─> Assembler ─> ShownAnswer
+//! ~/reconstruction, ~/hypotheses/.., ~/deviation, ~/statistics, ~/losses, ~/weights ─┐
+//! joint_states, points, image, /diagnostics ─────────────────────────────────────────┴─> Assembler ─> ShownAnswer
 //! ```
 
 mod assembler;
@@ -81,6 +81,7 @@ fn listen(link: &Link, target: &str, assembler: &Shared) -> anyhow::Result<()> {
     let (to, sensor) = ((link, assembler), QosProfile::sensor_data);
     let own = |topic: &str| format!("{target}/{topic}");
     hear(to, &own("reconstruction"), NEWEST, |assembler, message: JointState| assembler.hypothesis(0, message))?;
+    hear(to, &own("deviation"), NEWEST, |assembler, message: JointState| assembler.deviation(message))?;
     hear(to, &own("statistics"), NEWEST, |assembler, message: DiagnosticArray| assembler.statistics(&message))?;
     hear(to, &own("losses"), NEWEST, |assembler, message: Float32MultiArray| assembler.losses(&message.data))?;
     hear(to, &own("weights"), NEWEST, |assembler, message: Float32MultiArray| assembler.weights(&message.data))?;

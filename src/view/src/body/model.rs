@@ -55,6 +55,11 @@ impl Joint {
         self.source
             .map_or(0.0, |(place, factor, offset)| positions.get(place).copied().unwrap_or(0.0).mul_add(factor, offset))
     }
+
+    /// How far off its position may be where those that move by themselves are off by `deviations`.
+    pub(super) fn deviation(&self, deviations: &[f64]) -> f64 {
+        self.source.map_or(0.0, |(place, factor, _)| deviations.get(place).copied().unwrap_or(0.0) * factor.abs())
+    }
 }
 
 /// A body: a tree of links, the joints between them, and what it looks like.

@@ -42,6 +42,28 @@ pub enum Form {
     },
 }
 
+impl Form {
+    /// From its middle to where its axis ends, metres.
+    pub(super) fn half_length(self) -> f64 {
+        match self {
+            Self::Capsule { length, .. } | Self::Cylinder { length, .. } => length / 2.0,
+            Self::Cuboid { size } => size[2] / 2.0,
+            Self::Sphere { .. } => 0.0,
+        }
+    }
+
+    /// By what it grows across and along its axis when its surface moves out by some metres.
+    pub fn grown(self, by: f64) -> (f64, f64) {
+        let share = |size: f64| 1.0 + by / size.max(1e-3);
+        match self {
+            Self::Capsule { radius, length } => (share(radius), share(length / 2.0 + radius)),
+            Self::Cylinder { radius, length } => (share(radius), share(length / 2.0)),
+            Self::Cuboid { size: [x, y, z] } => (share(x.min(y) / 2.0), share(z / 2.0)),
+            Self::Sphere { radius } => (share(radius), share(radius)),
+        }
+    }
+}
+
 /// A solid and its place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {

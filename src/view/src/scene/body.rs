@@ -19,6 +19,11 @@ const SLIM: f64 = 0.6;
 /// Alpha of the least and of the most likely ghost. A guess, by eye.
 const ALPHA: (f32, f32) = (0.32, 0.7);
 
+/// How a halo looks, and the least and most that it reaches beyond its limb, metres: less is not seen, more hides the body.
+/// Guesses, by eye.
+const HALO_ALPHA: f32 = 0.13;
+const HALO: (f64, f64) = (0.006, 0.06);
+
 /// Facets around and along round shapes.
 const FACETS: (u32, u32) = (28, 10);
 
@@ -29,6 +34,7 @@ pub(super) struct Figures {
     /// One for each shape.
     solids: Vec<SceneNode3d>,
     ghosts: Vec<SceneNode3d>,
+    halos: Vec<SceneNode3d>,
     instances: Vec<Vec<InstanceData3d>>,
     binding: Binding,
     lowest: f32,
@@ -83,15 +89,15 @@ impl Figures {
         for solid in &mut solids {
             solid.set_roughness(0.55).set_metallic(0.0).set_visible(false);
         }
-        let mut ghosts = add(root, SLIM);
-        for ghost in &mut ghosts {
+        let (mut ghosts, mut halos) = (add(root, SLIM), add(root, 1.0));
+        for ghost in ghosts.iter_mut().chain(&mut halos) {
             // Below one: drawn among what is translucent.
             ghost.set_color(Color::new(1.0, 1.0, 1.0, 0.999)).set_roughness(0.9).set_metallic(0.0);
             ghost.set_casts_shadows(false).set_visible(false);
         }
         let instances = ghosts.iter().map(|_| Vec::new()).collect();
         let (posture, binding) = (Posture::default(), Binding::default());
-        Self { model, posture, solids, ghosts, instances, binding, lowest: 0.0 }
+        Self { model, posture, solids, ghosts, halos, instances, binding, lowest: 0.0 }
     }
 
     pub(super) fn model(&self) -> &Model {
@@ -126,7 +132,29 @@ impl Figures {
                 solid.set_color(linear(colours[index], 1.0));
             }
         }
+        self.show_halos(shown, chosen, &colours);
         self.show_ghosts(shown, chosen, &colours);
+    }
+
+    /// Around each limb of the reported body: half a standard deviation of where its farther end is, to each side.
+    fn show_halos(&mut self, shown: &ShownAnswer, chosen: usize, colours: &[Rgb]) {
+        let deviation = &shown.answer.deviation;
+        let is_known = chosen == 0 && !deviation.is_empty() && !shown.answer.joints.is_empty();
+        let spread =
+            is_known.then(|| self.posture.spread(&self.model, self.binding.positions(deviation))).unwrap_or_default();
+        for (index, (shape, halo)) in self.model.shapes().iter().zip(&mut self.halos).enumerate() {
+            let by = spread.get(index).map_or(0.0, |spread| spread / 2.0);
+            halo.set_visible(by > HALO.0);
+            if by > HALO.0 {
+                let place = self.posture.root_from_link[shape.link] * shape.link_from_shape;
+                halo.set_instances(&[InstanceData3d {
+                    position: vector(&place),
+                    deformation: Mat3::from_quat(rotation(&place)) * grown(shape.form, by.min(HALO.1)),
+                    color: linear(colours[index], HALO_ALPHA),
+                    ..InstanceData3d::default()
+                }]);
+            }
+        }
     }
 
     fn show_ghosts(&mut self, shown: &ShownAnswer, chosen: usize, colours: &[Rgb]) {
@@ -176,6 +204,13 @@ fn upright(form: Form) -> Quat {
         Form::Capsule { .. } | Form::Cylinder { .. } => Quat::from_rotation_x(std::f32::consts::FRAC_PI_2),
         Form::Cuboid { .. } | Form::Sphere { .. } => Quat::IDENTITY,
     }
+}
+
+/// Makes a form's node larger, so that its surface lies some metres farther out.
+fn grown(form: Form, by: f64) -> Mat3 {
+    let (across, along) = form.grown(by);
+    let (across, along) = (across as f32, along as f32);
+    Mat3::from_diagonal(Vec3::new(across, across, along)) * Mat3::from_quat(upright(form))
 }
 
 /// Builds a form; `share` thins it across its length.

@@ -63,6 +63,26 @@ fn ghosts_show_where_hypotheses_differ_and_fade_with_their_weight() {
 }
 
 #[test]
+fn a_halo_is_as_wide_as_a_limb_may_be_off() {
+    let Some(mut studio) = studio(SIZE, 1.0, Some(human())) else { return };
+    let mut shot = |deviation: f64| {
+        let mut shown = standing(&[-1.2], &[1.0]);
+        let of = |name: &String| if name.starts_with("left_elbow") { deviation } else { 0.0 };
+        shown.answer.deviation = shown.names.iter().map(of).collect();
+        studio.stage_mut().show(Arc::new(shown), Duration::ZERO);
+        studio.picture()
+    };
+    let [none, less, more] = [0.0, 0.1, 0.3].map(|deviation| shot(deviation));
+    // Beside the hanging forearm and its hand, and elsewhere.
+    let changed = |picture: &Picture, columns: std::ops::Range<u32>| {
+        let region = (60..330).flat_map(|y| columns.clone().map(move |x| (x, y)));
+        region.filter(|&(x, y)| picture.pixel(x, y) != none.pixel(x, y)).count()
+    };
+    let (less, more, elsewhere) = (changed(&less, 325..480), changed(&more, 325..480), changed(&more, 255..290));
+    assert!(less > 100 && more > less + 100 && elsewhere < more / 20, "{less} {more} {elsewhere}");
+}
+
+#[test]
 fn points_are_drawn_and_ten_thousand_hypotheses_are_capped() {
     let Some(mut studio) = studio(SIZE, 1.0, Some(human())) else { return };
     let mut shown = standing(&vec![-1.2; 10_000], &[]);

@@ -60,6 +60,14 @@ impl Assembler {
         self.tell_if_whole();
     }
 
+    /// How far off the best hypothesis may be: names and order are its own. Where it comes after the answer was told, the
+    /// next one shows it: it changes little from one to the next.
+    pub(super) fn deviation(&mut self, message: JointState) {
+        if self.turn_to(nanos(&message.header.stamp)) {
+            self.shown.answer.deviation = message.position;
+        }
+    }
+
     /// What a solve has cost.
     pub(super) fn statistics(&mut self, message: &DiagnosticArray) {
         let Some(solve) = message.status.iter().find(|status| status.name == "solve") else { return };
@@ -232,12 +240,14 @@ mod tests {
         let (mut assembler, answers, wishes) = assembler();
         assembler.seen_joints(&JointState { name: vec!["b".to_owned()], ..joints(1, 0.0) });
         assembler.hypothesis(1, joints(1, 0.2));
+        assembler.deviation(joints(1, 0.05));
         assembler.statistics(&solve(1, 2));
         assert_eq!(wishes.try_recv(), Ok(2));
         assert!(answers.try_recv().is_err(), "the best is missing");
         assembler.hypothesis(0, joints(1, 0.1));
         let shown = answers.try_recv().expect("whole");
         assert_eq!(shown.answer.joints, [vec![0.1; 2], vec![0.2; 2]]);
+        assert_eq!(shown.answer.deviation, [0.05; 2]);
         assert_eq!(
             (shown.observed, shown.answer.statistics.steps, shown.answer.took),
             (vec![false, true], 7, Duration::from_micros(8500))
