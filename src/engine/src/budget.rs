@@ -12,7 +12,7 @@ pub trait Clock {
 }
 
 /// What one solve may cost; whichever limit is met first ends it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Budget {
     /// Number of steps; zero is allowed and publishes the starting points.
     pub steps: Option<u32>,
@@ -66,12 +66,6 @@ impl Patience {
             Self::Steps(steps) => steps,
             Self::Accepted => 1,
         }
-    }
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { steps: None, deadline: None, tolerance: None, patience: None }
     }
 }
 

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(3);
 const K: usize = 8;
 
 /// Lines of a table: a step with one and two threads, alone and beside one that spins on a core.
-pub fn measure() -> Vec<String> {
+pub(super) fn measure() -> Vec<String> {
     let mut lines = vec![
         String::new(),
         format!("microseconds of a step at K = {K}, median, beside a thread of another program that never rests:"),

@@ -141,7 +141,7 @@ impl Figures {
         let deviation = &shown.answer.deviation;
         let is_known = chosen == 0 && !deviation.is_empty() && !shown.answer.joints.is_empty();
         let spread =
-            is_known.then(|| self.posture.spread(&self.model, self.binding.positions(deviation))).unwrap_or_default();
+            if is_known { self.posture.spread(&self.model, self.binding.positions(deviation)) } else { Vec::new() };
         for (index, (shape, halo)) in self.model.shapes().iter().zip(&mut self.halos).enumerate() {
             let by = spread.get(index).map_or(0.0, |spread| spread / 2.0);
             halo.set_visible(by > HALO.0);

@@ -72,7 +72,7 @@ fn a_halo_is_as_wide_as_a_limb_may_be_off() {
         studio.stage_mut().show(Arc::new(shown), Duration::ZERO);
         studio.picture()
     };
-    let [none, less, more] = [0.0, 0.1, 0.3].map(|deviation| shot(deviation));
+    let [none, less, more] = [0.0, 0.1, 0.3].map(&mut shot);
     // Beside the hanging forearm and its hand, and elsewhere.
     let changed = |picture: &Picture, columns: std::ops::Range<u32>| {
         let region = (60..330).flat_map(|y| columns.clone().map(move |x| (x, y)));
