@@ -5,10 +5,12 @@
 
 mod backbone;
 mod head;
+mod task;
 mod views;
 mod weights;
 
 pub use backbone::{Backbone, BackboneConfig, CHANNELS, Stage, Stem};
 pub use head::{Head, HeadConfig, contrast, unit};
+pub use task::{ENTRY, ImageDefence, Settings};
 pub use views::{Views, ViewsConfig};
 pub use weights::{Defence, LossConfig};

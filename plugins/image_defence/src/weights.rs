@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use rand::rngs::StdRng;
 use serde::de::DeserializeOwned;
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::{Weights, fingerprint, save};
-use thalweg_nn::{NnError, Result};
-use thalweg_task::LoadOptions;
+use thalweg_nn::{NnError, Result, initial};
+use thalweg_task::{LoadOptions, draws};
 
 use crate::backbone::{Backbone, BackboneConfig, within};
 use crate::head::{Head, HeadConfig, unit};
@@ -30,6 +31,12 @@ pub struct LossConfig {
     pub temperature: f64,
     /// Weight lambda of the squared length of the correction r, whose pixels go from -1 to 1; from 0 to 1,000.
     pub shrinkage: f64,
+}
+
+impl Default for LossConfig {
+    fn default() -> Self {
+        Self { temperature: 0.2, shrinkage: 1.0 }
+    }
 }
 
 impl LossConfig {
@@ -67,6 +74,30 @@ pub struct Defence {
 }
 
 impl Defence {
+    /// Draws a defence that has learned nothing, by He et al. (2015), zeros as biases: where a training begins, and what
+    /// tests compute with. Views and loss are the defaults.
+    #[must_use]
+    pub fn drawn(
+        backbone: BackboneConfig,
+        head: HeadConfig,
+        negatives: i64,
+        random: &mut StdRng,
+        like: (Kind, Device),
+    ) -> Self {
+        let features = backbone.features();
+        let classes = (0..backbone.classes).map(|class| format!("class {class}")).collect();
+        // Biases have one axis, and a bound of zero draws zeros.
+        let mut take = |_: &str, shape: &[i64]| {
+            let bound = if shape.len() > 1 { initial::he_bound(shape, 0.0) } else { 0.0 };
+            Ok::<_, std::convert::Infallible>(initial::uniform(shape, bound, random, like))
+        };
+        let Ok(backbone) = Backbone::assemble(backbone, &mut take);
+        let Ok(own_head) = Head::assemble(head, features, &mut take);
+        let bank = draws::normal(random, &[negatives, head.projection]).to_kind(like.0).to_device(like.1);
+        let (views, loss) = (ViewsConfig::default(), LossConfig::default());
+        Self { classes, backbone, head: own_head, bank: unit(&bank), views, loss }
+    }
+
     /// Reads a file.
     ///
     /// # Errors

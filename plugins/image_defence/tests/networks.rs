@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_image_defence::{
-    Backbone, BackboneConfig, Defence, Head, HeadConfig, LossConfig, Stage, Stem, Views, ViewsConfig, contrast, unit,
+    Backbone, BackboneConfig, Defence, HeadConfig, Stage, Stem, Views, ViewsConfig, contrast, unit,
 };
 use thalweg_task::{LoadOptions, draws};
 
@@ -37,19 +37,7 @@ fn small() -> BackboneConfig {
 }
 
 fn drawn(config: BackboneConfig) -> Defence {
-    let mut random = StdRng::seed_from_u64(1);
-    let mut take = |_: &str, shape: &[i64]| -> Result<Tensor, String> {
-        let inputs: i64 = shape.iter().skip(1).product();
-        Ok(draws::normal(&mut random, shape) * (2.0 / inputs.max(1) as f64).sqrt())
-    };
-    let head = HeadConfig { hidden: 8, projection: 5 };
-    let features = config.features();
-    let classes = (0..config.classes).map(|class| format!("class {class}")).collect();
-    let backbone = Backbone::assemble(config, &mut take).unwrap();
-    let head = Head::assemble(head, features, &mut take).unwrap();
-    let bank = unit(&draws::normal(&mut random, &[20, 5]));
-    let loss = LossConfig { temperature: 0.2, shrinkage: 1.0 };
-    Defence { classes, backbone, head, bank, views: ViewsConfig::default(), loss }
+    Defence::drawn(config, HeadConfig { hidden: 8, projection: 5 }, 20, &mut StdRng::seed_from_u64(1), LIKE)
 }
 
 /// A convolution as its definition has it, `[C, H, W]` to `[O, H', W']`.

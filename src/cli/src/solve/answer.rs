@@ -41,7 +41,7 @@ impl Answer {
         let (backend, gpu_trouble) = (engine.backend(), engine.gpu_trouble());
         let solution = engine.solution().ok_or(EngineError::NotBegun)?;
         let (x, y_hat, stamp_nanos) = (rows(&solution.x), solution.y_hat.shallow_clone(), solution.stamp_nanos);
-        let label = engine.task().render(&y_hat)?.label.as_ref().map_or_else(Vec::new, rows);
+        let label = engine.rendered(&y_hat)?.label.as_ref().map_or_else(Vec::new, rows);
         Ok(Self { found, x, label, stamp_nanos, method, backend, gpu_trouble, budget })
     }
 
