@@ -15,6 +15,7 @@ mod demo_retrain;
 mod demo_robot;
 #[cfg(feature = "ros")]
 mod demo_tracker;
+pub mod defence;
 pub mod eval;
 #[cfg(feature = "ros")]
 mod live;

@@ -1,0 +1,3 @@
+//! Attacks on classifiers of images, and what a defence is worth under them.
+
+pub mod attacks;
