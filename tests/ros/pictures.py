@@ -41,6 +41,8 @@ class Observer:
     side: int
     """Rows and columns of what it observes."""
     namespace: str
+    name: str
+    """Of its node: diagnostics of all nodes are on one topic, and tell them apart by it."""
     parameters: Mapping[str, Any]
 
     def missing(self) -> str:
@@ -54,9 +56,14 @@ OBSERVERS = {
     observer.task: observer
     for observer in (
         Observer(
-            "gan_inversion", ("gan_inversion.safetensors", "lpips_alexnet.safetensors"), SIDE, NAMESPACE, PARAMETERS
+            "gan_inversion",
+            ("gan_inversion.safetensors", "lpips_alexnet.safetensors"),
+            SIDE,
+            NAMESPACE,
+            "thalweg",
+            PARAMETERS,
         ),
-        Observer("image_defence", ("image_defence.safetensors",), 32, "/shield", DEFENCE),
+        Observer("image_defence", ("image_defence.safetensors",), 32, "/shield", "defence", DEFENCE),
     )
 }
 """The tasks that the rows of images are run with."""
@@ -85,7 +92,7 @@ def missing(task: str = "gan_inversion") -> str:
 def start(task: str = "gan_inversion", **changes: Any) -> dict[str, Any]:
     """Gives the options of a node that observes images, with further parameters."""
     observer = OBSERVERS[task]
-    return {"namespace": observer.namespace, "parameters": {**observer.parameters, **changes}}
+    return {"namespace": observer.namespace, "name": observer.name, "parameters": {**observer.parameters, **changes}}
 
 
 def image(
@@ -154,7 +161,7 @@ class ImagePeer(Peer):
 
     def __init__(self, topic: str = "", name: str = "image_peer", task: str = "gan_inversion") -> None:
         observer = OBSERVERS[task]
-        super().__init__(f"{observer.namespace}/thalweg", f"{observer.namespace}/joint_states", name)
+        super().__init__(f"{observer.namespace}/{observer.name}", f"{observer.namespace}/joint_states", name)
         self.pixels, self.namespace = observer.side**2, observer.namespace
         topic = topic or f"{observer.namespace}/image"
         self.images = self.publisher(Image, topic)

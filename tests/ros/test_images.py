@@ -200,7 +200,7 @@ class Defended(ImageCase):
 
     task = "image_defence"
     start = start("image_defence")
-    target = "/shield/thalweg"
+    target = "/shield/defence"
 
     def test_the_repaired_image_and_its_class_go_out(self) -> None:
         labels = self.peer.subscribe(String, "~/label")

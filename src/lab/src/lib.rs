@@ -9,6 +9,7 @@ mod bench_streams;
 mod bench_trackers;
 mod clips;
 mod demo;
+mod demo_defence;
 mod demo_images;
 #[cfg(feature = "ros")]
 mod demo_retrain;
