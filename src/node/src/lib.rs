@@ -10,6 +10,7 @@ pub mod display;
 pub mod drivers;
 pub mod identity;
 pub mod intake;
+pub mod label;
 pub mod lifecycle;
 pub mod options;
 pub mod parameters;
