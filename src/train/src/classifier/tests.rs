@@ -22,8 +22,7 @@ pub(crate) fn coloured(count: i64, seed: u64) -> LabelledImages {
 fn options() -> ClassifierOptions {
     let stage = Stage { channels: 8, blocks: 1, stride: 4, projection: true };
     let stem = Stem { channels: 4, stride: 2 };
-    let backbone =
-        BackboneConfig { stem, stages: vec![stage], classes: 3, ..ClassifierOptions::backbone() };
+    let backbone = BackboneConfig { stem, stages: vec![stage], classes: 3, ..ClassifierOptions::backbone() };
     ClassifierOptions { backbone, epochs: 3, batch: 32, rate: 0.1, validate_every: 5, ..ClassifierOptions::default() }
 }
 
@@ -125,7 +124,13 @@ fn a_head_finds_views_of_one_image_and_its_training_resumes_to_the_same_bits() {
     let folder = tempfile::tempdir().expect("a folder");
     let options = HeadOptions {
         head: HeadConfig { hidden: 16, projection: 8 },
-        views: ViewsConfig { least_side: 0.9, brightness: 0.0, contrast: 0.0, saturation: 0.0, ..ViewsConfig::default() },
+        views: ViewsConfig {
+            least_side: 0.9,
+            brightness: 0.0,
+            contrast: 0.0,
+            saturation: 0.0,
+            ..ViewsConfig::default()
+        },
         steps: 60,
         batch: 32,
         rate: 1e-2,
