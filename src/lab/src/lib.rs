@@ -1,5 +1,6 @@
 //! Evaluation, benches and demonstrations: what the program `thalweg-lab` does.
 
+mod bench_defence;
 mod bench_gan;
 mod bench_gradient;
 mod bench_node;
@@ -8,6 +9,7 @@ mod bench_scaling;
 mod bench_streams;
 mod bench_trackers;
 mod clips;
+pub mod defence;
 mod demo;
 mod demo_defence;
 mod demo_images;
@@ -16,7 +18,6 @@ mod demo_retrain;
 mod demo_robot;
 #[cfg(feature = "ros")]
 mod demo_tracker;
-pub mod defence;
 pub mod eval;
 #[cfg(feature = "ros")]
 mod live;

@@ -7,6 +7,8 @@
 mod file;
 mod norms;
 mod optimizer;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -135,7 +137,8 @@ impl ClassifierOptions {
     }
 
     fn check(&self) -> Result<(), TrainError> {
-        let refuse = |option, got: &dyn ToString, expected: &str| Err(TrainError::option(option, &got.to_string(), expected));
+        let refuse =
+            |option, got: &dyn ToString, expected: &str| Err(TrainError::option(option, &got.to_string(), expected));
         if let Err(expected) = self.backbone.check() {
             return refuse("backbone", &"this network", &expected);
         }
@@ -225,7 +228,11 @@ pub fn train_classifier(
 ) -> Result<Classifier, TrainError> {
     options.check()?;
     if training.len() < options.batch as i64 || validation.is_empty() {
-        return Err(TrainError::option("images", &training.len(), "at least one batch to train on, and some to judge by"));
+        return Err(TrainError::option(
+            "images",
+            &training.len(),
+            "at least one batch to train on, and some to judge by",
+        ));
     }
     let start = from.map_or_else(String::new, |backbone| thalweg_nn::weights::fingerprint(&backbone.named()));
     let binding = vec![
@@ -274,7 +281,15 @@ impl<'a> ClassifierLearner<'a> {
         };
         let optimizer = Momentum::new(network.parameters(), options.momentum, options.weight_decay);
         let bordered = training.pixels.to_kind(Kind::Float).reflection_pad2d([SHIFT; 4]).to_kind(Kind::Uint8);
-        Ok(Self { options, bordered, labels: &training.labels, validation, network, optimizer, order: (u64::MAX, vec![]) })
+        Ok(Self {
+            options,
+            bordered,
+            labels: &training.labels,
+            validation,
+            network,
+            optimizer,
+            order: (u64::MAX, vec![]),
+        })
     }
 
     fn steps_of_epoch(&self) -> u64 {

@@ -11,11 +11,13 @@ use serde::Serialize;
 use tch::{Device, Kind, Tensor};
 use thalweg_image_defence::{Backbone, Defence, Head, HeadConfig, LossConfig, Views, ViewsConfig, contrast};
 use thalweg_nn::weights::{Weights, fingerprint};
-use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, Ranks, State, Training, generator, initial};
+use thalweg_nn::{
+    AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, NnError, Ranks, State, Training, generator, initial,
+};
 
+use crate::TrainError;
 use crate::classifier::Classifier;
 use crate::labelled_images::{LabelledImages, scaled};
-use crate::TrainError;
 
 /// Steps over which the rate rises.
 const WARM_UP: u32 = 50;

@@ -193,7 +193,8 @@ fn names<R: Read + std::io::Seek>(archive: &zip::ZipArchive<R>, folder: &str) ->
 
 /// Reads one image as bytes, `[32, 32, 3]`.
 fn decode(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let image = image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg).map_err(|error| error.to_string())?;
+    let image =
+        image::load_from_memory_with_format(bytes, image::ImageFormat::Jpeg).map_err(|error| error.to_string())?;
     let (height, width) = (i64::from(image.height()), i64::from(image.width()));
     if (height, width) != (SIDE, SIDE) {
         return Err(format!("{width} x {height} pixels, expected {SIDE} x {SIDE}"));
@@ -212,7 +213,8 @@ mod tests {
         let path = folder.join("images.zip");
         let mut writer = zip::ZipWriter::new(std::fs::File::create(&path).expect("a file"));
         let options = zip::write::SimpleFileOptions::default();
-        for (split, class, base) in [("train", "b", 150_u8), ("train", "a", 20), ("test", "a", 90), ("test", "b", 220)] {
+        for (split, class, base) in [("train", "b", 150_u8), ("train", "a", 20), ("test", "a", 90), ("test", "b", 220)]
+        {
             for index in 0..of_class {
                 let mut bytes = Vec::new();
                 let grey = image::RgbImage::from_pixel(32, 32, image::Rgb([base + index / 8; 3]));

@@ -15,9 +15,10 @@ pub use pgd::{Keep, Pgd};
 pub use square::Square;
 
 use tch::{Kind, Reduction, Tensor};
+use thalweg_task::Result;
 
 /// A classifier: images `[B, 3, H, W]` to logits `[B, C]`.
-pub type Classify<'a> = &'a dyn Fn(&Tensor) -> Tensor;
+pub type Classify<'a> = &'a dyn Fn(&Tensor) -> Result<Tensor>;
 
 /// What an attack has come to.
 #[derive(Debug)]
@@ -30,9 +31,12 @@ pub struct Attacked {
 
 impl Attacked {
     /// Images as they are, and whether the classifier errs on them.
-    pub(super) fn none(classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Self {
-        let logits = tch::no_grad(|| classify(image));
-        Self { image: image.copy(), is_fooled: errs(&logits, labels) }
+    ///
+    /// # Errors
+    /// Those of the classifier.
+    pub fn none(classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Result<Self> {
+        let logits = tch::no_grad(|| classify(image))?;
+        Ok(Self { image: image.copy(), is_fooled: errs(&logits, labels) })
     }
 
     /// Places of the images on which the classifier does not err yet, `[n]`.

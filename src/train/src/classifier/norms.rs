@@ -3,9 +3,9 @@
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor, no_grad};
 use thalweg_image_defence::{Backbone, BackboneConfig};
+use thalweg_nn::NnError;
 use thalweg_nn::initial::{he_bound, uniform};
 use thalweg_nn::weights::Weights;
-use thalweg_nn::NnError;
 
 use super::Precision;
 use crate::TrainError;
@@ -48,7 +48,8 @@ impl Network {
     pub(super) fn drawn(config: &BackboneConfig, random: &mut StdRng) -> Self {
         let place = (Kind::Float, Device::Cpu);
         let draw = |(name, shape): (String, Vec<i64>)| {
-            let bound = if shape.len() == 1 { 0.0 } else { he_bound(&shape, 0.0) / f64::from(1 + u8::from(is_dense(&name))) };
+            let bound =
+                if shape.len() == 1 { 0.0 } else { he_bound(&shape, 0.0) / f64::from(1 + u8::from(is_dense(&name))) };
             (name, leaf(&uniform(&shape, bound, random, place)))
         };
         let layers: Vec<_> = config.tensors().into_iter().map(draw).collect();
@@ -76,7 +77,8 @@ impl Network {
                 let variance = &one - EPSILON;
                 norms.push(Norm { scale: leaf(&one), shift: leaf(tensor), mean: tensor.zeros_like(), variance });
             }
-            layers.push((name.clone(), leaf(&if is_bias_of_convolution { tensor.zeros_like() } else { tensor.copy() })));
+            layers
+                .push((name.clone(), leaf(&if is_bias_of_convolution { tensor.zeros_like() } else { tensor.copy() })));
         }
         Ok(Self { config: config.clone(), layers, norms })
     }
@@ -97,7 +99,16 @@ impl Network {
             let Norm { scale, shift, mean, variance } = &self.norms[place];
             let of = |tensor: &Tensor| Some(tensor.shallow_clone());
             let statistics = (of(mean), of(variance));
-            Ok(signal.f_batch_norm(of(scale), of(shift), statistics.0, statistics.1, true, FOLLOWING, EPSILON, false)?)
+            Ok(signal.f_batch_norm(
+                of(scale),
+                of(shift),
+                statistics.0,
+                statistics.1,
+                true,
+                FOLLOWING,
+                EPSILON,
+                false,
+            )?)
         };
         Ok(backbone.forward_with(&image, norm)?.1)
     }
@@ -166,7 +177,11 @@ fn prepared(config: &BackboneConfig, image: &Tensor, precision: Precision) -> Te
 }
 
 /// The network for images that are [`prepared`].
-fn assemble(config: &BackboneConfig, layers: &[(String, Tensor)], precision: Precision) -> Result<Backbone, TrainError> {
+fn assemble(
+    config: &BackboneConfig,
+    layers: &[(String, Tensor)],
+    precision: Precision,
+) -> Result<Backbone, TrainError> {
     let config = BackboneConfig { mean: [0.0; 3], std: [1.0; 3], ..config.clone() };
     let layers: Vec<_> = layers.iter().map(|(name, tensor)| (name.clone(), cast(tensor, precision))).collect();
     take(config, &layers)

@@ -48,7 +48,9 @@ impl Momentum {
 
     /// Names the whole state, for a checkpoint.
     pub(super) fn named(&self) -> Vec<(String, Tensor)> {
-        let name = |group: &'static str| move |(index, tensor): (usize, &Tensor)| (format!("{group}.{index}"), tensor.detach());
+        let name = |group: &'static str| {
+            move |(index, tensor): (usize, &Tensor)| (format!("{group}.{index}"), tensor.detach())
+        };
         let parameters = self.parameters.iter().enumerate().map(name("parameter"));
         parameters.chain(self.velocities.iter().enumerate().map(name("velocity"))).collect()
     }

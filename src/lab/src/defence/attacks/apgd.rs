@@ -4,6 +4,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Kind, Tensor};
+use thalweg_task::Result;
 use thalweg_train::ball::{Ball, gradient};
 
 use super::{Attacked, Classify, choose, cross_entropy, errs};
@@ -90,34 +91,36 @@ struct Search {
 
 impl Apgd {
     /// Attacks images `[B, 3, H, W]` of classes `[B]`; gives back the first image of each that fools.
-    #[must_use]
-    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Attacked {
-        let mut attacked = Attacked::none(classify, image, labels);
+    ///
+    /// # Errors
+    /// Those of the classifier.
+    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Result<Attacked> {
+        let mut attacked = Attacked::none(classify, image, labels)?;
         let places = attacked.standing();
         if places.numel() == 0 {
-            return attacked;
+            return Ok(attacked);
         }
         let (clean, labels) = (image.index_select(0, &places), labels.index_select(0, &places));
         let mut is_fooled = labels.zeros_like().to_kind(Kind::Bool);
         let mut fooling = clean.copy();
-        let mut look = |image: &Tensor| {
+        let mut look = |image: &Tensor| -> Result<(Tensor, Tensor, bool)> {
             let leaf = image.detach().set_requires_grad(true);
-            let logits = classify(&leaf);
+            let logits = classify(&leaf)?;
             let loss = self.loss.of(&logits, &labels);
             let news = errs(&logits, &labels).logical_and(&is_fooled.logical_not());
             fooling = choose(&news, image, &fooling);
             is_fooled = is_fooled.logical_or(&news);
             let is_over = is_fooled.all().int64_value(&[]) == 1;
-            (loss.detach(), gradient(&loss, &leaf), is_over)
+            Ok((loss.detach(), gradient(&loss, &leaf), is_over))
         };
         let start = self.ball.draw(&clean, &mut StdRng::seed_from_u64(self.seed));
-        let (loss, gradient, _) = look(&start);
+        let (loss, gradient, _) = look(&start)?;
         let mut search = Search::from(start, (loss, gradient), 2.0 * self.ball.radius);
         let checks = checks(self.steps);
         let mut last = 0;
         for step in 1..=self.steps {
             search.advance(&self.ball, &clean, step == 1);
-            let (loss, gradient, is_over) = look(&search.now);
+            let (loss, gradient, is_over) = look(&search.now)?;
             if is_over {
                 break;
             }
@@ -128,7 +131,7 @@ impl Apgd {
             }
         }
         attacked.take(&places, &choose(&is_fooled, &fooling, &clean), &is_fooled);
-        attacked
+        Ok(attacked)
     }
 }
 
@@ -202,7 +205,7 @@ mod tests {
             let (median, _) = (needed(0.0) / fall).median_dim(0, false);
             let ball = Ball { norm, radius: median.double_value(&[]) };
             let attack = Apgd { ball, steps: 50, loss: ApgdLoss::CrossEntropy, seed: 1 };
-            let attacked = attack.attack(&|image| linear.classify(image), &image, &labels);
+            let attacked = attack.attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks");
             let least = needed(ball.radius);
             // Those within a thousandth of the border may fall to either side.
             let clear = least.abs().gt_tensor(&(needed(0.0).abs() * 1e-2));
@@ -219,7 +222,9 @@ mod tests {
         let (image, labels) = linear.grey_images(32);
         let ball = Ball { norm: Norm::L2, radius: 0.05 };
         let attack = Apgd { ball, steps: 30, loss: ApgdLoss::LogitRatio, seed: 1 };
-        let run = |scale: f64| attack.attack(&|image| linear.classify(image) * scale, &image, &labels);
+        let run = |scale: f64| {
+            attack.attack(&|image| Ok(linear.classify(image) * scale), &image, &labels).expect("it attacks")
+        };
         // At this scale, which is exact, cross entropy has no gradient left.
         let (plain, scaled) = (run(1.0), run(1024.0));
         assert!(plain.is_fooled.equal(&scaled.is_fooled) && plain.robust() < 1.0);

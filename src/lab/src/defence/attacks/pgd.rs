@@ -3,6 +3,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::Tensor;
+use thalweg_task::Result;
 use thalweg_train::ball::{Ball, gradient};
 
 use super::{Attacked, Classify, choose, cross_entropy, errs};
@@ -53,12 +54,14 @@ impl Best {
 
 impl Pgd {
     /// Attacks images `[B, 3, H, W]` of classes `[B]`.
-    #[must_use]
-    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Attacked {
-        let mut attacked = Attacked::none(classify, image, labels);
+    ///
+    /// # Errors
+    /// Those of the classifier.
+    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Result<Attacked> {
+        let mut attacked = Attacked::none(classify, image, labels)?;
         let mut places = attacked.standing();
         if places.numel() == 0 {
-            return attacked;
+            return Ok(attacked);
         }
         let (mut clean, mut labels) = (image.index_select(0, &places), labels.index_select(0, &places));
         let mut random = self.start.map(StdRng::seed_from_u64);
@@ -66,7 +69,7 @@ impl Pgd {
         let mut best: Option<Best> = None;
         for step in 0..=self.steps {
             let leaf = now.detach().set_requires_grad(true);
-            let logits = classify(&leaf);
+            let logits = classify(&leaf)?;
             let (loss, is_fooled) = (cross_entropy(&logits, &labels), errs(&logits, &labels));
             let best = best.get_or_insert_with(|| Best {
                 image: leaf.detach(),
@@ -87,14 +90,14 @@ impl Pgd {
                     *best = Best { image: rest(&best.image), loss: rest(&best.loss), is_fooled: rest(&best.is_fooled) };
                 }
                 if standing.numel() == 0 {
-                    return attacked;
+                    return Ok(attacked);
                 }
             }
         }
         if let Some(best) = best {
             attacked.take(&places, &best.image, &best.is_fooled);
         }
-        attacked
+        Ok(attacked)
     }
 
     fn stepped(&self, leaf: &Tensor, loss: &Tensor, clean: &Tensor) -> Tensor {
@@ -122,7 +125,7 @@ mod tests {
         let (image, labels) = linear.grey_images(8);
         for norm in [Norm::Max, Norm::L2] {
             let attack = pgd(norm, 0.02);
-            let attacked = attack.attack(&|image| linear.classify(image), &image, &labels);
+            let attacked = attack.attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks");
             let expected = linear.least_margin(&image, &labels, &attack.ball);
             let got = margin(&linear.classify(&attacked.image), &labels);
             let off = (&got - &expected).abs().max().double_value(&[]);
@@ -139,7 +142,7 @@ mod tests {
         let image = (grey + linear.noise(6)).gt(0.5).to_kind(tch::Kind::Float);
         let labels = linear.classify(&image).argmax(1, false) * 1 + labels * 0;
         let attack = pgd(Norm::Max, 0.1);
-        let attacked = attack.attack(&|image| linear.classify(image), &image, &labels);
+        let attacked = attack.attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks");
         assert_within(&attack.ball, &attacked.image, &image);
         let expected = linear.least_margin_in_box(&image, &labels, 0.1);
         let got = margin(&linear.classify(&attacked.image), &labels);
@@ -153,7 +156,8 @@ mod tests {
         let _first = labels.get(0).fill_((labels.int64_value(&[0]) + 1) % 10);
         labels = labels.copy();
         let attack = |seed| Pgd { start: Some(seed), steps: 2, ..pgd(Norm::L2, 0.3) };
-        let run = |seed| attack(seed).attack(&|image| linear.classify(image), &image, &labels).image;
+        let run =
+            |seed| attack(seed).attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks").image;
         assert!(run(1).equal(&run(1)) && !run(1).equal(&run(2)));
         assert!(run(1).get(0).equal(&image.get(0)));
     }
@@ -164,7 +168,8 @@ mod tests {
         let (image, labels) = linear.grey_images(16);
         let attack = Pgd { step: 0.02, start: None, steps: 200, ..pgd(Norm::L2, 3.0) };
         let first = Pgd { keep: Keep::FirstSuccess, ..attack };
-        let [worst, first] = [attack, first].map(|attack| attack.attack(&|image| linear.classify(image), &image, &labels));
+        let [worst, first] = [attack, first]
+            .map(|attack| attack.attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks"));
         assert!(worst.is_fooled.equal(&first.is_fooled) && worst.robust() < 0.1);
         let margin = |attacked: &Attacked| margin(&linear.classify(&attacked.image), &labels).mean(tch::Kind::Float);
         assert!(margin(&first).double_value(&[]) > margin(&worst).double_value(&[]) + 0.1);

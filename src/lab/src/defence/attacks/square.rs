@@ -4,6 +4,7 @@
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tch::{Kind, Tensor};
+use thalweg_task::Result;
 use thalweg_train::ball::{Ball, Norm, lengths};
 
 use super::{Attacked, Classify, choose, margin};
@@ -86,18 +87,20 @@ fn bump(side: i64, random: &mut StdRng) -> Tensor {
 
 impl Square {
     /// Attacks images `[B, 3, H, W]` of classes `[B]`; gives back the first image of each that fools.
-    #[must_use]
-    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Attacked {
+    ///
+    /// # Errors
+    /// Those of the classifier.
+    pub fn attack(&self, classify: Classify<'_>, image: &Tensor, labels: &Tensor) -> Result<Attacked> {
         let _no_grad = tch::no_grad_guard();
-        let mut attacked = Attacked::none(classify, image, labels);
+        let mut attacked = Attacked::none(classify, image, labels)?;
         let mut places = attacked.standing();
         if places.numel() == 0 {
-            return attacked;
+            return Ok(attacked);
         }
         let mut random = StdRng::seed_from_u64(self.seed);
         let (mut clean, mut labels) = (image.index_select(0, &places), labels.index_select(0, &places));
         let mut best = self.first(&clean, &mut random);
-        let mut least = margin(&classify(&best), &labels);
+        let mut least = margin(&classify(&best)?, &labels);
         for query in 1..self.queries {
             let standing = least.gt(0.0);
             let standing = standing.nonzero().view(-1);
@@ -108,16 +111,16 @@ impl Square {
                 (best, least) = (rest(&best), rest(&least));
             }
             if standing.numel() == 0 {
-                return attacked;
+                return Ok(attacked);
             }
             let next = self.changed(&best, &clean, self.share(query), &mut random);
-            let got = margin(&classify(&next), &labels);
+            let got = margin(&classify(&next)?, &labels);
             let better = got.lt_tensor(&least);
             best = choose(&better, &next, &best);
             least = choose(&better, &got, &least);
         }
         attacked.take(&places, &best, &least.le(0.0));
-        attacked
+        Ok(attacked)
     }
 
     /// Share of the image that a square covers at a query.
@@ -189,7 +192,7 @@ mod tests {
         let (image, labels) = linear.grey_images(8);
         for (norm, radius, share) in [(Norm::Max, 0.003, 0.5), (Norm::L2, 0.02, 0.25)] {
             let attack = Square { ball: Ball { norm, radius }, queries: 400, seed: 1 };
-            let attacked = attack.attack(&|image| linear.classify(image) + 0.0, &image, &labels);
+            let attacked = attack.attack(&|image| Ok(linear.classify(image)), &image, &labels).expect("it attacks");
             assert_within(&attack.ball, &attacked.image, &image);
             let margins = |image: &Tensor| margin(&linear.classify(image), &labels);
             let (before, after) = (margins(&image), margins(&attacked.image));
@@ -207,7 +210,7 @@ mod tests {
         let wrong = (&labels + 1).remainder(10);
         let run = |seed, labels: &Tensor| {
             let attack = Square { ball: Ball { norm: Norm::L2, radius: 0.3 }, queries: 20, seed };
-            attack.attack(&|image| linear.classify(image), &image, labels).image
+            attack.attack(&|image| Ok(linear.classify(image)), &image, labels).expect("it attacks").image
         };
         assert!(run(1, &labels).equal(&run(1, &labels)) && !run(1, &labels).equal(&run(2, &labels)));
         assert!(run(1, &wrong).equal(&image));
