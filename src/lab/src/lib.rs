@@ -43,6 +43,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Repair damaged images of faces, eight ways each
     DemoImages(demo_images::DemoImagesArguments),
+    /// Attack eight pictures, repair them, and tell their classes
+    DemoDefence(demo_defence::DemoDefenceArguments),
     /// Show a robot whose arm falls silent and whose knee lies
     DemoRobot(demo_robot::DemoRobotArguments),
     /// Show a running node getting better from what it has recorded
@@ -80,6 +82,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::DemoImages(arguments) => demo_images::run(arguments),
+        Command::DemoDefence(arguments) => demo_defence::run(arguments),
         Command::DemoRobot(arguments) => demo_robot::run(arguments),
         #[cfg(feature = "ros")]
         Command::DemoRetrain(arguments) => demo_retrain::run(arguments),
