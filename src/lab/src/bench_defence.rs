@@ -54,6 +54,9 @@ pub(crate) struct DefenceArguments {
     /// Test images of the adaptive attack
     #[arg(long, default_value_t = 100)]
     adaptive: u32,
+    /// Test images of the ensemble
+    #[arg(long, default_value_t = 300)]
+    ensemble: u32,
     /// Steps of the static attack
     #[arg(long, default_value_t = 200)]
     steps: u32,
@@ -77,6 +80,7 @@ struct Sizes {
     test: usize,
     validation: usize,
     adaptive: usize,
+    ensemble: usize,
     steps: u32,
     adaptive_steps: u32,
     apgd_steps: u32,
@@ -90,6 +94,7 @@ pub(crate) fn run(arguments: &DefenceArguments) -> anyhow::Result<()> {
         test: arguments.test as usize,
         validation: arguments.validation as usize,
         adaptive: arguments.adaptive.min(arguments.test) as usize,
+        ensemble: arguments.ensemble.min(arguments.test) as usize,
         steps: arguments.steps,
         adaptive_steps: arguments.adaptive_steps,
         apgd_steps: arguments.apgd_steps,

@@ -23,8 +23,10 @@ const BLIND_SEED: u64 = 3;
 /// Steps of attacks on validation images and for transfer.
 const FEWER_STEPS: u32 = 40;
 /// What is chosen from: rates of Adam and bounds, all pairs; then one after the other weights lambda, temperatures, views.
-const RATES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
-const BOUNDS: [f64; 2] = [1.0, 2.0];
+const RATES: [f64; 3] = [2.0, 8.0, 32.0];
+/// Rates on a landscape; the paper has the first.
+const RATES_ON_LANDSCAPES: [f64; 3] = [0.2, 1.0, 5.0];
+const BOUNDS: [f64; 3] = [1.0, 2.0, 4.0];
 const SHRINKAGES: [f64; 2] = [0.1, 1.0];
 const TEMPERATURES: [f64; 2] = [0.1, 0.5];
 const VIEWS: [i64; 2] = [2, 8];
@@ -214,7 +216,8 @@ fn choose(world: &World, defended: &Defended, arm: &Arm, plain: Option<Chosen>) 
         Ok(())
     };
     if !is_control {
-        for (bound, rate) in BOUNDS.iter().flat_map(|bound| RATES.map(|rate| (*bound, rate))) {
+        let rates = if arm.landscape.perceptron().is_some() { RATES_ON_LANDSCAPES } else { RATES };
+        for (bound, rate) in BOUNDS.iter().flat_map(|bound| rates.map(|rate| (*bound, rate))) {
             let other = Chosen { bound, rate, ..best.clone() };
             try_out(&mut best, other)?;
         }
@@ -256,31 +259,29 @@ fn row(
 fn ensemble(world: &World, defended: &Defended, threat: &Threat) -> Result<(Ensemble, Images)> {
     let classify = |image: &Tensor| Ok(defended.plain.backbone.forward(image)?.1);
     let (sizes, ball) = (&world.sizes, threat.ball);
-    let pgd = Pgd { ball, steps: sizes.steps, step: threat.step, start: Some(ATTACK_SEED), keep: Keep::FirstSuccess };
+    let images = world.test.first(sizes.ensemble);
     let apgd = |loss| Apgd { ball, steps: sizes.apgd_steps, loss, seed: ATTACK_SEED };
     let square = Square { ball, queries: sizes.queries, seed: ATTACK_SEED };
-    let [image, clean, by_pgd, ce, dlr, all, alone] = batched(&world.test, |image, labels| {
+    let [image, clean, ce, dlr, all, alone] = batched(&images, |image, labels| {
         let clean = Attacked::none(&classify, image, labels)?;
-        let by_pgd = pgd.attack(&classify, image, labels)?;
         let ce = apgd(ApgdLoss::CrossEntropy).attack(&classify, image, labels)?;
         let dlr = apgd(ApgdLoss::LogitRatio).attack(&classify, &ce.image, labels)?;
         // An attack begins at the image itself where no attack before it has succeeded.
         let all = square.attack(&classify, &dlr.image, labels)?;
         let alone = square.attack(&classify, image, labels)?;
-        Ok([all.image, clean.is_fooled, by_pgd.is_fooled, ce.is_fooled, dlr.is_fooled, all.is_fooled, alone.is_fooled])
+        Ok([all.image, clean.is_fooled, ce.is_fooled, dlr.is_fooled, all.is_fooled, alone.is_fooled])
     })?;
     let cell = |fooled: &Tensor| Cell::count(&fooled.logical_not());
     let result = Ensemble {
         defence: defended.name.clone(),
         threat: threat.name.to_owned(),
         clean: cell(&clean),
-        pgd: cell(&by_pgd),
         after_ce: cell(&ce),
         after_dlr: cell(&dlr),
         after_square: cell(&all),
         square: cell(&alone),
     };
-    Ok((result, Images { image, labels: world.test.labels.shallow_clone() }))
+    Ok((result, Images { image, labels: images.labels }))
 }
 
 /// Attacks through the repair: for each number of steps the worst of static, unrolled and BPDA.

@@ -84,7 +84,6 @@ pub(super) struct Ensemble {
     pub(super) defence: String,
     pub(super) threat: String,
     pub(super) clean: Cell,
-    pub(super) pgd: Cell,
     /// After each attack, what stands against it and those before.
     pub(super) after_ce: Cell,
     pub(super) after_dlr: Cell,

@@ -207,6 +207,7 @@ mod tests {
             optimizer: Optimizer::Adam(AdamConfig { rate: 2.0, ..AdamConfig::default() }),
             warm_start: false,
             fresh: 0,
+            prior_weight: 0.0,
             ..EngineConfig::default()
         };
         let mut engine = Engine::new(Box::new(task()), Landscape::identity(192), config).expect("an engine");

@@ -61,7 +61,8 @@ pub struct Apgd {
 fn checks(steps: u32) -> Vec<u32> {
     let (mut places, mut before, mut place) = (Vec::new(), 0.0, FIRST_CHECK);
     while place <= 1.0 {
-        places.push((place * f64::from(steps)).ceil() as u32);
+        // Shares are sums, and rounding must not lead to the next step.
+        places.push((place * f64::from(steps) - 1e-6).ceil() as u32);
         let next = place + f64::max(place - before - SHORTER, SHORTEST);
         (before, place) = (place, next);
     }
