@@ -10,7 +10,7 @@ lab := $(run) target/release/thalweg-lab
 # What `make test` does, in this order.
 stages := setup gan graphics lint deny doc test-rust test-python test-ros
 
-.PHONY: help demo demo-retrain demo-tracker demo-images demo-robot programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
+.PHONY: help demo demo-retrain demo-tracker demo-images demo-defence demo-robot programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
@@ -30,6 +30,9 @@ demo-tracker: programs ## people as a tracker of bodies sees them, completed by 
 
 demo-images: gan programs ## repair damaged faces, eight ways each, into out/
 	$(lab) demo-images --output out
+
+demo-defence: programs ## eight pictures attacked, repaired and classified, into out/
+	$(lab) demo-defence --output out
 
 demo-robot: programs ## a Unitree G1 whose left arm falls silent and whose right knee then lies, into out/
 	$(lab) demo-robot --output out

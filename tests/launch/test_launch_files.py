@@ -257,7 +257,7 @@ class Refusals(Launching):
     def test_an_unknown_task(self):
         self.assertEqual(
             self.refusal(task='planar'),
-            "task: got 'planar', expected body_pose, gan_inversion, planar_arm, robot, scripted or a task of your own: "
+            "task: got 'planar', expected body_pose, gan_inversion, image_defence, planar_arm, robot, scripted or a task of your own: "
             "thalweg_node: unknown task 'planar'; the nearest known name is 'planar_arm'")
 
     def test_a_file_that_is_not_there(self):

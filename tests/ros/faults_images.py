@@ -95,7 +95,7 @@ def i6_big_endian(rig: Rig) -> None:
 def i7_nan_and_infinity(rig: Rig) -> None:
     left, right = struct.pack("<f", 0.5), struct.pack("<f", float("nan"))
     rig.peer.solved(image(halves(left, right), time.time_ns(), "32FC1"))
-    rig.peer.wait_observed(SIDE * SIDE // 2)
+    rig.peer.wait_observed(rig.peer.pixels // 2)
     right = struct.pack("<f", float("-inf"))
     rig.peer.solved(image(halves(left, right), time.time_ns(), "32FC1"))
 

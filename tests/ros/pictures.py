@@ -7,7 +7,8 @@ import base64
 import struct
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sensor_msgs.msg import CompressedImage, Image
@@ -16,8 +17,7 @@ from messages import ROOT, nanos_of, time_of
 from peer import ANY_TIME, Collector, NodeProcess, Peer, Status, wait_for
 
 SIDE = 64
-"""Rows and columns of what gan_inversion observes."""
-WEIGHTS = ("gan_inversion.safetensors", "lpips_alexnet.safetensors")
+"""Rows and columns of the pictures that are sent, and of what gan_inversion observes."""
 NAMESPACE = "/eye"
 TARGET = f"{NAMESPACE}/thalweg"
 PARAMETERS = {
@@ -28,8 +28,45 @@ PARAMETERS = {
     "budget.deadline": 10.0,
     "input.stale_timeout": 3.0,
 }
+DEFENCE = {**PARAMETERS, "task": "image_defence", "warm_start.enabled": False}
 """Two hypotheses and one step: it is the way in and out that is tested, not how well faces are found. An image may wait
 long: a machine that stands still for a second must not make it old."""
+
+@dataclass(frozen=True)
+class Observer:
+    """A task that observes images."""
+
+    task: str
+    weights: tuple[str, ...]
+    side: int
+    """Rows and columns of what it observes."""
+    namespace: str
+    name: str
+    """Of its node: diagnostics of all nodes are on one topic, and tell them apart by it."""
+    parameters: Mapping[str, Any]
+
+    def missing(self) -> str:
+        """Says which of its weights are not there; empty when all are."""
+        absent = [name for name in self.weights if not (ROOT / "models" / name).is_file()]
+        cure = "make gan fetches it" if self.task == "gan_inversion" else "thalweg train head makes it"
+        return f"models/{absent[0]} is missing: {cure}" if absent else ""
+
+
+OBSERVERS = {
+    observer.task: observer
+    for observer in (
+        Observer(
+            "gan_inversion",
+            ("gan_inversion.safetensors", "lpips_alexnet.safetensors"),
+            SIDE,
+            NAMESPACE,
+            "thalweg",
+            PARAMETERS,
+        ),
+        Observer("image_defence", ("image_defence.safetensors",), 32, "/shield", "defence", DEFENCE),
+    )
+}
+"""The tasks that the rows of images are run with."""
 
 UPRIGHT = base64.b64decode(
     "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAA0JCgsKCA0LCgsODg0PEyAVExISEyccHhcgLikxMC4pLSwzOko+MzZGNywtQFdBRkxOUlNSMj5aYVpQ"
@@ -47,15 +84,15 @@ FOUR_INKS = base64.b64decode(
 """The same in cyan, magenta, yellow and black."""
 
 
-def missing() -> str:
-    """Says which weights of gan_inversion are not there; empty when all are."""
-    absent = [name for name in WEIGHTS if not (ROOT / "models" / name).is_file()]
-    return f"models/{absent[0]} is missing: make gan fetches it" if absent else ""
+def missing(task: str = "gan_inversion") -> str:
+    """Says which weights of a task are not there; empty when all are."""
+    return OBSERVERS[task].missing()
 
 
-def start(**changes: Any) -> dict[str, Any]:
+def start(task: str = "gan_inversion", **changes: Any) -> dict[str, Any]:
     """Gives the options of a node that observes images, with further parameters."""
-    return {"namespace": NAMESPACE, "parameters": {**PARAMETERS, **changes}}
+    observer = OBSERVERS[task]
+    return {"namespace": observer.namespace, "name": observer.name, "parameters": {**observer.parameters, **changes}}
 
 
 def image(
@@ -122,8 +159,11 @@ def oriented(jpeg: bytes, orientation: int) -> bytes:
 class ImagePeer(Peer):
     """Talks to a node that observes images."""
 
-    def __init__(self, target: str = TARGET, topic: str = f"{NAMESPACE}/image", name: str = "image_peer") -> None:
-        super().__init__(target, f"{NAMESPACE}/joint_states", name)
+    def __init__(self, topic: str = "", name: str = "image_peer", task: str = "gan_inversion") -> None:
+        observer = OBSERVERS[task]
+        super().__init__(f"{observer.namespace}/{observer.name}", f"{observer.namespace}/joint_states", name)
+        self.pixels, self.namespace = observer.side**2, observer.namespace
+        topic = topic or f"{observer.namespace}/image"
         self.images = self.publisher(Image, topic)
         self.compressed = self.publisher(CompressedImage, f"{topic}/compressed")
         self._masks: Any = None
@@ -137,7 +177,7 @@ class ImagePeer(Peer):
     def masks(self) -> Any:
         """Gives the publisher of masks; a node that has none does not wait for them."""
         if self._masks is None:
-            self._masks = self.publisher(Image, f"{NAMESPACE}/mask", matched=1)
+            self._masks = self.publisher(Image, f"{self.namespace}/mask", matched=1)
         return self._masks
 
     def answer(self, stamp: int) -> Image | None:
@@ -177,7 +217,7 @@ class ImagePeer(Peer):
 
     def wait_observed(self, pixels: int, input_name: str = "image") -> Status:
         """Waits until diagnostics say how many pixels of the image were observed."""
-        text, begin = f"{pixels} of {SIDE * SIDE}", time.time()
+        text, begin = f"{pixels} of {self.pixels}", time.time()
 
         def seen() -> Status | None:
             status = self.diagnostic(f"Input {input_name}", begin)
@@ -188,7 +228,6 @@ class ImagePeer(Peer):
         )
 
 
-def shared() -> tuple[NodeProcess, ImagePeer]:
-    """Starts the node that lives through the rows of images, and its peer."""
-    node = NodeProcess(**start())
-    return node, ImagePeer()
+def shared(task: str) -> tuple[NodeProcess, ImagePeer]:
+    """Starts the node that lives through the rows of images with one task, and its peer."""
+    return NodeProcess(**start(task)), ImagePeer(task=task)

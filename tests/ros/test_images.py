@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import json
 import os
 import shutil
 import struct
@@ -10,6 +11,7 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 import pictures
 from case import NodeCase
@@ -31,6 +33,7 @@ from pictures import (
 )
 from recordings import closed, describe, replayed, trigger, wait_written
 from sensor_msgs.msg import Image
+from std_msgs.msg import String
 
 ALL, HALF = SIDE * SIDE, SIDE * SIDE // 2
 
@@ -43,20 +46,21 @@ def words(samples: int) -> bytes:
 class ImageCase(NodeCase):
     """One node that observes images; says so where its weights are missing, and fails there in CI."""
 
+    task = "gan_inversion"
     start = start()
     target = TARGET
     peer: ImagePeer
 
     @classmethod
     def setUpClass(cls) -> None:
-        reason = pictures.missing()
+        reason = pictures.missing(cls.task)
         if reason and os.environ.get("CI") != "true":
             raise unittest.SkipTest(f"SKIPPED {cls.__name__}: {reason}")
         super().setUpClass()
 
     @classmethod
     def make_peer(cls) -> ImagePeer:
-        return ImagePeer()
+        return ImagePeer(task=cls.task)
 
 
 class Images(ImageCase):
@@ -189,6 +193,41 @@ class Masks(ImageCase):
         self.peer.compressed.publish(compressed(portrait_png(), stamp))
         wait_for(lambda: self.peer.answer(stamp), what="an answer")
         self.peer.wait_observed(ALL * 3 // 4, "image/compressed")
+
+
+class Defended(ImageCase):
+    """image_defence tells the class of what it repairs."""
+
+    task = "image_defence"
+    start = start("image_defence")
+    target = "/shield/defence"
+
+    def test_the_repaired_image_and_its_class_go_out(self) -> None:
+        labels = self.peer.subscribe(String, "~/label")
+
+        def told() -> tuple[Image, dict[str, Any]] | None:
+            picture = self.peer.solve()
+            time.sleep(0.3)
+            stamp = {"sec": picture.header.stamp.sec, "nanosec": picture.header.stamp.nanosec}
+            found = [label for m in labels.messages if (label := json.loads(m.data))["stamp"] == stamp]
+            return (picture, found[0]) if found else None
+
+        picture, label = wait_for(told, what="a label with the stamp of the repaired image")
+        self.assertEqual((picture.encoding, picture.height, picture.width), ("rgb8", 32, 32))
+        self.assertEqual(label["frame_id"], "camera")
+        shares = [entry["confidence"] for entry in label["top"]]
+        self.assertEqual((label["class"], label["confidence"]), (label["top"][0]["class"], shares[0]))
+        self.assertEqual((len(shares), shares), (5, sorted(shares, reverse=True)))
+        self.assertTrue(all(0.0 <= share <= 1.0 for share in shares) and sum(shares) <= 1.0 + 1e-6, shares)
+
+    def test_it_is_no_longer_told_once_the_node_is_cleaned_up(self) -> None:
+        self.assertEqual(self.peer.node.count_publishers(f"{self.target}/label"), 1)
+        for label in ("deactivate", "cleanup"):
+            self.assertTrue(self.peer.change_state(label=label), label)
+        wait_for(lambda: self.peer.node.count_publishers(f"{self.target}/label") == 0, what="no publisher of labels")
+        for label in ("configure", "activate"):
+            self.assertTrue(self.peer.change_state(label=label), label)
+        self.peer.solve_eventually()
 
 
 class Remapped(unittest.TestCase):

@@ -67,16 +67,17 @@ class Policy(unittest.TestCase):
     def test_it_lists_what_the_node_does(self) -> None:
         runs = [used({"task": "planar_arm"}), used({"body_pose.keypoints": "joints", "output.robot_description": True})]
         runs.append(used({"task": "robot", "robot.model": str(ROOT / "models" / "robots" / "unitree_g1")}))
-        if reason := pictures.missing():
-            self.assertNotEqual(os.environ.get("CI"), "true", reason)
-            print(f"SKIPPED in part: topics of images: {reason}", file=sys.stderr)
-        else:
-            runs.append(used(pictures.PARAMETERS))
+        for task, observer in pictures.OBSERVERS.items():
+            if reason := pictures.missing(task):
+                self.assertNotEqual(os.environ.get("CI"), "true", reason)
+                print(f"SKIPPED in part: topics of {task}: {reason}", file=sys.stderr)
+            else:
+                runs.append(used(observer.parameters))
         for verb, names in allowed().items():
             there = set().union(*(run[verb] for run in runs))
             unlisted = {name for name in there if not any(fnmatch.fnmatchcase(name, rule) for rule in names)}
             self.assertEqual(unlisted, set(), f"{verb}: the node does what the policy does not allow")
-            if len(runs) == 4:
+            if len(runs) == 3 + len(pictures.OBSERVERS):
                 unused = {rule for rule in names if not fnmatch.filter(there, rule)}
                 self.assertEqual(unused, set(), f"{verb}: the policy allows what the node does not do")
 

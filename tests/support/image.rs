@@ -61,6 +61,7 @@ fn describe(channels: i64, options: &LoadOptions) -> TaskSpec {
         image: Some(ImageSpec { channels, height: SIDE, width: SIDE }),
         points: None,
         skeleton: None,
+        classes: Vec::new(),
         residual: true,
         fingerprint: format!("blob-1 channels {channels}"),
         device: options.device,

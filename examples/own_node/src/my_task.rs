@@ -58,6 +58,7 @@ fn describe(options: &LoadOptions) -> TaskSpec {
         image: None,
         points: None,
         skeleton: None,
+        classes: Vec::new(),
         residual: true,
         fingerprint: "my_task-1".into(),
         device: options.device,

@@ -36,6 +36,7 @@ impl Finger {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "finger-1".to_owned(),
             device: options.device,

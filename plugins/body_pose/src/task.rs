@@ -297,6 +297,7 @@ fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
         image: None,
         points: None,
         skeleton: Some(skeleton()),
+        classes: Vec::new(),
         residual: true,
         fingerprint,
         device: options.device,

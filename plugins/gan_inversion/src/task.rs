@@ -133,6 +133,7 @@ fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
         image: Some(ImageSpec { channels: CHANNELS, height: SIDE, width: SIDE }),
         points: None,
         skeleton: None,
+        classes: Vec::new(),
         // Loss is a sum of squares, but of 44,000: Levenberg-Marquardt would differentiate each.
         residual: false,
         fingerprint,

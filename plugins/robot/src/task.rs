@@ -252,6 +252,7 @@ fn describe(model: &Model, width: i64, fingerprint: String, options: &LoadOption
         image: None,
         points: None,
         skeleton: Some(skeleton(robot)),
+        classes: Vec::new(),
         residual: true,
         fingerprint,
         device: options.device,

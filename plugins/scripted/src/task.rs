@@ -350,6 +350,7 @@ fn describe(folder: &Folder, options: &LoadOptions) -> std::result::Result<TaskS
         image: description.image_spec(),
         points: description.points_spec(),
         skeleton: description.skeleton()?,
+        classes: Vec::new(),
         residual: true,
         fingerprint: format!("{} {}", folder.forward.fingerprint(), &blake3::hash(layout.as_bytes()).to_hex()[..8]),
         device: options.device,

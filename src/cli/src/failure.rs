@@ -17,7 +17,7 @@ use thalweg_record::RecordError;
 use thalweg_robot::layout::LayoutError;
 use thalweg_robot::model::ModelError;
 use thalweg_task::{TaskError, first_line, panic_line};
-use thalweg_train::TrainError;
+use thalweg_train::{ImagesError, TrainError};
 
 use crate::adopt::AdoptError;
 use crate::console::line;
@@ -101,6 +101,9 @@ pub enum InputError {
     /// Motion capture was given to a task that does not read it.
     #[error("--data holds body poses; expected task body_pose, got {0}")]
     DataOfBodyPose(String),
+    /// Images were given to a task that does not read them.
+    #[error("--images holds labelled images; expected task image_defence, got {0}")]
+    ImagesOfDefence(String),
 }
 
 /// A task broke rules of the contract.
@@ -196,7 +199,7 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
     if let Some(error) = cause.downcast_ref::<ReplayError>() {
         return Some(code_of_replay(error));
     }
-    if cause.is::<RecordError>() {
+    if cause.is::<RecordError>() || cause.is::<ImagesError>() {
         return Some(INPUT);
     }
     let task = cause.downcast_ref::<TaskError>().map(code_of_task);
@@ -211,7 +214,10 @@ fn code_of(cause: &(dyn Error + 'static)) -> Option<u8> {
 
 fn code_of_input(error: &InputError) -> u8 {
     match error {
-        InputError::RateOfLevenbergMarquardt(_) | InputError::NoCuda(_) | InputError::DataOfBodyPose(_) => USAGE,
+        InputError::RateOfLevenbergMarquardt(_)
+        | InputError::NoCuda(_)
+        | InputError::DataOfBodyPose(_)
+        | InputError::ImagesOfDefence(_) => USAGE,
         _ => INPUT,
     }
 }

@@ -223,6 +223,7 @@ mod tests {
             image,
             points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned(), tracker: None }),
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "test".to_owned(),
             device: Device::Cpu,

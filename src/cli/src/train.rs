@@ -1,10 +1,12 @@
 //! `thalweg train`: priors and landscapes.
 
 pub(crate) mod approved;
+mod classifier;
 mod data;
 mod device;
 mod encoder;
 mod exemplars;
+mod head;
 mod motion;
 mod prior;
 mod ranks;
@@ -30,6 +32,10 @@ pub(crate) enum Train {
     Start(start::StartArguments),
     /// Train an amortised start that sees: from an image, gaps marked, to the latents that it may have
     Encoder(encoder::EncoderArguments),
+    /// Train a classifier of images, the backbone of a defence, as it is or against attacks
+    Classifier(classifier::ClassifierArguments),
+    /// Train the contrastive head of a defence on a classifier, and write the defence
+    Head(head::HeadArguments),
 }
 
 /// Runs one of the trainings.
@@ -41,5 +47,7 @@ pub(crate) fn run(train: &Train, registry: &Registry) -> anyhow::Result<()> {
         Train::Exemplars(arguments) => exemplars::run(arguments, registry),
         Train::Start(arguments) => start::run(arguments, registry),
         Train::Encoder(arguments) => encoder::run(arguments, registry),
+        Train::Classifier(arguments) => classifier::run(arguments),
+        Train::Head(arguments) => head::run(arguments),
     }
 }

@@ -28,6 +28,9 @@ pub struct Answer {
     pub roots: Vec<Root>,
     /// Images `[K]`, black 0, white 1; empty when the task renders none. Shared, for they are large and never change.
     pub images: Vec<Arc<Pixels>>,
+    /// Class scores `[K][C]`, logits in the order of [`thalweg_task::TaskSpec::classes`]; empty when the task classifies
+    /// nothing, or the answer was read from a recording.
+    pub labels: Vec<Vec<f64>>,
     /// `[K]`, sums to one.
     pub weights: Vec<f64>,
     /// `[K]`, what was minimised, the prior included; rising.
@@ -58,7 +61,7 @@ impl Answer {
         let (weights, losses) = (solution.weights(), solution.loss.clone());
         let (landscape, statistics, stop) = (solution.landscape.clone(), solution.statistics, solution.stop);
         let y_hat = solution.y_hat.shallow_clone();
-        let rendered = engine.task().render(&y_hat)?;
+        let rendered = engine.rendered(&y_hat)?;
         let roots = engine.roots(&y_hat)?;
         let joints = rendered.joints.as_ref().map(rows).transpose()?.unwrap_or_default();
         let Report { joints, deviation, offset } = engine.report(joints);
@@ -67,7 +70,22 @@ impl Answer {
         let points = moved.or(rendered.points).as_ref().map(rows).transpose()?.unwrap_or_default();
         let points = points.iter().map(|row| row.as_chunks().0.to_vec()).collect();
         let images = rendered.image.as_ref().map_or_else(Vec::new, images);
-        Ok(Self { joints, deviation, points, roots, images, weights, losses, landscape, start, statistics, stop, took })
+        let labels = rendered.label.as_ref().map(rows).transpose()?.unwrap_or_default();
+        Ok(Self {
+            joints,
+            deviation,
+            points,
+            roots,
+            images,
+            labels,
+            weights,
+            losses,
+            landscape,
+            start,
+            statistics,
+            stop,
+            took,
+        })
     }
 }
 

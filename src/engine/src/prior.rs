@@ -108,6 +108,7 @@ pub(crate) mod tests {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "f".into(),
             device: Device::Cpu,

@@ -281,6 +281,7 @@ pub(super) mod tests {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: false,
             fingerprint: "f".into(),
             device: Device::Cpu,

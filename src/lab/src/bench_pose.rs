@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::bench_defence::DefenceArguments;
 use crate::bench_gan::GanArguments;
 use crate::bench_gradient::GradientArguments;
 use crate::bench_scaling::ScalingArguments;
@@ -36,6 +37,8 @@ pub(crate) enum Bench {
     Pose(PoseArguments),
     /// Inverting and completing images of faces: descents in X and Z, and an encoder
     Gan(GanArguments),
+    /// Repairing attacked images before they are classified, under attacks that know of it and attacks that do not
+    Defence(DefenceArguments),
     /// Filling the joints that drop out of a stream of real motion, by age of the dropout
     Streams(StreamArguments),
     /// Finding body, root and size in what trackers of bodies send
@@ -241,6 +244,7 @@ impl Sizes {
 pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
     match bench {
         Bench::Pose(arguments) => run_pose(arguments),
+        Bench::Defence(arguments) => crate::bench_defence::run(arguments),
         Bench::Gan(arguments) => crate::bench_gan::run(arguments),
         Bench::Streams(arguments) => crate::bench_streams::run(arguments),
         Bench::Trackers(arguments) => crate::bench_trackers::run(arguments),

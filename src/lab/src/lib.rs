@@ -1,5 +1,6 @@
 //! Evaluation, benches and demonstrations: what the program `thalweg-lab` does.
 
+mod bench_defence;
 mod bench_gan;
 mod bench_gradient;
 mod bench_node;
@@ -8,7 +9,9 @@ mod bench_scaling;
 mod bench_streams;
 mod bench_trackers;
 mod clips;
+pub mod defence;
 mod demo;
+mod demo_defence;
 mod demo_images;
 #[cfg(feature = "ros")]
 mod demo_retrain;
@@ -40,6 +43,8 @@ enum Command {
     Demo(demo::DemoArguments),
     /// Repair damaged images of faces, eight ways each
     DemoImages(demo_images::DemoImagesArguments),
+    /// Attack eight pictures, repair them, and tell their classes
+    DemoDefence(demo_defence::DemoDefenceArguments),
     /// Show a robot whose arm falls silent and whose knee lies
     DemoRobot(demo_robot::DemoRobotArguments),
     /// Show a running node getting better from what it has recorded
@@ -77,6 +82,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Demo(arguments) => demo::run(arguments),
         Command::DemoImages(arguments) => demo_images::run(arguments),
+        Command::DemoDefence(arguments) => demo_defence::run(arguments),
         Command::DemoRobot(arguments) => demo_robot::run(arguments),
         #[cfg(feature = "ros")]
         Command::DemoRetrain(arguments) => demo_retrain::run(arguments),

@@ -37,6 +37,7 @@ fn spec() -> TaskSpec {
             tracker: None,
         }),
         skeleton: None,
+        classes: Vec::new(),
         residual: false,
         fingerprint: "none".into(),
         device: tch::Device::Cpu,

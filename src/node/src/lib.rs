@@ -11,6 +11,7 @@ pub mod display;
 pub mod drivers;
 pub mod identity;
 pub mod intake;
+pub mod label;
 pub mod lifecycle;
 pub mod options;
 pub mod parameters;

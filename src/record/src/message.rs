@@ -241,6 +241,7 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
         took,
         deviation: _,
         images: _,
+        labels: _,
     } = &solve.answer;
     let Statistics { steps, evaluations, diverged } = *statistics;
     let hypotheses = u32::try_from(losses.len()).unwrap_or(u32::MAX);

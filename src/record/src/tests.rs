@@ -97,6 +97,7 @@ fn answer(number: &dyn Fn(u64) -> f64) -> Answer {
         points: vec![vec![[number(0), number(1), number(2)]], vec![[number(3), number(4), number(5)]]],
         roots: (4..6).map(|place| Root { position: [number(place); 3], ..ROOT }).collect(),
         images: Vec::new(),
+        labels: Vec::new(),
         losses: vec![number(3).abs(), 2.0],
         weights: vec![0.75, 0.25],
         landscape: "identity".to_owned(),

@@ -13,7 +13,7 @@ pub struct Reconstruction {
     pub image: Option<Tensor>,
     /// Points `[K, P, 3]`, metres in the task's frame.
     pub points: Option<Tensor>,
-    /// Class scores `[K, C]`, logits.
+    /// Class scores `[K, C]`, logits, in the order of [`TaskSpec::classes`].
     pub label: Option<Tensor>,
 }
 

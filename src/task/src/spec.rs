@@ -154,6 +154,9 @@ pub struct TaskSpec {
     pub points: Option<PointsSpec>,
     /// How the rendered points hang together, where they do.
     pub skeleton: Option<SkeletonSpec>,
+    /// Names of the classes that a label tells apart, in the order of its logits; empty when the task classifies nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Whether the objective gives residuals, as Levenberg-Marquardt needs.
     pub residual: bool,
     /// What a landscape trained for this task is bound to: changes whenever F changes.

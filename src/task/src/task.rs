@@ -93,11 +93,20 @@ pub trait Task: Send {
     /// [`crate::TaskError::Shape`] when rows do not fit.
     fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective>;
 
-    /// Turns F's output `[K, ..Y]` into what is published.
+    /// Turns F's output `[K, ..Y]` into what is published: as much of it as F alone tells.
     ///
     /// # Errors
     /// [`crate::TaskError::Shape`] when `y_hat` is not `[K, ..Y]`.
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction>;
+
+    /// Turns F's output `[K, ..Y]` into what is published, where what was seen is part of it; `target` has one row, or `K`
+    /// rows. As [`Task::render`] where it is not.
+    ///
+    /// # Errors
+    /// As [`Task::objective`].
+    fn render_seen(&self, y_hat: &Tensor, _target: &Target) -> Result<Reconstruction> {
+        self.render(y_hat)
+    }
 
     /// Places the points of joints at positions `[K, J]`, in the order of [`TaskSpec::joints`]: `[K, P, 3]`, metres in the
     /// task's frame; none where joints alone do not say.

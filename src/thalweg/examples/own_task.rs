@@ -49,6 +49,7 @@ const ENTRY: Entry = Entry {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "gripper-1".into(),
             device: Device::Cpu,

@@ -26,7 +26,7 @@ pub struct Builder {
     deadline_ms: Option<f64>,
 }
 
-/// Opens a shipped task: `body_pose`, `planar_arm` or `gan_inversion`.
+/// Opens a shipped task: `body_pose`, `planar_arm`, `gan_inversion` or `image_defence`.
 ///
 /// ```
 /// # fn main() -> Result<(), thalweg::Error> {

@@ -28,12 +28,19 @@ impl Registry {
         Self::default()
     }
 
-    /// Knows the tasks that are shipped: body_pose, planar_arm, gan_inversion, robot, scripted.
+    /// Knows the tasks that are shipped: body_pose, planar_arm, gan_inversion, image_defence, robot, scripted.
     #[must_use]
     pub fn shipped() -> Self {
         use {thalweg_body_pose as body_pose, thalweg_gan_inversion as gan_inversion};
         use {thalweg_planar_arm as planar_arm, thalweg_robot as robot, thalweg_scripted as scripted};
-        let entries = vec![body_pose::ENTRY, planar_arm::ENTRY, gan_inversion::ENTRY, robot::ENTRY, scripted::ENTRY];
+        let entries = vec![
+            body_pose::ENTRY,
+            planar_arm::ENTRY,
+            gan_inversion::ENTRY,
+            thalweg_image_defence::ENTRY,
+            robot::ENTRY,
+            scripted::ENTRY,
+        ];
         Self { entries, ..Self::default() }
     }
 

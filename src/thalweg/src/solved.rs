@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use thalweg_engine::{Answer, Engine, EngineError};
+use thalweg_engine::{Answer, Engine, EngineError, ranked};
 use thalweg_task::{Pixels, Root, TaskSpec};
 
 /// All hypotheses of one solve.
@@ -25,6 +25,7 @@ pub struct Hypothesis<'a> {
     points: &'a [[f64; 3]],
     image: Option<&'a Pixels>,
     root: Option<&'a Root>,
+    label: &'a [f64],
 }
 
 impl Solved {
@@ -55,7 +56,7 @@ impl Solved {
     }
 
     fn hypothesis(&self, row: usize) -> Hypothesis<'_> {
-        let Answer { losses, weights, joints, points, images, roots, .. } = &self.answer;
+        let Answer { losses, weights, joints, points, images, roots, labels, .. } = &self.answer;
         Hypothesis {
             loss: losses[row],
             weight: weights[row],
@@ -64,6 +65,7 @@ impl Solved {
             points: points.get(row).map_or(&[], Vec::as_slice),
             image: images.get(row).map(AsRef::as_ref),
             root: roots.get(row),
+            label: labels.get(row).map_or(&[], Vec::as_slice),
         }
     }
 
@@ -112,6 +114,13 @@ impl<'a> Hypothesis<'a> {
     #[must_use]
     pub fn root(&self) -> Option<&'a Root> {
         self.root
+    }
+
+    /// The classes that the task tells apart and how likely each is, the likeliest first; none where the task classifies
+    /// nothing, or a score is not finite.
+    #[must_use]
+    pub fn classes(&self) -> Option<Vec<(&'a str, f64)>> {
+        ranked(&self.spec.classes, self.label)
     }
 
     /// The image, where the task renders one.

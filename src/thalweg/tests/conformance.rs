@@ -72,6 +72,13 @@ fn gan_inversion() {
 }
 
 #[test]
+fn image_defence() {
+    if thalweg_tests::fetched::defence() {
+        conformance::check(&thalweg_image_defence::ENTRY.load, &LoadOptions::default()).assert_passed();
+    }
+}
+
+#[test]
 fn grey_images() {
     conformance::check(&|options| Blob::load(1, options), &LoadOptions::default()).assert_passed();
 }

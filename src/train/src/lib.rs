@@ -14,11 +14,15 @@
 //! with early stopping, and the ablation without coordinate descent and buffer.
 
 mod augmented;
+pub mod ball;
 mod buffer;
 mod checkpoint;
+mod classifier;
 mod descents;
 mod error;
 mod exemplars;
+mod head;
+mod labelled_images;
 mod logged;
 mod masks;
 mod motion_model;
@@ -36,8 +40,13 @@ mod theta;
 mod validation;
 mod whitening;
 
+pub use classifier::{
+    Adversary, Classifier, ClassifierOptions, ClassifierProgress, Precision, accuracy, train_classifier,
+};
 pub use error::TrainError;
 pub use exemplars::with_exemplars;
+pub use head::{HeadOptions, HeadProgress, train_head};
+pub use labelled_images::{ImageSplit, ImagesError, LabelledImages};
 pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions};
 pub use masks::{Masks, Visible};
 pub use motion_model::{MotionFit, fit_motion_model};

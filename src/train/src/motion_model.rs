@@ -158,6 +158,7 @@ pub(super) mod tests {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "f".into(),
             device: Device::Cpu,

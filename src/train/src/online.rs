@@ -44,4 +44,8 @@ impl Task for ThroughTheta {
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
         self.task.render(y_hat)
     }
+
+    fn render_seen(&self, y_hat: &Tensor, target: &Target) -> Result<Reconstruction> {
+        self.task.render_seen(y_hat, target)
+    }
 }

@@ -18,13 +18,16 @@ pub enum Preset {
     Paper,
     /// Liu et al. (2023), appendix, GAN inversion.
     PaperGan,
+    /// Liu et al. (2023), appendix, adversarial defence.
+    PaperDefence,
     /// Goes on from a trained landscape, with recordings: a minute or two on one core.
     Retrain,
 }
 
 impl Preset {
     /// All presets.
-    pub const ALL: [Self; 6] = [Self::Steps, Self::Quick, Self::Study, Self::Paper, Self::PaperGan, Self::Retrain];
+    pub const ALL: [Self; 7] =
+        [Self::Steps, Self::Quick, Self::Study, Self::Paper, Self::PaperGan, Self::PaperDefence, Self::Retrain];
 
     /// Names the preset, as on the command line.
     #[must_use]
@@ -35,6 +38,7 @@ impl Preset {
             Self::Study => "study",
             Self::Paper => "paper",
             Self::PaperGan => "paper-gan",
+            Self::PaperDefence => "paper-defence",
             Self::Retrain => "retrain",
         }
     }
@@ -48,6 +52,7 @@ impl Preset {
             Self::Study => "the paper's method with B = 60, N = 2,048, T = 10",
             Self::Paper => "human pose as in the paper: B = 500, N = 40,960, T = 200, Z = 128",
             Self::PaperGan => "GAN inversion as in the paper: B = 500, N = 256, T = 20, Z = X",
+            Self::PaperDefence => "defence of images as in the paper: B = 70, N = 5,120, T = 5, Z = X",
             Self::Retrain => "goes on from a landscape: B = 60, N = 1,024, descents as the recording node's",
         }
     }
@@ -67,6 +72,7 @@ impl Preset {
             Self::Study => as_published(128, 512, 60, (2_048, 10), 0.005),
             Self::Paper => as_published(128, 512, 500, (40_960, 200), 0.005),
             Self::PaperGan => as_published(latent, 1_024, 500, (256, 20), 1e-4),
+            Self::PaperDefence => defence(latent),
             Self::Retrain => retrain(),
         }
     }
@@ -101,6 +107,12 @@ fn retrain() -> ThetaOptions {
         validation: ValidationOptions { every: 5, rows: 512, ..ValidationOptions::default() },
         ..ThetaOptions::default()
     }
+}
+
+/// The published defence: z counts grey levels, as x does, and the paper's rate is 0.2 of one.
+fn defence(latent: i64) -> ThetaOptions {
+    let published = as_published(latent, 3_072, 70, (5_120, 5), 1e-4);
+    ThetaOptions { collection: CollectionOptions { rate_z: 0.2, ..published.collection }, ..published }
 }
 
 /// The published method: everything is seen, theta's last weights count, its rate is constant.

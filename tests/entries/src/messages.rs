@@ -29,6 +29,7 @@ pub(crate) fn spec() -> TaskSpec {
         image: Some(ImageSpec { channels: 3, height: 6, width: 8 }),
         points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None }),
         skeleton: None,
+        classes: Vec::new(),
         residual: true,
         fingerprint: "all-1".into(),
         device: Device::Cpu,

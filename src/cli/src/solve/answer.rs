@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 use thalweg::Inverter;
 use thalweg_engine::gpu::GpuError;
-use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason};
+use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason, ranked};
 use thalweg_task::{Pixels, Root, TaskSpec, numbers};
 
 /// All hypotheses, best first, and what they have cost.
@@ -12,8 +12,6 @@ pub(super) struct Answer {
     pub(super) found: Found,
     /// Latents `[K][X]`.
     x: Vec<Vec<f32>>,
-    /// Class scores `[K][C]`; empty where the task gives none.
-    label: Vec<Vec<f32>>,
     stamp_nanos: i64,
     /// How hypotheses moved, in words.
     pub(super) method: String,
@@ -26,10 +24,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Adds to an answer what else is written: latents and class scores.
+    /// Adds to an answer what else is written: latents.
     ///
     /// # Errors
-    /// [`thalweg::Error`] when the task cannot render.
+    /// [`thalweg::Error`] without a solve.
     pub(super) fn of(found: Found, inverter: &mut Inverter) -> Result<Self, thalweg::Error> {
         let _no_grad = tch::no_grad_guard();
         let budget = *inverter.budget();
@@ -40,9 +38,8 @@ impl Answer {
         };
         let (backend, gpu_trouble) = (engine.backend(), engine.gpu_trouble());
         let solution = engine.solution().ok_or(EngineError::NotBegun)?;
-        let (x, y_hat, stamp_nanos) = (rows(&solution.x), solution.y_hat.shallow_clone(), solution.stamp_nanos);
-        let label = engine.task().render(&y_hat)?.label.as_ref().map_or_else(Vec::new, rows);
-        Ok(Self { found, x, label, stamp_nanos, method, backend, gpu_trouble, budget })
+        let (x, stamp_nanos) = (rows(&solution.x), solution.stamp_nanos);
+        Ok(Self { found, x, stamp_nanos, method, backend, gpu_trouble, budget })
     }
 
     /// Writes all hypotheses as JSON.
@@ -50,14 +47,14 @@ impl Answer {
     /// # Errors
     /// When a value is not finite: JSON has no such numbers.
     pub(super) fn to_json(&self, spec: &TaskSpec) -> anyhow::Result<String> {
-        let Found { joints, points, images, landscape, .. } = &self.found;
+        let Found { joints, points, images, labels, landscape, .. } = &self.found;
         let joints = joints.iter().flatten().copied();
         let points = points.iter().flatten().flatten().copied();
-        let pixels = images.iter().flat_map(|image| &image.data).chain(self.label.iter().flatten());
+        let pixels = images.iter().flat_map(|image| &image.data).map(|value| f64::from(*value));
         for (kind, broken) in [
             ("joints", broken(joints)),
             ("points", broken(points)),
-            ("image or label", broken(pixels.map(|value| f64::from(*value)))),
+            ("image or label", broken(pixels.chain(labels.iter().flatten().copied()))),
         ] {
             anyhow::ensure!(broken == 0, "task {} rendered {broken} values of {kind} that are not finite", spec.name);
         }
@@ -70,7 +67,7 @@ impl Answer {
     }
 
     fn hypothesis<'a>(&'a self, row: usize, spec: &'a TaskSpec) -> HypothesisForm<'a> {
-        let Found { losses, weights, joints, deviation, points, roots, images, .. } = &self.found;
+        let Found { losses, weights, joints, deviation, points, roots, images, labels, .. } = &self.found;
         let names = spec.joints.iter().map(|joint| joint.name.as_str());
         let named = |values: &Vec<f64>| Named(names.clone().zip(values.iter().map(|value| *value as f32)).collect());
         HypothesisForm {
@@ -83,7 +80,8 @@ impl Answer {
             points: points.get(row).map(|points| point_form(points, spec)),
             root: roots.get(row).map(root_form),
             image: images.get(row).map(|image| image_form(image)),
-            label: self.label.get(row).map(Vec::as_slice),
+            class: labels.get(row).and_then(|logits| Some(ranked(&spec.classes, logits)?.first()?.0)),
+            label: labels.get(row).map(Vec::as_slice),
         }
     }
 }
@@ -133,7 +131,10 @@ struct HypothesisForm<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     image: Option<ImageForm>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    label: Option<&'a [f32]>,
+    class: Option<&'a str>,
+    /// Logits, in the order of the classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<&'a [f64]>,
 }
 
 /// Points by name, or in their order when the task renders points that it does not observe.

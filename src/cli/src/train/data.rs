@@ -8,9 +8,11 @@ use tch::Tensor;
 use thalweg::motion::Motion;
 use thalweg_body_pose::dataset::{Dataset, Source, Split};
 use thalweg_body_pose::{joint_angles, prior};
+use thalweg_image_defence::Defence;
 use thalweg_nn::Ranks;
-use thalweg_task::{Masked, Observation, Task};
-use thalweg_train::Data;
+use thalweg_task::{LoadOptions, Masked, Observation, Task};
+use thalweg_train::ball::{Ball, Norm};
+use thalweg_train::{Adversary, Data, ImageSplit, LabelledImages};
 
 use crate::console;
 use crate::failure::InputError;
@@ -24,6 +26,10 @@ const HELD_OUT_SEED: u64 = 0x6865_6c64;
 /// Observations of the shipped validation set where they are drawn, and their seed: the same for all.
 const SHIPPED: usize = 512;
 const SHIPPED_SEED: u64 = 0x7368_6970;
+/// Who attacks the images that a landscape of a defence is trained on: within the ball of Table 1 of Liu et al. (2023).
+const ADVERSARY: Adversary = Adversary { ball: Ball { norm: Norm::L2, radius: 256.0 / 255.0 }, steps: 7 };
+/// Images that are attacked at once.
+const ATTACKED_AT_ONCE: i64 = 256;
 /// Fewest training clips, a guess: with a tenth of all clips for validation, fewer leave it empty.
 const TRAINING_CLIPS: usize = 10;
 /// Fewest validation clips, where there is a validation.
@@ -33,7 +39,9 @@ const VALIDATION_CLIPS: usize = 1;
 pub(super) struct DataSource<'a> {
     /// Folder with the motion capture.
     pub(super) folder: Option<&'a Path>,
-    /// How many are drawn from the task's own prior.
+    /// Archive of images, for image_defence, and the folder with the weights of the classifier that is attacked.
+    pub(super) images: Option<(&'a Path, &'a Path)>,
+    /// How many are drawn from the task's own prior, or of the images.
     pub(super) drawn: Option<usize>,
     /// Seed of what is drawn.
     pub(super) seed: u64,
@@ -45,6 +53,9 @@ pub(super) struct DataSource<'a> {
 ///
 /// What is drawn may help where clips are few.
 pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> anyhow::Result<Data> {
+    if let Some(images) = source.images {
+        return attacked_images(source, images, task);
+    }
     let mut random = StdRng::seed_from_u64(source.seed);
     let Some(folder) = source.folder else {
         let training = thalweg_task::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
@@ -61,6 +72,32 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> a
         count => thalweg_task::sampled(task, count, &mut random)?.joints,
     };
     recorded(folder, source.held_out.is_some(), drawn.as_ref(), ranks)
+}
+
+/// Training images as an attack on the classifier leaves them: what a defence is asked to repair.
+fn attacked_images(
+    source: &DataSource<'_>,
+    (archive, models): (&Path, &Path),
+    task: &dyn Task,
+) -> anyhow::Result<Data> {
+    let name = &task.spec().name;
+    if *name != thalweg_image_defence::ENTRY.name {
+        return Err(InputError::ImagesOfDefence(name.clone()).into());
+    }
+    let defence = Defence::load(&models.join(format!("{name}.safetensors")), &LoadOptions::default())?;
+    let attacked = |split, count, seed| -> anyhow::Result<Observation> {
+        let images = LabelledImages::read(archive, split, Some((count, seed)))?;
+        let (mut random, mut attacked) = (StdRng::seed_from_u64(seed), Vec::new());
+        for (image, labels) in
+            images.values().split(ATTACKED_AT_ONCE, 0).iter().zip(images.labels.split(ATTACKED_AT_ONCE, 0))
+        {
+            attacked.push(ADVERSARY.attack(&defence.backbone, (image, &labels), &mut random)?);
+        }
+        Ok(Observation::of_image(&Tensor::cat(&attacked, 0)))
+    };
+    let training = attacked(ImageSplit::Training, source.drawn.unwrap_or_else(|| default_count(task)), source.seed)?;
+    let held_out = |rows| attacked(ImageSplit::Validation, rows, HELD_OUT_SEED);
+    Ok(Data { training, held_out: source.held_out.map(held_out).transpose()?, ..Data::default() })
 }
 
 /// What a retraining rehearses where no motion capture is at hand: bundled training poses of body_pose, else what

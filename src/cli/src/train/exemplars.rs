@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &ExemplarArguments, registry: &Registry) -> anyhow:
     let default = arguments.models.join(format!("{}_theta.safetensors", arguments.task));
     let file = arguments.landscape.as_ref().unwrap_or(&default);
     let landscape = Landscape::trained(file, task.spec())?;
-    let source = DataSource { folder: arguments.data.as_deref(), drawn: None, seed: 1, held_out: None };
+    let source = DataSource { folder: arguments.data.as_deref(), images: None, drawn: None, seed: 1, held_out: None };
     let data = data::load(&source, task.as_ref(), &Ranks::alone())?;
     let landscape = thalweg_train::with_exemplars(&landscape, &load, &data.training, arguments.count)?;
     let before = Weights::open(file, Kind::Float, Device::Cpu)?;

@@ -97,6 +97,7 @@ fn run_on(ranks: &Ranks, arguments: &StartArguments, registry: &Registry) -> any
     let options = StartOptions { checkpoint: Some(checkpoint.clone()), ranks: ranks.clone(), ..options(arguments) };
     let source = DataSource {
         folder: arguments.data.as_deref(),
+        images: None,
         drawn: arguments.drawn,
         seed: arguments.seed,
         held_out: usize::try_from(options.validation_rows).ok(),

@@ -29,13 +29,16 @@ pub(crate) struct ThetaArguments {
     /// Folder with the motion capture, for body_pose
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Zip archive of images, for image_defence: training images are attacked first
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    images: Option<PathBuf>,
     /// Folder of the weights of tasks [default: the shipped ones]
     #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
     /// Where the weights go [default: TASK_theta.safetensors in the folder of the task's weights]
     #[arg(long)]
     output: Option<PathBuf>,
-    /// Observations drawn from the task's own prior, beside those of --data
+    /// Observations drawn from the task's own prior, beside those of --data; with --images so many of those
     /// [default: none with --data, 65536 without, fewer where they are images]
     #[arg(long)]
     drawn: Option<usize>,
@@ -92,6 +95,7 @@ fn run_on(ranks: &Ranks, arguments: &ThetaArguments, registry: &Registry) -> any
     }
     let source = DataSource {
         folder: arguments.data.as_deref(),
+        images: arguments.images.as_deref().map(|images| (images, arguments.models.as_path())),
         drawn: arguments.drawn,
         seed: arguments.seed,
         held_out: (options.validation.every > 0).then_some(options.validation.rows),

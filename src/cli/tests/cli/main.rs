@@ -115,8 +115,9 @@ fn tasks_are_listed() {
     assert_eq!(rows[1][..2], ["body_pose", "joints"]);
     assert_eq!(rows[2][..2], ["planar_arm", "joints, points"]);
     assert_eq!(rows[3][..2], ["gan_inversion", "image"]);
-    assert_eq!(rows[4][..2], ["robot", "joints"]);
-    assert_eq!(rows[5][..2], ["scripted", "joints, image, points"]);
+    assert_eq!(rows[4][..2], ["image_defence", "image"]);
+    assert_eq!(rows[5][..2], ["robot", "joints"]);
+    assert_eq!(rows[6][..2], ["scripted", "joints, image, points"]);
 }
 
 #[test]

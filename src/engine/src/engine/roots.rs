@@ -1,7 +1,7 @@
-//! Where what an engine has found stands.
+//! What a task says of what an engine has found, beside what was seen.
 
 use tch::Tensor;
-use thalweg_task::Root;
+use thalweg_task::{Reconstruction, Root};
 
 use super::Engine;
 use crate::error::EngineError;
@@ -17,5 +17,16 @@ impl Engine {
     pub fn roots(&self, y_hat: &Tensor) -> Result<Vec<Root>, EngineError> {
         let session = self.session.as_ref().ok_or(EngineError::NotBegun)?;
         Ok(self.task.roots(y_hat, &session.target)?)
+    }
+
+    /// Renders rows of F's output, `[K, ..Y]`, for the present observation; see [`thalweg_task::Task::render_seen`].
+    ///
+    /// Rows are as in [`Engine::roots`].
+    ///
+    /// # Errors
+    /// As [`Engine::roots`].
+    pub fn rendered(&self, y_hat: &Tensor) -> Result<Reconstruction, EngineError> {
+        let session = self.session.as_ref().ok_or(EngineError::NotBegun)?;
+        Ok(self.task.render_seen(y_hat, &session.target)?)
     }
 }

@@ -29,6 +29,7 @@ impl Double {
             image: None,
             points: None,
             skeleton: None,
+            classes: Vec::new(),
             residual: true,
             fingerprint: "f0".into(),
             device: Device::Cpu,

@@ -14,6 +14,7 @@ pub use curves::{Curve, Curves};
 pub use error_over_time::{ErrorOverTime, ErrorPhase, ErrorSeries};
 pub use filmstrip::{Filmstrip, FilmstripRow, Moment};
 pub use heat_map::{HeatMaps, Panel};
+pub(crate) use image_grid::colors;
 pub use image_grid::{ImageGrid, ImageRow};
 pub use picture::{Anchor, Picture, PictureError, Point, Stroke};
 

@@ -150,6 +150,7 @@ pub(crate) fn task_spec() -> TaskSpec {
         image: Some(image_spec(1, 4, 4)),
         points: Some(points_spec(2)),
         skeleton: None,
+        classes: Vec::new(),
         residual: false,
         fingerprint: "none".into(),
         device: tch::Device::Cpu,

@@ -37,7 +37,7 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         (
             "task",
             text("body_pos"),
-            "task must be one of body_pose, planar_arm, gan_inversion, robot, scripted, got body_pos",
+            "task must be one of body_pose, planar_arm, gan_inversion, image_defence, robot, scripted, got body_pos",
         ),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
         ("input.points_type", text("cloud2"), "input.points_type must be one of cloud, markers, poses, got cloud2"),

@@ -104,8 +104,8 @@ const OUTPUTS: [&str; 10] = [
     "/parameter_events",
 ];
 
-/// Those of a task that renders images.
-const IMAGE_OUTPUTS: [&str; 2] = ["~/reconstruction/image", "~/uncertainty"];
+/// Those of a task that renders images; the last one only where it tells classes, which its weights say.
+const IMAGE_OUTPUTS: [&str; 3] = ["~/reconstruction/image", "~/uncertainty", "~/label"];
 
 /// Everything that can be set, with the topics that the task has which the node starts with.
 fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec> {

@@ -39,8 +39,11 @@ pub(super) fn finite(subject: &Subject<'_>) -> RuleResult {
     let descent = descend(task, &x, &obs)?;
     ensure_finite("loss", &descent.loss)?;
     ensure_finite("gradient", &descent.gradient)?;
-    for (kind, tensor) in task.render(&y_hat)?.fields() {
-        ensure_finite(&format!("rendered {kind}"), tensor)?;
+    let target = task.encode(&obs)?;
+    for rendered in [task.render(&y_hat)?, task.render_seen(&y_hat, &target)?] {
+        for (kind, tensor) in rendered.fields() {
+            ensure_finite(&format!("rendered {kind}"), tensor)?;
+        }
     }
     Ok(format!("{PRIOR_SAMPLE} latents of the prior"))
 }

@@ -34,6 +34,7 @@ pub(super) fn spec(subject: &Subject<'_>) -> RuleResult {
     let image = spec.image.filter(|image| image.channels.min(image.height).min(image.width) < 1);
     faults.extend(image.map(|image| format!("image is {image:?}")));
     faults.extend(joint_faults(&spec.joints));
+    faults.extend(repeated("class", spec.classes.iter().map(String::as_str)));
     faults.extend(spec.points.as_ref().map(point_faults).unwrap_or_default());
     ensure(faults.is_empty(), || faults.join("; "))?;
     Ok(format!("X = {}, Y = {:?}, observes {}", spec.latent, spec.output, spec.observes()))
@@ -87,7 +88,7 @@ pub(super) fn shapes(subject: &Subject<'_>) -> RuleResult {
             let size = residual.size();
             ensure(size.len() == 2 && size[0] == rows, || format!("residual: expected [{rows}, M], got {size:?}"))?;
         }
-        rendered_shapes(spec, rows, &subject.task.render(&descent.y_hat)?)?;
+        rendered_shapes(spec, rows, &subject.task.render_seen(&descent.y_hat, &target)?)?;
     }
     Ok("for K = 1 and K = 3".to_owned())
 }
@@ -96,9 +97,13 @@ fn rendered_shapes(spec: &TaskSpec, rows: i64, rendered: &Reconstruction) -> Res
     ensure(spec.joints.is_empty() || rendered.joints.is_some(), || {
         "render gives no joints, though the spec names some".into()
     })?;
+    ensure(spec.classes.is_empty() || rendered.label.is_some(), || {
+        "render gives no label, though the spec names classes".into()
+    })?;
     for (kind, tensor) in rendered.fields() {
         let expected = match kind {
             "joints" => Some(vec![spec.joints.len() as i64]),
+            "label" => Some(vec![spec.classes.len() as i64]),
             _ => spec.shape_of(kind),
         };
         if let Some(expected) = expected {
@@ -163,7 +168,7 @@ pub(super) fn everything(task: &dyn Task) -> Result<Vec<(String, Tensor)>, Fault
     let spec = task.spec();
     let obs = observe(task, &latents(spec, 1, 4))?;
     let (target, descent) = (task.encode(&obs)?, descend(task, &latents(spec, 3, 5), &obs)?);
-    let rendered = task.render(&descent.y_hat)?;
+    let rendered = task.render_seen(&descent.y_hat, &target)?;
     let mut all = vec![("F(x)".to_owned(), descent.y_hat), ("loss".to_owned(), descent.loss)];
     all.extend([("target value".to_owned(), target.value), ("target weight".to_owned(), target.weight)]);
     all.extend(descent.residual.map(|residual| ("residual".to_owned(), residual)));

@@ -38,11 +38,16 @@ fn wrong_tensors(task: &dyn Task) -> Result<Vec<Call<'_>>> {
     size[last] += 1;
     let wrong = Tensor::zeros(&size, like);
     let (wrong_again, two) = (wrong.shallow_clone(), target.rows(&super::probe::index(spec, &[0, 1])));
+    let (wrong_seen, seen) = (wrong.shallow_clone(), target.shallow_clone());
     Ok(vec![
         (format!("x {:?}", wide.size()), Box::new(move || task.forward(&wide).map(drop))),
         (format!("x {:?}", flat.size()), Box::new(move || task.forward(&flat).map(drop))),
         (format!("y_hat {size:?} in the objective"), Box::new(move || task.objective(&wrong, &target).map(drop))),
         (format!("y_hat {size:?} to render"), Box::new(move || task.render(&wrong_again).map(drop))),
+        (
+            format!("y_hat {size:?} to render with what was seen"),
+            Box::new(move || task.render_seen(&wrong_seen, &seen).map(drop)),
+        ),
         ("three hypotheses with two targets".to_owned(), Box::new(move || task.objective(&y_hat, &two).map(drop))),
     ])
 }

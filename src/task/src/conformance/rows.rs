@@ -35,12 +35,14 @@ pub(super) fn row_independence(subject: &Subject<'_>) -> RuleResult {
 }
 
 fn results(task: &dyn Task, x: &Tensor, obs: &Observation) -> Result<Vec<(String, Tensor)>, Fault> {
-    let y_hat = task.forward(x)?;
-    let objective = task.objective(&y_hat, &task.encode(obs)?)?;
+    let (y_hat, target) = (task.forward(x)?, task.encode(obs)?);
+    let objective = task.objective(&y_hat, &target)?;
     let mut all = vec![("loss".to_owned(), objective.loss)];
     all.extend(objective.residual.map(|residual| ("residual".to_owned(), residual)));
     all.extend(
-        task.render(&y_hat)?.fields().map(|(kind, tensor)| (format!("rendered {kind}"), tensor.shallow_clone())),
+        task.render_seen(&y_hat, &target)?
+            .fields()
+            .map(|(kind, tensor)| (format!("rendered {kind}"), tensor.shallow_clone())),
     );
     all.insert(0, ("F(x)".to_owned(), y_hat));
     Ok(all)

@@ -50,6 +50,10 @@ impl Task for GuardedTask {
         caught(|| self.task().render(y_hat))
     }
 
+    fn render_seen(&self, y_hat: &Tensor, target: &Target) -> Result<Reconstruction> {
+        caught(|| self.task().render_seen(y_hat, target))
+    }
+
     fn points_of(&self, joints: &Tensor) -> Result<Option<Tensor>> {
         caught(|| self.task().points_of(joints))
     }

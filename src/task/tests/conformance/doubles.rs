@@ -130,6 +130,7 @@ fn describe(options: &LoadOptions) -> TaskSpec {
             frame: "base_link".to_owned(),
             bones: vec![Bone { from: None, to: 0, joints: vec![0, 1] }],
         }),
+        classes: Vec::new(),
         residual: true,
         fingerprint: "double-1".to_owned(),
         device: options.device,

@@ -16,6 +16,7 @@ pub(crate) fn describe() -> TaskSpec {
         image: Some(ImageSpec { channels: 3, height: 4, width: 5 }),
         points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base_link".to_owned(), tracker: None }),
         skeleton: None,
+        classes: Vec::new(),
         residual: true,
         fingerprint: "1".to_owned(),
         device: Device::Cpu,

@@ -79,8 +79,8 @@ impl ImageGrid {
     }
 }
 
-/// Turns `[3, H, W]` into colours, row by row, and tells the width.
-fn colors(image: &Tensor) -> (usize, Vec<[u8; 3]>) {
+/// Turns `[3, H, W]` into colours, row by row, and tells the width; what is NaN is chequered.
+pub(crate) fn colors(image: &Tensor) -> (usize, Vec<[u8; 3]>) {
     let (height, width) = (image.size()[1], image.size()[2]);
     let index = |size: i64| Tensor::arange(size, (Kind::Int64, Device::Cpu)).divide_scalar_mode(CHECK, "floor");
     let odd = (index(height).view([-1, 1]) + index(width)).remainder(2).to_kind(Kind::Float);

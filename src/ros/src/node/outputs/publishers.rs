@@ -10,6 +10,7 @@ use r2r::{Node, Publisher, QosProfile};
 use thalweg_engine::{Answer, Statistics, StopReason};
 use thalweg_node::identity::Identities;
 use thalweg_node::intake::Provenance;
+use thalweg_node::label::label;
 use thalweg_node::parameters::{HypothesisOrder, OutputSettings};
 use thalweg_task::{Root, TaskSpec};
 
@@ -37,6 +38,8 @@ pub(crate) struct Publishers {
     hypotheses: Vec<Publisher<JointState>>,
     /// Where the task renders images.
     images: Option<ImagePublishers>,
+    /// Where the task tells classes.
+    label: Option<Publisher<Text>>,
     ghosts: Publisher<MarkerArray>,
     weights: Publisher<Float32MultiArray>,
     losses: Publisher<Float32MultiArray>,
@@ -61,7 +64,7 @@ impl Publishers {
     /// # Errors
     /// What rcl says.
     pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize, qos: &OutputQos) -> r2r::Result<Self> {
-        let has_joints = !spec.joints.is_empty();
+        let (has_joints, has_classes) = (!spec.joints.is_empty(), !spec.classes.is_empty());
         let array = |node: &mut Node| node.create_publisher("~/hypotheses", qos("~/hypotheses"));
         let filled = |node: &mut Node| -> r2r::Result<_> {
             let mut advertise = |name: &str| node.create_publisher(name, qos(name));
@@ -76,6 +79,7 @@ impl Publishers {
             surprise: has_joints.then(|| node.create_publisher("~/surprise", qos("~/surprise"))).transpose()?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
+            label: has_classes.then(|| node.create_publisher("~/label", qos("~/label"))).transpose()?,
             ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
             weights: node.create_publisher("~/weights", qos("~/weights"))?,
             losses: node.create_publisher("~/losses", qos("~/losses"))?,
@@ -134,6 +138,9 @@ impl Publishers {
         if let Some(array) = self.array {
             node.destroy_publisher(array);
         }
+        if let Some(label) = self.label {
+            node.destroy_publisher(label);
+        }
         if let Some(pose) = self.pose {
             node.destroy_publisher(pose);
         }
@@ -186,6 +193,11 @@ impl Publishers {
         }
         if let Some(images) = &self.images {
             result = result.and(images.publish(answer, &header, settings.hypotheses.then_some(&places)));
+        }
+        if let Some(publisher) = self.label.as_ref().filter(|publisher| is_heard(publisher))
+            && let Some(data) = label(answer, &self.spec, provenance.stamp_nanos, &header.frame_id)
+        {
+            result = result.and(publisher.publish(&Text { data }));
         }
         if let Some(array) = self.array.as_ref().filter(|array| is_heard(array)) {
             let message = hypothesis_array(answer, &identities, &header, &self.joint_names);
