@@ -76,6 +76,8 @@ TABLE = {
     "body_pose.point_weight": (DOUBLE, 0.0, None, None, False),
     "body_pose.keypoints": (STRING, "", None, None, False),
     "body_pose.stature": (DOUBLE, 0.0, None, None, False),
+    "body_pose.names": (STRING, "own", None, None, False),
+    "body_pose.person": (STRING, "", None, None, False),
     "planar_arm.lengths": (DOUBLES, [0.30, 0.25, 0.15], None, None, False),
     "planar_arm.limit": (DOUBLE, 2.6, None, None, False),
     "robot.model": (STRING, "unitree_g1", None, None, False),

@@ -65,7 +65,9 @@ class Policy(unittest.TestCase):
     """sros2/thalweg.policy.xml."""
 
     def test_it_lists_what_the_node_does(self) -> None:
-        runs = [used({"task": "planar_arm"}), used({"body_pose.keypoints": "joints", "output.robot_description": True})]
+        runs = [used({"task": "planar_arm"}), used({
+            "body_pose.keypoints": "joints", "body_pose.names": "rep155", "output.robot_description": True,
+        })]
         runs.append(used({"task": "robot", "robot.model": str(ROOT / "models" / "robots" / "unitree_g1")}))
         for task, observer in pictures.OBSERVERS.items():
             if reason := pictures.missing(task):

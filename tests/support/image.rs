@@ -62,6 +62,7 @@ fn describe(channels: i64, options: &LoadOptions) -> TaskSpec {
         points: None,
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: format!("blob-1 channels {channels}"),
         device: options.device,

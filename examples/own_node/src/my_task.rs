@@ -59,6 +59,7 @@ fn describe(options: &LoadOptions) -> TaskSpec {
         points: None,
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: "my_task-1".into(),
         device: options.device,

@@ -37,6 +37,7 @@ impl Finger {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "finger-1".to_owned(),
             device: options.device,

@@ -16,6 +16,7 @@ pub mod keypoints;
 pub mod kinematics;
 mod objective;
 pub mod prior;
+mod rep155;
 pub mod rotation;
 pub mod skeleton;
 mod task;

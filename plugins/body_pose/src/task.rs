@@ -16,6 +16,7 @@ use crate::free_root::FreeRoot;
 use crate::keypoints::{self, Table};
 use crate::objective::{Comparison, LossKind};
 use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
+use crate::rep155;
 use crate::rotation::matrix_from_axis_angle;
 use crate::skeleton::{GROUPS, JOINTS, LIMITS, NAMES, PARENTS, STATURE, group, joint_names};
 
@@ -44,7 +45,7 @@ impl BodyPose {
     /// Loads the decoder from `body_pose.safetensors`.
     ///
     /// Parameters: `loss`, `rotation` (default) or `axis_angle`; `point_weight`, radians per metre, above zero to
-    /// observe places of joints; `keypoints`, a table, where they come from a tracker, in any frame and of a body of any
+    /// observe places of joints; `names` and `person`, for joints as REP-155 has them; `keypoints`, a table, where they come from a tracker, in any frame and of a body of any
     /// size; `stature`, metres, where that is known.
     ///
     /// # Errors
@@ -68,10 +69,11 @@ impl BodyPose {
     }
 
     fn of(decoder: Perceptron, parameters: Parameters, options: &LoadOptions) -> Result<Self> {
-        let Parameters { loss, point_weight, stature, table } = parameters;
+        let Parameters { loss, point_weight, stature, table, has_rep155, person } = parameters;
+        let convention = has_rep155.then(|| rep155::convention(&person));
         let latent = decoder.parameters().first().map_or(LATENT, |weight| weight.size()[1]);
         let points = (table.is_some() || point_weight > 0.0).then(|| points(table.as_ref()));
-        let spec = TaskSpec { latent, points, ..describe(options, fingerprint(&decoder.named("decoder"))) };
+        let spec = TaskSpec { latent, points, convention, ..describe(options, fingerprint(&decoder.named("decoder"))) };
         let scale = if stature > 0.0 { [stature / STATURE; 2] } else { SCALE };
         let root = table.map(|Table { leaves, weights, .. }| {
             let metre = if point_weight > 0.0 { point_weight } else { KEYPOINT_WEIGHT };
@@ -193,7 +195,28 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         change: Change::Unconfigured,
         description: "How tall the person is whose keypoints come; 0 finds out.".into(),
     };
-    vec![loss, point_weight, keypoints, stature]
+    let names = ParameterSpec {
+        name: JOINT_NAMES.into(),
+        default: ParameterValue::String(OWN_NAMES.to_owned()),
+        unit: "",
+        range: ParameterRange::Choice(vec![OWN_NAMES, rep155::NAME]),
+        change: Change::Unconfigured,
+        description:
+            "Names of joints: own, or rep155 for those of ros4hri beside them, read on joint_states and written on \
+                      ~/rep155/joint_states."
+                .into(),
+    };
+    let person = ParameterSpec {
+        name: PERSON.into(),
+        default: ParameterValue::String(String::new()),
+        unit: "",
+        range: ParameterRange::Text { most: MOST_IDENTITY },
+        change: Change::Unconfigured,
+        description:
+            "The identity behind names of REP-155 that are written, letters, digits and underscores; empty: none."
+                .into(),
+    };
+    vec![loss, point_weight, keypoints, stature, names, person]
 }
 
 /// Names of the parameters.
@@ -201,6 +224,12 @@ const LOSS: &str = "loss";
 const POINT_WEIGHT: &str = "point_weight";
 const KEYPOINTS: &str = keypoints::PARAMETER;
 const STATURE_OF: &str = "stature";
+const JOINT_NAMES: &str = "names";
+const PERSON: &str = "person";
+/// The names of [`joint_names`] alone.
+const OWN_NAMES: &str = "own";
+/// Longest identity of a person, bytes; those of ros4hri have five.
+const MOST_IDENTITY: usize = 64;
 /// Longest path, bytes: that of Linux.
 const MOST_PATH: usize = 4096;
 /// Radians that a metre counts as where a table is given and no weight.
@@ -222,6 +251,9 @@ struct Parameters {
     /// Metres; 0 is not known.
     stature: f64,
     table: Option<Table>,
+    /// Whether names of REP-155 are read and written, too.
+    has_rep155: bool,
+    person: String,
 }
 
 impl Parameters {
@@ -254,8 +286,22 @@ impl Parameters {
                     let text = value.as_str().ok_or_else(|| refusal("a name or a path".to_owned()))?;
                     parameters.table = (!text.is_empty()).then(|| Table::find(text)).transpose()?;
                 }
+                JOINT_NAMES => match value.as_str() {
+                    Some(OWN_NAMES) => parameters.has_rep155 = false,
+                    Some(rep155::NAME) => parameters.has_rep155 = true,
+                    _ => return Err(refusal(format!("\"{OWN_NAMES}\" or \"{}\"", rep155::NAME))),
+                },
+                PERSON => {
+                    let is_identity = |text: &&str| {
+                        text.len() <= MOST_IDENTITY
+                            && text.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+                    };
+                    let expected = || refusal(format!("up to {MOST_IDENTITY} letters, digits and underscores"));
+                    value.as_str().filter(is_identity).ok_or_else(expected)?.clone_into(&mut parameters.person);
+                }
                 _ => {
-                    let hint = nearest(name, [LOSS, POINT_WEIGHT, KEYPOINTS, STATURE_OF].into_iter());
+                    let known = [LOSS, POINT_WEIGHT, KEYPOINTS, STATURE_OF, JOINT_NAMES, PERSON];
+                    let hint = nearest(name, known.into_iter());
                     return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
                 }
             }
@@ -298,6 +344,7 @@ fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
         points: None,
         skeleton: Some(skeleton()),
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint,
         device: options.device,

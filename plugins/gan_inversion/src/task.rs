@@ -134,6 +134,7 @@ fn describe(options: &LoadOptions, fingerprint: String) -> TaskSpec {
         points: None,
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         // Loss is a sum of squares, but of 44,000: Levenberg-Marquardt would differentiate each.
         residual: false,
         fingerprint,

@@ -285,6 +285,7 @@ fn describe(defence: &Defence, settings: Settings, options: &LoadOptions) -> Tas
         points: None,
         skeleton: None,
         classes: defence.classes.clone(),
+        convention: None,
         residual: false,
         fingerprint: format!("{} bound {bound} views {views} seed {seed}", defence.fingerprint()),
         device: options.device,

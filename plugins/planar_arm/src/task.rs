@@ -85,6 +85,7 @@ fn describe(parameters: &Parameters, options: &LoadOptions) -> TaskSpec {
         points: Some(PointsSpec { names: names("tip").collect(), frame: FRAME.to_owned(), tracker: None }),
         skeleton: Some(SkeletonSpec { frame: FRAME.to_owned(), bones: (0..LINKS as usize).map(bone).collect() }),
         classes: Vec::new(),
+        convention: None,
         residual: true,
         // Says what F depends on; a task with weights takes `weights::fingerprint` of them.
         fingerprint: format!("planar_arm-1 lengths {lengths:?} limit {limit:?}"),

@@ -253,6 +253,7 @@ fn describe(model: &Model, width: i64, fingerprint: String, options: &LoadOption
         points: None,
         skeleton: Some(skeleton(robot)),
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint,
         device: options.device,

@@ -351,6 +351,7 @@ fn describe(folder: &Folder, options: &LoadOptions) -> std::result::Result<TaskS
         points: description.points_spec(),
         skeleton: description.skeleton()?,
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: format!("{} {}", folder.forward.fingerprint(), &blake3::hash(layout.as_bytes()).to_hex()[..8]),
         device: options.device,

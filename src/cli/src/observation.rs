@@ -224,6 +224,7 @@ mod tests {
             points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned(), tracker: None }),
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "test".to_owned(),
             device: Device::Cpu,

@@ -109,6 +109,7 @@ pub(crate) mod tests {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "f".into(),
             device: Device::Cpu,

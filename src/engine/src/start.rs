@@ -282,6 +282,7 @@ pub(super) mod tests {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: false,
             fingerprint: "f".into(),
             device: Device::Cpu,

@@ -38,6 +38,7 @@ fn spec() -> TaskSpec {
         }),
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: false,
         fingerprint: "none".into(),
         device: tch::Device::Cpu,

@@ -21,6 +21,7 @@ mod bounds;
 mod channel;
 mod compressed;
 mod contradiction;
+mod convention;
 mod encoding;
 mod findings;
 mod frames;

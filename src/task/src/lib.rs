@@ -20,6 +20,7 @@ pub mod draws;
 mod error;
 mod expected;
 mod guard;
+mod joint_convention;
 pub mod library;
 pub mod limits;
 mod masked;
@@ -40,6 +41,7 @@ pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationH
 pub use error::TaskError;
 pub use expected::Expected;
 pub use guard::{first_line, guarded, is_guarded, lock, panic_line, panic_text};
+pub use joint_convention::JointConvention;
 pub use masked::Masked;
 pub use models_folder::{models_folder, shipped};
 pub use numbers::{mean, numbers, percentile};

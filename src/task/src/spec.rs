@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Device, Kind};
 
 use crate::models_folder;
-use crate::{ParameterSpec, ParameterValue, Result, Task, TaskError};
+use crate::{JointConvention, ParameterSpec, ParameterValue, Result, Task, TaskError};
 
 /// The kinds of data that a task observes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,6 +157,9 @@ pub struct TaskSpec {
     /// Names of the classes that a label tells apart, in the order of its logits; empty when the task classifies nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<String>,
+    /// Other names and angles for the joints, which are read beside their own and written on a topic of their own.
+    #[serde(skip)]
+    pub convention: Option<JointConvention>,
     /// Whether the objective gives residuals, as Levenberg-Marquardt needs.
     pub residual: bool,
     /// What a landscape trained for this task is bound to: changes whenever F changes.

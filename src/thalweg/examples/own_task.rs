@@ -50,6 +50,7 @@ const ENTRY: Entry = Entry {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "gripper-1".into(),
             device: Device::Cpu,

@@ -159,6 +159,7 @@ pub(super) mod tests {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "f".into(),
             device: Device::Cpu,

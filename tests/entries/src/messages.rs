@@ -30,6 +30,7 @@ pub(crate) fn spec() -> TaskSpec {
         points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None }),
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: "all-1".into(),
         device: Device::Cpu,

@@ -30,6 +30,7 @@ impl Double {
             points: None,
             skeleton: None,
             classes: Vec::new(),
+            convention: None,
             residual: true,
             fingerprint: "f0".into(),
             device: Device::Cpu,

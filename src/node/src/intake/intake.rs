@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg_task::{ImageSpec, Kinds, Observation, PointsSpec, TaskSpec};
+use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
+use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::keypoints::{Reading, judge_keypoints};
@@ -43,6 +44,7 @@ pub struct Intake {
     image_spec: Option<ImageSpec>,
     points_spec: Option<PointsSpec>,
     board: JointBoard,
+    convention: Option<(JointConvention, Vec<String>)>,
     image: Latest,
     points: Latest,
     channels: [Channel; Input::ALL.len()],
@@ -60,6 +62,10 @@ impl Intake {
             image_spec: spec.image,
             points_spec: spec.points.clone(),
             board: JointBoard::new(&spec.joints, config.joints),
+            convention: spec
+                .convention
+                .clone()
+                .map(|convention| (convention, spec.joints.iter().map(|joint| joint.name.clone()).collect())),
             image: Latest::default(),
             points: Latest::default(),
             channels: Default::default(),
@@ -117,7 +123,14 @@ impl Intake {
 
     /// Takes joint positions at ROS time `now_nanos`; a task that reads none ignores them.
     pub fn take_joints(&mut self, message: &JointMessage<'_>, now_nanos: i64) -> Taken {
-        let taken = if self.kinds.joints { self.board.take(message, now_nanos) } else { Taken::default() };
+        if !self.kinds.joints {
+            return self.count(Input::Joints, Taken::default(), now_nanos);
+        }
+        let translated = self.convention.as_ref().and_then(|(convention, own)| translated(message, convention, own));
+        let taken = match &translated {
+            Some((names, positions)) => self.board.take(&JointMessage { names, positions, ..*message }, now_nanos),
+            None => self.board.take(message, now_nanos),
+        };
         self.count(Input::Joints, taken, now_nanos)
     }
 

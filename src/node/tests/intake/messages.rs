@@ -151,6 +151,7 @@ pub(crate) fn task_spec() -> TaskSpec {
         points: Some(points_spec(2)),
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: false,
         fingerprint: "none".into(),
         device: tch::Device::Cpu,

@@ -33,7 +33,7 @@ fn defaults() {
     settings.budget.validate().expect("a deadline is a budget");
     assert_eq!(
         settings.task_parameters,
-        *json!({"loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0}).as_object().unwrap()
+        *json!({"loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0, "names": "own", "person": ""}).as_object().unwrap()
     );
     assert_eq!(settings.diagnostics_period, Duration::from_secs(1));
     let best_effort = QosOverride {

@@ -131,6 +131,7 @@ fn describe(options: &LoadOptions) -> TaskSpec {
             bones: vec![Bone { from: None, to: 0, joints: vec![0, 1] }],
         }),
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: "double-1".to_owned(),
         device: options.device,

@@ -17,6 +17,7 @@ pub(crate) fn describe() -> TaskSpec {
         points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base_link".to_owned(), tracker: None }),
         skeleton: None,
         classes: Vec::new(),
+        convention: None,
         residual: true,
         fingerprint: "1".to_owned(),
         device: Device::Cpu,

@@ -12,7 +12,7 @@ use thalweg_node::identity::Identities;
 use thalweg_node::intake::Provenance;
 use thalweg_node::label::label;
 use thalweg_node::parameters::{HypothesisOrder, OutputSettings};
-use thalweg_task::{Root, TaskSpec};
+use thalweg_task::{JointConvention, Root, TaskSpec};
 
 use super::hypotheses::hypothesis_array;
 use super::images::ImagePublishers;
@@ -33,6 +33,8 @@ pub(crate) struct Publishers {
     filled: Option<[Publisher<JointState>; 2]>,
     /// Where the task has joints: standard deviations of `~/reconstruction`.
     deviation: Option<Publisher<JointState>>,
+    /// Where joints have other names as well: `~/NAME/joint_states`, and what was last written there.
+    convention: Option<(Publisher<JointState>, Vec<f64>)>,
     /// Where the task has joints: how surprising each is.
     surprise: Option<Publisher<JointState>>,
     hypotheses: Vec<Publisher<JointState>>,
@@ -76,6 +78,7 @@ impl Publishers {
             reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
             filled: has_joints.then(|| filled(node)).transpose()?,
             deviation: has_joints.then(|| node.create_publisher("~/deviation", qos("~/deviation"))).transpose()?,
+            convention: spec.convention.as_ref().map(|convention| in_convention(node, convention, qos)).transpose()?,
             surprise: has_joints.then(|| node.create_publisher("~/surprise", qos("~/surprise"))).transpose()?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
@@ -131,7 +134,8 @@ impl Publishers {
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
         node.destroy_publisher(self.statistics);
-        let of_joints = self.filled.into_iter().flatten().chain(self.deviation).chain(self.surprise);
+        let convention = self.convention.map(|(publisher, _)| publisher);
+        let of_joints = self.filled.into_iter().flatten().chain(self.deviation).chain(self.surprise).chain(convention);
         for publisher in self.hypotheses.into_iter().chain(of_joints) {
             node.destroy_publisher(publisher);
         }
@@ -155,6 +159,7 @@ impl Publishers {
     /// Forgets which hypothesis was which.
     pub(super) fn forget(&mut self) {
         self.identities.clear();
+        self.convention.iter_mut().for_each(|(_, before)| before.clear());
     }
 
     /// Publishes an answer; what nobody listens to is not even built.
@@ -173,6 +178,7 @@ impl Publishers {
         if let Some(best) = answer.joints.first() {
             result = self.reconstruction.publish(&self.joint_state(&header, best));
             result = result.and(self.publish_filled(best, provenance, &header));
+            result = result.and(self.publish_convention(best, &header));
             if let Some(publisher) = self.deviation.as_ref().filter(|publisher| is_heard(publisher)) {
                 result = result.and(publisher.publish(&self.joint_state(&header, &answer.deviation)));
             }
@@ -223,6 +229,20 @@ impl Publishers {
         if name.is_empty() {
             return Ok(());
         }
+        publisher.publish(&JointState { header: header.clone(), name, position, ..JointState::default() })
+    }
+
+    /// Publishes `best`, `[J]`, by the names of another convention.
+    fn publish_convention(&mut self, best: &[f64], header: &Header) -> r2r::Result<()> {
+        let (Some((publisher, before)), Some(convention)) = (&mut self.convention, &self.spec.convention) else {
+            return Ok(());
+        };
+        if !is_heard(publisher) {
+            return Ok(());
+        }
+        let position = (convention.write)(best, (!before.is_empty()).then_some(before.as_slice()));
+        before.clone_from(&position);
+        let name = convention.joints.clone();
         publisher.publish(&JointState { header: header.clone(), name, position, ..JointState::default() })
     }
 
@@ -290,6 +310,16 @@ impl Publishers {
             ..JointState::default()
         }
     }
+}
+
+/// Advertises joints by the names of another convention.
+fn in_convention(
+    node: &mut Node,
+    convention: &JointConvention,
+    qos: &OutputQos,
+) -> r2r::Result<(Publisher<JointState>, Vec<f64>)> {
+    let topic = format!("~/{}/joint_states", convention.name);
+    Ok((node.create_publisher(&topic, qos(&topic))?, Vec::new()))
 }
 
 /// Whether a task finds out where the body stands: its points come from any frame.
