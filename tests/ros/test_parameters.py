@@ -80,6 +80,9 @@ TABLE = {
     "body_pose.person": (STRING, "", None, None, False),
     "planar_arm.lengths": (DOUBLES, [0.30, 0.25, 0.15], None, None, False),
     "planar_arm.limit": (DOUBLE, 2.6, None, None, False),
+    "image_defence.bound": (DOUBLE, 1.0, 0.001, 1000.0, False),
+    "image_defence.views": (INTEGER, 0, 0, 32, False),
+    "image_defence.seed": (INTEGER, 0, 0, 2**31 - 1, False),
     "robot.model": (STRING, "unitree_g1", None, None, False),
     "scripted.task": (STRING, "hand", None, None, False),
 }

@@ -1,4 +1,4 @@
-//! Weights that need not be there.
+//! Weights that are fetched, not shipped.
 
 use std::io::Write;
 
@@ -10,19 +10,6 @@ pub fn gan() -> bool {
         // Past the test harness, which swallows what a passing test prints.
         writeln!(std::io::stderr(), "skipped: the weights of gan_inversion are not there; run tools/setup_gan.sh")
             .expect("stderr is open");
-    }
-    is_there
-}
-
-/// Whether the weights of `image_defence` have been trained; says so where they have not.
-pub fn defence() -> bool {
-    let is_there = crate::root().join("models/image_defence.safetensors").exists();
-    if !is_there {
-        writeln!(
-            std::io::stderr(),
-            "skipped: there is no models/image_defence.safetensors; `thalweg train head` makes it"
-        )
-        .expect("stderr is open");
     }
     is_there
 }

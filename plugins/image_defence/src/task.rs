@@ -89,7 +89,7 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         spec(
             "seed",
             ParameterValue::Integer(0),
-            ParameterRange::Integer { from: 0, to: i64::from(u32::MAX) },
+            ParameterRange::Integer { from: 0, to: i64::from(i32::MAX) },
             "Seed by which the views are drawn; they are the same for each image.",
         ),
     ]

@@ -29,7 +29,6 @@ pub struct Ball {
 }
 
 /// Lengths of rows, `[B, 1, 1, 1]`.
-#[must_use]
 pub fn lengths(change: &Tensor) -> Tensor {
     change.square().sum_dim_intlist([1, 2, 3].as_slice(), true, change.kind()).sqrt()
 }
@@ -38,7 +37,6 @@ impl Ball {
     /// Brings attacked images back into the ball about `image` and into colours from 0 to 1; both `[B, 3, H, W]`.
     ///
     /// Colours last: they can only bring an image nearer, for `image` has colours itself.
-    #[must_use]
     pub fn project(&self, attacked: &Tensor, image: &Tensor) -> Tensor {
         let change = attacked - image;
         let change = match self.norm {
@@ -49,7 +47,6 @@ impl Ball {
     }
 
     /// The change of size one that a linear function with this gradient grows fastest by.
-    #[must_use]
     pub fn steepest(&self, gradient: &Tensor) -> Tensor {
         match self.norm {
             Norm::Max => gradient.sign(),
@@ -59,7 +56,6 @@ impl Ball {
 
     /// Draws an image of the ball: for [`Norm::Max`] uniformly, for [`Norm::L2`] in a uniform direction, its length
     /// uniform from zero.
-    #[must_use]
     pub fn draw(&self, image: &Tensor, random: &mut StdRng) -> Tensor {
         let count = image.numel();
         let change = match self.norm {
@@ -79,7 +75,6 @@ impl Ball {
     }
 
     /// The sizes of changes, `[B]`.
-    #[must_use]
     pub fn sizes(&self, change: &Tensor) -> Tensor {
         match self.norm {
             Norm::Max => change.abs().flatten(1, -1).amax([1].as_slice(), false),
@@ -89,7 +84,6 @@ impl Ball {
 }
 
 /// The gradient of the sum of `loss`, `[B]`, in the images it was computed from.
-#[must_use]
 pub fn gradient(loss: &Tensor, image: &Tensor) -> Tensor {
     let gradients = Tensor::run_backward(&[loss.sum(Kind::Float)], &[image], false, false);
     gradients.first().map_or_else(|| image.zeros_like(), Tensor::detach)

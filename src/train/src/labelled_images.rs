@@ -80,7 +80,7 @@ impl ImageSplit {
     }
 
     /// Those of one class that belong to it, of names in order.
-    fn of<'a>(self, names: &'a [String]) -> &'a [String] {
+    fn of(self, names: &[String]) -> &[String] {
         let first_held_out = names.len().saturating_sub(HELD_OUT);
         match self {
             Self::Training => &names[..first_held_out],
@@ -150,7 +150,6 @@ impl LabelledImages {
     }
 
     /// All images, `[N, 3, 32, 32]`, black 0, white 1.
-    #[must_use]
     pub fn values(&self) -> Tensor {
         scaled(&self.pixels)
     }

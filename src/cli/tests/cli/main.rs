@@ -6,6 +6,7 @@ mod bad_input;
 mod check;
 mod doctor;
 mod generate;
+mod images;
 mod new;
 mod params;
 mod ranks;

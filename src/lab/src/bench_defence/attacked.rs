@@ -104,12 +104,9 @@ pub(super) fn measure(world: &World, store: &mut Store, results: &mut Results) -
             results.chosen.push(chosen);
         }
     }
-    for index in 0..world.defended.len() {
-        one(world, store, results, index)?;
-    }
-    // The dearest last.
-    for defended in &world.defended {
+    for (index, defended) in world.defended.iter().enumerate() {
         adaptive_blocks(world, store, results, defended)?;
+        one(world, store, results, index)?;
     }
     Ok(())
 }

@@ -58,7 +58,6 @@ impl Attacked {
 }
 
 /// Whether a classifier errs: `[B]`.
-#[must_use]
 pub fn errs(logits: &Tensor, labels: &Tensor) -> Tensor {
     logits.argmax(1, false).ne_tensor(labels)
 }

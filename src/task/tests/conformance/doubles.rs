@@ -44,6 +44,12 @@ pub(crate) enum Flaw {
     AcceptsInfinity,
     NanTail,
     NanRendered,
+    ClassTwice,
+    NoLabelRendered,
+    LabelTooWide,
+    NanSeen,
+    BatchMeanSeen,
+    AcceptsAnyWidthSeen,
     NegativeLoss,
     Counts,
     FreshWeights,
@@ -143,6 +149,8 @@ fn spoil(spec: &mut TaskSpec, flaw: Flaw) {
     match flaw {
         Flaw::LimitsSwapped => spec.joints[0].lower = 2.0,
         Flaw::JointTwice => spec.joints[1].name = "left".to_owned(),
+        Flaw::ClassTwice => spec.classes = vec!["cat".to_owned(); 2],
+        Flaw::NoLabelRendered | Flaw::LabelTooWide => spec.classes = vec!["cat".to_owned(), "dog".to_owned()],
         Flaw::NoFingerprint => spec.fingerprint.clear(),
         Flaw::ObservesNothing => {
             spec.reads_joints = false;
@@ -233,8 +241,26 @@ impl Task for Double {
             joints: (!self.is(Flaw::NoJointsRendered)).then(|| y_hat.narrow(1, 0, 2) + shift),
             image: Some(image),
             points: Some(y_hat.narrow(1, 6, 3).reshape([-1, 1, 3])),
-            label: None,
+            label: match self.flaw {
+                Flaw::ClassTwice => Some(y_hat.narrow(1, 0, 2)),
+                Flaw::LabelTooWide => Some(y_hat.narrow(1, 0, 3)),
+                _ => None,
+            },
         })
+    }
+
+    fn render_seen(&self, y_hat: &Tensor, target: &Target) -> Result<Reconstruction> {
+        if self.is(Flaw::AcceptsAnyWidthSeen) {
+            return self.render(&y_hat.narrow(1, 0, WIDTH));
+        }
+        let (rendered, seen) = (self.render(y_hat)?, target.value.narrow(1, 6, 3).reshape([-1, 1, 3]));
+        let Some(points) = rendered.points.as_ref() else { return Ok(rendered) };
+        let points = match self.flaw {
+            Flaw::NanSeen => points * f64::NAN,
+            Flaw::BatchMeanSeen => points + points.mean_dim(0, true, points.kind()),
+            _ => points * 0.5 + seen * 0.5,
+        };
+        Ok(Reconstruction { points: Some(points), ..rendered })
     }
 }
 

@@ -57,6 +57,16 @@ const DECLARATION: [Case; 18] = [
     (Flaw::Detached, &NEEDS_GRADIENT, "the loss carries no gradient"),
 ];
 
+/// Flaws of what is rendered: classes, and what needs what was seen.
+const RENDERED: [Case; 6] = [
+    (Flaw::ClassTwice, &["spec"], "class 'cat' is empty or twice"),
+    (Flaw::NoLabelRendered, &["shapes"], "render gives no label"),
+    (Flaw::LabelTooWide, &["shapes"], "rendered label: expected shape [1, 2], got [1, 3]"),
+    (Flaw::NanSeen, &["finite", "row_independence"], "rendered points: 192 of 192 values"),
+    (Flaw::BatchMeanSeen, &["row_independence"], "rendered points, rows [0] of 5"),
+    (Flaw::AcceptsAnyWidthSeen, &["refusal"], "accepted y_hat [3, 10] to render with what was seen"),
+];
+
 const ARITHMETIC: [Case; 10] = [
     (Flaw::NanTail, &["finite", "loss_sign", "masking", "hiding_everything"], "F(x): 18 of 576 values are not finite"),
     (Flaw::NanRendered, &["finite", "row_independence", "masking"], "rendered image: 256 of 256 values"),
@@ -140,6 +150,11 @@ fn a_sound_task_passes_in_f64() {
 #[test]
 fn flawed_declarations_are_caught() {
     assert_caught(&DECLARATION);
+}
+
+#[test]
+fn flaws_of_what_is_rendered_are_caught() {
+    assert_caught(&RENDERED);
 }
 
 #[test]
