@@ -83,7 +83,7 @@ fn place_of(name: &str) -> Option<usize> {
     let is_this = |known: &&str| {
         name.strip_prefix(*known).is_some_and(|rest| rest.is_empty() || rest.len() > 1 && rest.starts_with('_'))
     };
-    NAMES.iter().position(|known| is_this(&known))
+    NAMES.iter().position(is_this)
 }
 
 /// From our axes (x left, y up, z ahead) to those of REP-155 (x ahead, y left, z up), and back.
@@ -295,10 +295,10 @@ mod tests {
     fn each_joint_turns_as_the_description_of_a_human_has_it() {
         let ahead = Vector3::x();
         for (name, angle, limb, expected) in [
-            ("l_p_shoulder", 1.5708, 0, Vector3::y()),
-            ("r_p_shoulder", 1.5708, 2, -Vector3::y()),
-            ("l_elbow", 1.5708, 1, ahead),
-            ("r_elbow", 1.5708, 3, ahead),
+            ("l_p_shoulder", 1.57, 0, Vector3::y()),
+            ("r_p_shoulder", 1.57, 2, -Vector3::y()),
+            ("l_elbow", 1.57, 1, ahead),
+            ("r_elbow", 1.57, 3, ahead),
             ("l_p_hip", 0.5, 4, Vector3::new(0.0, 0.5_f64.sin(), -0.5_f64.cos())),
             ("r_p_hip", 0.5, 6, Vector3::new(0.0, -0.5_f64.sin(), -0.5_f64.cos())),
             ("l_r_hip", 0.5, 4, Vector3::new(0.5_f64.sin(), 0.0, -0.5_f64.cos())),
