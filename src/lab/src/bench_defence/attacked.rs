@@ -358,7 +358,7 @@ fn losses(world: &World, defended: &Defended, descent: &Descent<'_>, threat: &Th
     let product = (&correction * &way_back).sum_dim_intlist([1].as_slice(), false, Kind::Float);
     let lengths = length(&correction) * length(&way_back);
     let was_changed = length(&way_back).gt(1e-6).nonzero().view(-1);
-    let rows = |tensor: &Tensor| tensor.index_select(0, &was_changed);
+    let of_changed = |tensor: &Tensor| (was_changed.numel() > 0).then(|| mean(&tensor.index_select(0, &was_changed)));
     let more = before.view([-1, 1]).gt_tensor(&clean_before.view([1, -1]));
     Ok(Losses {
         defence: defended.name.clone(),
@@ -366,8 +366,8 @@ fn losses(world: &World, defended: &Defended, descent: &Descent<'_>, threat: &Th
         clean: [mean(&clean_before), mean(&clean_after)],
         attacked: [mean(&before), mean(&after)],
         told_apart: mean(&more.to_kind(Kind::Double)),
-        length: mean(&rows(&(length(&correction) / length(&way_back)))),
-        back: mean(&rows(&(product / (lengths + 1e-12)))),
+        length: of_changed(&(length(&correction) / length(&way_back))),
+        back: of_changed(&(product / (lengths + 1e-12))),
     })
 }
 

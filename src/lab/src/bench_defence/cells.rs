@@ -102,9 +102,10 @@ pub(super) struct Losses {
     pub(super) attacked: [f64; 2],
     /// How often an attacked image has more loss than a clean one drawn at random: area under the ROC curve.
     pub(super) told_apart: f64,
-    /// Length of the repair over that of the attack, and the cosine between the repair and the way back.
-    pub(super) length: f64,
-    pub(super) back: f64,
+    /// Length of the repair over that of the attack, and the cosine between the repair and the way back; none where the attack
+    /// changed no image.
+    pub(super) length: Option<f64>,
+    pub(super) back: Option<f64>,
 }
 
 /// Time of one image, without and with a repair.

@@ -82,12 +82,21 @@ fn why(text: &mut String, results: &Results) -> anyhow::Result<()> {
         let ([c0, c1], [a0, a1]) = (row.clean, row.attacked);
         writeln!(
             text,
-            "| {} | {} | {c0:.3} to {c1:.3} | {a0:.3} to {a1:.3} | {:.2} | {:.2} | {:.3} |",
-            row.defence, row.threat, row.told_apart, row.length, row.back
+            "| {} | {} | {c0:.3} to {c1:.3} | {a0:.3} to {a1:.3} | {:.2} | {} | {} |",
+            row.defence,
+            row.threat,
+            row.told_apart,
+            text_of(row.length),
+            text_of(row.back)
         )?;
     }
     text.push('\n');
     Ok(())
+}
+
+/// A number, or a dash where there is none.
+fn text_of(value: Option<f64>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"))
 }
 
 fn costs(text: &mut String, results: &Results) -> anyhow::Result<()> {
