@@ -82,7 +82,9 @@ fn options_that_make_no_sense_are_refused() {
 fn limits_are_those_that_were_named() {
     let budget = |builder: thalweg::Builder| *builder.build().unwrap().budget();
     let arm = || thalweg::load("planar_arm").unwrap();
-    assert_eq!(budget(arm()), Budget::of_deadline(thalweg::defaults::DEADLINE));
+    let usual = Budget { tolerance: Some(thalweg::defaults::TOLERANCE), ..Budget::default() };
+    assert_eq!(budget(arm()), Budget { deadline: Some(thalweg::defaults::DEADLINE), ..usual });
+    assert_eq!(budget(arm().deadline_ms(2.5)).tolerance, usual.tolerance);
     assert_eq!(budget(arm().steps(3)), Budget::of_steps(3));
     let both = budget(arm().steps(3).deadline_ms(2.5));
     assert_eq!((both.steps, both.deadline.map(|time| time.as_micros())), (Some(3), Some(2500)));

@@ -42,6 +42,8 @@ const START: &str = "thalweg train start";
 const MOTION: &str = "thalweg train motion";
 const ENCODER: &str = "thalweg train encoder";
 const PRIOR_TRAINING: &str = "thalweg train prior";
+const CLASSIFIER: &str = "thalweg train classifier";
+const HEAD: &str = "thalweg train head";
 const DEMO: &str = "thalweg-lab demo";
 const IMAGES: &str = "thalweg-lab demo-images";
 const RETRAIN: &str = "thalweg-lab demo-retrain";
@@ -50,12 +52,14 @@ const GAN: &str = "thalweg-lab bench gan";
 const GRADIENT: &str = "thalweg-lab bench gradient";
 const STREAMS: &str = "thalweg-lab bench streams";
 const SCALING: &str = "thalweg-lab bench scaling";
+const DEFENCE: &str = "thalweg-lab bench defence";
+const DEMO_DEFENCE: &str = "thalweg-lab demo-defence";
 const TRACKERS: &str = "thalweg-lab bench trackers";
 const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 130] = [
+pub const OPTIONS: [OptionBound; 161] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -132,6 +136,25 @@ pub const OPTIONS: [OptionBound; 130] = [
     number(THETA, "memory", "MiB", OptionRange::Whole { kind: U32, from: 1, to: 1 << 24 }),
     number(START, "timeout", "s", WAIT),
     number(PRIOR_TRAINING, "timeout", "s", WAIT),
+    whole(CLASSIFIER, "epochs", U32, [1, 1_000_000]),
+    whole(CLASSIFIER, "batch", Usize, [1, 1 << 24]),
+    number(CLASSIFIER, "rate", "", LEARNING_RATE),
+    number(CLASSIFIER, "weight_decay", "", WEIGHT),
+    number(CLASSIFIER, "smoothing", "", SHARE),
+    whole(CLASSIFIER, "validate_every", U64, [1, MANY]),
+    whole(CLASSIFIER, "seed", U64, [0, SEED]),
+    whole(CLASSIFIER, "threads", U32, [1, THREADS]),
+    whole(HEAD, "steps", I32, [1, MANY]),
+    whole(HEAD, "batch", Usize, [1, 1 << 24]),
+    number(HEAD, "rate", "", LEARNING_RATE),
+    whole(HEAD, "hidden", I64, [1, 4096]),
+    whole(HEAD, "projection", I64, [1, 4096]),
+    whole(HEAD, "bank", Usize, [1, 65_536]),
+    whole(HEAD, "views", I64, [2, 32]),
+    number(HEAD, "temperature", "", Real { from: 1e-3, to: 100.0 }),
+    number(HEAD, "shrinkage", "", WEIGHT),
+    whole(HEAD, "seed", U64, [0, SEED]),
+    whole(HEAD, "threads", U32, [1, THREADS]),
     number(DEMO, "budget_ms", "ms", Real { from: 1e-3, to: 1e4 }),
     whole(DEMO, "hypotheses", U16, [1, 4096]),
     whole(DEMO, "frames", U32, [1, MANY]),
@@ -164,6 +187,18 @@ pub const OPTIONS: [OptionBound; 130] = [
     number(STREAMS, "rates", "Hz", Real { from: 1.0, to: 1e3 }),
     whole(STREAMS, "thin", U32, [1, 1000]),
     whole(STREAMS, "steps", U32, [1, 100_000]),
+    whole(DEFENCE, "test", U32, [1, 10_000]),
+    whole(DEFENCE, "validation", U32, [1, 10_000]),
+    whole(DEFENCE, "adaptive", U32, [0, 10_000]),
+    whole(DEFENCE, "ensemble", U32, [0, 10_000]),
+    whole(DEFENCE, "steps", U32, [1, 100_000]),
+    whole(DEFENCE, "adaptive_steps", U32, [1, 100_000]),
+    whole(DEFENCE, "apgd_steps", U32, [1, 100_000]),
+    whole(DEFENCE, "queries", U32, [1, 1_000_000]),
+    number(DEMO_DEFENCE, "radius", "", ZeroOr { from: 1e-6, to: 1000.0 }),
+    whole(DEMO_DEFENCE, "attack_steps", U32, [1, 100_000]),
+    number(DEMO_DEFENCE, "rate", "", Real { from: 1e-6, to: 255.0 }),
+    whole(DEMO_DEFENCE, "steps", U32, [1, 100_000]),
     whole(TRACKERS, "frames", U32, [1, MANY]),
     whole(TRACKERS, "steps", U32, [1, 100_000]),
     number(TRACKERS, "point_weight", "rad/m", ZeroOr { from: 1e-6, to: 1000.0 }),

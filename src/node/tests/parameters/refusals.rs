@@ -41,7 +41,7 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         ),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
         ("input.points_type", text("cloud2"), "input.points_type must be one of cloud, markers, poses, got cloud2"),
-        ("body_pose.names", text("rep-155"), "body_pose.names must be one of own, rep155, got rep-155"),
+        ("body_pose.names", text("rep-155"), "body_pose.names must be one of own, rep155, got \"rep-155\""),
         ("body_pose.stature", Double(17.0), "body_pose.stature must be in 0.0 or [0.7, 2.8], got 17.0"),
         (
             "device",
