@@ -230,13 +230,16 @@ fn main() {
     pin_threads(1);
     let mut out = std::io::stdout();
     let mut say = |line: String| writeln!(out, "{line}").expect("standard output takes lines");
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    if wanted == ["busy"] {
+        return busy::measure().into_iter().for_each(say);
+    }
     let mut machine = Machine::default();
     say("microseconds of a step: medians, in brackets the least; x: how many times that of fused".to_owned());
     say("| descent | K | threads | roofline | fused | x roofline | tch autograd | x | PyTorch eager | x | JAX jit | x |"
         .to_owned());
     say("|---|---|---|---|---|---|---|---|---|---|---|---|".to_owned());
     let mut absent = Vec::new();
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
     for threads in THREADS {
         let mut peers = Peers::start(threads);
         for descent in DESCENTS {
@@ -252,6 +255,6 @@ fn main() {
         absent = peers.describe();
     }
     let collected = if wanted.is_empty() { collect::measure() } else { Vec::new() };
-    let busy = if wanted.is_empty() || wanted == ["busy"] { busy::measure() } else { Vec::new() };
+    let busy = if wanted.is_empty() { busy::measure() } else { Vec::new() };
     machine.describe().into_iter().chain(absent).chain(collected).chain(busy).for_each(say);
 }
