@@ -7,11 +7,8 @@ use std::process::Command;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use tch::{Device, Kind, Tensor};
-use thalweg_image_defence::{
-    Backbone, BackboneConfig, Defence, Head, HeadConfig, LossConfig, Stage, Stem, ViewsConfig, unit,
-};
-use thalweg_nn::initial::uniform;
+use tch::{Device, Kind};
+use thalweg_image_defence::{BackboneConfig, Defence, HeadConfig, LossConfig, Stage, Stem, ViewsConfig};
 
 /// Two classes, a few images of each.
 fn archive(folder: &Path) -> PathBuf {
@@ -47,17 +44,12 @@ fn defence(path: &Path, seed: u64) {
         hidden: vec![],
         classes: 3,
     };
-    let mut random = StdRng::seed_from_u64(seed);
-    let mut draw =
-        |_: &str, shape: &[i64]| Ok::<Tensor, String>(uniform(shape, 0.3, &mut random, (Kind::Float, Device::Cpu)));
-    let (features, head) = (config.features(), HeadConfig { hidden: 8, projection: 4 });
-    let backbone = Backbone::assemble(config, &mut draw).expect("a backbone");
-    let head = Head::assemble(head, features, &mut draw).expect("a head");
-    let bank = unit(&draw("bank", &[16, 4]).expect("a bank"));
+    let head = HeadConfig { hidden: 8, projection: 4 };
+    let drawn = Defence::drawn(config, head, 16, &mut StdRng::seed_from_u64(seed), (Kind::Float, Device::Cpu));
     let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
     let loss = LossConfig { temperature: 0.2, shrinkage: 0.0 };
     let views = ViewsConfig { count: 2, ..ViewsConfig::default() };
-    Defence { classes, backbone, head, bank, views, loss }.save(path, false).expect("written");
+    Defence { classes, views, loss, ..drawn }.save(path, false).expect("written");
 }
 
 fn bench(folder: &Path, images: &Path, test: &str) -> std::process::Output {

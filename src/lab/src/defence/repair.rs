@@ -161,9 +161,7 @@ fn target_of(image: &Tensor) -> Target {
 mod tests {
     use tch::Device;
     use thalweg_engine::{Engine, EngineConfig, Optimizer};
-    use thalweg_image_defence::{
-        Backbone, BackboneConfig, Defence, Head, HeadConfig, LossConfig, Settings, Stage, Stem, ViewsConfig, unit,
-    };
+    use thalweg_image_defence::{BackboneConfig, Defence, HeadConfig, LossConfig, Settings, Stage, Stem};
     use thalweg_nn::initial::uniform;
     use thalweg_task::{LoadOptions, Observation};
 
@@ -182,15 +180,10 @@ mod tests {
             hidden: vec![],
             classes: 4,
         };
-        let mut random = StdRng::seed_from_u64(3);
-        let mut draw = |_: &str, shape: &[i64]| Ok(uniform(shape, 0.4, &mut random, (Kind::Float, Device::Cpu)));
-        let head_config = HeadConfig { hidden: 12, projection: 6 };
-        let backbone = Backbone::assemble::<TaskError>(config, &mut draw).expect("a backbone");
-        let head = Head::assemble::<TaskError>(head_config, 8, &mut draw).expect("a head");
-        let bank = unit(&draw("bank", &[16, 6]).expect("a bank"));
-        let classes = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
+        let head = HeadConfig { hidden: 12, projection: 6 };
         let loss = LossConfig { temperature: 0.3, shrinkage: 0.5 };
-        let defence = Defence { classes, backbone, head, bank, views: ViewsConfig::default(), loss };
+        let drawn = Defence::drawn(config, head, 16, &mut StdRng::seed_from_u64(3), (Kind::Float, Device::Cpu));
+        let defence = Defence { loss, ..drawn };
         ImageDefence::of(defence, Settings::default(), &LoadOptions::default())
     }
 
