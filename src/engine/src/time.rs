@@ -11,6 +11,7 @@
 //!
 //! No clock: the stamps of observations are all the time there is.
 
+mod alpha_beta;
 mod cholesky;
 mod model;
 mod predictor;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thalweg_engine::time::{Timeline, Watch};
 use thalweg_engine::{Budget, Cadence, Clock, Engine, Observer};
-use thalweg_task::{Observation, TaskSpec, numbers};
+use thalweg_task::{Masked, Observation, TaskSpec};
 
 use crate::clock::SystemClock;
 use crate::error::Error;
@@ -70,11 +70,12 @@ impl Inverter {
         let _no_grad = tch::no_grad_guard();
         let begin = self.clock.now();
         let mut obs = obs.shallow_clone();
+        let readings = obs.joints.as_ref().map(Masked::shallow_clone);
         if let (Some(timeline), None) = (&mut self.timeline, &obs.expected) {
             timeline.expect(&mut obs, None);
         }
-        if let (Some(watch), Some(joints)) = (&mut self.watch, &obs.joints) {
-            watch.take(obs.stamp_nanos, &numbers::<f64>(&joints.with_nan()));
+        if let (Some(watch), Some(readings), Some(joints)) = (&mut self.watch, &readings, &obs.joints) {
+            watch.take_readings(obs.stamp_nanos, readings, joints);
         }
         self.engine.solve(&obs, &self.budget, &self.clock)?;
         let took = self.clock.now().saturating_sub(begin);

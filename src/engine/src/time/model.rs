@@ -35,6 +35,9 @@ const RIDGE: f64 = 1e-3;
 const FREEDOM: f64 = 2.0;
 const INDEPENDENT: f64 = 10.0;
 
+/// Least spectral density of a joint's acceleration, squared radians or metres by cubic seconds. A guess.
+const LEAST_DRIVE: f64 = 1.0;
+
 /// Covariances of changes of position within a time.
 ///
 /// Net of [`displacement`], a change over `t` seconds has mean zero and covariance
@@ -187,6 +190,15 @@ impl MotionModel {
     pub fn farthest(&self, joint: usize) -> f64 {
         let place = joint * self.joints + joint;
         self.changes.iter().map(|change| change[place]).sum()
+    }
+
+    /// Spectral density of a joint's acceleration, squared radians or metres by cubic seconds: of the process whose changes
+    /// have this covariance, a sum of Matern processes of smoothness 3/2 (Hartikainen & Sarkka, 2010).
+    #[must_use]
+    pub fn drive(&self, joint: usize) -> f64 {
+        let place = joint * self.joints + joint;
+        let of_scale = |(time, change): (&f64, &Vec<f64>)| 2.0 * change[place] / time.powi(3);
+        self.times.iter().zip(&self.changes).map(of_scale).sum::<f64>().max(LEAST_DRIVE)
     }
 
     fn covariance(&self, shares: &[f64], one: usize, other: usize) -> f64 {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tch::Tensor;
 use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
 
-use super::model::{Likely, MotionModel, VELOCITY_SMOOTHING, angles, displacement, turned};
+use super::alpha_beta::AlphaBeta;
+use super::model::{Likely, MotionModel, angles, displacement, turned};
 use super::predictor::{Gaps, row};
 
 const SECOND: f64 = 1e9;
@@ -17,12 +18,6 @@ const LONGEST_SILENCE: f64 = 10.0;
 const PERIODS: f64 = 1.5;
 /// .. or seconds, as long as it has no usual period.
 const FIRST_PERIOD: f64 = 0.05;
-/// Share of a new period in the usual one, and in what is known of noise. A guess.
-const SHARE: f64 = 0.2;
-/// A period this many times the usual one was a silence, and counts as no more. A guess.
-const LONGEST_PERIOD: f64 = 3.0;
-/// Seconds below which two readings say nothing about velocity.
-const SHORTEST: f64 = 1e-4;
 /// Groups of joints that fell silent at the same time for which joints that move along are asked; the largest come
 /// first. For each of the others its own last position must do. Bounds the work: a group costs some 50 microseconds.
 const MOST_GROUPS: usize = 4;
@@ -44,6 +39,8 @@ pub struct Timeline {
     is_angle: Vec<bool>,
     /// What each joint reaches.
     limits: Vec<[f64; 2]>,
+    /// See [`MotionModel::drive`].
+    drives: Vec<f64>,
     joints: Vec<Option<Sighting>>,
     /// Stamp of the last frame, nanoseconds.
     stamp: Option<i64>,
@@ -71,59 +68,10 @@ struct Frame {
 struct Sighting {
     stamp: i64,
     position: f64,
-    /// Per second, less what may be noise.
+    /// Per second.
     velocity: f64,
-    motion: Motion,
+    filter: AlphaBeta,
     frame: Arc<Frame>,
-}
-
-/// How readings of a joint follow each other.
-#[derive(Clone, Copy, Debug, Default)]
-struct Motion {
-    /// Averaged over [`VELOCITY_SMOOTHING`], per second.
-    velocity: f64,
-    /// Last change.
-    change: f64,
-    /// Variance of the noise, from how much changes differ.
-    noise: f64,
-    /// Usual seconds between two readings; none before the second.
-    period: Option<f64>,
-}
-
-impl Motion {
-    /// Takes a change of position within `seconds`.
-    fn take(&mut self, change: f64, seconds: f64) {
-        if seconds < SHORTEST {
-            return;
-        }
-        let usual = self.period.unwrap_or(seconds);
-        let is_silence = seconds > LONGEST_PERIOD * usual;
-        if is_silence {
-            *self = Self { period: self.period, ..Self::default() };
-            return;
-        }
-        self.period = Some(usual + SHARE * (seconds - usual));
-        // Of x_t - 2 x_t-1 + x_t-2, white noise of variance r has six times that.
-        let bend = change - self.change;
-        self.noise += SHARE * (bend * bend / 6.0 - self.noise);
-        self.velocity += Self::new_share(seconds) * (change / seconds - self.velocity);
-        self.change = change;
-    }
-
-    /// Share of a new velocity in the average.
-    fn new_share(seconds: f64) -> f64 {
-        1.0 - (-seconds / VELOCITY_SMOOTHING).exp()
-    }
-
-    /// The velocity in proportion to how much of it is no noise.
-    fn believed(&self) -> f64 {
-        let Some(period) = self.period else { return 0.0 };
-        let share = Self::new_share(period);
-        // Variance of an exponential average of differences of white noise.
-        let noise = self.noise * 2.0 * share * share / ((2.0 - share) * period * period);
-        let square = self.velocity * self.velocity;
-        if square > 0.0 { self.velocity * square / (square + noise) } else { 0.0 }
-    }
 }
 
 impl Timeline {
@@ -134,9 +82,12 @@ impl Timeline {
         let is_angle = angles(spec);
         let limits = spec.joints.iter().map(|joint| [joint.lower, joint.upper]).collect();
         let (joints, gone, variance) = (vec![None; count], vec![None; count], vec![f64::INFINITY; count]);
-        let fits = model.joints() == count;
-        let seen_variance = SEEN_VARIANCE;
-        fits.then_some(Self { model, is_angle, limits, joints, stamp: None, frames: 0, seen_variance, gone, variance })
+        if model.joints() != count {
+            return None;
+        }
+        let drives = (0..count).map(|joint| model.drive(joint)).collect();
+        let (stamp, frames, seen_variance) = (None, 0, SEEN_VARIANCE);
+        Some(Self { model, is_angle, limits, drives, joints, stamp, frames, seen_variance, gone, variance })
     }
 
     /// The model it goes by.
@@ -172,7 +123,8 @@ impl Timeline {
         self.stamp = None;
     }
 
-    /// Takes an observation of one row, and adds to it what is expected of joints that are silent.
+    /// Takes an observation of one row, and adds to it what is expected of joints that are silent. Readings that are noisy
+    /// are smoothed, and those that are older than the observation go on at their velocity.
     ///
     /// `stamps`: when each joint was measured, nanoseconds, where that differs from the stamp of the observation; one that
     /// is older than its usual period counts as silent. A stamp of zero says nothing about time, and nothing is expected
@@ -192,40 +144,43 @@ impl Timeline {
         let elapsed = self.stamp.replace(stamp).map_or(f64::INFINITY, |before| seconds_between(before, stamp));
         let likely = self.likely((stamp, elapsed), &positions);
         if elapsed.is_finite() {
-            let silent = Tensor::from_slice(&positions).view([1, -1]).isnan();
+            let seen = Tensor::from_slice(&positions).view([1, -1]).to_kind(joints.value().kind());
             obs.expected = expected(&likely, (elapsed, self.seen_variance), joints);
-            obs.joints = obs.joints.as_ref().map(|joints| joints.hide(&silent.logical_not()));
+            obs.joints = Some(Masked::new(&seen));
         }
     }
 
-    /// Notes what is seen now; what is older than its joint's usual period becomes NaN.
+    /// Notes what is seen now: each joint's position, without noise as far as that is known; NaN where a reading is older than
+    /// its joint's usual period.
     fn take(&mut self, stamp: i64, positions: &mut [f64], stamps: Option<&[i64]>) {
         self.frames += 1;
-        let mut motions = Vec::with_capacity(positions.len());
+        let mut filters = Vec::with_capacity(positions.len());
         for (joint, position) in positions.iter_mut().enumerate() {
             let read = stamps.and_then(|stamps| stamps.get(joint)).map_or(stamp, |read| (*read).min(stamp));
             let before = self.joints[joint].as_ref();
             let is_new = position.is_finite() && before.is_none_or(|before| read > before.stamp);
-            let mut motion = before.map_or_else(Motion::default, |before| before.motion);
-            if let (true, Some(before)) = (is_new, before) {
-                motion.take(
-                    turned(*position - before.position, self.is_angle[joint]),
-                    seconds_between(before.stamp, read),
-                );
-            }
-            let patience = motion.period.map_or(FIRST_PERIOD, |period| PERIODS * period);
+            let filter = match before {
+                Some(Sighting { stamp, filter, .. }) if is_new => {
+                    let (seconds, drive) = (seconds_between(*stamp, read), self.drives[joint]);
+                    filter.after(*position, seconds, drive, self.is_angle[joint])
+                }
+                Some(before) => before.filter,
+                None => AlphaBeta::new(*position),
+            };
+            let patience = filter.period().map_or(FIRST_PERIOD, |period| PERIODS * period);
             let age = seconds_between(if is_new { read } else { before.map_or(i64::MIN, |b| b.stamp) }, stamp);
-            if position.is_finite() && age > patience {
-                *position = f64::NAN;
+            if position.is_finite() {
+                *position =
+                    if age > patience { f64::NAN } else { filter.position() + displacement(filter.velocity(), age) };
             }
-            motions.push((is_new, read, motion));
+            filters.push((is_new, read, filter));
         }
-        let velocities = motions.iter().map(|(_, _, motion)| motion.believed()).collect();
+        let velocities = filters.iter().map(|(_, _, filter)| filter.velocity()).collect();
         let frame = Arc::new(Frame { index: self.frames, stamp, positions: positions.to_vec(), velocities });
-        for ((slot, position), (is_new, read, motion)) in self.joints.iter_mut().zip(&*positions).zip(motions) {
+        for ((slot, position), (is_new, read, filter)) in self.joints.iter_mut().zip(&*positions).zip(filters) {
             if is_new && position.is_finite() {
-                let (position, velocity, frame) = (*position, motion.believed(), Arc::clone(&frame));
-                *slot = Some(Sighting { stamp: read, position, velocity, motion, frame });
+                let (position, velocity, frame) = (filter.position(), filter.velocity(), Arc::clone(&frame));
+                *slot = Some(Sighting { stamp: read, position, velocity, filter, frame });
             }
         }
     }
@@ -348,6 +303,15 @@ mod tests {
         Timeline::new(MotionModel::new(&[0.3], &changes).expect("a model"), &spec).expect("two joints")
     }
 
+    /// Shows two joints at a frame; what is then said to be seen of them.
+    fn seen(timeline: &mut Timeline, frame: i64, joints: [f64; 2], stamps: Option<&[i64]>) -> [f64; 2] {
+        let row = Tensor::from_slice(&joints).view([1, 2]);
+        let mut obs = Observation { stamp_nanos: frame * FRAME, ..Observation::of_joints(&row) };
+        timeline.expect(&mut obs, stamps);
+        let seen: Vec<f64> = obs.joints.map(|joints| numbers(&joints.with_nan())).expect("joints");
+        [seen[0], seen[1]]
+    }
+
     /// Shows two joints at a frame; what is expected of them: position and weight.
     fn show(timeline: &mut Timeline, frame: i64, joints: [f64; 2], stamps: Option<&[i64]>) -> Option<[f64; 4]> {
         let row = Tensor::from_slice(&joints).view([1, 2]);
@@ -403,6 +367,37 @@ mod tests {
         }
         let stamps = [100 * FRAME, 120 * FRAME];
         assert!(show(&mut timeline, 120, [0.1, 0.2], Some(&stamps)).is_some());
+    }
+
+    #[test]
+    fn what_a_slow_tracker_read_goes_on_until_it_reads_again() {
+        let mut timeline = timeline();
+        for frame in 1..=105 {
+            let slow = (frame / 10 * 10).max(1);
+            let stamps = [slow * FRAME, frame * FRAME];
+            let [position, fast] = seen(&mut timeline, frame, [0.01 * slow as f64, 0.2], Some(&stamps));
+            assert_eq!(fast, 0.2);
+            let late = frame - slow;
+            assert!(late > 0 || position == 0.01 * slow as f64, "frame {frame}: a new reading is what was read");
+            if frame > 60 && late > 0 {
+                assert!(position > 0.01 * slow as f64 && position < 0.01 * frame as f64, "frame {frame}: {position}");
+            }
+        }
+    }
+
+    #[test]
+    fn noise_is_smoothed_and_nothing_else_is() {
+        let mut timeline = timeline();
+        for frame in 1..=200_i64 {
+            // As regular as noise can be.
+            let noise = if frame % 2 == 0 { 0.1 } else { -0.1 };
+            let steady = 0.01 * frame as f64;
+            let [noisy, smooth] = seen(&mut timeline, frame, [0.5 + noise, steady], None);
+            assert_eq!(smooth, steady, "frame {frame}");
+            assert!(frame < 100 || (noisy - 0.5).abs() < 0.05, "frame {frame}: {noisy}");
+        }
+        let held = show(&mut timeline, 201, [f64::NAN, 2.01], None).expect("of the first");
+        assert!((held[0] - 0.5).abs() < 0.05, "{held:?}");
     }
 
     #[test]

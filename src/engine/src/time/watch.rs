@@ -1,6 +1,6 @@
 //! Which joint lies: how badly each fits what the others say, over time.
 
-use thalweg_task::TaskSpec;
+use thalweg_task::{Masked, TaskSpec, numbers};
 
 use super::model::{angles, turned};
 use super::surprise::{Poses, SurpriseModel};
@@ -121,6 +121,12 @@ impl Watch {
     pub fn set_poses(&mut self, poses: Poses) {
         self.model.poses = poses;
         self.seen = (Vec::new(), None);
+    }
+
+    /// Takes what was read of joints, `[1, J]`, where they are still `seen`: a [`super::Timeline`] smooths the noise away by
+    /// which a joint may be told. Else as [`Watch::take`].
+    pub fn take_readings(&mut self, stamp: i64, readings: &Masked, seen: &Masked) -> &[f64] {
+        self.take(stamp, &numbers::<f64>(&readings.hide(seen.observed()).with_nan()))
     }
 
     /// Takes the positions `[J]` of a frame, radians or metres, NaN where unobserved; `stamp`: nanoseconds, above zero.

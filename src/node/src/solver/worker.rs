@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Observation, Root, guarded, lock, numbers, panic_line};
+use thalweg_task::{Masked, Observation, Root, guarded, lock, numbers, panic_line};
 
 use super::gate::Gate;
 use super::handle::Message;
@@ -202,14 +202,14 @@ impl Worker {
         let Some((mut obs, mut provenance)) = self.source.observation() else {
             return;
         };
+        let readings = obs.joints.as_ref().map(Masked::shallow_clone);
         if let Some(timeline) = &mut in_use.timeline {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
         }
-        if let (Some(watch), Some(joints)) = (&mut in_use.watch, &obs.joints) {
-            let positions = numbers::<f64>(&joints.with_nan());
-            provenance.joint_surprise = watch.take(obs.stamp_nanos, &positions).to_vec();
+        if let (Some(watch), Some(readings), Some(joints)) = (&mut in_use.watch, &readings, &obs.joints) {
+            provenance.joint_surprise = watch.take_readings(obs.stamp_nanos, readings, joints).to_vec();
             lock(&self.counts).suspects(watch.suspects());
         }
         obs.root = in_use.root;
