@@ -101,6 +101,14 @@ pub enum InputError {
     /// Motion capture was given to a task that does not read it.
     #[error("--data holds body poses; expected task body_pose, got {0}")]
     DataOfBodyPose(String),
+    /// A file of observations cannot be used.
+    #[error("{}: {why}", path.display())]
+    Observations {
+        /// The file.
+        path: PathBuf,
+        /// What it holds, and what was expected.
+        why: String,
+    },
     /// Images were given to a task that does not read them.
     #[error("--images holds labelled images; expected task image_defence, got {0}")]
     ImagesOfDefence(String),

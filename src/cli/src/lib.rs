@@ -1,6 +1,7 @@
 //! The command line: everything of thalweg that needs no ROS.
 
 mod adopt;
+mod arrays;
 mod check;
 pub mod console;
 pub mod describe;

@@ -8,6 +8,7 @@ mod encoder;
 mod exemplars;
 mod head;
 mod motion;
+mod observations;
 mod prior;
 mod ranks;
 pub mod retrain;

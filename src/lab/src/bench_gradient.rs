@@ -38,6 +38,9 @@ pub(crate) struct GradientArguments {
     /// Where the gradients are taken
     #[arg(long, value_enum, default_value_t = At::Zero)]
     at: At,
+    /// Whose gradients are taken
+    #[arg(long, value_enum, default_value_t = Compared::Task)]
+    loss: Compared,
     /// Seed of the draws
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -53,6 +56,15 @@ enum At {
     Zero,
     /// One point that is drawn from the prior, for an F whose output at zero has no gradient
     Drawn,
+}
+
+/// How what F makes is compared with what was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Compared {
+    /// By the task's L
+    Task,
+    /// By the squared difference of what F makes: of an image, its pixels
+    Squares,
 }
 
 /// Latents that were drawn, and the gradients at one point towards what F makes of them, both `[N, X]`.
@@ -113,10 +125,15 @@ fn draw(task: &dyn Task, count: i64, arguments: &GradientArguments) -> anyhow::R
     let point = if arguments.at == At::Zero { point.zeros_like() } else { point };
     let mut slopes = Vec::new();
     for part in x.split(AT_ONCE, 0) {
-        let seen = task.render(&tch::no_grad(|| task.forward(&part))?)?.as_observation(spec);
-        let target = task.encode(&seen)?;
+        let made = tch::no_grad(|| task.forward(&part))?;
         let leaf = point.repeat([part.size()[0], 1]).set_requires_grad(true);
-        let loss = task.objective(&task.forward(&leaf)?, &target)?.loss.sum(spec.kind);
+        let loss = match arguments.loss {
+            Compared::Task => {
+                let target = task.encode(&task.render(&made)?.as_observation(spec))?;
+                task.objective(&task.forward(&leaf)?, &target)?.loss.sum(spec.kind)
+            }
+            Compared::Squares => (task.forward(&leaf)? - made).square().sum(spec.kind),
+        };
         let slope = Tensor::f_run_backward(&[loss], &[&leaf], false, false).map_err(TaskError::from)?;
         slopes.extend(slope);
     }

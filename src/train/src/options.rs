@@ -93,6 +93,11 @@ pub struct OwnStepsOptions {
     pub gap_scale: f64,
     /// Hypotheses K towards each observation.
     pub hypotheses: usize,
+    /// Standard deviation of where descents begin, drawn for each observation. Above zero it is an ablation: the engine
+    /// begins at zero.
+    pub start_scale: f64,
+    /// Whether value and derivative of theta at zero stay while it learns; without is an ablation.
+    pub is_anchored: bool,
 }
 
 impl Default for OwnStepsOptions {
@@ -106,6 +111,8 @@ impl Default for OwnStepsOptions {
             code_scale: 3.0,
             gap_scale: 1.0,
             hypotheses: 8,
+            start_scale: 0.0,
+            is_anchored: true,
         }
     }
 }
@@ -141,6 +148,7 @@ impl OwnStepsOptions {
         for (option, value) in above_zero.into_iter().chain(of_lists) {
             finite(option, value, "a finite number above 0", |value| value > 0.0)?;
         }
+        finite("own.start_scale", self.start_scale, "a finite number of at least 0", |value| value >= 0.0)?;
         at_least_one("own.codes", usize::try_from(self.codes).unwrap_or(0))
     }
 }

@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::anchor::{self, anchored};
-use thalweg_engine::landscape::{Landscape, LandscapeError, LandscapeShape, Steps, draw_codes, offset_of_gaps};
+use thalweg_engine::landscape::{Landscape, LandscapeError, LandscapeShape, SLOPE, Steps, draw_codes, offset_of_gaps};
 use thalweg_nn::weights::Weights;
 use thalweg_nn::{AdamW, AdamWConfig, Checkpoint, CosineRate, Learner, Perceptron, State, Training, initial};
 use thalweg_task::{Observation, Target, Task, draws};
@@ -121,6 +121,8 @@ struct Batch {
     rows: Tensor,
     /// Whether anything is hidden, `[G]`.
     has_gaps: Tensor,
+    /// Where descents begin, `[G, Z]`.
+    start: Tensor,
     /// What is added after the first step, `[G * K, Z]`.
     offset: Tensor,
 }
@@ -140,6 +142,7 @@ impl Batch {
             seen: self.seen.select_rows(&index),
             rows: self.rows.narrow(0, start, length),
             has_gaps: self.has_gaps.narrow(0, start, length),
+            start: self.start.narrow(0, start, length),
             offset: self.offset.narrow(0, start * hypotheses, length * hypotheses),
         }
     }
@@ -239,7 +242,13 @@ impl<'a> StepsLearner<'a> {
         let of_gaps =
             offset_of_gaps(&seen, &self.gaps).index_select(0, &spread(rows.size()[0], hypotheses as i64, &self.codes));
         let offset = codes.matmul(&self.codes) + of_gaps;
-        Batch { complete, seen, rows, has_gaps, offset }
+        let size = [rows.size()[0], self.codes.size()[1]];
+        let start = if self.own.start_scale > 0.0 {
+            (draws::normal(random, &size) * self.own.start_scale).to_kind(offset.kind()).to_device(offset.device())
+        } else {
+            Tensor::zeros(size, (offset.kind(), offset.device()))
+        };
+        Batch { complete, seen, rows, has_gaps, start, offset }
     }
 
     /// Draws the observations of a buffer, some of them changed.
@@ -280,7 +289,7 @@ impl<'a> StepsLearner<'a> {
         let (groups, hypotheses) = (batch.rows.size()[0], self.own.hypotheses as i64);
         let each = spread(groups, hypotheses, &self.codes);
         let target_of_each = target.rows(&each);
-        let mut z = Tensor::zeros([groups, self.options_z()], (self.codes.kind(), self.codes.device()));
+        let mut z = batch.start.shallow_clone();
         let (mut points, mut measured, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         for step in 0..self.whitening.steps() {
             let target = if step == 0 { &target } else { &target_of_each };
@@ -314,8 +323,14 @@ impl<'a> StepsLearner<'a> {
         Ok((Tensor::cat(&slopes, 0), total / rows.size()[0].max(1) as f64))
     }
 
-    fn options_z(&self) -> i64 {
-        self.codes.size()[1]
+    /// theta of h: anchored, but for the ablation.
+    fn theta(&self, leaves: &[Tensor]) -> Result<Perceptron, TrainError> {
+        if self.own.is_anchored {
+            return Ok(anchored(leaves, &self.lift)?);
+        }
+        let last_bias = Tensor::zeros([self.lift.size()[0]], (self.lift.kind(), self.lift.device()));
+        let parameters: Vec<Tensor> = leaves.iter().chain([&last_bias]).map(Tensor::shallow_clone).collect();
+        Ok(Perceptron::from_parameters(&parameters, SLOPE)?.with_skip(self.lift.shallow_clone())?)
     }
 
     /// The root of L against everything, `[G, S]`, and what F gives there: at points `z`, `[G * S, Z]`, S of each of
@@ -387,7 +402,7 @@ impl<'a> StepsLearner<'a> {
                 .map(|_| chunk.iter().map(|_| random.random_range(0..hypotheses)).collect())
                 .collect();
             let (ranks, share) = (&self.options.ranks, self.options.ranks.share(chunk.len()));
-            let theta = anchored(self.optimizer.parameters(), &self.lift)?;
+            let theta = self.theta(self.optimizer.parameters())?;
             let index = Tensor::from_slice(&chunk[share.clone()]).to_device(batch.rows.device());
             let mut loss = Tensor::zeros([], (self.codes.kind(), self.codes.device()));
             for ((point, weight), other) in points.iter().zip(&self.own.weights).zip(&others) {
@@ -416,7 +431,7 @@ impl<'a> StepsLearner<'a> {
     fn validate(&mut self) -> Result<Option<f64>, TrainError> {
         let (Some(batch), Some(metrics)) = (&self.held_out, self.whitening.metrics()) else { return Ok(None) };
         let average = self.optimizer.averaged();
-        let theta = anchored(&average, &self.lift)?;
+        let theta = self.theta(&average)?;
         let (ranks, groups) = (&self.options.ranks, batch.groups());
         let part = batch.part(&ranks.share(groups), self.own.hypotheses);
         let mut loss = f64::NAN;
@@ -444,7 +459,7 @@ impl<'a> StepsLearner<'a> {
         let Some(metrics) = metrics else {
             return Err(TrainError::option("buffers", &self.options.buffers, "at least 1"));
         };
-        let theta = Landscape::from_perceptron(&anchored(&average, &self.lift)?)?;
+        let theta = Landscape::from_perceptron(&self.theta(&average)?)?;
         let metrics = metrics.to_kind(self.codes.kind()).to_device(self.codes.device());
         let steps = Steps::new(metrics, self.codes.shallow_clone(), self.gaps.shallow_clone());
         Ok(theta.with_steps(steps.with_exemplars(self.exemplars.as_ref().map(Tensor::shallow_clone)))?)
@@ -471,7 +486,7 @@ impl Learner for StepsLearner<'_> {
     fn round(&mut self, random: &mut StdRng) -> Result<f64, TrainError> {
         let batch = self.draw(random);
         let frozen: Vec<Tensor> = self.optimizer.parameters().iter().map(Tensor::detach).collect();
-        let Descended { points, measured, losses } = self.descend_together(&anchored(&frozen, &self.lift)?, &batch)?;
+        let Descended { points, measured, losses } = self.descend_together(&self.theta(&frozen)?, &batch)?;
         self.whitening.learn(&measured);
         let mut update = 0.0;
         for _ in 0..self.options.update.epochs {

@@ -1,15 +1,13 @@
 //! Arrays of NumPy, and tables of text.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use npyz::npz::NpzArchive;
-use npyz::{DType, Order, TypeChar};
 use thalweg_nn::files::open_regular;
 
 use super::frames::Frames;
 use super::{AdoptArguments, AdoptError};
+use crate::arrays::{Archive, Numbers};
 
 /// Names under which an archive has positions `[N, J]`.
 const POSITIONS: [&str; 6] = ["positions", "joint_positions", "position", "q", "dof", "joints"];
@@ -17,101 +15,44 @@ const POSITIONS: [&str; 6] = ["positions", "joint_positions", "position", "q", "
 const TIMES: [&str; 5] = ["time", "times", "t", "stamp", "timestamp"];
 /// Names under which an archive names joints `[J]`.
 const NAMES: [&str; 3] = ["joint_names", "names", "columns"];
-/// Most numbers of an array: 2 GB as they are read.
-const MOST_NUMBERS: u64 = 1 << 29;
 /// Frames a second where nothing tells.
 const FPS: f64 = 50.0;
 /// Longest line of a table, bytes.
 const MOST_LINE: usize = 1 << 20;
 
-struct Archive<'a> {
-    path: &'a Path,
-    archive: NpzArchive<BufReader<File>>,
-}
-
-impl Archive<'_> {
-    fn has(&self, name: &str) -> bool {
-        self.archive.array_names().any(|known| known == name)
-    }
-
-    /// Reads numbers of any real type, and their shape.
-    fn numbers(&mut self, name: &str) -> Result<(Vec<u64>, Vec<f64>), AdoptError> {
-        let path = self.path.to_owned();
-        let refuse = |why: String| AdoptError::data(&path, format!("array {name}: {why}"));
-        let found = self.archive.by_name(name).map_err(|error| refuse(error.to_string()))?;
-        let Some(file) = found else { return Err(refuse("is not there".to_owned())) };
-        let (shape, dtype) = (file.shape().to_vec(), file.dtype().descr());
-        if shape.iter().fold(1, |all: u64, size| all.saturating_mul(*size)) > MOST_NUMBERS {
-            return Err(refuse(format!("expected at most {MOST_NUMBERS} numbers, got {shape:?}")));
-        }
-        let is_by_column = file.order() == Order::Fortran;
-        let DType::Plain(kind) = file.dtype() else { return Err(refuse(format!("expected numbers, got {dtype}"))) };
-        let bad = |_type| refuse(format!("expected numbers, got {dtype}"));
-        let io = |error: std::io::Error| refuse(error.to_string());
-        let values: Vec<f64> = match (kind.type_char(), kind.size_field()) {
-            (TypeChar::Float, 4) => collect(file.data::<f32>().map_err(bad)?, f64::from).map_err(io)?,
-            (TypeChar::Float, 8) => collect(file.data::<f64>().map_err(bad)?, |value| value).map_err(io)?,
-            (TypeChar::Int, 4) => collect(file.data::<i32>().map_err(bad)?, f64::from).map_err(io)?,
-            (TypeChar::Int, 8) => collect(file.data::<i64>().map_err(bad)?, |value| value as f64).map_err(io)?,
-            _ => return Err(refuse(format!("expected float32, float64, int32 or int64, got {dtype}"))),
-        };
-        Ok(match shape[..] {
-            [rows, columns] if is_by_column => {
-                let (rows, columns) = (rows as usize, columns as usize);
-                let at = |place: usize| values[place % columns * rows + place / columns];
-                let by_row = (0..values.len()).map(at).collect();
-                (shape, by_row)
-            }
-            _ => (shape, values),
-        })
-    }
-
-    /// Reads texts; none where the array has something else.
-    fn texts(&mut self, name: &str) -> Option<Vec<String>> {
-        let file = self.archive.by_name(name).ok().flatten()?;
-        if file.shape().len() != 1 || file.shape()[0] > MOST_NUMBERS {
-            return None;
-        }
-        file.data::<String>().ok()?.collect::<std::io::Result<Vec<_>>>().ok()
-    }
-}
-
-fn collect<T>(values: impl Iterator<Item = std::io::Result<T>>, turn: impl Fn(T) -> f64) -> std::io::Result<Vec<f64>> {
-    values.map(|value| value.map(&turn)).collect()
-}
-
 /// Reads an archive: positions `[N, J]`, names of joints `[J]`, and, where they are there, times, or frames a second,
 /// and numbers and names of clips.
 pub(super) fn read_npz(path: &Path, arguments: &AdoptArguments, frames: &mut Frames) -> anyhow::Result<()> {
     let refuse = |why: String| AdoptError::data(path, why);
-    let file = open_regular(path).map_err(|error| refuse(error.to_string()))?;
-    let archive =
-        NpzArchive::new(BufReader::new(file)).map_err(|error| refuse(format!("no NumPy archive: {error}")))?;
-    let mut archive = Archive { path, archive };
-    let have = archive.archive.array_names().collect::<Vec<_>>().join(", ");
+    let numbers = |archive: &mut Archive, name: &str| {
+        archive.numbers(name).map_err(|error| AdoptError::data(path, error.to_string()))
+    };
+    let mut archive = Archive::open(path).map_err(|error| refuse(error.to_string()))?;
+    let have = archive.names().join(", ");
     let array = POSITIONS.into_iter().find(|name| archive.has(name) && archive.texts(name).is_none());
     let Some(array) = array else {
         return Err(refuse(format!("expected an array {}; it has {have}", POSITIONS.join(", "))).into());
     };
-    let (shape, values) = archive.numbers(array)?;
+    let Numbers { shape, values } = numbers(&mut archive, array)?;
     let [rows, columns] = shape[..] else {
         return Err(refuse(format!("array {array}: expected frames and joints [N, J], got {shape:?}")).into());
     };
     let (rows, columns) = (rows as usize, columns as usize);
     let named = NAMES.into_iter().filter_map(|name| archive.texts(name)).find(|names| names.len() == columns);
     let names = column_names(path, named, arguments, columns)?;
-    let column = |archive: &mut Archive<'_>, name: &str| -> Result<Option<Vec<f64>>, AdoptError> {
+    let column = |archive: &mut Archive, name: &str| -> Result<Option<Vec<f64>>, AdoptError> {
         if !archive.has(name) {
             return Ok(None);
         }
-        let (shape, values) = archive.numbers(name)?;
+        let Numbers { shape, values } = numbers(archive, name)?;
         Ok(Some(values).filter(|values| shape == [rows as u64] && values.len() == rows))
     };
     let mut times = None;
     for name in TIMES {
         times = times.or(column(&mut archive, name)?);
     }
-    let fps = arguments.fps.or(if archive.has("fps") { archive.numbers("fps")?.1.first().copied() } else { None });
+    let fps =
+        arguments.fps.or(if archive.has("fps") { numbers(&mut archive, "fps")?.values.first().copied() } else { None });
     let fps = fps.filter(|fps| fps.is_finite() && *fps > 0.0).unwrap_or(FPS);
     let clip = column(&mut archive, "clip")?;
     let clips = archive.texts("names").filter(|_| clip.is_some());

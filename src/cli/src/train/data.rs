@@ -1,10 +1,10 @@
 //! What landscapes and starts are trained on: motion capture, or what the task's own prior draws.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 use thalweg::motion::Motion;
 use thalweg_body_pose::dataset::{Dataset, Source, Split};
 use thalweg_body_pose::{joint_angles, prior};
@@ -14,6 +14,7 @@ use thalweg_task::{LoadOptions, Masked, Observation, Task};
 use thalweg_train::ball::{Ball, Norm};
 use thalweg_train::{Adversary, Data, ImageSplit, LabelledImages};
 
+use super::observations;
 use crate::console;
 use crate::failure::InputError;
 
@@ -35,8 +36,14 @@ const TRAINING_CLIPS: usize = 10;
 /// Fewest validation clips, where there is a validation.
 const VALIDATION_CLIPS: usize = 1;
 
+/// Share of each file of observations that is held out: its end, for neighbours are alike.
+const HELD_OUT: f64 = 0.1;
+
 /// Where the observations of a training come from.
+#[derive(Default)]
 pub(super) struct DataSource<'a> {
+    /// Archives of arrays with observations of any task.
+    pub(super) observations: &'a [PathBuf],
     /// Folder with the motion capture.
     pub(super) folder: Option<&'a Path>,
     /// Archive of images, for image_defence, and the folder with the weights of the classifier that is attacked.
@@ -56,6 +63,9 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> a
     if let Some(images) = source.images {
         return attacked_images(source, images, task);
     }
+    if !source.observations.is_empty() {
+        return observed(source.observations, source.held_out, task);
+    }
     let mut random = StdRng::seed_from_u64(source.seed);
     let Some(folder) = source.folder else {
         let training = thalweg_task::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
@@ -72,6 +82,31 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> a
         count => thalweg_task::sampled(task, count, &mut random)?.joints,
     };
     recorded(folder, source.held_out.is_some(), drawn.as_ref(), ranks)
+}
+
+/// Observations of files, of whatever task; the end of each is held out.
+fn observed(files: &[PathBuf], held_out: Option<usize>, task: &dyn Task) -> anyhow::Result<Data> {
+    let (mut training, mut rest) = (Vec::new(), Vec::new());
+    let mut first: Option<Vec<&str>> = None;
+    for path in files {
+        let all = observations::read(path, task)?;
+        let kinds: Vec<&str> = all.fields().map(|(kind, _)| kind).collect();
+        let expected = first.get_or_insert_with(|| kinds.clone());
+        if kinds != *expected {
+            let why = format!("expected {} as in the first file, got {}", expected.join(", "), kinds.join(", "));
+            return Err(InputError::Observations { path: path.clone(), why }.into());
+        }
+        let count = held_out.map_or(0, |most| ((all.rows() as f64 * HELD_OUT) as i64).min(most as i64));
+        let part = |from: i64, to: i64| all.select_rows(&Tensor::arange_start(from, to, (Kind::Int64, Device::Cpu)));
+        training.push(part(0, all.rows() - count));
+        rest.push(part(all.rows() - count, all.rows()));
+    }
+    let held_out = Observation::joined(&rest.iter().collect::<Vec<_>>());
+    Ok(Data {
+        training: Observation::joined(&training.iter().collect::<Vec<_>>()),
+        held_out: Some(held_out).filter(|held_out| held_out.rows() > 0),
+        ..Data::default()
+    })
 }
 
 /// Training images as an attack on the classifier leaves them: what a defence is asked to repair.

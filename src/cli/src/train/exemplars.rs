@@ -26,6 +26,9 @@ pub(crate) struct ExemplarArguments {
     /// Folder with the motion capture, for body_pose; without it observations are drawn from the task
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Observations of the task: arrays as `thalweg train theta` reads them
+    #[arg(long, value_name = "NPZ", num_args = 1.., conflicts_with = "data")]
+    observations: Vec<PathBuf>,
     /// Folder of the weights of tasks [default: the shipped ones]
     #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
@@ -53,7 +56,8 @@ pub(crate) fn run(arguments: &ExemplarArguments, registry: &Registry) -> anyhow:
     let default = arguments.models.join(format!("{}_theta.safetensors", arguments.task));
     let file = arguments.landscape.as_ref().unwrap_or(&default);
     let landscape = Landscape::trained(file, task.spec())?;
-    let source = DataSource { folder: arguments.data.as_deref(), images: None, drawn: None, seed: 1, held_out: None };
+    let (folder, observations) = (arguments.data.as_deref(), arguments.observations.as_slice());
+    let source = DataSource { folder, observations, seed: 1, ..DataSource::default() };
     let data = data::load(&source, task.as_ref(), &Ranks::alone())?;
     let landscape = thalweg_train::with_exemplars(&landscape, &load, &data.training, arguments.count)?;
     let before = Weights::open(file, Kind::Float, Device::Cpu)?;

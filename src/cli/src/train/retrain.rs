@@ -176,10 +176,10 @@ impl Retraining<'_> {
     fn rehearsed(&self, task: &dyn Task) -> anyhow::Result<Data> {
         let source = DataSource {
             folder: self.arguments.mix.as_deref(),
-            images: None,
             drawn: self.drawn,
             seed: self.options.seed,
             held_out: Some(self.options.validation.rows),
+            ..DataSource::default()
         };
         data::rehearsal(&source, &self.arguments.rehearsal, task, &self.options.ranks)
     }

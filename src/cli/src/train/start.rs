@@ -97,10 +97,10 @@ fn run_on(ranks: &Ranks, arguments: &StartArguments, registry: &Registry) -> any
     let options = StartOptions { checkpoint: Some(checkpoint.clone()), ranks: ranks.clone(), ..options(arguments) };
     let source = DataSource {
         folder: arguments.data.as_deref(),
-        images: None,
         drawn: arguments.drawn,
         seed: arguments.seed,
         held_out: usize::try_from(options.validation_rows).ok(),
+        ..DataSource::default()
     };
     let data = data::load(&source, task.as_ref(), ranks)?;
     let mut job = Job::on(ranks, "start", options.steps as u64, &output.with_extension("log"))?;

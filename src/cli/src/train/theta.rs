@@ -29,6 +29,10 @@ pub(crate) struct ThetaArguments {
     /// Folder with the motion capture, for body_pose
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Observations of the task: arrays `joints` [N, J], `points` [N, P, 3], `image` [N, C, H, W], NaN where not seen; the
+    /// last tenth of each file is held out
+    #[arg(long, value_name = "NPZ", num_args = 1.., conflicts_with_all = ["data", "images", "drawn"])]
+    observations: Vec<PathBuf>,
     /// Zip archive of images, for image_defence: training images are attacked first
     #[arg(long, value_name = "FILE", conflicts_with = "data")]
     images: Option<PathBuf>,
@@ -83,6 +87,7 @@ fn run_on(ranks: &Ranks, arguments: &ThetaArguments, registry: &Registry) -> any
     let output = arguments.output.clone().unwrap_or_else(|| theta_file(arguments, task.as_ref()));
     let options = ThetaOptions { ranks: ranks.clone(), ..options(arguments, task.spec().latent, &output) };
     options.validate()?;
+    arguments.changes.expect_own_steps(&options)?;
     expect_checkpoint(arguments.finish && ranks.is_first(), &checkpoint(&output))?;
     let recordings = &arguments.retrain.from_recordings;
     if !recordings.is_empty() {
@@ -95,6 +100,7 @@ fn run_on(ranks: &Ranks, arguments: &ThetaArguments, registry: &Registry) -> any
     }
     let source = DataSource {
         folder: arguments.data.as_deref(),
+        observations: &arguments.observations,
         images: arguments.images.as_deref().map(|images| (images, arguments.models.as_path())),
         drawn: arguments.drawn,
         seed: arguments.seed,

@@ -59,7 +59,7 @@ const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 161] = [
+pub const OPTIONS: [OptionBound; 162] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -99,6 +99,7 @@ pub const OPTIONS: [OptionBound; 161] = [
     whole(THETA, "validate_every", U32, [0, MANY]),
     whole(THETA, "validation_rows", Usize, [1, 1 << 24]),
     whole(THETA, "patience", U32, [0, MANY]),
+    number(THETA, "start_scale", "", ZeroOr { from: 1e-6, to: 1000.0 }),
     whole(EXEMPLARS, "count", Usize, [1, 65_536]),
     whole(EXEMPLARS, "threads", U32, [1, THREADS]),
     whole(MOTION, "steps", I32, [0, MANY]),

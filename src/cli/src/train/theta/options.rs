@@ -2,7 +2,11 @@
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use thalweg_nn::Augmentation;
 use thalweg_train::{MaskOptions, Preset, ThetaOptions};
+
+/// Damping, in units of the mean variance of a gradient's parts, beside which differences between directions do not count.
+const NO_METRIC: f64 = 1e9;
 
 /// Reads the name of a preset.
 pub(super) fn preset_parser() -> PossibleValuesParser {
@@ -85,6 +89,51 @@ pub(super) struct Changes {
     /// Validations without a better result after which training ends; 0 for never [0]
     #[arg(long)]
     patience: Option<u32>,
+    #[command(flatten)]
+    ablation: Ablation,
+}
+
+/// What the preset `steps` is made of, to leave out: what each part is worth is in docs/landscape.md.
+#[derive(Args)]
+#[command(next_help_heading = "Options that change the preset steps, to see what its parts are worth")]
+struct Ablation {
+    /// Let theta's value and derivative at zero change while it learns
+    #[arg(long)]
+    no_anchor: bool,
+    /// Change no observation before theta learns from it
+    #[arg(long)]
+    no_augmentation: bool,
+    /// Whiten no gradient: one size of step for all directions
+    #[arg(long)]
+    no_metric: bool,
+    /// Draw where each descent begins with this deviation; what is written begins at zero nevertheless [0]
+    #[arg(long, value_name = "DEVIATION")]
+    start_scale: Option<f64>,
+}
+
+impl Ablation {
+    /// The first option that was given.
+    fn given(&self) -> Option<&'static str> {
+        let all = [
+            ("--no-anchor", self.no_anchor),
+            ("--no-augmentation", self.no_augmentation),
+            ("--no-metric", self.no_metric),
+            ("--start-scale", self.start_scale.is_some()),
+        ];
+        all.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
+    }
+
+    fn apply(&self, options: &mut ThetaOptions) {
+        if self.no_augmentation {
+            options.augmentation = Augmentation::NONE;
+        }
+        let Some(own) = &mut options.own else { return };
+        own.is_anchored &= !self.no_anchor;
+        if self.no_metric {
+            own.damping.fill(NO_METRIC);
+        }
+        change(&mut own.start_scale, self.start_scale);
+    }
 }
 
 impl Changes {
@@ -99,7 +148,16 @@ impl Changes {
         change(&mut options.validation.every, self.validate_every);
         change(&mut options.validation.rows, self.validation_rows);
         change(&mut options.validation.patience, self.patience);
+        self.ablation.apply(&mut options);
         options
+    }
+
+    /// Refuses what has no meaning without steps of a landscape's own.
+    pub(super) fn expect_own_steps(&self, options: &ThetaOptions) -> anyhow::Result<()> {
+        if let (Some(name), None) = (self.ablation.given(), &options.own) {
+            anyhow::bail!("{name}: expected a preset with steps of its own, --preset steps");
+        }
+        Ok(())
     }
 
     /// Step size and steps of descents, where they were given.
@@ -150,6 +208,26 @@ mod tests {
     use super::*;
 
     /// The help tells the defaults of `quick` in brackets; here they are held to what they are.
+    #[test]
+    fn parts_of_the_recipe_are_left_out_and_only_of_it() {
+        #[derive(clap::Parser)]
+        struct Command {
+            #[command(flatten)]
+            changes: Changes,
+        }
+        let parse = |words: &[&str]| <Command as clap::Parser>::parse_from(words).changes;
+        let all = parse(&["theta", "--no-anchor", "--no-augmentation", "--no-metric", "--start-scale", "1"]);
+        let options = all.applied_to(Preset::Steps.options(48));
+        let own = options.own.as_ref().expect("the preset has steps");
+        assert!(!own.is_anchored && own.start_scale == 1.0 && own.damping.iter().all(|damping| *damping > 1e6));
+        assert_eq!(options.augmentation, Augmentation::NONE);
+        assert!(all.expect_own_steps(&options).is_ok());
+        let quick = all.applied_to(Preset::Quick.options(48));
+        let error = all.expect_own_steps(&quick).expect_err("it has no such steps").to_string();
+        assert!(error.starts_with("--no-anchor: expected"), "{error}");
+        assert!(parse(&["theta"]).expect_own_steps(&quick).is_ok());
+    }
+
     #[test]
     fn the_help_tells_the_defaults() {
         let ThetaOptions { z, hidden, buffers, collection, update, masks, validation, .. } = ThetaOptions::default();
