@@ -98,6 +98,8 @@ pub struct OwnStepsOptions {
     pub start_scale: f64,
     /// Whether value and derivative of theta at zero stay while it learns; without is an ablation.
     pub is_anchored: bool,
+    /// Whether theta is differentiated through its steps, in place of coordinate descent; an ablation.
+    pub is_unrolled: bool,
 }
 
 impl Default for OwnStepsOptions {
@@ -113,6 +115,7 @@ impl Default for OwnStepsOptions {
             hypotheses: 8,
             start_scale: 0.0,
             is_anchored: true,
+            is_unrolled: false,
         }
     }
 }

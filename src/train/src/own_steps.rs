@@ -4,7 +4,8 @@
 //! it. The map is anchored there, `theta(z) = Q z + [h(z) - h(0) - J_h(0) z]` with a frozen Q: while h learns, the first
 //! step stays what it is. docs/landscape.md explains, with figures.
 
-use std::ops::Range;
+mod batch;
+mod unrolled;
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -20,6 +21,7 @@ use super::augmented::Augmenter;
 use super::checkpoint::binding;
 use super::whitening::{Measured, Whitening};
 use super::{Data, Masks, OwnStepsOptions, ThetaOptions, ThetaProgress, TrainError, hide};
+use batch::{Batch, has_gaps, spread};
 
 /// Rows whose gradient is taken at once.
 const ROWS: i64 = 512;
@@ -110,41 +112,6 @@ impl Anchored {
         let lift = place(orthonormal.narrow(0, 0, x) * own.lift);
         let (codes, gaps) = (place(orthonormal.narrow(0, x, own.codes) * own.code_scale), place(gaps * own.gap_scale));
         Ok(Self { first, leaves, lift, codes, gaps, metrics: None, exemplars: None })
-    }
-}
-
-/// Observations and what is seen of them, G rows, for K hypotheses each.
-struct Batch {
-    complete: Observation,
-    seen: Observation,
-    /// Rows of the training observations, `[G]`.
-    rows: Tensor,
-    /// Whether anything is hidden, `[G]`.
-    has_gaps: Tensor,
-    /// Where descents begin, `[G, Z]`.
-    start: Tensor,
-    /// What is added after the first step, `[G * K, Z]`.
-    offset: Tensor,
-}
-
-impl Batch {
-    fn groups(&self) -> usize {
-        self.rows.size()[0] as usize
-    }
-
-    /// Some of the observations, for `hypotheses` each.
-    fn part(&self, groups: &Range<usize>, hypotheses: usize) -> Self {
-        let (start, length) = (groups.start as i64, groups.len() as i64);
-        let index = Tensor::arange_start(start, start + length, (Kind::Int64, self.rows.device()));
-        let hypotheses = hypotheses as i64;
-        Self {
-            complete: self.complete.select_rows(&index),
-            seen: self.seen.select_rows(&index),
-            rows: self.rows.narrow(0, start, length),
-            has_gaps: self.has_gaps.narrow(0, start, length),
-            start: self.start.narrow(0, start, length),
-            offset: self.offset.narrow(0, start * hypotheses, length * hypotheses),
-        }
     }
 }
 
@@ -405,11 +372,19 @@ impl<'a> StepsLearner<'a> {
             let theta = self.theta(self.optimizer.parameters())?;
             let index = Tensor::from_slice(&chunk[share.clone()]).to_device(batch.rows.device());
             let mut loss = Tensor::zeros([], (self.codes.kind(), self.codes.device()));
-            for ((point, weight), other) in points.iter().zip(&self.own.weights).zip(&others) {
+            let through = if self.own.is_unrolled && !share.is_empty() {
+                self.unrolled(&theta, &batch.rows_of(&index, hypotheses))?
+            } else {
+                Vec::new()
+            };
+            for (step, ((point, weight), other)) in points.iter().zip(&self.own.weights).zip(&others).enumerate() {
                 if share.is_empty() {
                     break;
                 }
-                let z = point.view([groups, hypotheses, -1]).index_select(0, &index);
+                let z = match through.get(step) {
+                    Some(z) => z.view([-1, hypotheses, self.lift.size()[1]]),
+                    None => point.view([groups, hypotheses, -1]).index_select(0, &index),
+                };
                 let other = Tensor::from_slice(&other[share.clone()]).to_device(batch.rows.device());
                 loss += self.outer(&theta, &z, batch, &index, &other)?.mean(self.codes.kind()) * *weight;
             }
@@ -551,24 +526,8 @@ impl Learner for StepsLearner<'_> {
     }
 }
 
-/// Row numbers `0, 0, .., 1, 1, ..`: each of `count` rows `times` times, where `like` is.
-fn spread(count: i64, times: i64, like: &Tensor) -> Tensor {
-    Tensor::arange(count, (Kind::Int64, like.device())).repeat_interleave_self_int(times, None, None)
-}
-
 fn held_out_device(obs: &Observation) -> Device {
     obs.fields().next().map_or(Device::Cpu, |(_, field)| field.value().device())
-}
-
-/// Which rows of `seen` lack something of `complete`, `[G]`.
-fn has_gaps(complete: &Observation, seen: &Observation) -> Tensor {
-    let count = |obs: &Observation| {
-        let rows = obs.rows();
-        let each =
-            obs.fields().map(|(_, field)| field.observed().reshape([rows, -1]).sum_dim_intlist(1, false, Kind::Int64));
-        each.reduce(|sum, more| sum + more).unwrap_or_else(|| Tensor::zeros([rows], (Kind::Int64, Device::Cpu)))
-    };
-    count(seen).less_tensor(&count(complete))
 }
 
 fn derivative(value: &Tensor, by: &Tensor) -> Result<Tensor, TrainError> {

@@ -106,6 +106,9 @@ struct Ablation {
     /// Whiten no gradient: one size of step for all directions
     #[arg(long)]
     no_metric: bool,
+    /// Differentiate theta through its steps, in place of coordinate descent
+    #[arg(long)]
+    unrolled: bool,
     /// Draw where each descent begins with this deviation; what is written begins at zero nevertheless [0]
     #[arg(long, value_name = "DEVIATION")]
     start_scale: Option<f64>,
@@ -118,6 +121,7 @@ impl Ablation {
             ("--no-anchor", self.no_anchor),
             ("--no-augmentation", self.no_augmentation),
             ("--no-metric", self.no_metric),
+            ("--unrolled", self.unrolled),
             ("--start-scale", self.start_scale.is_some()),
         ];
         all.into_iter().find(|(_, is_given)| *is_given).map(|(name, _)| name)
@@ -129,6 +133,7 @@ impl Ablation {
         }
         let Some(own) = &mut options.own else { return };
         own.is_anchored &= !self.no_anchor;
+        own.is_unrolled |= self.unrolled;
         if self.no_metric {
             own.damping.fill(NO_METRIC);
         }
@@ -216,10 +221,16 @@ mod tests {
             changes: Changes,
         }
         let parse = |words: &[&str]| <Command as clap::Parser>::parse_from(words).changes;
-        let all = parse(&["theta", "--no-anchor", "--no-augmentation", "--no-metric", "--start-scale", "1"]);
+        let all =
+            parse(&["theta", "--no-anchor", "--no-augmentation", "--no-metric", "--unrolled", "--start-scale", "1"]);
         let options = all.applied_to(Preset::Steps.options(48));
         let own = options.own.as_ref().expect("the preset has steps");
-        assert!(!own.is_anchored && own.start_scale == 1.0 && own.damping.iter().all(|damping| *damping > 1e6));
+        assert!(
+            !own.is_anchored
+                && own.is_unrolled
+                && own.start_scale == 1.0
+                && own.damping.iter().all(|damping| *damping > 1e6)
+        );
         assert_eq!(options.augmentation, Augmentation::NONE);
         assert!(all.expect_own_steps(&options).is_ok());
         let quick = all.applied_to(Preset::Quick.options(48));
