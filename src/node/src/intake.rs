@@ -6,6 +6,7 @@
 //!              --> ImageReader  encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
 //! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
 //! Reading      --> judge_keypoints, by the table of a tracker --> the same
+//! several people: each message is divided by whose it is; each has an Intake (`people.rs`)
 //!                        |
 //!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
 //! ```
@@ -34,6 +35,7 @@ mod keypoints;
 mod latest;
 mod layout;
 mod mask;
+mod people;
 mod places;
 mod points;
 mod position;
@@ -57,6 +59,7 @@ pub use intake::{Intake, IntakeConfig};
 pub use joints::{JointBoard, JointConfig, JointMessage, Snapshot};
 pub use keypoints::{Reading, judge_keypoints};
 pub use mask::{ColourKey, Mask, MaskMarks};
+pub use people::{People, PeopleConfig, Person, identity};
 pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
 pub use refusal::{Cause, Refusal, Since, Tally};

@@ -62,6 +62,8 @@ causes! {
     ZeroPoint "zero_point" "Several points are at exactly 0 0 0, which means not seen (P8).",
     UnknownKeypoint "unknown_keypoint" "A number is none of the keypoints of the table, or comes twice (P16).",
     SeveralPeople "several_people" "Keypoints of several people came; those of the first are used (P17).",
+    NoPerson "no_person" "Several people are followed, and nothing says of whom this is (P20).",
+    TooManyPeople "too_many_people" "More people came than `input.people`; the first keep their places (P21).",
     WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
     TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
 }

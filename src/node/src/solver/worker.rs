@@ -1,24 +1,26 @@
 //! The engine thread: the one loop over observations of a running node.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Observation, Root, guarded, lock, numbers, panic_line};
+use thalweg_task::{Observation, guarded, lock, numbers, panic_line};
 
+use super::carried::{Carried, Minds};
 use super::gate::Gate;
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
 use super::probe::can_run;
 use super::solve_counts::SolveCounts;
 use super::solve_recorder::{Recording, SolveRecorder};
-use crate::intake::Provenance;
+use crate::intake::{Person, Provenance};
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded, Plan};
 use thalweg_engine::time::{Timeline, Watch};
-use thalweg_engine::{Answer, Backend, Engine, EngineError, pin_threads};
+use thalweg_engine::{Answer, Backend, Budget, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
 ///
@@ -29,8 +31,25 @@ const STRIKES: u32 = 3;
 pub trait Source: Send {
     /// The newest one, or none when nothing is observed.
     fn observation(&mut self) -> Option<(Observation, Provenance)>;
+    /// Who is there, and who is due; none where people are not told apart.
+    fn people(&mut self) -> Option<Attendance> {
+        None
+    }
+    /// The newest one of somebody, who may have gone.
+    fn observation_of(&mut self, _person: &Person) -> Option<(Observation, Provenance)> {
+        None
+    }
     /// The time by which observations are stamped, nanoseconds.
     fn now_nanos(&self) -> i64;
+}
+
+/// Who is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// All of them.
+    pub there: Vec<Person>,
+    /// Those of whom there is something new; who has waited longest comes first.
+    pub due: Vec<Person>,
 }
 
 /// Where answers go. Runs on the engine thread: it should only pass them on.
@@ -44,12 +63,10 @@ pub trait Sink: Send {
 /// What is loaded, and how to use it.
 struct EngineInUse {
     engine: Engine,
-    /// What it expects of joints that are silent; none where time does not count.
-    timeline: Option<Timeline>,
-    /// Tells which joint lies; none where it is not known how joints fit each other.
-    watch: Option<Watch>,
-    /// Where the best hypothesis stood last, for a task that finds that out.
-    root: Option<Root>,
+    /// Of whom the next observation is.
+    carried: Carried,
+    /// Of everybody, where people are told apart.
+    minds: Minds,
     tuning: Tuning,
     /// Hears what the recorder gets; none where nothing is recorded.
     recorder: Option<SolveRecorder>,
@@ -68,8 +85,12 @@ pub(super) struct Worker {
     recording: Option<Recording>,
     runs: bool,
     strikes: u32,
-    /// Before this moment no solve is begun.
+    /// Before this moment no round is begun.
     not_before: Option<Instant>,
+    /// Who is still to be solved in this round; one that is nobody where people are not told apart.
+    turns: VecDeque<Option<Person>>,
+    /// How many there were at its beginning, who share the deadline.
+    sharers: u32,
 }
 
 impl Worker {
@@ -82,7 +103,22 @@ impl Worker {
     ) -> Self {
         let clock = SystemClock::default();
         let (in_use, recording, runs, strikes, not_before) = (None, None, false, 0, None);
-        Self { source, sink, pending, counts, gate, clock, in_use, recording, runs, strikes, not_before }
+        let (turns, sharers) = (VecDeque::new(), 1);
+        Self {
+            source,
+            sink,
+            pending,
+            counts,
+            gate,
+            clock,
+            in_use,
+            recording,
+            runs,
+            strikes,
+            not_before,
+            turns,
+            sharers,
+        }
     }
 
     /// Serves messages until it is told to end.
@@ -95,17 +131,44 @@ impl Worker {
                 Ok(command) => self.obey(command),
                 // Nothing else to do: the moment of the next solve has come.
                 Err(RecvTimeoutError::Timeout) => {
-                    is_due = false;
-                    // Before the solve, so that whatever arrives during it wakes us again.
-                    self.pending.store(false, Ordering::Release);
-                    self.solve();
+                    if self.turns.is_empty() {
+                        is_due = false;
+                        // Before the solve, so that whatever arrives during it wakes us again.
+                        self.pending.store(false, Ordering::Release);
+                        self.begin_round();
+                    }
+                    if let Some(person) = self.turns.pop_front() {
+                        self.solve(person.as_ref());
+                    }
                 }
             }
         }
     }
 
+    /// Everybody of whom there is something new has a turn; who has gone is forgotten.
+    fn begin_round(&mut self) {
+        let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else { return };
+        match self.source.people() {
+            None => self.turns.push_back(None),
+            Some(Attendance { there, due }) => {
+                let EngineInUse { engine, carried, minds, .. } = in_use;
+                let there: Vec<u64> = there.iter().map(|person| person.arrival).collect();
+                minds.keep(&there, engine, carried);
+                lock(&self.counts).attend(&there, minds.count());
+                self.turns.extend(due.into_iter().map(Some));
+            }
+        }
+        self.sharers = u32::try_from(self.turns.len()).unwrap_or(u32::MAX).max(1);
+        if !self.turns.is_empty() {
+            self.not_before = Instant::now().checked_add(in_use.tuning.period);
+        }
+    }
+
     /// Waits for a message; when a solve is due, only until it may begin.
     fn next(&self, messages: &Receiver<Message>, is_due: bool) -> Result<Message, RecvTimeoutError> {
+        if !self.turns.is_empty() {
+            return messages.recv_timeout(Duration::ZERO);
+        }
         if !is_due {
             return messages.recv().map_err(|_gone| RecvTimeoutError::Disconnected);
         }
@@ -117,7 +180,10 @@ impl Worker {
     fn obey(&mut self, command: Message) {
         match command {
             Message::Load(assignment, reply) => drop(reply.send(self.load(&assignment))),
-            Message::Unload => (self.in_use, self.runs) = (None, false),
+            Message::Unload => {
+                (self.in_use, self.runs) = (None, false);
+                self.turns.clear();
+            }
             Message::Run(run) => {
                 (self.runs, self.strikes, self.not_before) = (run, 0, None);
                 self.forget();
@@ -126,7 +192,11 @@ impl Worker {
             Message::Forget => self.forget(),
             Message::Swap(landscape, reply) => {
                 let swapped = self.in_use.as_mut().ok_or(SolverError::NothingLoaded);
-                let swapped = swapped.and_then(|in_use| Ok(in_use.engine.replace_landscape(*landscape)?));
+                let swapped = swapped.and_then(|in_use| {
+                    in_use.engine.replace_landscape(*landscape)?;
+                    in_use.minds.cool();
+                    Ok(())
+                });
                 drop(reply.send(swapped));
             }
             Message::Record(recording) => self.record(recording),
@@ -149,8 +219,8 @@ impl Worker {
                 loaded.backend.name()
             );
         }
-        let (root, tuning) = (None, assignment.tuning);
-        self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
+        let (carried, tuning) = (Carried { timeline, watch, root: None }, assignment.tuning);
+        self.in_use = Some(EngineInUse { engine, carried, minds: Minds::default(), tuning, recorder });
         Ok(loaded)
     }
 
@@ -187,37 +257,46 @@ impl Worker {
     }
 
     fn forget(&mut self) {
+        self.turns.clear();
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
-            in_use.timeline.iter_mut().for_each(Timeline::forget);
-            in_use.watch.iter_mut().for_each(Watch::forget);
-            in_use.root = None;
+            in_use.carried.forget();
+            in_use.minds.clear();
         }
+        lock(&self.counts).attend(&[], 0);
     }
 
-    fn solve(&mut self) {
+    fn solve(&mut self, person: Option<&Person>) {
         let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else {
             return;
         };
-        let Some((mut obs, mut provenance)) = self.source.observation() else {
+        let newest = match person {
+            Some(person) => self.source.observation_of(person),
+            None => self.source.observation(),
+        };
+        let Some((mut obs, mut provenance)) = newest else {
             return;
         };
-        if let Some(timeline) = &mut in_use.timeline {
+        let EngineInUse { engine, carried, minds, .. } = in_use;
+        if let Some(error) = person.and_then(|person| minds.enter(person.arrival, engine, carried).err()) {
+            // They start anew.
+            tracing::debug!("what is known of a person does not fit: {error}");
+        }
+        if let Some(timeline) = &mut in_use.carried.timeline {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
         }
-        if let (Some(watch), Some(joints)) = (&mut in_use.watch, &obs.joints) {
+        if let (Some(watch), Some(joints)) = (&mut in_use.carried.watch, &obs.joints) {
             let positions = numbers::<f64>(&joints.with_nan());
             provenance.joint_surprise = watch.take(obs.stamp_nanos, &positions).to_vec();
             lock(&self.counts).suspects(watch.suspects());
         }
-        obs.root = in_use.root;
-        self.not_before = Instant::now().checked_add(in_use.tuning.period);
+        obs.root = in_use.carried.root;
         let pass = self.gate.pass();
         lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let solved = guarded(|| solve(in_use, &obs, &self.clock));
+        let solved = guarded(|| solve(in_use, &obs, (&self.clock, self.sharers)));
         lock(&self.counts).ends();
         if let Some(in_use) = &self.in_use {
             self.watch_gpu(&in_use.engine);
@@ -241,7 +320,8 @@ impl Worker {
     fn hand_out(&mut self, answer: Answer, provenance: Provenance) {
         let Some(in_use) = &mut self.in_use else { return };
         // One that is held already stays where it was seen, and does not drift.
-        in_use.root = answer.roots.first().filter(|root| root.is_seen).copied().or(in_use.root);
+        let carried = &mut in_use.carried;
+        carried.root = answer.roots.first().filter(|root| root.is_seen).copied().or(carried.root);
         if let Some(recorder) = &in_use.recorder {
             recorder.hand_over(&in_use.engine, &answer, &provenance);
         }
@@ -250,7 +330,7 @@ impl Worker {
         let deadline = in_use.tuning.budget.deadline;
         let mut counts = lock(&self.counts);
         counts.solved(answer.statistics, answer.took, deadline, age);
-        counts.stands(answer.roots.first().copied());
+        counts.stands(provenance.person.as_ref(), answer.roots.first().copied());
         drop(counts);
         self.sink.answer(answer, provenance);
     }
@@ -326,10 +406,16 @@ fn load_elsewhere(plan: &Plan) -> Result<Parts, SolverError> {
     }
 }
 
-fn solve(in_use: &mut EngineInUse, obs: &Observation, clock: &SystemClock) -> Result<Answer, EngineError> {
+/// `sharers`: how many solves share the deadline.
+fn solve(
+    in_use: &mut EngineInUse,
+    obs: &Observation,
+    (clock, sharers): (&SystemClock, u32),
+) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
     let EngineInUse { engine, tuning, .. } = in_use;
     let begin = Instant::now();
-    engine.solve(obs, &tuning.budget, clock)?;
+    let budget = Budget { deadline: tuning.budget.deadline.map(|deadline| deadline / sharers), ..tuning.budget };
+    engine.solve(obs, &budget, clock)?;
     Answer::of(engine, begin.elapsed())
 }
