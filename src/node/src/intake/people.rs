@@ -57,8 +57,6 @@ struct Present {
     heard: i64,
     /// [`Intake::revision`] when they were solved last.
     solved: u64,
-    /// Number of that solve among all.
-    turn: u64,
 }
 
 /// Everybody who is there.
@@ -68,7 +66,8 @@ pub struct People {
     config: IntakeConfig,
     present: BTreeMap<Arc<str>, Present>,
     arrivals: u64,
-    turns: u64,
+    /// How often it was asked who is due.
+    rounds: usize,
     /// Who came while all places were taken, and when last, nanoseconds.
     others: BTreeMap<Arc<str>, i64>,
 }
@@ -85,7 +84,7 @@ pub fn identity(text: &str) -> Option<Arc<str>> {
 impl People {
     pub(super) fn new(spec: &TaskSpec, config: IntakeConfig) -> Self {
         let (present, others) = (BTreeMap::new(), BTreeMap::new());
-        Self { spec: spec.clone(), config, present, arrivals: 0, turns: 0, others }
+        Self { spec: spec.clone(), config, present, arrivals: 0, rounds: 0, others }
     }
 
     /// Changes how input is taken, but for how many people are followed.
@@ -115,13 +114,17 @@ impl People {
         there
     }
 
-    /// Those of whom something came since they were solved last; who has waited longest comes first.
+    /// Those of whom something came since they were solved last. In each round somebody else comes first: where time is
+    /// short, it is the last who get less.
     #[must_use]
-    pub fn due(&self) -> Vec<Person> {
+    pub fn due(&mut self) -> Vec<Person> {
         let is_due = |present: &&Present| present.intake.revision() != present.solved;
-        let mut due: Vec<&Present> = self.present.values().filter(is_due).collect();
-        due.sort_unstable_by_key(|present| (present.turn, present.person.arrival));
-        due.into_iter().map(|present| present.person.clone()).collect()
+        let mut due: Vec<Person> = self.present.values().filter(is_due).map(|present| present.person.clone()).collect();
+        due.sort_unstable_by_key(|person| person.arrival);
+        self.rounds = self.rounds.wrapping_add(1);
+        let first = self.rounds.checked_rem(due.len()).unwrap_or(0);
+        due.rotate_left(first);
+        due
     }
 
     /// How many people came for whom there is no place.
@@ -147,9 +150,8 @@ impl People {
     /// What is observed of somebody; none where nothing is, or they are gone.
     pub(super) fn observation(&mut self, person: &Person, now: i64) -> Option<(Observation, Provenance)> {
         let first = self.present.values().map(|present| present.person.arrival).min();
-        self.turns += 1;
         let present = self.present.get_mut(&person.id).filter(|present| present.person == *person)?;
-        (present.turn, present.solved) = (self.turns, present.intake.revision());
+        present.solved = present.intake.revision();
         let (obs, provenance) = present.intake.observation(now)?;
         let leads = first == Some(person.arrival);
         Some((obs, Provenance { person: Some(person.clone()), leads, ..provenance }))
@@ -259,7 +261,7 @@ impl People {
             self.arrivals += 1;
             let person = Person { id: Arc::clone(id), arrival: self.arrivals };
             self.others.remove(id);
-            self.present.insert(Arc::clone(id), Present { person, intake, heard: now, solved: 0, turn: 0 });
+            self.present.insert(Arc::clone(id), Present { person, intake, heard: now, solved: 0 });
         }
         taken
     }

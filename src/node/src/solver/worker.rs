@@ -27,6 +27,9 @@ use thalweg_engine::{Answer, Backend, Budget, Engine, EngineError, pin_threads};
 /// An observation that cannot be solved is refused, and no failure: whatever comes in, the next good one is solved.
 const STRIKES: u32 = 3;
 
+/// The least that one of several people has where the others took all time: no step, but an answer.
+const LEAST_TIME: Duration = Duration::from_micros(1);
+
 /// Where observations come from.
 pub trait Source: Send {
     /// The newest one, or none when nothing is observed.
@@ -89,8 +92,8 @@ pub(super) struct Worker {
     not_before: Option<Instant>,
     /// Who is still to be solved in this round; one that is nobody where people are not told apart.
     turns: VecDeque<Option<Person>>,
-    /// How many there were at its beginning, who share the deadline.
-    sharers: u32,
+    /// When the round should end: all of it have the time of one solve.
+    round_ends: Option<Instant>,
 }
 
 impl Worker {
@@ -103,7 +106,7 @@ impl Worker {
     ) -> Self {
         let clock = SystemClock::default();
         let (in_use, recording, runs, strikes, not_before) = (None, None, false, 0, None);
-        let (turns, sharers) = (VecDeque::new(), 1);
+        let (turns, round_ends) = (VecDeque::new(), None);
         Self {
             source,
             sink,
@@ -117,7 +120,7 @@ impl Worker {
             strikes,
             not_before,
             turns,
-            sharers,
+            round_ends,
         }
     }
 
@@ -158,10 +161,19 @@ impl Worker {
                 self.turns.extend(due.into_iter().map(Some));
             }
         }
-        self.sharers = u32::try_from(self.turns.len()).unwrap_or(u32::MAX).max(1);
         if !self.turns.is_empty() {
-            self.not_before = Instant::now().checked_add(in_use.tuning.period);
+            let now = Instant::now();
+            self.not_before = now.checked_add(in_use.tuning.period);
+            self.round_ends = in_use.tuning.budget.deadline.and_then(|deadline| now.checked_add(deadline));
         }
+    }
+
+    /// What of the budget the next solve has: with several people, its share of the time that is left of the round.
+    fn budget(&self, budget: Budget, person: Option<&Person>) -> Budget {
+        let Some(ends) = self.round_ends.filter(|_| person.is_some()) else { return budget };
+        let left = ends.saturating_duration_since(Instant::now());
+        let sharers = u32::try_from(self.turns.len()).unwrap_or(u32::MAX).saturating_add(1);
+        Budget { deadline: Some((left / sharers).max(LEAST_TIME)), ..budget }
     }
 
     /// Waits for a message; when a solve is due, only until it may begin.
@@ -267,9 +279,9 @@ impl Worker {
     }
 
     fn solve(&mut self, person: Option<&Person>) {
-        let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else {
-            return;
-        };
+        let Some(tuning) = self.in_use.as_ref().filter(|_| self.runs).map(|in_use| in_use.tuning) else { return };
+        let budget = self.budget(tuning.budget, person);
+        let Some(in_use) = self.in_use.as_mut() else { return };
         let newest = match person {
             Some(person) => self.source.observation_of(person),
             None => self.source.observation(),
@@ -296,7 +308,7 @@ impl Worker {
         let pass = self.gate.pass();
         lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let solved = guarded(|| solve(in_use, &obs, (&self.clock, self.sharers)));
+        let solved = guarded(|| solve(&mut in_use.engine, &obs, &budget, &self.clock));
         lock(&self.counts).ends();
         if let Some(in_use) = &self.in_use {
             self.watch_gpu(&in_use.engine);
@@ -406,16 +418,9 @@ fn load_elsewhere(plan: &Plan) -> Result<Parts, SolverError> {
     }
 }
 
-/// `sharers`: how many solves share the deadline.
-fn solve(
-    in_use: &mut EngineInUse,
-    obs: &Observation,
-    (clock, sharers): (&SystemClock, u32),
-) -> Result<Answer, EngineError> {
+fn solve(engine: &mut Engine, obs: &Observation, budget: &Budget, clock: &SystemClock) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
-    let EngineInUse { engine, tuning, .. } = in_use;
     let begin = Instant::now();
-    let budget = Budget { deadline: tuning.budget.deadline.map(|deadline| deadline / sharers), ..tuning.budget };
-    engine.solve(obs, &budget, clock)?;
+    engine.solve(obs, budget, clock)?;
     Answer::of(engine, begin.elapsed())
 }

@@ -101,7 +101,7 @@ impl InputBuffer {
     }
 
     /// Forgets who was silent for too long, and does something with those who are there; none where nobody is told apart.
-    pub(crate) fn with_people<T>(&self, work: impl FnOnce(&People) -> T) -> Option<T> {
+    pub(crate) fn with_people<T>(&self, work: impl FnOnce(&mut People) -> T) -> Option<T> {
         let now = self.time.now_nanos();
         self.with_intake(|intake| {
             let people = intake.people_mut()?;
