@@ -111,9 +111,13 @@ impl SolveCounts {
         }
     }
 
-    /// Notes who is there, by their arrivals, and how many people something is kept of.
-    pub fn attend(&mut self, there: &[u64], people: usize) {
+    /// Notes who is there, by their arrivals.
+    pub fn attend(&mut self, there: &[u64]) {
         self.roots.retain(|arrival, _| there.contains(arrival));
+    }
+
+    /// Notes of how many people something is kept.
+    pub fn keeps(&mut self, people: usize) {
         self.people = people;
     }
 

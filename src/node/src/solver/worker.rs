@@ -157,7 +157,9 @@ impl Worker {
                 let EngineInUse { engine, carried, minds, .. } = in_use;
                 let there: Vec<u64> = there.iter().map(|person| person.arrival).collect();
                 minds.keep(&there, engine, carried);
-                lock(&self.counts).attend(&there, minds.count());
+                let mut counts = lock(&self.counts);
+                counts.attend(&there);
+                counts.keeps(minds.count());
                 self.turns.extend(due.into_iter().map(Some));
             }
         }
@@ -275,7 +277,9 @@ impl Worker {
             in_use.carried.forget();
             in_use.minds.clear();
         }
-        lock(&self.counts).attend(&[], 0);
+        let mut counts = lock(&self.counts);
+        counts.attend(&[]);
+        counts.keeps(0);
     }
 
     fn solve(&mut self, person: Option<&Person>) {
@@ -294,6 +298,7 @@ impl Worker {
             // They start anew.
             tracing::debug!("what is known of a person does not fit: {error}");
         }
+        lock(&self.counts).keeps(minds.count());
         if let Some(timeline) = &mut in_use.carried.timeline {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
