@@ -19,6 +19,7 @@ from peer import NodeProcess, wait_for
 from sensor_msgs.msg import PointCloud2, PointField
 from test_body_places import Point, places
 from visualization_msgs.msg import Marker, MarkerArray
+from zed_msgs.msg import Keypoint3D, Object, ObjectsStamped
 
 TABLES = Path(__file__).parents[2] / "launch" / "keypoints"
 LINE = re.compile(r"- \{id: (\d+), name: (\w+)(?:, at: (\w+))?(, offset)?")
@@ -221,6 +222,37 @@ class Zed(Tracked):
             time.sleep(0.03)
         status = wait_for(lambda: refused(self.peer.diagnostic("Input points"), "out_of_limits"))
         self.assertIn("is the unit that of the table?", str(status))
+
+
+class ZedObjects(Tracked):
+    """The wrapper's own message, read by the text of its type."""
+
+    keypoints = "zed_body_38"
+    points_type = "objects"
+    message = ObjectsStamped
+
+    def objects(self, stamp: int, body_format: int = 2) -> ObjectsStamped:
+        message = ObjectsStamped()
+        message.header.stamp, message.header.frame_id = time_of(stamp), FRAME
+        person = Object(label="Person", label_id=4, confidence=90.0, tracking_available=True, tracking_state=1)
+        person.skeleton_available, person.body_format = True, body_format
+        for number, point in self.readings():
+            person.skeleton_3d.keypoints[number] = Keypoint3D(kp=[float(value) for value in point])
+            person.skeleton_keypoint_confidence[number] = 0.0 if math.isnan(point[0]) else 80.0
+        lost = Object(label="Person", label_id=2, tracking_available=True, tracking_state=0, skeleton_available=True)
+        chair = Object(label="Chair", label_id=1, position=[1.0, 2.0, 3.0])
+        message.objects = [chair, lost, person]
+        return message
+
+    def test_skeletons(self) -> None:
+        self.assert_root(self.objects)
+
+    def test_another_format_than_the_tables_is_refused_in_words(self) -> None:
+        for _ in range(5):
+            self.points.publish(self.objects(self.peer.now_nanos(), body_format=1))
+            time.sleep(0.03)
+        status = wait_for(lambda: refused(self.peer.diagnostic("Input points"), "wrong_count"))
+        self.assertIn("got skeletons of format BODY_34, 34 keypoints; expected 38", str(status))
 
 
 def refused(status: Any, cause: str) -> Any:

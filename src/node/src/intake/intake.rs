@@ -91,6 +91,12 @@ impl Intake {
         self.kinds
     }
 
+    /// How many keypoints the tracker's table has; none without one.
+    #[must_use]
+    pub fn keypoints(&self) -> Option<usize> {
+        self.points_spec.as_ref()?.tracker.as_ref().map(|tracker| tracker.keypoints.len())
+    }
+
     /// Changes how input is taken, from the next message on.
     pub fn configure(&mut self, config: IntakeConfig) {
         self.config = config;

@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 /// Most names of joints that are read of a message: the greatest value of `input.max_joints`.
 const NAMES: u32 = 1_000_000;
 
-fn undecodable(bytes: &[u8]) -> Refusal {
+pub(super) fn undecodable(bytes: &[u8]) -> Refusal {
     let text = format!("got {} bytes that do not decode; expected a serialized message", bytes.len());
     Refusal::new(Cause::Undecodable, text)
 }

@@ -100,9 +100,11 @@ pub enum PointsType {
     Markers,
     /// `geometry_msgs/PoseArray`.
     Poses,
+    /// `zed_msgs/ObjectsStamped`.
+    Objects,
 }
 
-words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses" });
+words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses", Objects = "objects" });
 
 /// Which of `image` and `image/compressed` are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -339,7 +339,8 @@ fn input() -> Vec<ParameterSpec> {
             ("", PointsType::range()),
             Unconfigured,
             "Type of the messages on points: sensor_msgs/PointCloud2, visualization_msgs/MarkerArray, of which each \
-             marker is a keypoint by its id, or geometry_msgs/PoseArray, in the order of the table of keypoints.",
+             marker is a keypoint by its id, geometry_msgs/PoseArray, in the order of the table of keypoints, or \
+             zed_msgs/ObjectsStamped, for which zed_msgs must be sourced when the node is built.",
         ),
         row(
             "input.people",
