@@ -10,9 +10,11 @@ use thalweg::{Plan, Registry};
 use thalweg_engine::{Answer, Budget, EngineConfig};
 use thalweg_node::intake::{
     Cause, Intake, IntakeConfig, JointMessage, PeopleConfig, Person, Provenance, Reading, Stamp, Taken, identity,
+    read_objects,
 };
 use thalweg_node::solver::{Assignment, Attendance, Sink, Solver, Source, Tuning};
 use thalweg_task::{LoadOptions, Observation, TaskSpec};
+use thalweg_tests::zed;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const SECOND: i64 = 1_000_000_000;
@@ -166,6 +168,45 @@ fn memory_is_bounded_whoever_comes() {
     }
     let people = intake.people().unwrap();
     assert_eq!((people.there().len(), people.others()), (2, 256));
+}
+
+#[test]
+fn skeletons_of_a_zed_camera_are_read_by_the_text_of_their_type() {
+    let keypoints: Vec<[f32; 3]> = (0..38_u8).map(|number| [f32::from(number), f32::NAN, 2.0]).collect();
+    for confidence in [None, Some(80.0)] {
+        let person = zed::Person { label_id: -3, body_format: 2, keypoints: &keypoints, confidence };
+        let bytes = zed::objects(7, &[person, zed::Person { label_id: 12, ..person }]);
+        let (stamp, frame_id, readings) = read_objects(&bytes, 38).unwrap();
+        assert_eq!((stamp.sec, frame_id.as_str(), readings.len()), (7, "zed_camera", 76));
+        let last = readings[75];
+        assert_eq!((last.id, last.body, last.confidence), (Some(37), Some(12), confidence.map(f64::from)));
+        assert_eq!((last.place[0], last.place[2], readings[0].body), (37.0, 2.0, Some(-3)));
+        assert!(last.place[1].is_nan());
+        let refusal = read_objects(&bytes, 34).unwrap_err();
+        assert!(
+            refusal.text.contains("got skeletons of format BODY_38, 38 keypoints; expected 34"),
+            "{}",
+            refusal.text
+        );
+        for length in (0..bytes.len()).step_by(37) {
+            assert_eq!(read_objects(&bytes[..length], 38).unwrap_err().cause, Cause::Undecodable, "cut at {length}");
+        }
+    }
+}
+
+#[test]
+fn a_tracker_that_changes_its_frame_or_contradicts_itself_is_noticed() {
+    let mut intake = intake(&spec(), 1);
+    let mut take_in = |frame: &str, x: f64, message: i64| {
+        let now = message * PERIOD;
+        let stamp = Stamp { sec: (now / SECOND) as i32, nanosec: (now % SECOND) as u32 };
+        causes(&intake.take_keypoints(stamp, frame, &body(1, x, 0.0), now))
+    };
+    assert_eq!(take_in("camera", 0.0, 1), []);
+    assert_eq!(take_in("map", 0.0, 2), [Cause::ChangedFrame]);
+    assert_eq!(take_in("map", 0.0, 3), []);
+    let noticed = (4..24).filter(|message| take_in("map", (message % 2) as f64, *message) == [Cause::Contradiction]);
+    assert!(noticed.count() > 10);
 }
 
 #[derive(Clone)]

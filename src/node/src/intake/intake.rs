@@ -6,6 +6,7 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
+use super::contradiction::BodyFlips;
 use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
@@ -16,6 +17,7 @@ use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
+use super::text::escaped;
 use super::{Decoded, Taken};
 
 /// How input is taken; the parameters `input.*`.
@@ -50,6 +52,8 @@ pub struct Intake {
     convention: Option<(JointConvention, Vec<String>)>,
     image: Latest,
     points: Latest,
+    /// Where the tracker's last points came: their frame, and whether it contradicts itself.
+    tracked: (Option<String>, BodyFlips),
     channels: [Channel; Input::ALL.len()],
     revision: u64,
     /// Where people are told apart: what came of each.
@@ -73,6 +77,7 @@ impl Intake {
                 .map(|convention| (convention, spec.joints.iter().map(|joint| joint.name.clone()).collect())),
             image: Latest::default(),
             points: Latest::default(),
+            tracked: (None, BodyFlips::default()),
             channels: Default::default(),
             revision: 0,
             people: (config.people.most > 1).then(|| Box::new(People::new(spec, config))),
@@ -109,6 +114,7 @@ impl Intake {
         self.board.clear();
         self.image.clear();
         self.points.clear();
+        self.tracked = (None, BodyFlips::default());
         self.people.iter_mut().for_each(|people| people.clear());
         self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
     }
@@ -210,6 +216,7 @@ impl Intake {
             Some(spec) => self.points.take(header, || decode_points(message, spec)),
             None => Taken::default(),
         };
+        let taken = self.watch_tracker(taken);
         self.count(Input::Points, taken, now_nanos)
     }
 
@@ -232,7 +239,31 @@ impl Intake {
             }),
             None => Taken::default(),
         };
+        let taken = self.watch_tracker(taken);
         self.count(Input::Points, taken, now_nanos)
+    }
+
+    /// Notices that a tracker's points come in another frame than before, or of two bodies in turn.
+    fn watch_tracker(&mut self, mut taken: Taken) -> Taken {
+        let is_tracked = self.keypoints().is_some() && taken.used > 0;
+        let Some(held) = self.points.last().filter(|_| is_tracked) else { return taken };
+        let (frame, flips) = &mut self.tracked;
+        if let Some(before) = frame.replace(held.frame_id.clone()).filter(|before| *before != held.frame_id) {
+            let (before, now) = (escaped(&before), escaped(&held.frame_id));
+            let text = format!(
+                "got points in frame '{now}', in '{before}' before; expected one frame of one tracker; used, and where \
+                 the body stood is forgotten"
+            );
+            taken.refusals.push(Refusal::notice(Cause::ChangedFrame, text));
+        }
+        if let Some(jump) = flips.contradict(&held.values) {
+            let text = format!(
+                "got a body that goes to and fro by {jump:.2} m from message to message; expected one tracker, which sees \
+                 one person under one number; used"
+            );
+            taken.refusals.push(Refusal::notice(Cause::Contradiction, text));
+        }
+        taken
     }
 
     fn header<'a>(&self, stamp: Stamp, frame_id: &'a str, now: i64) -> Header<'a> {

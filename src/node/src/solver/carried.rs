@@ -18,6 +18,8 @@ pub(super) struct Carried {
     pub(super) watch: Option<Watch>,
     /// Where the best hypothesis stood last, for a task that finds that out.
     pub(super) root: Option<Root>,
+    /// The frame in which that was.
+    pub(super) root_frame: Option<String>,
 }
 
 impl Carried {
@@ -25,13 +27,21 @@ impl Carried {
     pub(super) fn forget(&mut self) {
         self.timeline.iter_mut().for_each(Timeline::forget);
         self.watch.iter_mut().for_each(Watch::forget);
-        self.root = None;
+        (self.root, self.root_frame) = (None, None);
+    }
+
+    /// Where the body stood before, for an observation whose points are in `frame`: in another one that says nothing.
+    pub(super) fn root_in(&mut self, frame: Option<&String>) -> Option<Root> {
+        if frame.is_some() && self.root_frame.as_ref() != frame {
+            (self.root, self.root_frame) = (None, frame.cloned());
+        }
+        self.root
     }
 
     /// The same for somebody of whom nothing was seen.
     fn of_nobody(&self, spec: &TaskSpec) -> Self {
         let timeline = self.timeline.as_ref().and_then(|timeline| Timeline::new(timeline.model().clone(), spec));
-        let mut carried = Self { timeline, watch: self.watch.clone(), root: None };
+        let mut carried = Self { timeline, watch: self.watch.clone(), ..Self::default() };
         carried.forget();
         carried
     }

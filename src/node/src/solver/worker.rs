@@ -233,7 +233,7 @@ impl Worker {
                 loaded.backend.name()
             );
         }
-        let (carried, tuning) = (Carried { timeline, watch, root: None }, assignment.tuning);
+        let (carried, tuning) = (Carried { timeline, watch, ..Carried::default() }, assignment.tuning);
         self.in_use = Some(EngineInUse { engine, carried, minds: Minds::default(), tuning, recorder });
         Ok(loaded)
     }
@@ -309,7 +309,7 @@ impl Worker {
             provenance.joint_surprise = watch.take(obs.stamp_nanos, &positions).to_vec();
             lock(&self.counts).suspects(watch.suspects());
         }
-        obs.root = in_use.carried.root;
+        obs.root = in_use.carried.root_in(provenance.points_frame.as_ref());
         let pass = self.gate.pass();
         lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
