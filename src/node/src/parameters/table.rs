@@ -273,7 +273,7 @@ fn budget() -> Vec<ParameterSpec> {
             Double(defaults::DEADLINE.as_secs_f64()),
             ("s", double(0.0005, 10.0)),
             AnyTime,
-            "Time that one solve may take.",
+            "Time that one solve may take; several people of one message share it.",
         ),
         row(
             "budget.steps",
