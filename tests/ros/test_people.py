@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+import unittest
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from geometry_msgs.msg import Point as PointMsg
 from geometry_msgs.msg import PoseStamped
 from hri_msgs.msg import IdsList
 from messages import body_joints, nanos_of, time_of
-from peer import Collector, qos, wait_for
+from peer import Collector, qos, run_to_end, wait_for
 from sensor_msgs.msg import JointState, PointCloud2, PointField
 from std_msgs.msg import String
 from test_body_places import Point, places
@@ -288,6 +289,58 @@ class Clouds(NodeCase):
     def counted(self, status: str, cause: str) -> Any:
         found = self.peer.diagnostic(status)
         return found if found and found.count(f"refused {cause}") > 0 else None
+
+
+class Lifecycle(Followed):
+    """A node that is stopped while people are there."""
+
+    def test_topics_of_people_go_with_activity_and_come_again(self) -> None:
+        someone = (3, body(HANGING, (0.0, 0.0, 3.0)))
+
+        def is_there() -> bool:
+            self.send(someone)
+            return self.identities() == ["b3"]
+
+        for label in ("deactivate", "cleanup"):
+            wait_for(is_there, what="topics of somebody")
+            self.assertTrue(self.peer.change_state(label="deactivate"))
+            self.forget_all()
+            self.send(someone)
+            if label == "cleanup":
+                self.assertTrue(self.peer.change_state(label="cleanup"))
+                self.assertNotIn("/thalweg/people", self.published())
+                self.assertNotIn("/tf", self.published())
+                self.assertTrue(self.peer.change_state(label="configure"))
+            self.assertEqual(self.identities(), [], "nobody is followed in state inactive")
+            self.assertTrue(self.peer.change_state(label="activate"))
+            self.peer.wait_matched(self.points)
+        wait_for(is_there, what="topics of somebody")
+        self.forget_all()
+
+
+class Unfit(unittest.TestCase):
+    """Nodes that could not tell people apart, or would hear themselves, are refused at the start in one sentence."""
+
+    def assert_refused(self, sentence: str, **options: Any) -> None:
+        code, _, errors = run_to_end(**options)
+        self.assertEqual(code, 3, errors[-2000:])
+        self.assertIn(sentence, errors)
+
+    def test_nothing_says_who_it_is(self) -> None:
+        self.assert_refused(
+            "input.people is 2, and nothing that task body_pose reads says of whom it is", parameters={"input.people": 2}
+        )
+
+    def test_one_of_several_has_a_name(self) -> None:
+        parameters = {"input.people": 2, "body_pose.names": "rep155", "body_pose.person": "anna"}
+        self.assert_refused("body_pose.person names one of them, 'anna'; leave it empty", parameters=parameters)
+
+    def test_answers_would_come_back_as_joints(self) -> None:
+        self.assert_refused(
+            "the node would hear itself",
+            parameters={"input.people": 2, "body_pose.names": "rep155"},
+            remaps={"joint_states": f"{BODIES}/a1/joint_states"},
+        )
 
 
 class Refused(NodeCase):

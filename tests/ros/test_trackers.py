@@ -18,6 +18,7 @@ from messages import time_of
 from peer import NodeProcess, wait_for
 from sensor_msgs.msg import PointCloud2, PointField
 from test_body_places import Point, places
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
 from zed_msgs.msg import Keypoint3D, Object, ObjectsStamped
 
@@ -125,6 +126,7 @@ class MediaPipe(Tracked):
     """Landmarks in the order of the table, with their visibility."""
 
     keypoints = "mediapipe_33"
+    more: ClassVar[dict[str, Any]] = {"output.root_frame": "person"}
 
     def test_order_and_visibility(self) -> None:
         fields = [*XYZ, ("visibility", PointField.FLOAT32, "f")]
@@ -144,6 +146,7 @@ class MediaPipe(Tracked):
         self.assertIn("expected 33", str(status))
 
     def test_a_few_points_hold_the_root(self) -> None:
+        frames = self.peer.subscribe(TFMessage, "/tf")
         self.assert_root(lambda stamp: cloud([p for _, p in self.readings()], stamp, XYZ))
         wrists = [p for _, p in self.readings(lambda name: not name.endswith("wrist"))]
         self.assert_root(lambda stamp: cloud(wrists, stamp, XYZ), near=0.15)
@@ -154,6 +157,19 @@ class MediaPipe(Tracked):
             return bool(status) and status.level == "WARN" and "too few points" in status.message
 
         wait_for(is_told, what="a word about the root")
+        found = [transform for message in frames.messages for transform in message.transforms]
+        self.assertEqual({(t.header.frame_id, t.child_frame_id) for t in found}, {(FRAME, "person")})
+        moved = found[-1].transform.translation
+        self.assertLess(math.dist((moved.x, moved.y, moved.z), PLACE), 0.05)
+        self.assertGreater(abs(found[-1].transform.rotation.x), 0.95, "upside down for the camera")
+        # While the root is held nothing is broadcast.
+        frames.clear()
+        begin = self.peer.now_nanos()
+        for _ in range(10):
+            self.points.publish(cloud(wrists, self.peer.now_nanos(), XYZ))
+            time.sleep(0.03)
+        wait_for(lambda: len(self.poses.since(begin)) > 3, what="poses that are held")
+        self.assertEqual(frames.messages, [])
 
 
 class Coco(Tracked):
