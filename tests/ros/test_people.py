@@ -218,7 +218,7 @@ class People(Followed):
             wave(first)
         self.forget_all()
         self.assertEqual(self.published(), begin, "topics as before")
-        self.assertLess(self.node.memory_kib() - memory, 20 << 10, "200 people leave less than 100 KiB each")
+        self.assertLess(self.node.memory_kib() - memory, 8 << 10, "200 people leave less than 40 KiB each")
         self.assertLessEqual(self.node.files(), files + 4)
         wait_for(
             lambda: (status := self.peer.diagnostic("People")) and status.values["In memory"] == "0", what="no memory left"
