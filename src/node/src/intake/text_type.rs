@@ -143,7 +143,13 @@ impl Types {
 fn members(name: &str, text: &str) -> Option<Vec<Member>> {
     let package = name.split_once('/')?.0;
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
-    lines.filter(|line| !line.is_empty() && !line.contains('=')).map(|line| member(package, line)).collect()
+    lines.filter(|line| !line.is_empty() && !is_constant(line)).map(|line| member(package, line)).collect()
+}
+
+/// Whether a line gives a value to a name, which stands nowhere on the wire; bounds have an equals sign, too.
+fn is_constant(line: &str) -> bool {
+    let mut words = line.split_whitespace().skip(1);
+    words.next().is_some_and(|name| name.contains('=')) || words.next().is_some_and(|word| word.starts_with('='))
 }
 
 fn member(package: &str, line: &str) -> Option<Member> {
