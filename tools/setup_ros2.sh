@@ -5,8 +5,9 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/pip.sh
 . "$here/pip.sh"
 
-# The messages that r2r generates code for: constant, because r2r builds anew when it changes.
-readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs;type_description_interfaces;thalweg_msgs'
+# The messages that r2r generates code for: constant, because r2r builds anew when it changes. Those of trackers are
+# used where they are sourced: zed_msgs, which needs shape_msgs, and hri_msgs.
+readonly MESSAGES='std_msgs;std_srvs;geometry_msgs;sensor_msgs;visualization_msgs;diagnostic_msgs;lifecycle_msgs;rosgraph_msgs;type_description_interfaces;thalweg_msgs;tf2_msgs;shape_msgs;zed_msgs;hri_msgs'
 readonly DISTRO=${ROS_DISTRO:-jazzy}
 
 usage() {
@@ -62,10 +63,11 @@ rclpy_python() {
   fi
 }
 
-# Prints what makes a shell find thalweg_msgs, where prefix $1 and what is sourced have none.
+# Prints what makes a shell find thalweg_msgs, where prefix $1 and what is sourced have none. The wheels lack three packages
+# of others: what we need of those is made along, but never for a ROS 2 that somebody sourced.
 add_own_messages() {
   local own
-  own=$("$here/setup_msgs.sh" "$1" "$2")
+  own=$(THALWEG_STAND_INS=${is_provisioned:-} "$here/setup_msgs.sh" "$1" "$2")
   [ -n "$own" ] || return 0
   printf 'export AMENT_PREFIX_PATH=%q${AMENT_PREFIX_PATH:+:$AMENT_PREFIX_PATH}\n' "$own"
   printf 'export LD_LIBRARY_PATH=%q${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\n' "$own/lib"
@@ -92,6 +94,7 @@ print_environment() {
   printf 'export LD_LIBRARY_PATH=%q${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}\n' "$1/lib"
   printf 'export ROS_DISTRO=%q RMW_IMPLEMENTATION=%q\n' "$DISTRO" "${RMW_IMPLEMENTATION:-rmw_fastrtps_cpp}"
   printf 'export ROS_AUTOMATIC_DISCOVERY_RANGE=%q\n' "${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
+  local is_provisioned=1
   print_additions "$1"
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import sys
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ import pictures
 from clock_source import ClockSource
 from messages import ROOT
 from peer import NodeProcess, Peer, wait_for
+from sensor_msgs.msg import JointState
 
 NODE = "/thalweg"
 POLICY = ROOT / "sros2" / "thalweg.policy.xml"
@@ -56,9 +58,18 @@ def used(parameters: Mapping[str, Any]) -> dict[str, set[str]]:
 
             wait_for(lambda: "/clock" in asked()["topics subscribe"], what="the node follows /clock")
             wait_for(lambda: len(asked()["services reply"]) >= 17, what="its services are found")
+            if "input.people" in parameters:
+                wait_for(lambda: is_followed(peer, asked()["topics publish"]), what="topics of somebody")
             found = asked()
         assert node.stop() == 0, node.stderr()[-1500:]
     return found
+
+
+def is_followed(peer: Peer, published: set[str]) -> bool:
+    """Publishes joints of somebody, stamped as of now; tells whether their topics are there."""
+    peer.joints.publish(JointState(name=["l_elbow_a1", "r_elbow_a1"], position=[0.5, 0.4]))
+    time.sleep(0.05)
+    return "/humans/bodies/a1/joint_states" in published
 
 
 class Policy(unittest.TestCase):
@@ -68,6 +79,9 @@ class Policy(unittest.TestCase):
         runs = [used({"task": "planar_arm"}), used({
             "body_pose.keypoints": "joints", "body_pose.names": "rep155", "output.robot_description": True,
         })]
+        runs.append(used({
+            "body_pose.keypoints": "joints", "body_pose.names": "rep155", "input.people": 2, "output.root_frame": "body",
+        }))
         runs.append(used({"task": "robot", "robot.model": str(ROOT / "models" / "robots" / "unitree_g1")}))
         for task, observer in pictures.OBSERVERS.items():
             if reason := pictures.missing(task):
@@ -79,14 +93,15 @@ class Policy(unittest.TestCase):
             there = set().union(*(run[verb] for run in runs))
             unlisted = {name for name in there if not any(fnmatch.fnmatchcase(name, rule) for rule in names)}
             self.assertEqual(unlisted, set(), f"{verb}: the node does what the policy does not allow")
-            if len(runs) == 3 + len(pictures.OBSERVERS):
+            if len(runs) == 4 + len(pictures.OBSERVERS):
                 unused = {rule for rule in names if not fnmatch.filter(there, rule)}
                 self.assertEqual(unused, set(), f"{verb}: the policy allows what the node does not do")
 
     def test_no_name_is_wider_than_a_number(self) -> None:
-        """A wildcard stands for the number of a hypothesis, and for nothing else."""
+        """A wildcard stands for the number of a hypothesis, or for the identity of a person, and for nothing else."""
         wide = [name for names in allowed().values() for name in names if "*" in name or "?" in name]
-        self.assertEqual(sorted(wide), [f"{NODE}/hypotheses/*/image", f"{NODE}/hypotheses/*/joint_states"])
+        numbered = [f"{NODE}/hypotheses/*/image", f"{NODE}/hypotheses/*/joint_states"]
+        self.assertEqual(sorted(wide), ["/humans/bodies/*", *numbered])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ from messages import time_of
 from peer import NodeProcess, wait_for
 from sensor_msgs.msg import PointCloud2, PointField
 from test_body_places import Point, places
+from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
+from zed_msgs.msg import Keypoint3D, Object, ObjectsStamped
 
 TABLES = Path(__file__).parents[2] / "launch" / "keypoints"
 LINE = re.compile(r"- \{id: (\d+), name: (\w+)(?:, at: (\w+))?(, offset)?")
@@ -124,6 +126,7 @@ class MediaPipe(Tracked):
     """Landmarks in the order of the table, with their visibility."""
 
     keypoints = "mediapipe_33"
+    more: ClassVar[dict[str, Any]] = {"output.root_frame": "person"}
 
     def test_order_and_visibility(self) -> None:
         fields = [*XYZ, ("visibility", PointField.FLOAT32, "f")]
@@ -143,6 +146,7 @@ class MediaPipe(Tracked):
         self.assertIn("expected 33", str(status))
 
     def test_a_few_points_hold_the_root(self) -> None:
+        frames = self.peer.subscribe(TFMessage, "/tf")
         self.assert_root(lambda stamp: cloud([p for _, p in self.readings()], stamp, XYZ))
         wrists = [p for _, p in self.readings(lambda name: not name.endswith("wrist"))]
         self.assert_root(lambda stamp: cloud(wrists, stamp, XYZ), near=0.15)
@@ -153,6 +157,19 @@ class MediaPipe(Tracked):
             return bool(status) and status.level == "WARN" and "too few points" in status.message
 
         wait_for(is_told, what="a word about the root")
+        found = [transform for message in frames.messages for transform in message.transforms]
+        self.assertEqual({(t.header.frame_id, t.child_frame_id) for t in found}, {(FRAME, "person")})
+        moved = found[-1].transform.translation
+        self.assertLess(math.dist((moved.x, moved.y, moved.z), PLACE), 0.05)
+        self.assertGreater(abs(found[-1].transform.rotation.x), 0.95, "upside down for the camera")
+        # While the root is held nothing is broadcast.
+        frames.clear()
+        begin = self.peer.now_nanos()
+        for _ in range(10):
+            self.points.publish(cloud(wrists, self.peer.now_nanos(), XYZ))
+            time.sleep(0.03)
+        wait_for(lambda: len(self.poses.since(begin)) > 3, what="poses that are held")
+        self.assertEqual(frames.messages, [])
 
 
 class Coco(Tracked):
@@ -221,6 +238,37 @@ class Zed(Tracked):
             time.sleep(0.03)
         status = wait_for(lambda: refused(self.peer.diagnostic("Input points"), "out_of_limits"))
         self.assertIn("is the unit that of the table?", str(status))
+
+
+class ZedObjects(Tracked):
+    """The wrapper's own message, read by the text of its type."""
+
+    keypoints = "zed_body_38"
+    points_type = "objects"
+    message = ObjectsStamped
+
+    def objects(self, stamp: int, body_format: int = 2) -> ObjectsStamped:
+        message = ObjectsStamped()
+        message.header.stamp, message.header.frame_id = time_of(stamp), FRAME
+        person = Object(label="Person", label_id=4, confidence=90.0, tracking_available=True, tracking_state=1)
+        person.skeleton_available, person.body_format = True, body_format
+        for number, point in self.readings():
+            person.skeleton_3d.keypoints[number] = Keypoint3D(kp=[float(value) for value in point])
+            person.skeleton_keypoint_confidence[number] = 0.0 if math.isnan(point[0]) else 80.0
+        lost = Object(label="Person", label_id=2, tracking_available=True, tracking_state=0, skeleton_available=True)
+        chair = Object(label="Chair", label_id=1, position=[1.0, 2.0, 3.0])
+        message.objects = [chair, lost, person]
+        return message
+
+    def test_skeletons(self) -> None:
+        self.assert_root(self.objects)
+
+    def test_another_format_than_the_tables_is_refused_in_words(self) -> None:
+        for _ in range(5):
+            self.points.publish(self.objects(self.peer.now_nanos(), body_format=1))
+            time.sleep(0.03)
+        status = wait_for(lambda: refused(self.peer.diagnostic("Input points"), "wrong_count"))
+        self.assertIn("got skeletons of format BODY_34, 34 keypoints; expected 38", str(status))
 
 
 def refused(status: Any, cause: str) -> Any:

@@ -9,6 +9,7 @@ pub mod numbers;
 pub mod options;
 pub mod recording;
 pub mod robot;
+pub mod zed;
 
 use std::path::Path;
 

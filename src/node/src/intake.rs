@@ -6,6 +6,7 @@
 //!              --> ImageReader  encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
 //! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
 //! Reading      --> judge_keypoints, by the table of a tracker --> the same
+//! several people: each message is divided by whose it is; each has an Intake (`people.rs`)
 //!                        |
 //!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
 //! ```
@@ -34,6 +35,8 @@ mod keypoints;
 mod latest;
 mod layout;
 mod mask;
+mod objects;
+mod people;
 mod places;
 mod points;
 mod position;
@@ -45,6 +48,7 @@ mod sources;
 mod stamp;
 mod store;
 mod text;
+mod text_type;
 pub mod wire;
 mod yuv;
 
@@ -57,6 +61,8 @@ pub use intake::{Intake, IntakeConfig};
 pub use joints::{JointBoard, JointConfig, JointMessage, Snapshot};
 pub use keypoints::{Reading, judge_keypoints};
 pub use mask::{ColourKey, Mask, MaskMarks};
+pub use objects::read_objects;
+pub use people::{People, PeopleConfig, Person, identity};
 pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
 pub use refusal::{Cause, Refusal, Since, Tally};

@@ -7,7 +7,12 @@
 //!
 //! Commands take effect between two solves, all of one command at once. Nothing queues: any number
 //! of wakes before a solve are one.
+//!
+//! Where people are told apart, a wake is a round: everybody of whom there is something new has a turn, with their newest
+//! observation at that moment, and all of a round share the deadline. One engine serves all, for it carries nothing but a
+//! memory (`carried.rs`).
 
+mod carried;
 mod gate;
 mod handle;
 mod plan;
@@ -25,4 +30,4 @@ pub use reload::{FileWatch, Trial};
 pub use replay::{Difference, Repetition, ReplayError, Replayer};
 pub use solve_counts::{SolveCounts, SolveReport};
 pub use solve_recorder::{Recording, setup};
-pub use worker::{Sink, Source};
+pub use worker::{Attendance, Sink, Source};

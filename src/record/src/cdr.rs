@@ -96,6 +96,22 @@ impl Encoder {
     }
 }
 
+/// How a number stands on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "they are what they are called")]
+pub enum Number {
+    U8,
+    I8,
+    U16,
+    I16,
+    U32,
+    I32,
+    U64,
+    I64,
+    F32,
+    F64,
+}
+
 /// Reads one message; gives none where the bytes do not hold what is asked for, and never allocates more than they hold.
 #[derive(Debug)]
 pub struct Decoder<'a> {
@@ -119,6 +135,11 @@ impl<'a> Decoder<'a> {
     /// Whether all has been read.
     pub fn is_empty(&self) -> bool {
         self.place >= self.body.len()
+    }
+
+    /// The bytes that have not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.body.get(self.place..).unwrap_or_default()
     }
 
     fn take(&mut self, size: usize, count: usize) -> Option<&'a [u8]> {
@@ -193,6 +214,22 @@ impl<'a> Decoder<'a> {
     pub fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.length()?;
         self.take(1, length)
+    }
+
+    /// So many numbers of a kind, one behind the other. Those of 64 bits lose what a double does not hold.
+    pub fn numbers_of(&mut self, kind: Number, count: usize) -> Option<Vec<f64>> {
+        Some(match kind {
+            Number::U8 => self.numbers(count)?.map(|[byte]| f64::from(byte)).collect(),
+            Number::I8 => self.numbers(count)?.map(|bytes| f64::from(i8::from_le_bytes(bytes))).collect(),
+            Number::U16 => self.numbers(count)?.map(|bytes| f64::from(u16::from_le_bytes(bytes))).collect(),
+            Number::I16 => self.numbers(count)?.map(|bytes| f64::from(i16::from_le_bytes(bytes))).collect(),
+            Number::U32 => self.numbers(count)?.map(|bytes| f64::from(u32::from_le_bytes(bytes))).collect(),
+            Number::I32 => self.numbers(count)?.map(|bytes| f64::from(i32::from_le_bytes(bytes))).collect(),
+            Number::U64 => self.numbers(count)?.map(|bytes| u64::from_le_bytes(bytes) as f64).collect(),
+            Number::I64 => self.numbers(count)?.map(|bytes| i64::from_le_bytes(bytes) as f64).collect(),
+            Number::F32 => self.numbers(count)?.map(|bytes| f64::from(f32::from_le_bytes(bytes))).collect(),
+            Number::F64 => self.numbers(count)?.map(f64::from_le_bytes).collect(),
+        })
     }
 
     /// A list of single numbers.

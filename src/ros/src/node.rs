@@ -15,6 +15,7 @@ pub(crate) mod names;
 mod outputs;
 mod parameters;
 mod parts;
+mod people;
 pub(crate) mod process;
 mod recordings;
 mod reloads;
@@ -168,6 +169,8 @@ async fn live(
     let recordings = Arc::clone(&parts.recordings);
     let alarm = Arc::clone(&parts.alarm);
     tasks.spawn(async move { recordings.watch(&alarm).await });
+    let people = Arc::clone(&parts.people);
+    tasks.spawn(async move { people.watch().await });
     executor.spin();
     let ended = || {
         let threads = [&ros_thread, &publish_thread].into_iter().find(|thread| thread.is_finished());

@@ -5,10 +5,10 @@ use thalweg_node::intake::wire::{
     clock_of, read_markers, read_poses, stamp_of, with_compressed, with_image, with_joints, with_points,
 };
 use thalweg_node::intake::{
-    ColourKey, CompressedMessage, Decoded, Fit, ImageConfig, ImageReader, Intake, IntakeConfig, Mask, Refusal, Stamp,
-    Taken,
+    ColourKey, CompressedMessage, Decoded, Fit, ImageConfig, ImageReader, Intake, IntakeConfig, Mask, People,
+    PeopleConfig, Refusal, Stamp, Taken, read_objects,
 };
-use thalweg_task::{ImageSpec, JointSpec, Keypoint, PointsSpec, TaskSpec, Tracker, numbers};
+use thalweg_task::{ImageSpec, JointSpec, Keypoint, Observation, PointsSpec, TaskSpec, Tracker, numbers};
 
 /// The time at which everything comes, nanoseconds; seeds have stamps near it.
 pub(crate) const NOW: i64 = 1_700_000_000_000_000_000;
@@ -44,7 +44,14 @@ fn intake() -> Intake {
 
 /// Whatever was refused, what is left for the solver is finite.
 fn expect_finite(intake: &mut Intake) {
-    let Some((obs, _)) = intake.observation(NOW) else { return };
+    let due = intake.people_mut().map(People::due).unwrap_or_default();
+    let of_people: Vec<_> = due.iter().filter_map(|person| intake.observation_of(person, NOW)).collect();
+    for (obs, _) in intake.observation(NOW).into_iter().chain(of_people) {
+        expect_finite_in(&obs);
+    }
+}
+
+fn expect_finite_in(obs: &Observation) {
     for (kind, masked) in obs.fields() {
         let values: Vec<f32> = numbers(masked.value());
         assert!(values.iter().all(|value| value.is_finite()), "{kind}: {values:?}");
@@ -92,7 +99,7 @@ pub(crate) fn points(bytes: &[u8]) -> bool {
 }
 
 /// An intake of what a tracker sends: `a` and `b` by the numbers 1 and 2, in a left-handed frame.
-fn of_tracker() -> Intake {
+fn of_tracker(people: usize) -> Intake {
     let keypoint = |id: u32, name: &str| Keypoint { name: name.into(), id, point: Some(id as usize - 1) };
     let tracker = Tracker {
         keypoints: vec![keypoint(1, "a"), keypoint(2, "b")],
@@ -103,19 +110,23 @@ fn of_tracker() -> Intake {
         ids_per_body: 100,
     };
     let points = spec().points.map(|points| PointsSpec { frame: String::new(), tracker: Some(tracker), ..points });
-    Intake::new(&TaskSpec { points, ..spec() }, IntakeConfig::default())
+    let people = PeopleConfig { most: people, ..PeopleConfig::default() };
+    Intake::new(&TaskSpec { points, ..spec() }, IntakeConfig { people, ..IntakeConfig::default() })
 }
 
-/// The same bytes as a tracker's: a cloud, markers, poses.
+/// The same bytes as a tracker's, of one person and of several: a cloud, markers, poses, objects.
 fn keypoints(bytes: &[u8]) -> bool {
-    let mut intake = of_tracker();
-    let taken = with_points(bytes, |message| intake.take_points(message, NOW));
-    let mut is_used = expect_sound(intake, taken);
-    for read in [read_markers, read_poses] {
-        let mut intake = of_tracker();
-        let taken =
-            read(bytes).map(|(stamp, frame_id, readings)| intake.take_keypoints(stamp, &frame_id, &readings, NOW));
+    let mut is_used = false;
+    for people in [1, 2] {
+        let mut intake = of_tracker(people);
+        let taken = with_points(bytes, |message| intake.take_points(message, NOW));
         is_used |= expect_sound(intake, taken);
+        for read in [read_markers, read_poses, |bytes: &[u8]| read_objects(bytes, 18)] {
+            let mut intake = of_tracker(people);
+            let taken =
+                read(bytes).map(|(stamp, frame_id, readings)| intake.take_keypoints(stamp, &frame_id, &readings, NOW));
+            is_used |= expect_sound(intake, taken);
+        }
     }
     is_used
 }

@@ -1,4 +1,4 @@
-//! Notices a joint that two publishers fight over.
+//! Notices a joint that two publishers fight over, and a body that two trackers do.
 
 /// Messages over which flips are counted (J18).
 const WINDOW: u32 = 10;
@@ -44,9 +44,68 @@ impl Flips {
     }
 }
 
+/// Smallest jump of a body that counts, metres from one message to the next: no body moves so, at any rate of a tracker. A
+/// guess.
+const LEAST_STRIDE: f32 = 0.2;
+
+/// The same for the two positions between which a body goes to and fro: it moves on meanwhile, and is seen with noise.
+const BODY_NEARER: f32 = 4.0;
+
+/// Counts how often a body jumps back to where it had jumped from, as [`Flips`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyFlips {
+    here: Vec<f32>,
+    there: Vec<f32>,
+    history: u16,
+}
+
+impl BodyFlips {
+    /// Takes the next points `[P, 3]`, metres, NaN where unobserved; gives how far the body jumps, metres, where two
+    /// trackers contradict each other.
+    pub(super) fn contradict(&mut self, points: &[f32]) -> Option<f32> {
+        let jump = apart(points, &self.here).unwrap_or(0.0);
+        let back = apart(points, &self.there).is_some_and(|back| back * BODY_NEARER <= jump);
+        let is_jump = jump > LEAST_STRIDE;
+        if is_jump {
+            self.there.clone_from(&self.here);
+        }
+        self.here = points.to_vec();
+        let flip = is_jump && back;
+        self.history = (self.history << 1 | u16::from(flip)) & ((1 << WINDOW) - 1);
+        (flip && self.history.count_ones() >= ENOUGH).then_some(jump)
+    }
+}
+
+/// Mean distance of the points that both have; none where there are none.
+fn apart(one: &[f32], other: &[f32]) -> Option<f32> {
+    let pairs = one.as_chunks::<3>().0.iter().zip(other.as_chunks::<3>().0);
+    let distance = |(a, b): (&[f32; 3], &[f32; 3])| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+    let seen: Vec<f32> = pairs.map(distance).filter(|distance| !distance.is_nan()).collect();
+    (!seen.is_empty()).then(|| seen.iter().sum::<f32>() / seen.len() as f32)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A body of two points of which one is not seen at times, at x.
+    fn body(x: f32, is_whole: bool) -> [f32; 6] {
+        let hidden = if is_whole { x } else { f32::NAN };
+        [x, 0.0, 2.0, hidden, 1.0, 2.0]
+    }
+
+    #[test]
+    fn two_bodies_in_turn_contradict_and_one_that_moves_or_flickers_does_not() {
+        let count = |bodies: Vec<[f32; 6]>| {
+            let mut flips = BodyFlips::default();
+            bodies.into_iter().filter(|body| flips.contradict(body).is_some()).count()
+        };
+        let walk = |frame: usize| 0.05 * frame as f32;
+        assert_eq!(count((0..20).map(|i| body(walk(i) + (i % 2) as f32, i % 5 > 0)).collect()), 14);
+        assert_eq!(count((0..100).map(|i| body(walk(i), i % 2 > 0)).collect()), 0);
+        assert_eq!(count((0..100).map(|i| body((0.3 * i as f32).sin(), true)).collect()), 0);
+        assert_eq!(count(vec![[f32::NAN; 6]; 20]), 0);
+    }
 
     fn count(values: impl Iterator<Item = f32>) -> usize {
         let mut flips = Flips::default();

@@ -6,15 +6,18 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
+use super::contradiction::BodyFlips;
 use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::keypoints::{Reading, judge_keypoints};
 use super::latest::{Header, Latest};
+use super::people::{People, PeopleConfig, Person};
 use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
+use super::text::escaped;
 use super::{Decoded, Taken};
 
 /// How input is taken; the parameters `input.*`.
@@ -26,12 +29,14 @@ pub struct IntakeConfig {
     pub images: ImageConfig,
     /// Age, since it was received, at which an image or a cloud falls out.
     pub stale_timeout: Duration,
+    /// How many people are followed.
+    pub people: PeopleConfig,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
         let (joints, images) = (JointConfig::default(), ImageConfig::default());
-        Self { joints, images, stale_timeout: Duration::from_secs(1) }
+        Self { joints, images, stale_timeout: Duration::from_secs(1), people: PeopleConfig::default() }
     }
 }
 
@@ -47,8 +52,12 @@ pub struct Intake {
     convention: Option<(JointConvention, Vec<String>)>,
     image: Latest,
     points: Latest,
+    /// Where the tracker's last points came: their frame, and whether it contradicts itself.
+    tracked: (Option<String>, BodyFlips),
     channels: [Channel; Input::ALL.len()],
     revision: u64,
+    /// Where people are told apart: what came of each.
+    people: Option<Box<People>>,
 }
 
 impl Intake {
@@ -68,8 +77,10 @@ impl Intake {
                 .map(|convention| (convention, spec.joints.iter().map(|joint| joint.name.clone()).collect())),
             image: Latest::default(),
             points: Latest::default(),
+            tracked: (None, BodyFlips::default()),
             channels: Default::default(),
             revision: 0,
+            people: (config.people.most > 1).then(|| Box::new(People::new(spec, config))),
         }
     }
 
@@ -85,10 +96,17 @@ impl Intake {
         self.kinds
     }
 
+    /// How many keypoints the tracker's table has; none without one.
+    #[must_use]
+    pub fn keypoints(&self) -> Option<usize> {
+        self.points_spec.as_ref()?.tracker.as_ref().map(|tracker| tracker.keypoints.len())
+    }
+
     /// Changes how input is taken, from the next message on.
     pub fn configure(&mut self, config: IntakeConfig) {
         self.config = config;
         self.board.configure(config.joints);
+        self.people.iter_mut().for_each(|people| people.configure(config));
     }
 
     /// Forgets what was observed, as after a jump of the clock; counters and notices told once stay.
@@ -96,6 +114,8 @@ impl Intake {
         self.board.clear();
         self.image.clear();
         self.points.clear();
+        self.tracked = (None, BodyFlips::default());
+        self.people.iter_mut().for_each(|people| people.clear());
         self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
     }
 
@@ -121,10 +141,25 @@ impl Intake {
         self.board.unknown_names()
     }
 
+    /// Who is there, where people are told apart.
+    #[must_use]
+    pub fn people(&self) -> Option<&People> {
+        self.people.as_deref()
+    }
+
+    /// Who is there, where people are told apart, to forget who was silent for too long ([`People::expire`]).
+    pub fn people_mut(&mut self) -> Option<&mut People> {
+        self.people.as_deref_mut()
+    }
+
     /// Takes joint positions at ROS time `now_nanos`; a task that reads none ignores them.
     pub fn take_joints(&mut self, message: &JointMessage<'_>, now_nanos: i64) -> Taken {
         if !self.kinds.joints {
             return self.count(Input::Joints, Taken::default(), now_nanos);
+        }
+        if let Some(people) = &mut self.people {
+            let taken = people.take_joints(message, &mut self.board, now_nanos);
+            return self.count(Input::Joints, taken, now_nanos);
         }
         let translated = self.convention.as_ref().and_then(|(convention, own)| translated(message, convention, own));
         let taken = match &translated {
@@ -172,16 +207,25 @@ impl Intake {
 
     /// Takes points at ROS time `now_nanos`; a task that reads none ignores them.
     pub fn take_points(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
+        if let Some(people) = &mut self.people {
+            let taken = people.take_points(message, now_nanos);
+            return self.count(Input::Points, taken, now_nanos);
+        }
         let header = self.header(message.stamp, message.frame_id, now_nanos);
         let taken = match &self.points_spec {
             Some(spec) => self.points.take(header, || decode_points(message, spec)),
             None => Taken::default(),
         };
+        let taken = self.watch_tracker(taken);
         self.count(Input::Points, taken, now_nanos)
     }
 
     /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
     pub fn take_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
+        if let Some(people) = &mut self.people {
+            let taken = people.take_keypoints(stamp, frame_id, readings, now_nanos);
+            return self.count(Input::Points, taken, now_nanos);
+        }
         let header = self.header(stamp, frame_id, now_nanos);
         let taken = match &self.points_spec {
             Some(PointsSpec { tracker: None, .. }) => {
@@ -195,7 +239,31 @@ impl Intake {
             }),
             None => Taken::default(),
         };
+        let taken = self.watch_tracker(taken);
         self.count(Input::Points, taken, now_nanos)
+    }
+
+    /// Notices that a tracker's points come in another frame than before, or of two bodies in turn.
+    fn watch_tracker(&mut self, mut taken: Taken) -> Taken {
+        let is_tracked = self.keypoints().is_some() && taken.used > 0;
+        let Some(held) = self.points.last().filter(|_| is_tracked) else { return taken };
+        let (frame, flips) = &mut self.tracked;
+        if let Some(before) = frame.replace(held.frame_id.clone()).filter(|before| *before != held.frame_id) {
+            let (before, now) = (escaped(&before), escaped(&held.frame_id));
+            let text = format!(
+                "got points in frame '{now}', in '{before}' before; expected one frame of one tracker; used, and where \
+                 the body stood is forgotten"
+            );
+            taken.refusals.push(Refusal::notice(Cause::ChangedFrame, text));
+        }
+        if let Some(jump) = flips.contradict(&held.values) {
+            let text = format!(
+                "got a body that goes to and fro by {jump:.2} m from message to message; expected one tracker, which sees \
+                 one person under one number; used"
+            );
+            taken.refusals.push(Refusal::notice(Cause::Contradiction, text));
+        }
+        taken
     }
 
     fn header<'a>(&self, stamp: Stamp, frame_id: &'a str, now: i64) -> Header<'a> {
@@ -213,7 +281,12 @@ impl Intake {
         taken
     }
 
-    /// Gives what is observed at `now_nanos`, or `None` when nothing is.
+    /// Gives what is observed of somebody at `now_nanos`, as [`Intake::observation`]; none where they are gone.
+    pub fn observation_of(&mut self, person: &Person, now_nanos: i64) -> Option<(Observation, Provenance)> {
+        self.people.as_mut()?.observation(person, now_nanos)
+    }
+
+    /// Gives what is observed at `now_nanos`, or `None` when nothing is; where people are told apart, nothing is of nobody.
     ///
     /// Joints `[1, J]`, image `[1, C, H, W]`, points `[1, P, 3]`, 32 bit floats on the CPU.
     pub fn observation(&mut self, now_nanos: i64) -> Option<(Observation, Provenance)> {

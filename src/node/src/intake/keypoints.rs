@@ -12,6 +12,8 @@ use super::text::escaped;
 pub struct Reading {
     /// The tracker's number of it; none where points come in the order of the table.
     pub id: Option<i64>,
+    /// The tracker's number of the person; none where that is in `id`, or is not said.
+    pub body: Option<i64>,
     /// In the tracker's axes and unit.
     pub place: [f64; 3],
     /// How sure the tracker is, in its own unit; none where it does not say.
@@ -58,6 +60,12 @@ pub fn judge_keypoints(readings: &[Reading], tracker: &Tracker, spec: &PointsSpe
     Ok(decoded)
 }
 
+/// The number of the person whose reading it is; none where nothing says so.
+pub(super) fn body_of(reading: &Reading, tracker: &Tracker) -> Option<i64> {
+    let per_body = i64::from(tracker.ids_per_body);
+    reading.body.or_else(|| reading.id.filter(|_| per_body > 0).map(|id| id.div_euclid(per_body)))
+}
+
 /// Finds out which keypoint each reading is.
 fn numbered<'a>(
     readings: &'a [Reading],
@@ -65,28 +73,29 @@ fn numbered<'a>(
     notices: &mut Vec<Refusal>,
 ) -> Result<Vec<(&'a Reading, &'a Keypoint)>, Refusal> {
     let keypoints = &tracker.keypoints;
-    if readings.iter().any(|reading| reading.id.is_none()) {
-        let (got, expected) = (readings.len(), keypoints.len());
+    let per_body = i64::from(tracker.ids_per_body);
+    let bodies: std::collections::BTreeSet<Option<i64>> =
+        readings.iter().map(|reading| body_of(reading, tracker)).collect();
+    let first = bodies.first().copied().flatten();
+    if bodies.len() > 1 {
+        let (count, first) = (bodies.len(), first.map_or_else(|| "none".to_owned(), |first| first.to_string()));
+        let text =
+            format!("got {count} people; expected one (input.people); the one with the least number, {first}, counts");
+        notices.push(Refusal::notice(Cause::SeveralPeople, text));
+    }
+    let of_first: Vec<&Reading> = readings.iter().filter(|reading| body_of(reading, tracker) == first).collect();
+    if of_first.iter().any(|reading| reading.id.is_none()) {
+        let (got, expected) = (of_first.len(), keypoints.len());
         if got != expected {
             let text =
                 format!("got {got} points; expected {expected}, those of the table of keypoints, or a field 'id'");
             return Err(Refusal::new(Cause::WrongCount, text));
         }
-        return Ok(readings.iter().zip(keypoints).collect());
-    }
-    let per_body = i64::from(tracker.ids_per_body);
-    let body = |id: i64| if per_body > 0 { id.div_euclid(per_body) } else { 0 };
-    let bodies: std::collections::BTreeSet<i64> = readings.iter().filter_map(|reading| reading.id).map(body).collect();
-    let first = bodies.first().copied().unwrap_or_default();
-    if bodies.len() > 1 {
-        let text = format!("got {} people; expected one; the one with the least number, {first}, counts", bodies.len());
-        notices.push(Refusal::notice(Cause::SeveralPeople, text));
+        return Ok(of_first.into_iter().zip(keypoints).collect());
     }
     let mut unknown = None;
-    let of_first =
-        readings.iter().filter_map(|reading| Some((reading, reading.id?))).filter(|(_, id)| body(*id) == first);
     let mut found = Vec::with_capacity(keypoints.len());
-    for (reading, id) in of_first {
+    for (reading, id) in of_first.into_iter().filter_map(|reading| Some((reading, reading.id?))) {
         let own = if per_body > 0 { id.rem_euclid(per_body) } else { id };
         match keypoints.iter().find(|keypoint| i64::from(keypoint.id) == own) {
             Some(keypoint) => found.push((reading, keypoint)),
@@ -159,7 +168,7 @@ mod tests {
     }
 
     fn reading(id: Option<i64>, at: f64) -> Reading {
-        Reading { id, place: [at, 0.5, 1.0], confidence: None }
+        Reading { id, body: None, place: [at, 0.5, 1.0], confidence: None }
     }
 
     fn judged(readings: &[Reading]) -> Result<Decoded, Refusal> {

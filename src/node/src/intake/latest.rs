@@ -83,6 +83,11 @@ impl Latest {
         Ok(())
     }
 
+    /// What came last, however old it is.
+    pub(super) fn last(&self) -> Option<&Held> {
+        self.held.as_ref()
+    }
+
     /// Forgets what came, as after a jump of the clock.
     pub(super) fn clear(&mut self) {
         (self.held, self.order) = (None, Order::default());

@@ -62,16 +62,15 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
     if count == 0 && message.data.is_empty() {
         return Ok(None);
     }
-    check_frame(message, spec)?;
-    let (message, notice) = with_row_step(message);
-    check_layout(&message)?;
     if let Some(tracker) = &spec.tracker {
-        check_most(count)?;
-        let readings = readings(&message, tracker, count as usize, &find_axes(&message)?)?;
+        let (readings, notice) = read_keypoints(message, tracker, spec)?;
         let mut decoded = judge_keypoints(&readings, tracker, spec)?;
         decoded.notices.extend(notice);
         return Ok(Some(decoded));
     }
+    check_frame(message, spec)?;
+    let (message, notice) = with_row_step(message);
+    check_layout(&message)?;
     check_count(count, spec)?;
     let axes = find_axes(&message)?;
     let (width, row_step, point_step) =
@@ -88,10 +87,33 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
 
 /// Names of the field that numbers points, the first that is there.
 const NUMBERS: [&str; 3] = ["id", "label", "keypoint_id"];
+/// Names of the field that numbers people, the first that is there.
+const BODIES: [&str; 4] = ["body_id", "person_id", "person", "track_id"];
+
+/// Reads the points of a cloud as a tracker sends them, of any number of people, and what is worth a word about it.
+///
+/// # Errors
+/// As [`decode_points`].
+pub(super) fn read_keypoints(
+    message: &CloudMessage<'_>,
+    tracker: &Tracker,
+    spec: &PointsSpec,
+) -> Result<(Vec<Reading>, Option<Refusal>), Refusal> {
+    let count = u64::from(message.width) * u64::from(message.height);
+    if count == 0 && message.data.is_empty() {
+        return Ok((Vec::new(), None));
+    }
+    check_frame(message, spec)?;
+    let (message, notice) = with_row_step(message);
+    check_layout(&message)?;
+    check_most(count)?;
+    Ok((readings(&message, tracker, count as usize, &find_axes(&message)?)?, notice))
+}
 
 /// Reads points with their numbers and with how sure the tracker is, where there are fields for that.
 fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &Axes) -> Result<Vec<Reading>, Refusal> {
     let number = NUMBERS.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
+    let body = BODIES.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
     let confidence = tracker.confidence.as_deref().map(|name| find_scalar(message, name)).transpose()?.flatten();
     let (width, row_step, point_step) =
         (message.width as usize, message.row_step as usize, message.point_step as usize);
@@ -101,6 +123,10 @@ fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &
         let is_bigendian = message.is_bigendian;
         Reading {
             id: number.map(|field| field.read(point, is_bigendian) as i64),
+            body: body
+                .map(|field| field.read(point, is_bigendian))
+                .filter(|body| body.is_finite())
+                .map(|body| body as i64),
             place: axes.map(|axis| axis.read(point, is_bigendian)),
             confidence: confidence.map(|field| field.read(point, is_bigendian)),
         }

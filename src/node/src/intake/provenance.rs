@@ -2,6 +2,7 @@
 
 use super::joints::Snapshot;
 use super::latest::Held;
+use super::people::Person;
 
 /// Where an observation comes from.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,6 +26,10 @@ pub struct Provenance {
     /// How surprising each is beside the others, see `thalweg_engine::time::Watch`, NaN where unobserved; empty where
     /// nobody watches.
     pub joint_surprise: Vec<f64>,
+    /// Whom it is of; none where nobody is told apart.
+    pub person: Option<Person>,
+    /// Whether that is who has been there longest.
+    pub leads: bool,
 }
 
 /// Gathers where the parts come from; `None` when there is no part.
@@ -43,6 +48,8 @@ pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Opti
         joint_stamps: snapshot.map_or_else(Vec::new, |snapshot| snapshot.stamps.clone()),
         joint_positions: snapshot.map_or_else(Vec::new, |snapshot| snapshot.given.clone()),
         joint_surprise: Vec::new(),
+        person: None,
+        leads: false,
         observed_joints: snapshot.map_or_else(|| vec![false; joints], observed),
     })
 }

@@ -43,7 +43,7 @@ causes! {
     Overflow "overflow" "A value does not fit a 32 bit float (J14).",
     BadName "bad_name" "A name is empty, too long or has control or undecodable characters (J15).",
     TooManyJoints "too_many_joints" "The message has more joints than `input.max_joints` (J16).",
-    Contradiction "contradiction" "A joint flips between two positions, as two publishers do (J18); still used.",
+    Contradiction "contradiction" "A joint, or a body, flips between two positions, as of two publishers (J18, P23); still used.",
     Undecodable "undecodable" "The bytes are no message of this type (J19).",
     StaleJoint "stale_joint" "A joint came no more for `input.joint_timeout` and fell out (J17).",
     BadStep "bad_step" "A row of an image is shorter than its pixels (I1).",
@@ -62,6 +62,9 @@ causes! {
     ZeroPoint "zero_point" "Several points are at exactly 0 0 0, which means not seen (P8).",
     UnknownKeypoint "unknown_keypoint" "A number is none of the keypoints of the table, or comes twice (P16).",
     SeveralPeople "several_people" "Keypoints of several people came; those of the first are used (P17).",
+    NoPerson "no_person" "Several people are followed, and nothing says of whom this is (P20).",
+    TooManyPeople "too_many_people" "More people came than `input.people`; the first keep their places (P21).",
+    ChangedFrame "changed_frame" "Points of a tracker come in another frame than before; used (P24).",
     WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
     TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
 }

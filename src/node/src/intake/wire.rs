@@ -16,7 +16,7 @@ use super::stamp::Stamp;
 /// Most names of joints that are read of a message: the greatest value of `input.max_joints`.
 const NAMES: u32 = 1_000_000;
 
-fn undecodable(bytes: &[u8]) -> Refusal {
+pub(super) fn undecodable(bytes: &[u8]) -> Refusal {
     let text = format!("got {} bytes that do not decode; expected a serialized message", bytes.len());
     Refusal::new(Cause::Undecodable, text)
 }
@@ -130,7 +130,7 @@ fn read_marker(decoder: &mut Decoder<'_>) -> Option<((Stamp, String), Option<Rea
     decoder.text()?;
     decoder.bytes()?;
     decoder.u8()?;
-    let reading = Reading { id: Some(i64::from(id)), place: [x, y, z], confidence: None };
+    let reading = Reading { id: Some(i64::from(id)), body: None, place: [x, y, z], confidence: None };
     Some((header, (action == ADD).then_some(reading)))
 }
 
@@ -148,7 +148,7 @@ pub fn read_poses(bytes: &[u8]) -> Result<Keypoints, Refusal> {
         let count = decoder.length().filter(|count| *count <= READINGS)?;
         let pose = |_| {
             let [x, y, z, ..] = read_doubles::<7>(&mut decoder)?;
-            Some(Reading { id: None, place: [x, y, z], confidence: None })
+            Some(Reading { id: None, body: None, place: [x, y, z], confidence: None })
         };
         Some((stamp, frame_id, (0..count).map(pose).collect::<Option<Vec<_>>>()?))
     };

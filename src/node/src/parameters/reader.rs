@@ -11,7 +11,7 @@ use super::error::ParameterError;
 use super::settings::{InputSettings, Method, OutputSettings, QosOverride, RecordSettings};
 use super::store::Store;
 use super::word::Word;
-use crate::intake::{ColourKey, ImageConfig, Pairing};
+use crate::intake::{ColourKey, ImageConfig, Pairing, PeopleConfig};
 use thalweg::{DeviceChoice, LandscapeSource, NoDevice, StartSource};
 use thalweg_engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
 
@@ -127,6 +127,7 @@ impl<'a> Reader<'a> {
             images: self.images()?,
             pairing: self.pairing()?,
             robot_description: self.truth("input.robot_description")?,
+            people: PeopleConfig { most: self.count("input.people")?, timeout: self.duration("input.person_timeout")? },
         })
     }
 
@@ -159,6 +160,8 @@ impl<'a> Reader<'a> {
             ghosts: self.truth("output.ghosts")?,
             robot_description: self.truth("output.robot_description")?,
             frame_id: self.text("output.frame_id")?.to_owned(),
+            root_frame: self.text("output.root_frame")?.to_owned(),
+            people_namespace: self.text("output.people_namespace")?.to_owned(),
         })
     }
 

@@ -10,7 +10,7 @@ use super::error::ParameterError;
 use super::reader::Reader;
 use super::store::Store;
 use super::word::words;
-use crate::intake::{ImageConfig, Pairing};
+use crate::intake::{ImageConfig, Pairing, PeopleConfig};
 use thalweg::{DeviceChoice, LandscapeSource, StartSource};
 use thalweg_engine::{Budget, EngineConfig};
 
@@ -86,6 +86,8 @@ pub struct InputSettings {
     pub pairing: Pairing,
     /// Whether the robot's own description must be that of the model.
     pub robot_description: bool,
+    /// How many people are followed.
+    pub people: PeopleConfig,
 }
 
 /// The type of message in which points come.
@@ -98,9 +100,11 @@ pub enum PointsType {
     Markers,
     /// `geometry_msgs/PoseArray`.
     Poses,
+    /// `zed_msgs/ObjectsStamped`.
+    Objects,
 }
 
-words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses" });
+words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses", Objects = "objects" });
 
 /// Which of `image` and `image/compressed` are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +134,10 @@ pub struct OutputSettings {
     pub robot_description: bool,
     /// Frame of what is published; empty for that of the observation.
     pub frame_id: String,
+    /// Frame of the body that is broadcast; none when empty.
+    pub root_frame: String,
+    /// Namespace of the topics of several people.
+    pub people_namespace: String,
 }
 
 /// What the number N of `~/hypotheses/hN` means.

@@ -222,6 +222,13 @@ fn may_change(spec: &ParameterSpec, is_unconfigured: bool) -> Result<(), Paramet
     }
 }
 
+/// Whether topics can lie below this: slashes between words of letters, digits and underscores, no digit first.
+fn is_namespace(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let is_word = |word: &str| word.bytes().all(is_plain) && word.starts_with(|c: char| !c.is_ascii_digit());
+    text.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_word))
+}
+
 /// Refuses values that contradict each other.
 fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Result<(), ParameterError> {
     if let Some(ParameterValue::String(colour)) = get("input.colour_key")
@@ -229,6 +236,17 @@ fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Resul
         && ColourKey::parse(colour).is_none()
     {
         return Err(ParameterError::Colour { name: "input.colour_key", got: escaped(colour) });
+    }
+    if let Some(ParameterValue::String(namespace)) = get("output.people_namespace")
+        && !is_namespace(namespace)
+    {
+        return Err(ParameterError::Namespace { name: "output.people_namespace", got: escaped(namespace) });
+    }
+    if let (Some(&ParameterValue::Integer(people)), Some(ParameterValue::Bool(true))) =
+        (get("input.people"), get("record.enabled"))
+        && people > 1
+    {
+        return Err(ParameterError::RecordedPeople { people });
     }
     match (get("hypotheses"), get("warm_start.fresh")) {
         (Some(&ParameterValue::Integer(hypotheses)), Some(&ParameterValue::Integer(fresh))) if fresh >= hypotheses => {

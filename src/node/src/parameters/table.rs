@@ -104,6 +104,9 @@ fn double(from: f64, to: f64) -> ParameterRange {
 /// No unit, no range: for truth values.
 const ANY: (&str, ParameterRange) = ("", ParameterRange::Any);
 
+/// Most people at once: what one core solves within a second at a few steps each.
+const PEOPLE: i64 = 16;
+
 /// Longest path, bytes: PATH_MAX of Linux.
 const PATH: (&str, ParameterRange) = ("", ParameterRange::Text { most: 4096 });
 
@@ -270,7 +273,7 @@ fn budget() -> Vec<ParameterSpec> {
             Double(defaults::DEADLINE.as_secs_f64()),
             ("s", double(0.0005, 10.0)),
             AnyTime,
-            "Time that one solve may take.",
+            "Time that one solve may take; several people of one message share it.",
         ),
         row(
             "budget.steps",
@@ -336,7 +339,23 @@ fn input() -> Vec<ParameterSpec> {
             ("", PointsType::range()),
             Unconfigured,
             "Type of the messages on points: sensor_msgs/PointCloud2, visualization_msgs/MarkerArray, of which each \
-             marker is a keypoint by its id, or geometry_msgs/PoseArray, in the order of the table of keypoints.",
+             marker is a keypoint by its id, geometry_msgs/PoseArray, in the order of the table of keypoints, or \
+             zed_msgs/ObjectsStamped, for which zed_msgs must be sourced when the node is built.",
+        ),
+        row(
+            "input.people",
+            Integer(1),
+            ("", integer(1, PEOPLE)),
+            Unconfigured,
+            "Most people that are followed at once, told apart by the identities that come with keypoints or names of joints; \
+             each has topics of their own. 1: nobody is told apart.",
+        ),
+        row(
+            "input.person_timeout",
+            Double(2.0),
+            timeout(),
+            AnyTime,
+            "Silence after which one of several people is forgotten, with all topics of theirs.",
         ),
     ]
 }
@@ -447,6 +466,21 @@ fn output() -> Vec<ParameterSpec> {
             "Whether the task's URDF is published on robot_description, latched, for robot_state_publisher and RViz.",
         ),
         row("output.frame_id", text(""), FRAME, AnyTime, "Frame of what is published. Empty: that of the observation."),
+        row(
+            "output.root_frame",
+            text(""),
+            FRAME,
+            Unconfigured,
+            "Frame of the body, broadcast on /tf below that of points while its root is seen; with several people an \
+             underscore and the identity follow. Empty: none.",
+        ),
+        row(
+            "output.people_namespace",
+            text("/humans/bodies"),
+            FRAME,
+            Unconfigured,
+            "Namespace of the topics of several people, each below its own identity, as REP-155 has them.",
+        ),
     ]
 }
 

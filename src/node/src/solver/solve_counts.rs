@@ -1,10 +1,13 @@
 //! What the engine thread has done: since it started, and since the last report.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use thalweg_engine::Statistics;
 use thalweg_engine::time::Suspect;
 use thalweg_task::Root;
+
+use crate::intake::Person;
 
 /// Counts of one stretch of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,6 +33,10 @@ pub struct SolveCounts {
     failures: u64,
     last_failure: Option<String>,
     root: Option<Root>,
+    /// Where people stand, by their arrival, where they are told apart.
+    roots: BTreeMap<u64, (Person, Root)>,
+    /// How many people something is kept of.
+    people: usize,
     /// When the solve began that has not ended.
     begun: Option<Instant>,
     suspects: Option<Vec<Suspect>>,
@@ -70,6 +77,10 @@ pub struct SolveReport {
     pub last_failure: Option<String>,
     /// Where the best hypothesis of the last solve stands; none where the task does not find that out.
     pub root: Option<Root>,
+    /// The same of each person, in the order in which they came, where people are told apart.
+    pub roots: Vec<(Person, Root)>,
+    /// How many people something is kept of by the engine thread.
+    pub people: usize,
     /// For how long the present solve has been going on; zero between two solves.
     pub solving: Duration,
     /// Joints that lie, the most surprising first; none where nobody watches.
@@ -91,9 +102,23 @@ impl SolveCounts {
         is_news
     }
 
-    /// Notes where the best hypothesis of a solve stands.
-    pub fn stands(&mut self, root: Option<Root>) {
-        self.root = root;
+    /// Notes where the best hypothesis of a solve stands, and of whom it is where people are told apart.
+    pub fn stands(&mut self, person: Option<&Person>, root: Option<Root>) {
+        match (person, root) {
+            (Some(person), Some(root)) => drop(self.roots.insert(person.arrival, (person.clone(), root))),
+            (None, root) => self.root = root,
+            (Some(_), None) => {}
+        }
+    }
+
+    /// Notes who is there, by their arrivals.
+    pub fn attend(&mut self, there: &[u64]) {
+        self.roots.retain(|arrival, _| there.contains(arrival));
+    }
+
+    /// Notes of how many people something is kept.
+    pub fn keeps(&mut self, people: usize) {
+        self.people = people;
     }
 
     /// Notes that a solve begins.
@@ -156,6 +181,8 @@ impl SolveCounts {
             failures: self.failures,
             last_failure: self.last_failure.take(),
             root: self.root,
+            roots: self.roots.values().cloned().collect(),
+            people: self.people,
             solving: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(),
             suspects: self.suspects.clone(),
             gpu_trouble: self.gpu_trouble.clone(),

@@ -1,36 +1,58 @@
 //! The engine thread: the one loop over observations of a running node.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Masked, Observation, Root, guarded, lock, numbers, panic_line};
+use thalweg_task::{Masked, Observation, guarded, lock, numbers, panic_line};
 
+use super::carried::{Carried, Minds};
 use super::gate::Gate;
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
 use super::probe::can_run;
 use super::solve_counts::SolveCounts;
 use super::solve_recorder::{Recording, SolveRecorder};
-use crate::intake::Provenance;
+use crate::intake::{Person, Provenance};
 use thalweg::clock::SystemClock;
 use thalweg::{LoadError, Loaded, Plan};
 use thalweg_engine::time::{Timeline, Watch};
-use thalweg_engine::{Answer, Backend, Engine, EngineError, pin_threads};
+use thalweg_engine::{Answer, Backend, Budget, Engine, EngineError, pin_threads};
 
 /// Failures of the task in a row after which it is asked for proof that it can run at all. A guess.
 ///
 /// An observation that cannot be solved is refused, and no failure: whatever comes in, the next good one is solved.
 const STRIKES: u32 = 3;
 
+/// The least that one of several people has where the others took all time: no step, but an answer.
+const LEAST_TIME: Duration = Duration::from_micros(1);
+
 /// Where observations come from.
 pub trait Source: Send {
     /// The newest one, or none when nothing is observed.
     fn observation(&mut self) -> Option<(Observation, Provenance)>;
+    /// Who is there, and who is due; none where people are not told apart.
+    fn people(&mut self) -> Option<Attendance> {
+        None
+    }
+    /// The newest one of somebody, who may have gone.
+    fn observation_of(&mut self, _person: &Person) -> Option<(Observation, Provenance)> {
+        None
+    }
     /// The time by which observations are stamped, nanoseconds.
     fn now_nanos(&self) -> i64;
+}
+
+/// Who is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// All of them.
+    pub there: Vec<Person>,
+    /// Those of whom there is something new; who has waited longest comes first.
+    pub due: Vec<Person>,
 }
 
 /// Where answers go. Runs on the engine thread: it should only pass them on.
@@ -44,12 +66,10 @@ pub trait Sink: Send {
 /// What is loaded, and how to use it.
 struct EngineInUse {
     engine: Engine,
-    /// What it expects of joints that are silent; none where time does not count.
-    timeline: Option<Timeline>,
-    /// Tells which joint lies; none where it is not known how joints fit each other.
-    watch: Option<Watch>,
-    /// Where the best hypothesis stood last, for a task that finds that out.
-    root: Option<Root>,
+    /// Of whom the next observation is.
+    carried: Carried,
+    /// Of everybody, where people are told apart.
+    minds: Minds,
     tuning: Tuning,
     /// Hears what the recorder gets; none where nothing is recorded.
     recorder: Option<SolveRecorder>,
@@ -68,8 +88,12 @@ pub(super) struct Worker {
     recording: Option<Recording>,
     runs: bool,
     strikes: u32,
-    /// Before this moment no solve is begun.
+    /// Before this moment no round is begun.
     not_before: Option<Instant>,
+    /// Who is still to be solved in this round; one that is nobody where people are not told apart.
+    turns: VecDeque<Option<Person>>,
+    /// When the round should end: all of it have the time of one solve.
+    round_ends: Option<Instant>,
 }
 
 impl Worker {
@@ -82,7 +106,22 @@ impl Worker {
     ) -> Self {
         let clock = SystemClock::default();
         let (in_use, recording, runs, strikes, not_before) = (None, None, false, 0, None);
-        Self { source, sink, pending, counts, gate, clock, in_use, recording, runs, strikes, not_before }
+        let (turns, round_ends) = (VecDeque::new(), None);
+        Self {
+            source,
+            sink,
+            pending,
+            counts,
+            gate,
+            clock,
+            in_use,
+            recording,
+            runs,
+            strikes,
+            not_before,
+            turns,
+            round_ends,
+        }
     }
 
     /// Serves messages until it is told to end.
@@ -95,17 +134,55 @@ impl Worker {
                 Ok(command) => self.obey(command),
                 // Nothing else to do: the moment of the next solve has come.
                 Err(RecvTimeoutError::Timeout) => {
-                    is_due = false;
-                    // Before the solve, so that whatever arrives during it wakes us again.
-                    self.pending.store(false, Ordering::Release);
-                    self.solve();
+                    if self.turns.is_empty() {
+                        is_due = false;
+                        // Before the solve, so that whatever arrives during it wakes us again.
+                        self.pending.store(false, Ordering::Release);
+                        self.begin_round();
+                    }
+                    if let Some(person) = self.turns.pop_front() {
+                        self.solve(person.as_ref());
+                    }
                 }
             }
         }
     }
 
+    /// Everybody of whom there is something new has a turn; who has gone is forgotten.
+    fn begin_round(&mut self) {
+        let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else { return };
+        match self.source.people() {
+            None => self.turns.push_back(None),
+            Some(Attendance { there, due }) => {
+                let EngineInUse { engine, carried, minds, .. } = in_use;
+                let there: Vec<u64> = there.iter().map(|person| person.arrival).collect();
+                minds.keep(&there, engine, carried);
+                let mut counts = lock(&self.counts);
+                counts.attend(&there);
+                counts.keeps(minds.count());
+                self.turns.extend(due.into_iter().map(Some));
+            }
+        }
+        if !self.turns.is_empty() {
+            let now = Instant::now();
+            self.not_before = now.checked_add(in_use.tuning.period);
+            self.round_ends = in_use.tuning.budget.deadline.and_then(|deadline| now.checked_add(deadline));
+        }
+    }
+
+    /// What of the budget the next solve has: with several people, its share of the time that is left of the round.
+    fn budget(&self, budget: Budget, person: Option<&Person>) -> Budget {
+        let Some(ends) = self.round_ends.filter(|_| person.is_some()) else { return budget };
+        let left = ends.saturating_duration_since(Instant::now());
+        let sharers = u32::try_from(self.turns.len()).unwrap_or(u32::MAX).saturating_add(1);
+        Budget { deadline: Some((left / sharers).max(LEAST_TIME)), ..budget }
+    }
+
     /// Waits for a message; when a solve is due, only until it may begin.
     fn next(&self, messages: &Receiver<Message>, is_due: bool) -> Result<Message, RecvTimeoutError> {
+        if !self.turns.is_empty() {
+            return messages.recv_timeout(Duration::ZERO);
+        }
         if !is_due {
             return messages.recv().map_err(|_gone| RecvTimeoutError::Disconnected);
         }
@@ -117,7 +194,10 @@ impl Worker {
     fn obey(&mut self, command: Message) {
         match command {
             Message::Load(assignment, reply) => drop(reply.send(self.load(&assignment))),
-            Message::Unload => (self.in_use, self.runs) = (None, false),
+            Message::Unload => {
+                (self.in_use, self.runs) = (None, false);
+                self.turns.clear();
+            }
             Message::Run(run) => {
                 (self.runs, self.strikes, self.not_before) = (run, 0, None);
                 self.forget();
@@ -126,7 +206,11 @@ impl Worker {
             Message::Forget => self.forget(),
             Message::Swap(landscape, reply) => {
                 let swapped = self.in_use.as_mut().ok_or(SolverError::NothingLoaded);
-                let swapped = swapped.and_then(|in_use| Ok(in_use.engine.replace_landscape(*landscape)?));
+                let swapped = swapped.and_then(|in_use| {
+                    in_use.engine.replace_landscape(*landscape)?;
+                    in_use.minds.cool();
+                    Ok(())
+                });
                 drop(reply.send(swapped));
             }
             Message::Record(recording) => self.record(recording),
@@ -149,8 +233,8 @@ impl Worker {
                 loaded.backend.name()
             );
         }
-        let (root, tuning) = (None, assignment.tuning);
-        self.in_use = Some(EngineInUse { engine, timeline, watch, root, tuning, recorder });
+        let (carried, tuning) = (Carried { timeline, watch, ..Carried::default() }, assignment.tuning);
+        self.in_use = Some(EngineInUse { engine, carried, minds: Minds::default(), tuning, recorder });
         Ok(loaded)
     }
 
@@ -187,37 +271,49 @@ impl Worker {
     }
 
     fn forget(&mut self) {
+        self.turns.clear();
         if let Some(in_use) = &mut self.in_use {
             in_use.engine.reset();
-            in_use.timeline.iter_mut().for_each(Timeline::forget);
-            in_use.watch.iter_mut().for_each(Watch::forget);
-            in_use.root = None;
+            in_use.carried.forget();
+            in_use.minds.clear();
         }
+        let mut counts = lock(&self.counts);
+        counts.attend(&[]);
+        counts.keeps(0);
     }
 
-    fn solve(&mut self) {
-        let Some(in_use) = self.in_use.as_mut().filter(|_| self.runs) else {
+    fn solve(&mut self, person: Option<&Person>) {
+        let Some(tuning) = self.in_use.as_ref().filter(|_| self.runs).map(|in_use| in_use.tuning) else { return };
+        let budget = self.budget(tuning.budget, person);
+        let Some(in_use) = self.in_use.as_mut() else { return };
+        let newest = match person {
+            Some(person) => self.source.observation_of(person),
+            None => self.source.observation(),
+        };
+        let Some((mut obs, mut provenance)) = newest else {
             return;
         };
-        let Some((mut obs, mut provenance)) = self.source.observation() else {
-            return;
-        };
+        let EngineInUse { engine, carried, minds, .. } = in_use;
+        if let Some(error) = person.and_then(|person| minds.enter(person.arrival, engine, carried).err()) {
+            // They start anew.
+            tracing::debug!("what is known of a person does not fit: {error}");
+        }
+        lock(&self.counts).keeps(minds.count());
         let readings = obs.joints.as_ref().map(Masked::shallow_clone);
-        if let Some(timeline) = &mut in_use.timeline {
+        if let Some(timeline) = &mut in_use.carried.timeline {
             timeline.expect(&mut obs, Some(&provenance.joint_stamps));
             let seen = obs.joints.as_ref().map(|joints| numbers::<bool>(joints.observed()));
             provenance.observed_joints = seen.unwrap_or(provenance.observed_joints);
         }
-        if let (Some(watch), Some(readings), Some(joints)) = (&mut in_use.watch, &readings, &obs.joints) {
+        if let (Some(watch), Some(readings), Some(joints)) = (&mut in_use.carried.watch, &readings, &obs.joints) {
             provenance.joint_surprise = watch.take_readings(obs.stamp_nanos, readings, joints).to_vec();
             lock(&self.counts).suspects(watch.suspects());
         }
-        obs.root = in_use.root;
-        self.not_before = Instant::now().checked_add(in_use.tuning.period);
+        obs.root = in_use.carried.root_in(provenance.points_frame.as_ref());
         let pass = self.gate.pass();
         lock(&self.counts).begins();
         // Unwind safe: the engine is reset when a panic gets past its own guards.
-        let solved = guarded(|| solve(in_use, &obs, &self.clock));
+        let solved = guarded(|| solve(&mut in_use.engine, &obs, &budget, &self.clock));
         lock(&self.counts).ends();
         if let Some(in_use) = &self.in_use {
             self.watch_gpu(&in_use.engine);
@@ -241,7 +337,8 @@ impl Worker {
     fn hand_out(&mut self, answer: Answer, provenance: Provenance) {
         let Some(in_use) = &mut self.in_use else { return };
         // One that is held already stays where it was seen, and does not drift.
-        in_use.root = answer.roots.first().filter(|root| root.is_seen).copied().or(in_use.root);
+        let carried = &mut in_use.carried;
+        carried.root = answer.roots.first().filter(|root| root.is_seen).copied().or(carried.root);
         if let Some(recorder) = &in_use.recorder {
             recorder.hand_over(&in_use.engine, &answer, &provenance);
         }
@@ -250,7 +347,7 @@ impl Worker {
         let deadline = in_use.tuning.budget.deadline;
         let mut counts = lock(&self.counts);
         counts.solved(answer.statistics, answer.took, deadline, age);
-        counts.stands(answer.roots.first().copied());
+        counts.stands(provenance.person.as_ref(), answer.roots.first().copied());
         drop(counts);
         self.sink.answer(answer, provenance);
     }
@@ -326,10 +423,9 @@ fn load_elsewhere(plan: &Plan) -> Result<Parts, SolverError> {
     }
 }
 
-fn solve(in_use: &mut EngineInUse, obs: &Observation, clock: &SystemClock) -> Result<Answer, EngineError> {
+fn solve(engine: &mut Engine, obs: &Observation, budget: &Budget, clock: &SystemClock) -> Result<Answer, EngineError> {
     let _no_grad = tch::no_grad_guard();
-    let EngineInUse { engine, tuning, .. } = in_use;
     let begin = Instant::now();
-    engine.solve(obs, &tuning.budget, clock)?;
+    engine.solve(obs, budget, clock)?;
     Answer::of(engine, begin.elapsed())
 }

@@ -43,8 +43,12 @@ fn tries(spec: &ParameterSpec) -> Vec<(ParameterValue, bool)> {
         }
         &ParameterRange::Text { most } => {
             let long = |count| text(&"x".repeat(count));
-            let mut all = vec![(text(""), true), (long(most + 1), false), (long(1 << 24), false)];
-            if spec.name != "input.colour_key" {
+            let is_namespace = spec.name == "output.people_namespace";
+            let mut all = vec![(text(""), !is_namespace), (long(most + 1), false), (long(1 << 24), false)];
+            if is_namespace {
+                let names = [("/a", true), ("/a_1/b", true), ("a", false), ("/", false), ("/a/", false), ("/1", false)];
+                all.extend(names.map(|(name, is_taken)| (text(name), is_taken)));
+            } else if spec.name != "input.colour_key" {
                 all.extend([(long(most), true), (text("κνημη"), true), (text(&"é".repeat(most / 2 + 1)), false)]);
             }
             all.extend(["a\nb", "\x1b[31m", "a\0b", "\u{9b}31m", "\u{202e}"].map(|bad| (text(bad), false)));

@@ -102,7 +102,7 @@ fn every_key_has_a_comment() {
         let comment = pair[0].trim_start();
         assert!(comment.starts_with("# ") && comment.ends_with(']'), "{}: {comment}", pair[1]);
     }
-    assert!(yaml.contains("    # Time that one solve may take. [double, s; [0.0005, 10.0]; any time]"), "{yaml}");
+    assert!(yaml.contains("    # Time that one solve may take; several people of one message share it. [double, s; [0.0005, 10.0]; any time]"), "{yaml}");
     assert!(!yaml.contains("qos_overrides") && !yaml.contains("body_pose.") && !yaml.contains('\t'));
 }
 

@@ -40,7 +40,11 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
             "task must be one of body_pose, planar_arm, gan_inversion, image_defence, robot, scripted, got body_pos",
         ),
         ("body_pose.loss", text(""), "body_pose.loss must be one of rotation, axis_angle, got \"\""),
-        ("input.points_type", text("cloud2"), "input.points_type must be one of cloud, markers, poses, got cloud2"),
+        (
+            "input.points_type",
+            text("cloud2"),
+            "input.points_type must be one of cloud, markers, poses, objects, got cloud2",
+        ),
         ("body_pose.names", text("rep-155"), "body_pose.names must be one of own, rep155, got \"rep-155\""),
         ("body_pose.stature", Double(17.0), "body_pose.stature must be in 0.0 or [0.7, 2.8], got 17.0"),
         (
@@ -53,6 +57,13 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         ("warm_start.fresh", Integer(8), "warm_start.fresh must be below hypotheses = 8, got 8"),
         ("hypotheses", Integer(2), "warm_start.fresh must be below hypotheses = 2, got 2"),
         ("input.colour_key", text("red"), "input.colour_key must be empty or a colour as #rrggbb, got 'red'"),
+        (
+            "output.people_namespace",
+            text("humans"),
+            "output.people_namespace must be a namespace, as /humans/bodies: slashes before words of letters, digits and \
+             underscores, got 'humans'",
+        ),
+        ("input.people", Integer(17), "input.people must be in [1, 16], got 17"),
         ("input.mask", text("maybe"), "input.mask must be one of auto, required, ignored, got maybe"),
         ("budget.step", Integer(1), "unknown parameter 'budget.step'; the nearest known name is 'budget.steps'"),
         ("", Integer(1), "unknown parameter ''; the nearest known name is 'task'"),
@@ -113,6 +124,15 @@ fn pairs_are_judged_together() {
     assert_eq!(running.set(&pair(1, 0), false).expect("again").len(), 0, "nothing has changed");
     assert_eq!(running.set(&pair(16, 0), false).expect("more").len(), 1);
     assert_eq!(running.changes(), 3);
+}
+
+#[test]
+fn a_recording_is_of_one_person() {
+    let mut running = store_with(&[("input.people", Integer(4))]).expect("nothing is recorded");
+    let refusal = running.set(&[("record.enabled".to_owned(), Bool(true))], false).expect_err("four people");
+    let expected = "record.enabled must be false where input.people is above 1, got input.people = 4";
+    assert!(refusal.to_string().starts_with(expected), "{refusal}");
+    store_with(&[("input.people", Integer(2)), ("record.enabled", Bool(true))]).expect_err("at the start, too");
 }
 
 #[test]

@@ -43,8 +43,8 @@ pub(crate) struct Diagnostics {
 const MISFIT: f64 = 0.08;
 
 /// Where the body stands, and whether that is seen.
-fn root(root: &Root) -> Status {
-    let mut status = Status::ok("Root", "Seen");
+fn root(name: &str, root: &Root) -> Status {
+    let mut status = Status::ok(name, "Seen");
     if !root.is_seen {
         let text =
             "too few points to tell where the body stands and how it is turned; as before, where they do not tell";
@@ -132,7 +132,9 @@ impl Diagnostics {
                 statuses.push(self.node.inputs.status(channel, publishers.len()));
             }
         }
-        statuses.extend(report.root.as_ref().map(root));
+        statuses.extend(report.root.as_ref().map(|found| root("Root", found)));
+        statuses.extend(self.node.people.status(&report));
+        statuses.extend(report.roots.iter().map(|(person, found)| root(&format!("Root of {}", person.id), found)));
         let joints = self.node.state.loaded().as_ref().map_or_else(Vec::new, |loaded| loaded.spec.joints.clone());
         statuses.extend(report.suspects.as_ref().map(|suspects| suspicion(suspects, &joints)));
         let device = self.device(report.gpu_trouble.as_deref());

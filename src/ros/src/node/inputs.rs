@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use futures::StreamExt;
 use futures::future::AbortHandle;
 use r2r::Node;
@@ -80,6 +81,16 @@ pub(crate) struct Inputs {
     decoding: Mutex<Option<tokio::task::AbortHandle>>,
     open: Mutex<Vec<Open>>,
     revivals: AtomicU64,
+}
+
+/// Says what stands in the way of a subscription, perhaps.
+fn unknown_type(input: Input, type_name: &str) -> String {
+    let package = type_name.split('/').next().unwrap_or_default();
+    format!(
+        "cannot read {type_name} on {}; was {package} sourced when this node was built? Source its workspace, and build \
+         thalweg again",
+        input.topic()
+    )
 }
 
 impl Surroundings {
@@ -162,7 +173,8 @@ impl Inputs {
         let subscribe = move |node: &mut Node| node.subscribe_raw(&name, type_name, request.qos.clone());
         // Before there is a second subscription, for what both hear must count once.
         let generation = lock(meter).succeed(predecessor);
-        let mut messages = self.node.executor.with(subscribe).await??;
+        let subscribed = self.node.executor.with(subscribe).await?;
+        let mut messages = subscribed.with_context(|| unknown_type(input, type_name))?;
         let (inputs, meter) = (Arc::clone(self), Arc::clone(meter));
         // On the thread that spins, after each message: r2r's channel holds ten, and in a burst it
         // is the newest message that does not fit.

@@ -4,7 +4,9 @@ mod hypotheses;
 mod images;
 mod markers;
 mod publishers;
+mod root_frame;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 
@@ -15,17 +17,18 @@ use thalweg_node::parameters::OutputSettings;
 use thalweg_task::lock;
 
 pub(crate) use hypotheses::hypothesis_array;
-pub(crate) use publishers::{OutputQos, Publishers};
+pub(crate) use publishers::{Home, OutputQos, Publishers, has_root};
+pub(crate) use root_frame::RootFrame;
 
 /// Whether anybody outside this process listens.
 fn is_heard<T: r2r::WrappedTypesupport + 'static>(publisher: &Publisher<T>) -> bool {
     publisher.get_inter_process_subscription_count().is_ok_and(|count| count > 0)
 }
 
-/// What waits to be published: the newest answer only.
+/// What waits to be published: the newest answer only, of each person where people are told apart.
 #[derive(Debug, Default)]
 struct Slot {
-    answer: Option<(Answer, Provenance)>,
+    answers: VecDeque<(Answer, Provenance)>,
     /// Answers that were replaced before they were published.
     replaced: u64,
     published: u64,
@@ -49,6 +52,10 @@ pub(crate) struct Outputs {
     slot: Mutex<Slot>,
     bell: Condvar,
     publishers: Mutex<Option<Publishers>>,
+    /// Those of people, by their identities, where they are told apart.
+    people: Mutex<BTreeMap<Arc<str>, Publishers>>,
+    /// Where the body's frame is broadcast.
+    root_frame: Mutex<Option<RootFrame>>,
     settings: Mutex<Option<OutputSettings>>,
 }
 
@@ -70,17 +77,26 @@ impl Outputs {
     /// Hands in an answer; the latest wins.
     pub(crate) fn put(&self, answer: Answer, provenance: Provenance) {
         let mut slot = lock(&self.slot);
-        slot.replaced += u64::from(slot.answer.replace((answer, provenance)).is_some());
+        let of_same = |(_, waiting): &(Answer, Provenance)| waiting.person == provenance.person;
+        match slot.answers.iter().position(of_same) {
+            Some(place) => {
+                slot.answers[place] = (answer, provenance);
+                slot.replaced += 1;
+            }
+            None => slot.answers.push_back((answer, provenance)),
+        }
         drop(slot);
         self.bell.notify_one();
     }
 
     /// Forgets an answer that has not gone out yet.
     pub(crate) fn clear(&self) {
-        lock(&self.slot).answer = None;
+        lock(&self.slot).answers.clear();
         if let Some(publishers) = lock(&self.publishers).as_mut() {
             publishers.forget();
         }
+        lock(&self.people).values_mut().for_each(Publishers::forget);
+        lock(&self.root_frame).iter_mut().for_each(RootFrame::forget);
     }
 
     pub(crate) fn set(&self, settings: OutputSettings) {
@@ -89,6 +105,21 @@ impl Outputs {
 
     pub(crate) fn publishers(&self) -> MutexGuard<'_, Option<Publishers>> {
         lock(&self.publishers)
+    }
+
+    /// The topics of people, by their identities.
+    pub(crate) fn people(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Publishers>> {
+        lock(&self.people)
+    }
+
+    /// Forgets somebody; their topics are to be taken from the graph.
+    pub(crate) fn part(&self, id: &Arc<str>) -> Option<Publishers> {
+        lock(&self.root_frame).iter_mut().for_each(|frame| frame.part(id));
+        lock(&self.people).remove(id)
+    }
+
+    pub(crate) fn root_frame(&self) -> MutexGuard<'_, Option<RootFrame>> {
+        lock(&self.root_frame)
     }
 
     pub(crate) fn report(&self) -> OutputReport {
@@ -100,9 +131,7 @@ impl Outputs {
     fn serve(&self) {
         while let Some(answer) = self.next() {
             let settings = lock(&self.settings).clone();
-            let result = settings.and_then(|settings| {
-                lock(&self.publishers).as_mut().map(|publishers| publishers.publish(&answer, &settings))
-            });
+            let result = settings.and_then(|settings| self.publish(&answer, &settings));
             let mut slot = lock(&self.slot);
             match result {
                 None => {}
@@ -115,13 +144,26 @@ impl Outputs {
         }
     }
 
+    /// Publishes an answer where it belongs; none where nobody could hear it yet, or any more.
+    fn publish(&self, answer: &(Answer, Provenance), settings: &OutputSettings) -> Option<r2r::Result<()>> {
+        let provenance = &answer.1;
+        let of_person = provenance.person.as_ref().and_then(|person| {
+            lock(&self.people).get_mut(&person.id).map(|publishers| publishers.publish(answer, settings))
+        });
+        // The node's own topics speak of one body: with several people, of who has been there longest.
+        let is_nodes = provenance.person.is_none() || provenance.leads;
+        let of_node = lock(&self.publishers).as_mut().filter(|_| is_nodes).map(|own| own.publish(answer, settings));
+        let frame = lock(&self.root_frame).as_mut().map(|frame| frame.publish(&answer.0, provenance));
+        [of_person, of_node, frame].into_iter().flatten().reduce(Result::and)
+    }
+
     fn next(&self) -> Option<(Answer, Provenance)> {
         let mut slot = lock(&self.slot);
         loop {
             if slot.has_ended {
                 return None;
             }
-            if let Some(answer) = slot.answer.take() {
+            if let Some(answer) = slot.answers.pop_front() {
                 return Some(answer);
             }
             slot = self.bell.wait(slot).unwrap_or_else(std::sync::PoisonError::into_inner);

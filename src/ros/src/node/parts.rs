@@ -16,6 +16,7 @@ use super::inputs::{InputBuffer, Inputs, ObservationSource, Surroundings};
 use super::names::Names;
 use super::outputs::Outputs;
 use super::parameters::Parameters;
+use super::people::PeopleTopics;
 use super::recordings::Recordings;
 use super::reloads::Reloads;
 use super::state::NodeState;
@@ -39,6 +40,7 @@ pub(crate) struct Parts {
     pub(crate) inputs: Arc<Inputs>,
     pub(crate) solver: Arc<Solver>,
     pub(crate) outputs: Arc<Outputs>,
+    pub(crate) people: Arc<PeopleTopics>,
     pub(crate) clock: Arc<ClockFollower>,
     pub(crate) description: Arc<DescriptionCheck>,
     pub(crate) recordings: Arc<Recordings>,
@@ -82,6 +84,7 @@ impl Parts {
         let inputs = Arc::new(Inputs::new(inputs, Arc::clone(&buffer)));
         let clock_qos = parameters.settings().qos_overrides.get("/clock").copied();
         let clock = ClockFollower::new(executor, time, Dependents::new(&buffer, &solver, &outputs, alarm), clock_qos);
+        let people = PeopleTopics::new((&name, &names), (executor, time, &parameters), (&buffer, &outputs, &solver));
         let recordings = Recordings::new(&parameters, &state, &solver);
         let reloads = Reloads::new(registry.clone(), &parameters, &state, &solver, alarm);
         Ok(Self {
@@ -97,6 +100,7 @@ impl Parts {
             inputs,
             solver,
             outputs,
+            people: Arc::new(people),
             clock: Arc::new(clock),
             description,
             recordings: Arc::new(recordings),

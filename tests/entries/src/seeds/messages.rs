@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::{ExtendedColorType, ImageEncoder, codecs::jpeg::JpegEncoder, codecs::png::PngEncoder};
 use thalweg_record::cdr::Encoder;
+use thalweg_tests::zed;
 
 use super::Seeds;
 use crate::messages::NOW;
@@ -80,7 +81,16 @@ pub(crate) fn points() -> Seeds {
         ("numbered", cloud(&["x", "y", "z", "id", "intensity"], 7, 4, &numbered(), 2)),
         ("markers", markers()),
         ("poses", poses()),
+        ("objects", objects()),
     ]
+}
+
+/// `zed_msgs/ObjectsStamped` of two people.
+fn objects() -> Vec<u8> {
+    let keypoints = [[100.0, 200.0, 300.0]; 18];
+    let person = zed::Person { label_id: 3, body_format: 0, keypoints: &keypoints, confidence: Some(80.0) };
+    let sec = i32::try_from(NOW / SECOND).expect("a second of ROS time");
+    zed::objects(sec, &[person, zed::Person { label_id: 4, ..person }])
 }
 
 /// Two keypoints of the second person.

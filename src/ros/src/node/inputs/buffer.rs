@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use thalweg_node::diagnostics::{Level, Status};
-use thalweg_node::intake::{Cause, FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, Provenance};
+use thalweg_node::intake::{
+    Cause, FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, People, PeopleConfig, Person, Provenance,
+};
 use thalweg_node::parameters::InputSettings;
-use thalweg_node::solver::Source;
+use thalweg_node::solver::{Attendance, Source};
 use thalweg_task::{Masked, Observation, TaskSpec, lock};
 
 use crate::node::time::RosTime;
@@ -92,9 +94,20 @@ impl InputBuffer {
         self.skipped[input as usize].fetch_add(count, Ordering::Relaxed);
     }
 
-    /// How joints and images are taken.
+    /// How joints and images are taken of one person.
     pub(crate) fn intake_config(&self) -> IntakeConfig {
-        lock(&self.settings).as_ref().map(config).unwrap_or_default()
+        let config = lock(&self.settings).as_ref().map(config).unwrap_or_default();
+        IntakeConfig { people: PeopleConfig::default(), ..config }
+    }
+
+    /// Forgets who was silent for too long, and does something with those who are there; none where nobody is told apart.
+    pub(crate) fn with_people<T>(&self, work: impl FnOnce(&mut People) -> T) -> Option<T> {
+        let now = self.time.now_nanos();
+        self.with_intake(|intake| {
+            let people = intake.people_mut()?;
+            people.expire(now);
+            Some(work(people))
+        })?
     }
 
     /// Silence after which an input is stale.
@@ -161,6 +174,28 @@ pub(crate) struct ObservationSource(pub(crate) Arc<InputBuffer>);
 
 impl Source for ObservationSource {
     fn observation(&mut self) -> Option<(Observation, Provenance)> {
+        self.newest(Intake::observation)
+    }
+
+    fn people(&mut self) -> Option<Attendance> {
+        self.0.with_people(|people| Attendance { there: people.there(), due: people.due() })
+    }
+
+    fn observation_of(&mut self, person: &Person) -> Option<(Observation, Provenance)> {
+        self.newest(|intake, now| intake.observation_of(person, now))
+    }
+
+    fn now_nanos(&self) -> i64 {
+        self.0.time.now_nanos()
+    }
+}
+
+impl ObservationSource {
+    /// Counts what is passed over, and takes what is newest.
+    fn newest(
+        &self,
+        take: impl FnOnce(&mut Intake, i64) -> Option<(Observation, Provenance)>,
+    ) -> Option<(Observation, Provenance)> {
         let inputs = &self.0;
         let mut intake = lock(&inputs.intake);
         let intake = intake.as_mut()?;
@@ -170,21 +205,17 @@ impl Source for ObservationSource {
             let superseded = used.saturating_sub(solved).saturating_sub(1);
             inputs.superseded[input as usize].fetch_add(superseded, Ordering::Relaxed);
         }
-        let newest = intake.observation(inputs.time.now_nanos());
+        let newest = take(intake, inputs.time.now_nanos());
         let count = |observed: &[bool]| observed.iter().filter(|observed| **observed).count();
         let observed = newest.as_ref().map_or(0, |(_, provenance)| count(&provenance.observed_joints));
         inputs.observed.store(observed, Ordering::Relaxed);
         inputs.count_pixels(newest.as_ref().and_then(|(obs, _)| obs.image.as_ref()));
         newest
     }
-
-    fn now_nanos(&self) -> i64 {
-        self.0.time.now_nanos()
-    }
 }
 
 fn config(settings: &InputSettings) -> IntakeConfig {
-    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, .. } = *settings;
+    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, people, .. } = *settings;
     let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
-    IntakeConfig { joints, images, stale_timeout }
+    IntakeConfig { joints, images, stale_timeout, people }
 }

@@ -3,9 +3,9 @@
 use r2r::builtin_interfaces::msg::Time;
 use r2r::sensor_msgs::msg::{JointState, PointCloud2};
 
-use super::topic::{MARKERS, POSES};
+use super::topic::{MARKERS, OBJECTS, POSES};
 use thalweg_node::intake::wire::{self, with_joints, with_points};
-use thalweg_node::intake::{CloudMessage, Field, Input, Intake, JointMessage, Refusal, Stamp, Taken};
+use thalweg_node::intake::{CloudMessage, Field, Input, Intake, JointMessage, Refusal, Stamp, Taken, read_objects};
 
 /// Decodes a message and hands it to the intake; images and masks go through [`super::frames`].
 ///
@@ -25,6 +25,10 @@ pub(super) fn take(
         Input::Image | Input::Compressed | Input::Mask => Ok(Taken::default()),
         Input::Points if type_name == MARKERS => Ok(keypoints(intake, wire::read_markers(bytes)?)),
         Input::Points if type_name == POSES => Ok(keypoints(intake, wire::read_poses(bytes)?)),
+        Input::Points if type_name == OBJECTS => {
+            let objects = read_objects(bytes, intake.keypoints().unwrap_or_default())?;
+            Ok(keypoints(intake, objects))
+        }
         Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
     }
 }

@@ -22,13 +22,15 @@ pub(crate) fn type_name(input: Input, points: PointsType) -> &'static str {
             PointsType::Cloud => "sensor_msgs/msg/PointCloud2",
             PointsType::Markers => MARKERS,
             PointsType::Poses => POSES,
+            PointsType::Objects => OBJECTS,
         },
     }
 }
 
-/// Points as markers, and as poses.
+/// Points as markers, as poses, and as a ZED camera has them.
 pub(super) const MARKERS: &str = "visualization_msgs/msg/MarkerArray";
 pub(super) const POSES: &str = "geometry_msgs/msg/PoseArray";
+pub(super) const OBJECTS: &str = "zed_msgs/msg/ObjectsStamped";
 
 /// Sensor data (best effort, the last five), as the user overrides it.
 pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {

@@ -9,7 +9,7 @@ use thalweg_node::solver::{Assignment, Solver, Tuning};
 use thalweg_task::shipped;
 
 use crate::node::engine_thread::ask;
-use crate::node::outputs::Publishers;
+use crate::node::outputs::{Home, Publishers, RootFrame, has_root};
 use crate::node::parts::Parts;
 
 /// What transitions do to the parts of a node.
@@ -42,19 +42,22 @@ impl Transitions {
         let tuning = assignment.tuning;
         let loaded = ask(&self.0.solver, |solver| solver.load(assignment)).await?;
         let spec = loaded.spec.clone();
+        self.0.people.open(&spec, &settings).await?;
         self.0.buffer.configure(&spec, &settings.input);
         self.0.outputs.set(settings.output.clone());
         let (names, parameters) = (self.0.names.clone(), Arc::clone(&self.0.parameters));
         let qos = move |topic: &str| parameters.qos_of(&names.resolve(topic), r2r::QosProfile::default());
         let described = loaded.robot_description.as_deref();
         let urdf = settings.output.robot_description.then(|| urdf(&spec.name, described)).transpose()?;
-        let create = move |node: &mut r2r::Node| -> r2r::Result<Publishers> {
-            let mut publishers = Publishers::create(node, &spec, tuning.hypotheses, &qos)?;
+        let frame = Some(settings.output.root_frame.clone()).filter(|frame| !frame.is_empty() && has_root(&spec));
+        let create = move |node: &mut r2r::Node| -> r2r::Result<(Publishers, Option<RootFrame>)> {
+            let mut publishers = Publishers::create(node, &spec, (&Home::of_node(), tuning.hypotheses), &qos)?;
             urdf.map_or(Ok(()), |urdf| publishers.describe(node, urdf))?;
-            Ok(publishers)
+            Ok((publishers, frame.map(|frame| RootFrame::create(node, &frame)).transpose()?))
         };
-        *self.0.outputs.publishers() =
-            Some(self.0.executor.with(create).await?.context("cannot advertise the answers")?);
+        let (publishers, frame) = self.0.executor.with(create).await?.context("cannot advertise the answers")?;
+        *self.0.outputs.publishers() = Some(publishers);
+        *self.0.outputs.root_frame() = frame;
         tracing::info!(
             "configured: task {}, theta {} ({}), start {}, {} by {}, device {:?}, {} hypotheses",
             loaded.spec.name,
@@ -106,10 +109,13 @@ impl Transitions {
     /// Drops what was loaded, and takes the answers from the graph.
     async fn clean_up(&self) -> anyhow::Result<()> {
         ask(&self.0.solver, Solver::unload).await?;
-        let publishers = self.0.outputs.publishers().take();
-        if let Some(publishers) = publishers {
-            self.0.executor.with(move |node| publishers.destroy(node)).await?;
-        }
+        self.0.people.close().await?;
+        let (publishers, frame) = (self.0.outputs.publishers().take(), self.0.outputs.root_frame().take());
+        let destroy = move |node: &mut r2r::Node| {
+            publishers.into_iter().for_each(|publishers| publishers.destroy(node));
+            frame.into_iter().for_each(|frame| frame.destroy(node));
+        };
+        self.0.executor.with(destroy).await?;
         *self.0.state.loaded() = None;
         self.0.reloads.forget();
         Ok(())

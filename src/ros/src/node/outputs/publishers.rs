@@ -1,5 +1,7 @@
 //! The publishers of a configured node, and the messages that answers become.
 
+use std::sync::Arc;
+
 use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus, KeyValue};
 use r2r::geometry_msgs::msg::{Point, Pose, PoseStamped, Quaternion};
 use r2r::sensor_msgs::msg::JointState;
@@ -23,7 +25,63 @@ use crate::node::time::stamp;
 /// Gives the quality of service of an output by its name, as `~/reconstruction`.
 pub(crate) type OutputQos = dyn Fn(&str) -> QosProfile + Send;
 
-/// The publishers of a configured node, and what they publish of.
+/// Where the topics of answers lie: those of the node, or those of one of several people.
+#[derive(Clone, Debug)]
+pub(crate) struct Home {
+    /// What `~` stands for.
+    root: String,
+    /// Whose they are: the identity, and the namespace that is theirs by REP-155.
+    person: Option<(Arc<str>, String)>,
+}
+
+impl Home {
+    /// Of the node itself.
+    pub(crate) fn of_node() -> Self {
+        Self { root: "~".to_owned(), person: None }
+    }
+
+    /// Of a person: below the namespace of people and the identity, our topics in a room of this node's name.
+    pub(crate) fn of_person(id: &Arc<str>, namespace: &str, node: &str) -> Self {
+        let body = format!("{namespace}/{id}");
+        Self { root: format!("{body}/{node}"), person: Some((Arc::clone(id), body)) }
+    }
+
+    fn topic(&self, name: &str) -> String {
+        name.replacen('~', &self.root, 1)
+    }
+
+    fn advertise<T: r2r::WrappedTypesupport>(
+        &self,
+        node: &mut Node,
+        name: &str,
+        qos: &OutputQos,
+    ) -> r2r::Result<Publisher<T>> {
+        node.create_publisher(&self.topic(name), qos(name))
+    }
+
+    /// Joints by the names of another convention: where that has them for a person, with the identity in their names.
+    fn convention(
+        &self,
+        node: &mut Node,
+        convention: &JointConvention,
+        qos: &OutputQos,
+    ) -> r2r::Result<Publisher<JointState>> {
+        let own = format!("~/{}/joint_states", convention.name);
+        match &self.person {
+            Some((_, body)) => node.create_publisher(&format!("{body}/joint_states"), qos(&own)),
+            None => self.advertise(node, &own, qos),
+        }
+    }
+
+    fn named(&self, joints: &[String]) -> Vec<String> {
+        match &self.person {
+            Some((id, _)) => joints.iter().map(|joint| format!("{joint}_{id}")).collect(),
+            None => joints.to_vec(),
+        }
+    }
+}
+
+/// The publishers of a configured node, or of one of several people, and what they publish of.
 #[derive(Debug)]
 pub(crate) struct Publishers {
     joint_names: Vec<String>,
@@ -33,8 +91,8 @@ pub(crate) struct Publishers {
     filled: Option<[Publisher<JointState>; 2]>,
     /// Where the task has joints: standard deviations of `~/reconstruction`.
     deviation: Option<Publisher<JointState>>,
-    /// Where joints have other names as well: `~/NAME/joint_states`, and what was last written there.
-    convention: Option<(Publisher<JointState>, Vec<f64>)>,
+    /// Where joints have other names as well: `~/NAME/joint_states`.
+    convention: Option<InConvention>,
     /// Where the task has joints: how surprising each is.
     surprise: Option<Publisher<JointState>>,
     hypotheses: Vec<Publisher<JointState>>,
@@ -60,35 +118,53 @@ pub(crate) struct Publishers {
     drawn: usize,
 }
 
+/// Joints by the names of another convention.
+#[derive(Debug)]
+struct InConvention {
+    publisher: Publisher<JointState>,
+    names: Vec<String>,
+    /// What was written last.
+    before: Vec<f64>,
+}
+
 impl Publishers {
     /// Advertises everything.
     ///
     /// # Errors
     /// What rcl says.
-    pub(crate) fn create(node: &mut Node, spec: &TaskSpec, hypotheses: usize, qos: &OutputQos) -> r2r::Result<Self> {
+    pub(crate) fn create(
+        node: &mut Node,
+        spec: &TaskSpec,
+        (home, hypotheses): (&Home, usize),
+        qos: &OutputQos,
+    ) -> r2r::Result<Self> {
         let (has_joints, has_classes) = (!spec.joints.is_empty(), !spec.classes.is_empty());
-        let array = |node: &mut Node| node.create_publisher("~/hypotheses", qos("~/hypotheses"));
+        let joints =
+            |node: &mut Node, name: &str| has_joints.then(|| home.advertise::<JointState>(node, name, qos)).transpose();
         let filled = |node: &mut Node| -> r2r::Result<_> {
-            let mut advertise = |name: &str| node.create_publisher(name, qos(name));
-            Ok([advertise("~/joint_states")?, advertise("~/completed")?])
+            Ok([home.advertise(node, "~/joint_states", qos)?, home.advertise(node, "~/completed", qos)?])
+        };
+        let convention = |node: &mut Node, convention: &JointConvention| -> r2r::Result<_> {
+            let (publisher, names) = (home.convention(node, convention, qos)?, home.named(&convention.joints));
+            Ok(InConvention { publisher, names, before: Vec::new() })
         };
         let mut publishers = Self {
             joint_names: spec.joints.iter().map(|joint| joint.name.clone()).collect(),
             spec: spec.clone(),
-            reconstruction: node.create_publisher("~/reconstruction", qos("~/reconstruction"))?,
+            reconstruction: home.advertise(node, "~/reconstruction", qos)?,
             filled: has_joints.then(|| filled(node)).transpose()?,
-            deviation: has_joints.then(|| node.create_publisher("~/deviation", qos("~/deviation"))).transpose()?,
-            convention: spec.convention.as_ref().map(|convention| in_convention(node, convention, qos)).transpose()?,
-            surprise: has_joints.then(|| node.create_publisher("~/surprise", qos("~/surprise"))).transpose()?,
+            deviation: joints(node, "~/deviation")?,
+            convention: spec.convention.as_ref().map(|own| convention(node, own)).transpose()?,
+            surprise: joints(node, "~/surprise")?,
             hypotheses: Vec::new(),
             images: spec.image.map(|_| ImagePublishers::create(node, qos)).transpose()?,
-            label: has_classes.then(|| node.create_publisher("~/label", qos("~/label"))).transpose()?,
-            ghosts: node.create_publisher("~/ghosts", qos("~/ghosts"))?,
-            weights: node.create_publisher("~/weights", qos("~/weights"))?,
-            losses: node.create_publisher("~/losses", qos("~/losses"))?,
-            statistics: node.create_publisher("~/statistics", qos("~/statistics"))?,
-            array: has_joints.then(|| array(node)).transpose()?,
-            pose: has_root(spec).then(|| node.create_publisher("~/pose", qos("~/pose"))).transpose()?,
+            label: has_classes.then(|| home.advertise(node, "~/label", qos)).transpose()?,
+            ghosts: home.advertise(node, "~/ghosts", qos)?,
+            weights: home.advertise(node, "~/weights", qos)?,
+            losses: home.advertise(node, "~/losses", qos)?,
+            statistics: home.advertise(node, "~/statistics", qos)?,
+            array: has_joints.then(|| home.advertise(node, "~/hypotheses", qos)).transpose()?,
+            pose: has_root(spec).then(|| home.advertise(node, "~/pose", qos)).transpose()?,
             description: None,
             qos: qos("~/hypotheses"),
             identities: Identities::default(),
@@ -134,7 +210,7 @@ impl Publishers {
         node.destroy_publisher(self.weights);
         node.destroy_publisher(self.losses);
         node.destroy_publisher(self.statistics);
-        let convention = self.convention.map(|(publisher, _)| publisher);
+        let convention = self.convention.map(|convention| convention.publisher);
         let of_joints = self.filled.into_iter().flatten().chain(self.deviation).chain(self.surprise).chain(convention);
         for publisher in self.hypotheses.into_iter().chain(of_joints) {
             node.destroy_publisher(publisher);
@@ -157,9 +233,9 @@ impl Publishers {
     }
 
     /// Forgets which hypothesis was which.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.identities.clear();
-        self.convention.iter_mut().for_each(|(_, before)| before.clear());
+        self.convention.iter_mut().for_each(|convention| convention.before.clear());
     }
 
     /// Publishes an answer; what nobody listens to is not even built.
@@ -234,16 +310,14 @@ impl Publishers {
 
     /// Publishes `best`, `[J]`, by the names of another convention.
     fn publish_convention(&mut self, best: &[f64], header: &Header) -> r2r::Result<()> {
-        let (Some((publisher, before)), Some(convention)) = (&mut self.convention, &self.spec.convention) else {
-            return Ok(());
-        };
-        if !is_heard(publisher) {
+        let (Some(own), Some(convention)) = (&mut self.convention, &self.spec.convention) else { return Ok(()) };
+        if !is_heard(&own.publisher) {
             return Ok(());
         }
-        let position = (convention.write)(best, (!before.is_empty()).then_some(before.as_slice()));
-        before.clone_from(&position);
-        let name = convention.joints.clone();
-        publisher.publish(&JointState { header: header.clone(), name, position, ..JointState::default() })
+        let position = (convention.write)(best, (!own.before.is_empty()).then_some(own.before.as_slice()));
+        own.before.clone_from(&position);
+        let name = own.names.clone();
+        own.publisher.publish(&JointState { header: header.clone(), name, position, ..JointState::default() })
     }
 
     /// Publishes `best`, `[J]`, with what was observed of it as it came, and beside it what was not observed.
@@ -312,22 +386,12 @@ impl Publishers {
     }
 }
 
-/// Advertises joints by the names of another convention.
-fn in_convention(
-    node: &mut Node,
-    convention: &JointConvention,
-    qos: &OutputQos,
-) -> r2r::Result<(Publisher<JointState>, Vec<f64>)> {
-    let topic = format!("~/{}/joint_states", convention.name);
-    Ok((node.create_publisher(&topic, qos(&topic))?, Vec::new()))
-}
-
 /// Whether a task finds out where the body stands: its points come from any frame.
 pub(crate) fn has_root(spec: &TaskSpec) -> bool {
     spec.points.as_ref().is_some_and(|points| points.tracker.is_some())
 }
 
-fn pose_of(root: &Root) -> Pose {
+pub(super) fn pose_of(root: &Root) -> Pose {
     let ([x, y, z], [i, j, k, w]) = (root.position, root.rotation);
     Pose { position: Point { x, y, z }, orientation: Quaternion { x: i, y: j, z: k, w } }
 }
