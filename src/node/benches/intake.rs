@@ -35,6 +35,7 @@ fn spec() -> TaskSpec {
             names: (0..22).map(|point| format!("p{point}")).collect(),
             frame: "world".into(),
             tracker: None,
+            cloud: 0,
         }),
         skeleton: None,
         classes: Vec::new(),

@@ -27,7 +27,7 @@ pub(crate) fn spec() -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 3, height: 6, width: 8 }),
-        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None }),
+        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None, cloud: 0 }),
         skeleton: None,
         classes: Vec::new(),
         convention: None,

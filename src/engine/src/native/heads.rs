@@ -2,7 +2,9 @@
 
 pub(super) mod chord;
 pub(super) mod circles;
+pub(super) mod cloud;
 pub(super) mod comparison;
+pub(super) mod links;
 pub(super) mod places;
 pub(super) mod root;
 pub(super) mod rotation;

@@ -8,7 +8,10 @@ use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, Ser
 
 use super::chord::{Chord, SideBySide};
 use super::circles::Circles;
+use super::cloud::Cloud;
+use super::links::{LinkSpace, Links, columns};
 use super::places::{Places, Seen, Turns, most_derivatives};
+use super::root::Projection;
 use super::rotation::{Frame, Sines, Turn};
 use crate::native::kernels::panels::GROUP;
 use crate::native::kernels::real::Real;
@@ -30,6 +33,10 @@ pub(crate) struct EncodedTarget<T> {
     side_by_side: Vec<T>,
     /// What places are compared with, where some were seen.
     places: Option<Wanted<T>>,
+    /// Points that are held against the surface of links, where some were seen.
+    cloud: Option<Cloud<T>>,
+    /// Most rows that [`Comparison::derive`] lists.
+    equations: usize,
     prior: Option<PriorTerm<T>>,
 }
 
@@ -121,7 +128,28 @@ impl<T: Real> EncodedTarget<T> {
 
     /// Number M of residuals of a row.
     pub(crate) fn residuals(&self) -> usize {
-        self.features.width + self.places.as_ref().map_or(0, |places| places.width)
+        let places = self.places.as_ref().map_or(0, |places| places.width);
+        self.features.width + places + self.cloud.as_ref().map_or(0, Cloud::width)
+    }
+
+    /// Most rows that [`Comparison::derive`] lists: as many as residuals, or fewer.
+    pub(crate) fn equations(&self) -> usize {
+        self.equations
+    }
+
+    /// Values and weights of places of links for hypothesis `row`; none where none was seen.
+    pub(super) fn link_places(&self, row: usize) -> Option<(&[T], &[T])> {
+        self.places.as_ref().map(|places| places.row(self.row_for(row)))
+    }
+
+    /// The cloud, and which row of it is for hypothesis `row`; none where none was seen.
+    pub(super) fn cloud(&self, row: usize) -> Option<(&Cloud<T>, usize)> {
+        self.cloud.as_ref().map(|cloud| (cloud, self.row_for(row)))
+    }
+
+    /// Whether places, or a cloud, were seen.
+    fn has_places(&self) -> bool {
+        self.places.is_some() || self.cloud.is_some()
     }
 
     /// Which row is for hypothesis `row`.
@@ -176,8 +204,24 @@ pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
 pub(crate) enum Comparison {
     /// The layers' output itself, of this width, some of it sines and cosines.
     Plain(usize, Circles),
+    /// As [`Comparison::Plain`], and places of links.
+    Links(Links),
     /// Rotations.
     Rotations(RotationComparison),
+}
+
+/// What the places of some rows need.
+#[derive(Debug)]
+pub(crate) struct HeadSpace<T> {
+    places: Places<T>,
+    links: LinkSpace<T>,
+}
+
+impl<T: Real> HeadSpace<T> {
+    /// What a transform takes up of the row that was differentiated last.
+    pub(crate) fn projection(&self) -> &Projection {
+        self.places.projection()
+    }
 }
 
 /// As [`RotationHead`], with the number of joints.
@@ -196,6 +240,7 @@ impl Comparison {
             DenseHead::Circles { sines, least_length } => {
                 Circles::new(sines, least_length, outputs).map(|circles| Self::Plain(outputs, circles))
             }
+            DenseHead::Links(head) => Links::new(arch, head, outputs).map(Self::Links),
             DenseHead::Rotations(head) => {
                 let joints = outputs / SIX;
                 let fits = outputs == SIX * joints
@@ -210,6 +255,7 @@ impl Comparison {
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Plain(outputs, _) => *outputs,
+            Self::Links(links) => links.outputs(),
             Self::Rotations(rotations) => rotations.joints * NINE,
         }
     }
@@ -230,21 +276,26 @@ impl Comparison {
                     features,
                     side_by_side: Vec::new(),
                     places: None,
+                    cloud: None,
+                    equations: width,
                     prior: None,
                 })
             }
+            Self::Links(links) => encode_links(links, target),
             Self::Rotations(rotations) => rotations.encode(target),
         }
     }
 
     /// Allocates what the places of `rows` rows need.
-    pub(crate) fn space<T: Real>(&self, rows: usize) -> Places<T> {
-        match self {
+    pub(crate) fn space<T: Real>(&self, rows: usize) -> HeadSpace<T> {
+        let places = match self {
             Self::Rotations(RotationComparison { joints, head: RotationHead { tree: Some(tree), .. }, .. }) => {
                 Places::new(*joints, tree.parents.len(), rows)
             }
             _ => Places::new(0, 0, rows),
-        }
+        };
+        let links = if let Self::Links(links) = self { links.space(rows) } else { LinkSpace::none() };
+        HeadSpace { places, links }
     }
 
     /// Scores the places of `count` hypotheses from `first` on, where places were seen; `raw` has the layers' output,
@@ -254,19 +305,27 @@ impl Comparison {
         (raw, stride, count): (&[T], usize, usize),
         encoded: &EncodedTarget<T>,
         first: usize,
-        places: &mut Places<T>,
+        space: &mut HeadSpace<T>,
     ) {
+        if let Self::Links(links) = self
+            && encoded.has_places()
+        {
+            for (place, raw) in raw.chunks(stride).take(count).enumerate() {
+                links.score(raw, encoded, (first + place, place), &mut space.links);
+            }
+        }
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(first))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride, count, least_length: T::of(rotations.head.least_length) };
-            places.score(rotations.arch, tree, turns, seen);
+            space.places.score(rotations.arch, tree, turns, seen);
         }
     }
 
-    /// Most rows that [`Comparison::derive`] lists, with so many residuals.
-    pub(crate) fn most_derivatives(&self, residuals: usize) -> usize {
-        residuals + self.tree().map_or(0, most_derivatives)
+    /// Most derivatives that [`Comparison::derive`] lists, in so many rows.
+    pub(crate) fn most_derivatives(&self, equations: usize) -> usize {
+        let links = if let Self::Links(links) = self { links.equations().pow(2) } else { 0 };
+        equations + links + self.tree().map_or(0, most_derivatives)
     }
 
     /// Whether places are seen from anywhere.
@@ -277,7 +336,7 @@ impl Comparison {
 
     fn tree(&self) -> Option<&KinematicTree> {
         match self {
-            Self::Plain(..) => None,
+            Self::Plain(..) | Self::Links(_) => None,
             Self::Rotations(rotations) => rotations.head.tree.as_ref(),
         }
     }
@@ -288,6 +347,10 @@ impl Comparison {
             Self::Plain(outputs, circles) => {
                 output.copy_from_slice(&raw[..*outputs]);
                 circles.apply(output);
+            }
+            Self::Links(links) => {
+                output.copy_from_slice(&raw[..links.outputs()]);
+                links.circles().apply(output);
             }
             Self::Rotations(rotations) => {
                 let (six, _) = raw.as_chunks::<SIX>();
@@ -306,13 +369,23 @@ impl Comparison {
         raw: &mut [T],
         encoded: &EncodedTarget<T>,
         row: usize,
-        (places, place): (&Places<T>, usize),
+        (space, place): (&HeadSpace<T>, usize),
     ) -> T {
         let (value, weight) = encoded.features(row);
         match self {
             Self::Plain(outputs, circles) => circles.pull(&mut raw[..*outputs], value, weight),
+            Self::Links(links) => {
+                let raw = &mut raw[..links.outputs()];
+                let loss = links.circles().pull(raw, value, weight);
+                if !encoded.has_places() {
+                    return loss;
+                }
+                let (more, beside) = space.links.row(place, links.outputs());
+                raw.iter_mut().zip(beside).for_each(|(sum, more)| *sum += T::of(*more));
+                loss + T::of(more)
+            }
             Self::Rotations(rotations) => {
-                let (more, beside) = encoded.places.as_ref().map(|_| places.row(place)).unzip();
+                let (more, beside) = encoded.places.as_ref().map(|_| space.places.row(place)).unzip();
                 let loss = match encoded.chord(row) {
                     Some(target) => rotations.pull_chord(raw, target, beside),
                     None => rotations.pull(raw, value, weight, beside),
@@ -329,16 +402,18 @@ impl Comparison {
         raw: &[T],
         encoded: &EncodedTarget<T>,
         row: usize,
-        places: &mut Places<T>,
+        space: &mut HeadSpace<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
         let (_, weight) = encoded.features(row);
         rows.clear();
+        let mut plain = |circles: &Circles| {
+            let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
+            rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
+        };
         match self {
-            Self::Plain(_, circles) => {
-                let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
-                rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
-            }
+            Self::Plain(_, circles) => plain(circles),
+            Self::Links(links) => plain(links.circles()),
             Self::Rotations(rotations) => {
                 let columns = weight.len() / rotations.joints;
                 let joints = raw.as_chunks::<SIX>().0.iter().zip(weight.chunks_exact(columns)).enumerate();
@@ -348,14 +423,43 @@ impl Comparison {
             }
         }
         rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
-        self.place((raw, raw.len(), 1), encoded, row, places);
+        if let Self::Links(links) = self {
+            if encoded.has_places() {
+                links.derive(raw, encoded, row, &mut space.links, rows);
+            }
+            return;
+        }
+        self.place((raw, raw.len(), 1), encoded, row, space);
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(row))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
-            places.derive(rotations.arch, tree, turns, seen.row(0), rows);
+            space.places.derive(rotations.arch, tree, turns, seen.row(0), rows);
         }
     }
+}
+
+/// Takes over a target of numbers, places of links and a cloud; none when it has not that form.
+fn encode_links<T: Real>(links: &Links, target: &Target) -> Option<EncodedTarget<T>> {
+    let [rows, width] = target.value.size()[..] else { return None };
+    let (rows, width, outputs, before) = (rows as usize, width as usize, links.outputs(), links.before_cloud());
+    let has_places = width != outputs;
+    if has_places && (width < before || !(width - before).is_multiple_of(3)) {
+        return None;
+    }
+    let part = |first: usize, width: usize| {
+        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(1, first as i64, width as i64));
+        Wanted { width, value: numbers(&target.value), weight: numbers(&target.weight) }
+    };
+    Some(EncodedTarget {
+        rows,
+        features: part(0, outputs),
+        side_by_side: Vec::new(),
+        places: has_places.then(|| part(outputs, before - outputs)),
+        cloud: (width > before).then(|| Cloud::new(&columns(&target.value, before), &columns(&target.weight, before))),
+        equations: outputs + if has_places { links.equations() } else { 0 },
+        prior: None,
+    })
 }
 
 /// Derivatives of a residual with respect to some entries of the layers' output.
@@ -397,7 +501,8 @@ impl RotationComparison {
             Vec::new()
         };
         let places = placed.map(|placed| Wanted::of_joints(target, width..columns, placed));
-        Some(EncodedTarget { rows, features, side_by_side, places, prior: None })
+        let equations = features.width + places.as_ref().map_or(0, |places| places.width);
+        Some(EncodedTarget { rows, features, side_by_side, places, cloud: None, equations, prior: None })
     }
 
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {

@@ -1,0 +1,213 @@
+//! Points of a cloud held against capsules: the nearest of each, and how the residual changes with its place.
+//!
+//! Points come in blocks of neighbours, as many as fill some registers. A block keeps only those capsules which may be the
+//! nearest of one of its points: with `d` the distance of the block's centre from a capsule, and `h` half its extent, that
+//! of a point lies between `d - h` and `d + h`.
+
+use pulp::{Arch, Simd, WithSimd};
+use tch::Tensor;
+use thalweg_task::{Body, numbers};
+
+use crate::native::kernels::real::Real;
+
+/// Points of a block.
+const BLOCK: usize = 16;
+/// Epsilon in `sqrt(q'q + epsilon^2)`, the distance of a point from a segment, metres: smooth on the segment itself.
+pub(super) const LEAST_DISTANCE: f64 = 1e-6;
+
+/// Clouds of some rows; what has no weight is left out.
+#[derive(Debug)]
+pub(crate) struct Cloud<T> {
+    rows: Vec<Vec<Block<T>>>,
+    /// Points of a row in the target, with or without weight.
+    width: usize,
+}
+
+/// Neighbours.
+#[derive(Clone, Debug)]
+struct Block<T> {
+    /// Coordinates, metres, in the frame of the root.
+    at: [[T; BLOCK]; 3],
+    /// Zero where there are fewer.
+    weight: [T; BLOCK],
+    centre: [T; 3],
+    /// Greatest distance of a point from the centre, metres.
+    reach: T,
+}
+
+/// A capsule where it lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Placed<T> {
+    pub(super) from: [T; 3],
+    /// From one end to the other.
+    pub(super) along: [T; 3],
+    pub(super) radius: T,
+    /// One over the square of its length; zero of a sphere.
+    pub(super) inverse: T,
+}
+
+/// A point that was seen, and what it pulls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pulled {
+    /// Metres, in the frame of the root.
+    pub(super) at: [f64; 3],
+    /// Which capsule.
+    pub(super) capsule: usize,
+    /// From its segment to the point, of length one.
+    pub(super) outward: [f64; 3],
+    /// Weighted.
+    pub(super) residual: f64,
+    /// Derivative of that by the signed distance.
+    pub(super) slope: f64,
+}
+
+impl<T: Real> Cloud<T> {
+    /// Takes over coordinates and weights, `[rows, 3 N]` each.
+    pub(super) fn new(value: &Tensor, weight: &Tensor) -> Self {
+        let (rows, columns) = (value.size()[0] as usize, value.size()[1] as usize);
+        let (value, weight): (Vec<T>, Vec<T>) = (numbers(value), numbers(weight));
+        let row = |row: usize| {
+            let span = row * columns..(row + 1) * columns;
+            let points = value[span.clone()].as_chunks::<3>().0.iter().zip(weight[span].as_chunks::<3>().0);
+            let seen: Vec<([T; 3], T)> =
+                points.filter(|(_, weight)| weight[0] != T::ZERO).map(|(point, weight)| (*point, weight[0])).collect();
+            seen.chunks(BLOCK).map(Block::new).collect()
+        };
+        Self { rows: (0..rows).map(row).collect(), width: columns / 3 }
+    }
+
+    /// Points of a row in the target.
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Hands every point of a row to `take`.
+    pub(super) fn visit(
+        &self,
+        arch: Arch,
+        row: usize,
+        (capsules, body): (&[Placed<T>], &Body),
+        near: &mut Vec<(T, usize)>,
+        take: impl FnMut(Pulled),
+    ) {
+        if capsules.is_empty() {
+            return;
+        }
+        arch.dispatch(Visit { blocks: &self.rows[row], capsules, body, near, take });
+    }
+}
+
+impl<T: Real> Block<T> {
+    fn new(points: &[([T; 3], T)]) -> Self {
+        let count = T::of(points.len() as f64);
+        let centre = [0, 1, 2].map(|axis| points.iter().map(|(point, _)| point[axis]).sum::<T>() / count);
+        let mut block =
+            Self { at: centre.map(|entry| [entry; BLOCK]), weight: [T::ZERO; BLOCK], centre, reach: T::ZERO };
+        for (place, (point, weight)) in points.iter().enumerate() {
+            block.weight[place] = *weight;
+            let mut square = T::ZERO;
+            for axis in 0..3 {
+                block.at[axis][place] = point[axis];
+                let apart = point[axis] - centre[axis];
+                square += apart * apart;
+            }
+            let apart = square.square_root();
+            block.reach = if apart > block.reach { apart } else { block.reach };
+        }
+        block
+    }
+}
+
+impl<T: Real> Placed<T> {
+    /// Lies between two ends, metres.
+    pub(super) fn new(ends: [[f64; 3]; 2], radius: f64) -> Self {
+        let along: [f64; 3] = std::array::from_fn(|axis| ends[1][axis] - ends[0][axis]);
+        let square: f64 = along.iter().map(|entry| entry * entry).sum();
+        let inverse = if square > LEAST_DISTANCE * LEAST_DISTANCE { square.recip() } else { 0.0 };
+        Self { from: ends[0].map(T::of), along: along.map(T::of), radius: T::of(radius), inverse: T::of(inverse) }
+    }
+
+    /// Signed distance of a point, and the way from the segment to it.
+    #[inline(always)]
+    fn distance(&self, [x, y, z]: [T; 3]) -> (T, [T; 3]) {
+        let ([a, b, c], [i, j, k]) = (self.from, self.along);
+        let (x, y, z) = (x - a, y - b, z - c);
+        let share = (x * i + y * j + z * k) * self.inverse;
+        let share = if share > T::ZERO { share } else { T::ZERO };
+        let share = if share < T::ONE { share } else { T::ONE };
+        let (x, y, z) = (x - share * i, y - share * j, z - share * k);
+        let least = T::of(LEAST_DISTANCE);
+        ((x * x + y * y + z * z + least * least).square_root() - self.radius, [x, y, z])
+    }
+}
+
+/// See [`Cloud::visit`].
+struct Visit<'a, T, F> {
+    blocks: &'a [Block<T>],
+    capsules: &'a [Placed<T>],
+    body: &'a Body,
+    /// Room for the capsules that come in question, and how far they are from the centre.
+    near: &'a mut Vec<(T, usize)>,
+    take: F,
+}
+
+impl<T: Real, F: FnMut(Pulled)> WithSimd for Visit<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self { blocks, capsules, body, near, mut take } = self;
+        for block in blocks {
+            near.clear();
+            let mut most = T::of(f64::MAX);
+            for (place, capsule) in capsules.iter().enumerate() {
+                let (distance, _) = capsule.distance(block.centre);
+                most = if distance < most { distance } else { most };
+                near.push((distance, place));
+            }
+            // Rounding must not decide.
+            let most = most + block.reach + block.reach + T::of(LEAST_DISTANCE);
+            near.retain(|(distance, _)| *distance <= most);
+            let found = nearest(block, capsules, near);
+            for (place, weight) in block.weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO) {
+                let way = [0, 1, 2].map(|axis| found.way[axis][place].wide());
+                let length = way.iter().fold(LEAST_DISTANCE * LEAST_DISTANCE, |sum, entry| sum + entry * entry).sqrt();
+                let (residual, slope) = body.residual(found.distance[place].wide());
+                take(Pulled {
+                    at: [0, 1, 2].map(|axis| block.at[axis][place].wide()),
+                    capsule: found.capsule[place],
+                    outward: way.map(|entry| entry / length),
+                    residual: residual * weight.wide(),
+                    slope: slope * weight.wide(),
+                });
+            }
+        }
+    }
+}
+
+/// The capsules that points of a block are nearest to.
+struct Found<T> {
+    distance: [T; BLOCK],
+    capsule: [usize; BLOCK],
+    /// From the segment to the point, metres.
+    way: [[T; BLOCK]; 3],
+}
+
+#[inline(always)]
+#[allow(clippy::needless_range_loop, reason = "side by side in registers")]
+fn nearest<T: Real>(block: &Block<T>, capsules: &[Placed<T>], near: &[(T, usize)]) -> Found<T> {
+    let mut found = Found { distance: [T::of(f64::MAX); BLOCK], capsule: [0; BLOCK], way: [[T::ZERO; BLOCK]; 3] };
+    for &(_, capsule) in near {
+        let of = capsules[capsule];
+        for place in 0..BLOCK {
+            let (distance, way) = of.distance([block.at[0][place], block.at[1][place], block.at[2][place]]);
+            let is_nearer = distance < found.distance[place];
+            found.distance[place] = if is_nearer { distance } else { found.distance[place] };
+            found.capsule[place] = if is_nearer { capsule } else { found.capsule[place] };
+            for axis in 0..3 {
+                found.way[axis][place] = if is_nearer { way[axis] } else { found.way[axis][place] };
+            }
+        }
+    }
+    found
+}
