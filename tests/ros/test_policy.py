@@ -68,7 +68,8 @@ class Policy(unittest.TestCase):
         runs = [used({"task": "planar_arm"}), used({
             "body_pose.keypoints": "joints", "body_pose.names": "rep155", "output.robot_description": True,
         })]
-        runs.append(used({"task": "robot", "robot.model": str(ROOT / "models" / "robots" / "unitree_g1")}))
+        model = str(ROOT / "models" / "robots" / "unitree_g1")
+        runs.append(used({"task": "robot", "robot.model": model, "robot.cloud_weight": 8.0}))
         for task, observer in pictures.OBSERVERS.items():
             if reason := pictures.missing(task):
                 self.assertNotEqual(os.environ.get("CI"), "true", reason)

@@ -6,11 +6,12 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
+use super::clouds::{CloudBox, WHOLE, decode_cloud};
 use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::keypoints::{Reading, judge_keypoints};
-use super::latest::{Header, Latest};
+use super::latest::{Header, Held, Latest};
 use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
 use super::refusal::{Cause, Refusal};
@@ -18,7 +19,7 @@ use super::stamp::Stamp;
 use super::{Decoded, Taken};
 
 /// How input is taken; the parameters `input.*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IntakeConfig {
     /// How joints are taken; images and points share `accept_zero_stamp`.
     pub joints: JointConfig,
@@ -26,12 +27,14 @@ pub struct IntakeConfig {
     pub images: ImageConfig,
     /// Age, since it was received, at which an image or a cloud falls out.
     pub stale_timeout: Duration,
+    /// Where points of a cloud without names count.
+    pub cloud_box: CloudBox,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
         let (joints, images) = (JointConfig::default(), ImageConfig::default());
-        Self { joints, images, stale_timeout: Duration::from_secs(1) }
+        Self { joints, images, stale_timeout: Duration::from_secs(1), cloud_box: WHOLE }
     }
 }
 
@@ -47,6 +50,7 @@ pub struct Intake {
     convention: Option<(JointConvention, Vec<String>)>,
     image: Latest,
     points: Latest,
+    cloud: Latest,
     channels: [Channel; Input::ALL.len()],
     revision: u64,
 }
@@ -68,6 +72,7 @@ impl Intake {
                 .map(|convention| (convention, spec.joints.iter().map(|joint| joint.name.clone()).collect())),
             image: Latest::default(),
             points: Latest::default(),
+            cloud: Latest::default(),
             channels: Default::default(),
             revision: 0,
         }
@@ -96,6 +101,7 @@ impl Intake {
         self.board.clear();
         self.image.clear();
         self.points.clear();
+        self.cloud.clear();
         self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
     }
 
@@ -180,6 +186,16 @@ impl Intake {
         self.count(Input::Points, taken, now_nanos)
     }
 
+    /// Takes a cloud without names at ROS time `now_nanos`; a task that observes none ignores it.
+    pub fn take_cloud(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
+        let header = self.header(message.stamp, message.frame_id, now_nanos);
+        let taken = match self.points_spec.as_ref().filter(|spec| spec.cloud > 0) {
+            Some(spec) => self.cloud.take(header, || decode_cloud(message, spec, &self.config.cloud_box)),
+            None => Taken::default(),
+        };
+        self.count(Input::Cloud, taken, now_nanos)
+    }
+
     /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
     pub fn take_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
         let header = self.header(stamp, frame_id, now_nanos);
@@ -224,7 +240,8 @@ impl Intake {
         let joints = self.board.snapshot(now_nanos);
         let image = self.image.holding(now_nanos, timeout);
         let points = self.points.holding(now_nanos, timeout);
-        let provenance = provenance(self.joints, joints.as_ref(), [image, points])?;
+        let cloud = self.cloud.holding(now_nanos, timeout);
+        let provenance = provenance(self.joints, joints.as_ref(), [image, points, cloud])?;
         let mut obs = Observation { stamp_nanos: provenance.stamp_nanos, ..Observation::default() };
         if let Some(snapshot) = joints {
             obs.joints = Observation::of_joints(&tensor(&snapshot.positions, &[1, -1])).joints;
@@ -232,12 +249,25 @@ impl Intake {
         if let (Some(held), Some(ImageSpec { channels, height, width })) = (image, self.image_spec) {
             obs.image = Observation::of_image(&tensor(&held.values, &[1, channels, height, width])).image;
         }
-        if let Some(held) = points {
-            obs.points = Observation::of_points(&tensor(&held.values, &[1, -1, 3])).points;
-            obs.confidence = (!held.confidence.is_empty()).then(|| tensor(&held.confidence, &[1, -1]));
+        if let (Some(spec), true) = (&self.points_spec, points.is_some() || cloud.is_some()) {
+            let (values, confidence) = together(points, cloud, spec);
+            obs.points = Observation::of_points(&tensor(&values, &[1, -1, 3])).points;
+            obs.confidence = (!confidence.is_empty()).then(|| tensor(&confidence, &[1, -1]));
         }
         Some((obs, provenance))
     }
+}
+
+/// Points that have names and a cloud, `[P, 3]`, NaN where there is none of either, and how much each counts.
+fn together(points: Option<&Held>, cloud: Option<&Held>, spec: &PointsSpec) -> (Vec<f32>, Vec<f32>) {
+    let mut values = points.map_or_else(|| vec![f32::NAN; 3 * spec.names.len()], |held| held.values.clone());
+    cloud.into_iter().for_each(|held| values.extend_from_slice(&held.values));
+    values.resize(3 * spec.count(), f32::NAN);
+    let mut confidence = points.map_or_else(Vec::new, |held| held.confidence.clone());
+    if !confidence.is_empty() {
+        confidence.resize(spec.count(), 1.0);
+    }
+    (values, confidence)
 }
 
 /// A tensor of `shape`, of which the values are a whole number of rows by construction.

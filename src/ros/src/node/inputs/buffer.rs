@@ -184,7 +184,8 @@ impl Source for ObservationSource {
 }
 
 fn config(settings: &InputSettings) -> IntakeConfig {
-    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, .. } = *settings;
+    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, cloud_box, .. } =
+        *settings;
     let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
-    IntakeConfig { joints, images, stale_timeout }
+    IntakeConfig { joints, images, stale_timeout, cloud_box }
 }

@@ -26,6 +26,7 @@ pub(super) fn take(
         Input::Points if type_name == MARKERS => Ok(keypoints(intake, wire::read_markers(bytes)?)),
         Input::Points if type_name == POSES => Ok(keypoints(intake, wire::read_poses(bytes)?)),
         Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
+        Input::Cloud => with_points(bytes, |message| intake.take_cloud(message, now_nanos)),
     }
 }
 
