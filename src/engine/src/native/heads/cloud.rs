@@ -46,19 +46,15 @@ pub(super) struct Placed<T> {
     pub(super) inverse: T,
 }
 
-/// A point that was seen, and what it pulls.
+/// What a point that was seen pulls.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pulled {
-    /// Metres, in the frame of the root.
-    pub(super) at: [f64; 3],
     /// Which capsule.
     pub(super) capsule: usize,
-    /// From its segment to the point, of length one.
-    pub(super) outward: [f64; 3],
     /// Weighted.
     pub(super) residual: f64,
-    /// Derivative of that by the signed distance.
-    pub(super) slope: f64,
+    /// How that changes with a motion of the capsule: by a shift, and by a turn about the origin.
+    pub(super) row: [f64; 6],
 }
 
 impl<T: Real> Cloud<T> {
@@ -169,16 +165,12 @@ impl<T: Real, F: FnMut(Pulled)> WithSimd for Visit<'_, T, F> {
             let most = most + block.reach + block.reach + T::of(LEAST_DISTANCE);
             near.retain(|(distance, _)| *distance <= most);
             let found = nearest(block, capsules, near);
-            for (place, weight) in block.weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO) {
-                let way = [0, 1, 2].map(|axis| found.way[axis][place].wide());
-                let length = way.iter().fold(LEAST_DISTANCE * LEAST_DISTANCE, |sum, entry| sum + entry * entry).sqrt();
-                let (residual, slope) = body.residual(found.distance[place].wide());
+            let pulls = found.pulls(block, body);
+            for (place, _) in block.weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO) {
                 take(Pulled {
-                    at: [0, 1, 2].map(|axis| block.at[axis][place].wide()),
-                    capsule: found.capsule[place],
-                    outward: way.map(|entry| entry / length),
-                    residual: residual * weight.wide(),
-                    slope: slope * weight.wide(),
+                    capsule: found.capsule[place].wide() as usize,
+                    residual: pulls.residual[place].wide(),
+                    row: pulls.row.map(|entries| entries[place].wide()),
                 });
             }
         }
@@ -188,7 +180,8 @@ impl<T: Real, F: FnMut(Pulled)> WithSimd for Visit<'_, T, F> {
 /// The capsules that points of a block are nearest to.
 struct Found<T> {
     distance: [T; BLOCK],
-    capsule: [usize; BLOCK],
+    /// Its place, as a number like the others: so all are chosen alike.
+    capsule: [T; BLOCK],
     /// From the segment to the point, metres.
     way: [[T; BLOCK]; 3],
 }
@@ -196,9 +189,9 @@ struct Found<T> {
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "side by side in registers")]
 fn nearest<T: Real>(block: &Block<T>, capsules: &[Placed<T>], near: &[(T, usize)]) -> Found<T> {
-    let mut found = Found { distance: [T::of(f64::MAX); BLOCK], capsule: [0; BLOCK], way: [[T::ZERO; BLOCK]; 3] };
+    let mut found = Found { distance: [T::of(f64::MAX); BLOCK], capsule: [T::ZERO; BLOCK], way: [[T::ZERO; BLOCK]; 3] };
     for &(_, capsule) in near {
-        let of = capsules[capsule];
+        let (of, capsule) = (capsules[capsule], T::of(capsule as f64));
         for place in 0..BLOCK {
             let (distance, way) = of.distance([block.at[0][place], block.at[1][place], block.at[2][place]]);
             let is_nearer = distance < found.distance[place];
@@ -210,4 +203,41 @@ fn nearest<T: Real>(block: &Block<T>, capsules: &[Placed<T>], near: &[(T, usize)
         }
     }
     found
+}
+
+/// What the points of a block pull, see [`Pulled`].
+struct Pulls<T> {
+    residual: [T; BLOCK],
+    row: [[T; BLOCK]; 6],
+}
+
+impl<T: Real> Found<T> {
+    /// As [`Body::residual`], side by side.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "side by side in registers")]
+    fn pulls(&self, block: &Block<T>, body: &Body) -> Pulls<T> {
+        let (gate, scale, least) = (T::of(body.gate), T::of(body.scale), T::of(LEAST_DISTANCE));
+        let mut pulls = Pulls { residual: [T::ZERO; BLOCK], row: [[T::ZERO; BLOCK]; 6] };
+        for place in 0..BLOCK {
+            let (distance, weight) = (self.distance[place], block.weight[place]);
+            let below = if distance < gate { distance } else { gate };
+            let within = if below > -gate { below } else { -gate };
+            let ratio = within / scale;
+            let square = ratio * ratio + T::ONE;
+            let root = square.square_root();
+            pulls.residual[place] = within / root * weight;
+            let [i, j, k] = [0, 1, 2].map(|axis| self.way[axis][place]);
+            let length = (i * i + j * j + k * k + least * least).square_root();
+            let slope = weight / (square * root * length);
+            let slope = if within == distance { slope } else { T::ZERO };
+            // The capsule comes nearer by as much as it moves outward.
+            let (i, j, k) = (-slope * i, -slope * j, -slope * k);
+            let [x, y, z] = [0, 1, 2].map(|axis| block.at[axis][place]);
+            let row = [i, j, k, y * k - z * j, z * i - x * k, x * j - y * i];
+            for (entries, entry) in pulls.row.iter_mut().zip(row) {
+                entries[place] = entry;
+            }
+        }
+        pulls
+    }
 }

@@ -243,11 +243,9 @@ impl Links {
             let body = &self.head.body;
             cloud.visit(self.arch, row, (capsules, body), near, |point| {
                 loss += point.residual * point.residual;
-                let Pulled { at, capsule, outward, residual, slope } = point;
-                if let Some(link) = body.capsules[capsule].link.filter(|_| slope != 0.0) {
-                    // The capsule comes nearer by as much as it moves outward.
-                    let along = outward.map(|entry| -slope * entry);
-                    take(link, join(along, cross(at, along)), residual);
+                let Pulled { capsule, residual, row } = point;
+                if let Some(link) = body.capsules[capsule].link {
+                    take(link, row, residual);
                 }
             });
         }
