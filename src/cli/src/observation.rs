@@ -277,6 +277,20 @@ mod tests {
     }
 
     #[test]
+    fn a_cloud_stands_behind_the_points_that_have_names() {
+        let points = |cloud| spec(None).points.map(|points| PointsSpec { cloud, ..points });
+        let seeing = |cloud| TaskSpec { points: points(cloud), ..spec(None) };
+        let text = r#"{"points": {"tip": [1, 2, 3]}, "cloud": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}"#;
+        let found = values(parse(text, &seeing(3)).expect("it is sound").points);
+        assert_eq!(found[..9], [1.0, 2.0, 3.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
+        assert!(found.len() == 12 && found[9..].iter().all(|value| value.is_nan()));
+        let refused = |text: &str, cloud| parse(text, &seeing(cloud)).expect_err("refused").to_string();
+        assert!(refused(text, 0).contains("the task observes no cloud"));
+        assert!(refused(r#"{"cloud": [[0, 0, 101]]}"#, 3).contains("cloud"));
+        assert!(!refused(r#"{"cloud": [[0, 0]]}"#, 3).is_empty());
+    }
+
+    #[test]
     fn both_forms_of_joints_are_the_same() {
         let by_name = parse(r#"{"joints": {"knee": 0.5, "hip": 2}}"#, &spec(None)).expect("it is sound");
         let listed = r#"{"joints": {"position": [0.5, 2], "name": ["knee", "hip"]}}"#;

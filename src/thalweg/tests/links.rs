@@ -186,3 +186,42 @@ fn a_cloud_whose_points_are_all_far_away_pulls_nothing() {
     assert_eq!(x.grad().abs().max().double_value(&[]), 0.0);
     assert!(loss.isfinite().all().int64_value(&[]) == 1 && loss.min().double_value(&[]) > 0.0);
 }
+
+#[test]
+fn what_a_robot_cannot_be_seen_by_is_refused_in_a_sentence() {
+    let refusal = |name: &str, value: serde_json::Value| {
+        let mut options = LoadOptions::default();
+        options.parameters.insert(name.to_owned(), value);
+        robot::load(&options).map(drop).unwrap_err().to_string()
+    };
+    for (name, value, expected) in [
+        ("cloud_weight", serde_json::json!(-1.0), "expected 0, or a number from 1e-6 to 1000, rad/m"),
+        ("point_weight", serde_json::json!("much"), "expected 0, or a number from 1e-6 to 1000, rad/m"),
+        ("cloud_points", serde_json::json!(10), "expected a whole number from 50 to 2000"),
+        ("cloud_gate", serde_json::json!(0.0), "expected a number from 0.02 to 10, m"),
+        ("cloud_wight", serde_json::json!(1.0), "the nearest known name is 'cloud_weight'"),
+    ] {
+        let got = refusal(name, value);
+        assert!(got.contains(expected), "{got}, expected {expected}");
+    }
+}
+
+#[test]
+fn what_was_seen_is_added_by_name_and_as_a_cloud() {
+    let builder = || thalweg::load("robot").unwrap();
+    let seen = builder().parameter("cloud_weight", 8.0).parameter("cloud_points", 50).build().unwrap();
+    let observed = seen.observe().point("left_elbow_link", [0.1, 0.3, 0.2]).unwrap();
+    let wall: Vec<[f64; 3]> = (0..900).map(|at| [0.3, 0.02 * f64::from(at % 30), 0.02 * f64::from(at / 30)]).collect();
+    let obs = observed.cloud(&wall).unwrap().observation();
+    obs.validate(seen.spec()).unwrap();
+    let names = seen.spec().points.as_ref().unwrap().names.len() as i64;
+    let points = obs.points.as_ref().unwrap();
+    assert_eq!(points.value().size(), [1, names + 50, 3]);
+    let cloud = points.observed().narrow(1, names, 50).sum(Kind::Int64).int64_value(&[]);
+    assert!((60..=150).contains(&cloud) && points.count() == cloud + 3, "{cloud}");
+    let far = seen.observe().cloud(&[[1e3, 0.0, 0.0]]).map(drop).unwrap_err().to_string();
+    assert!(far.contains("cloud") && far.contains("within 100 m"), "{far}");
+    let blind = builder().parameter("point_weight", 4.0).build().unwrap();
+    let none = blind.observe().cloud(&wall).map(drop).unwrap_err().to_string();
+    assert!(none.contains("the task observes no cloud"), "{none}");
+}
