@@ -43,7 +43,7 @@ impl Row {
 /// Writes the table, and gives it.
 pub(super) fn write(arguments: &CloudArguments, rows: &[Row]) -> anyhow::Result<String> {
     let frames = rows.first().map_or(0, |row| row.millis.len());
-    let mut text = format!("{frames} frames, means; K = 8, {} steps\n", arguments.steps);
+    let mut text = format!("{frames} frames, means; K = 8, {} steps; ms of one processor\n", arguments.steps);
     let mut last = None;
     for row in rows {
         if last != Some(row.gap) {
