@@ -53,7 +53,8 @@ class Links:
             above, at = frames[self.link_of(joint, "parent")]
             origin = joint.find("origin")
             xyz, rpy = (numbers(None if origin is None else origin.get(key)) for key in ("xyz", "rpy"))
-            fixed = turn(np.array([0, 0, 1]), rpy[2]) @ turn(np.array([0, 1, 0]), rpy[1]) @ turn(np.array([1, 0, 0]), rpy[0])
+            x, y, z = np.eye(3)
+            fixed = turn(z, rpy[2]) @ turn(y, rpy[1]) @ turn(x, rpy[0])
             axis = joint.find("axis")
             moved = np.eye(3)
             if joint.get("type") == "revolute" and axis is not None:

@@ -37,13 +37,27 @@ struct Block<T> {
 
 /// A capsule where it lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Placed<T> {
-    pub(super) from: [T; 3],
+struct Placed<T> {
+    from: [T; 3],
     /// From one end to the other.
-    pub(super) along: [T; 3],
-    pub(super) radius: T,
+    along: [T; 3],
+    radius: T,
     /// One over the square of its length; zero of a sphere.
-    pub(super) inverse: T,
+    inverse: T,
+}
+
+/// Capsules where they lie, and the same numbers side by side.
+#[derive(Debug)]
+pub(super) struct Capsules<T> {
+    placed: Vec<Placed<T>>,
+    from: [Vec<T>; 3],
+    along: [Vec<T>; 3],
+    radius: Vec<T>,
+    inverse: Vec<T>,
+    /// How far each is from the centre of a block.
+    distance: Vec<T>,
+    /// Those that come in question for its points.
+    near: Vec<usize>,
 }
 
 /// What a point that was seen pulls.
@@ -82,14 +96,12 @@ impl<T: Real> Cloud<T> {
         &self,
         arch: Arch,
         row: usize,
-        (capsules, body): (&[Placed<T>], &Body),
-        near: &mut Vec<(T, usize)>,
+        (capsules, body): (&mut Capsules<T>, &Body),
         take: impl FnMut(Pulled),
     ) {
-        if capsules.is_empty() {
-            return;
+        if !capsules.placed.is_empty() {
+            arch.dispatch(Visit { blocks: &self.rows[row], capsules, body, take });
         }
-        arch.dispatch(Visit { blocks: &self.rows[row], capsules, body, near, take });
     }
 }
 
@@ -114,15 +126,67 @@ impl<T: Real> Block<T> {
     }
 }
 
-impl<T: Real> Placed<T> {
-    /// Lies between two ends, metres.
-    pub(super) fn new(ends: [[f64; 3]; 2], radius: f64) -> Self {
+impl<T: Real> Capsules<T> {
+    /// With room for so many.
+    pub(super) fn with_capacity(count: usize) -> Self {
+        let room = || Vec::with_capacity(count);
+        Self {
+            placed: Vec::with_capacity(count),
+            from: [room(), room(), room()],
+            along: [room(), room(), room()],
+            radius: room(),
+            inverse: room(),
+            distance: room(),
+            near: Vec::with_capacity(count),
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.placed.clear();
+        let all = self.from.iter_mut().chain(&mut self.along);
+        all.chain([&mut self.radius, &mut self.inverse, &mut self.distance]).for_each(Vec::clear);
+    }
+
+    /// Adds one between two ends, metres.
+    pub(super) fn push(&mut self, ends: [[f64; 3]; 2], radius: f64) {
         let along: [f64; 3] = std::array::from_fn(|axis| ends[1][axis] - ends[0][axis]);
         let square: f64 = along.iter().map(|entry| entry * entry).sum();
         let inverse = if square > LEAST_DISTANCE * LEAST_DISTANCE { square.recip() } else { 0.0 };
-        Self { from: ends[0].map(T::of), along: along.map(T::of), radius: T::of(radius), inverse: T::of(inverse) }
+        let (from, along) = (ends[0].map(T::of), along.map(T::of));
+        let placed = Placed { from, along, radius: T::of(radius), inverse: T::of(inverse) };
+        self.placed.push(placed);
+        for axis in 0..3 {
+            self.from[axis].push(from[axis]);
+            self.along[axis].push(along[axis]);
+        }
+        self.radius.push(placed.radius);
+        self.inverse.push(placed.inverse);
+        self.distance.push(T::ZERO);
     }
 
+    /// Notes which come in question for points no farther than `reach` from `centre`.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "side by side in registers")]
+    fn choose(&mut self, centre: [T; 3], reach: T) {
+        let Self { placed, from, along, radius, inverse, distance, near } = self;
+        let count = placed.len();
+        let [fx, fy, fz] = [0, 1, 2].map(|axis| &from[axis][..count]);
+        let [ax, ay, az] = [0, 1, 2].map(|axis| &along[axis][..count]);
+        let (radius, inverse, distance) = (&radius[..count], &inverse[..count], &mut distance[..count]);
+        for at in 0..count {
+            let (from, along) = ([fx[at], fy[at], fz[at]], [ax[at], ay[at], az[at]]);
+            let placed = Placed { from, along, radius: radius[at], inverse: inverse[at] };
+            distance[at] = placed.distance(centre).0;
+        }
+        let least = distance.iter().fold(T::of(f64::MAX), |least, at| if *at < least { *at } else { least });
+        // Rounding must not decide.
+        let most = least + reach + reach + T::of(LEAST_DISTANCE);
+        near.clear();
+        near.extend(distance.iter().enumerate().filter(|(_, at)| **at <= most).map(|(at, _)| at));
+    }
+}
+
+impl<T: Real> Placed<T> {
     /// Signed distance of a point, and the way from the segment to it.
     #[inline(always)]
     fn distance(&self, [x, y, z]: [T; 3]) -> (T, [T; 3]) {
@@ -140,10 +204,8 @@ impl<T: Real> Placed<T> {
 /// See [`Cloud::visit`].
 struct Visit<'a, T, F> {
     blocks: &'a [Block<T>],
-    capsules: &'a [Placed<T>],
+    capsules: &'a mut Capsules<T>,
     body: &'a Body,
-    /// Room for the capsules that come in question, and how far they are from the centre.
-    near: &'a mut Vec<(T, usize)>,
     take: F,
 }
 
@@ -152,19 +214,10 @@ impl<T: Real, F: FnMut(Pulled)> WithSimd for Visit<'_, T, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { blocks, capsules, body, near, mut take } = self;
+        let Self { blocks, capsules, body, mut take } = self;
         for block in blocks {
-            near.clear();
-            let mut most = T::of(f64::MAX);
-            for (place, capsule) in capsules.iter().enumerate() {
-                let (distance, _) = capsule.distance(block.centre);
-                most = if distance < most { distance } else { most };
-                near.push((distance, place));
-            }
-            // Rounding must not decide.
-            let most = most + block.reach + block.reach + T::of(LEAST_DISTANCE);
-            near.retain(|(distance, _)| *distance <= most);
-            let found = nearest(block, capsules, near);
+            capsules.choose(block.centre, block.reach);
+            let found = nearest(block, &capsules.placed, &capsules.near);
             let pulls = found.pulls(block, body);
             for (place, _) in block.weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO) {
                 take(Pulled {
@@ -188,9 +241,9 @@ struct Found<T> {
 
 #[inline(always)]
 #[allow(clippy::needless_range_loop, reason = "side by side in registers")]
-fn nearest<T: Real>(block: &Block<T>, capsules: &[Placed<T>], near: &[(T, usize)]) -> Found<T> {
+fn nearest<T: Real>(block: &Block<T>, capsules: &[Placed<T>], near: &[usize]) -> Found<T> {
     let mut found = Found { distance: [T::of(f64::MAX); BLOCK], capsule: [T::ZERO; BLOCK], way: [[T::ZERO; BLOCK]; 3] };
-    for &(_, capsule) in near {
+    for &capsule in near {
         let (of, capsule) = (capsules[capsule], T::of(capsule as f64));
         for place in 0..BLOCK {
             let (distance, way) = of.distance([block.at[0][place], block.at[1][place], block.at[2][place]]);

@@ -12,7 +12,7 @@ use tch::Tensor;
 use thalweg_task::{Link, LinkHead, LinkMotion, LinkPosition, Reading};
 
 use super::circles::Circles;
-use super::cloud::{Placed, Pulled};
+use super::cloud::{Capsules, Pulled};
 use super::comparison::{Derivative, EncodedTarget, SIX};
 use crate::native::kernels::real::Real;
 
@@ -52,8 +52,7 @@ pub(crate) struct LinkSpace<T> {
     poses: Vec<Pose>,
     forces: Vec<Force>,
     inertias: Vec<[Force; SIX]>,
-    capsules: Vec<Placed<T>>,
-    near: Vec<(T, usize)>,
+    capsules: Capsules<T>,
     /// Gauss-Newton matrix by the positions of moving links.
     square: Vec<f64>,
     /// Loss of each row's places and cloud.
@@ -98,14 +97,13 @@ impl Links {
     }
 
     /// Allocates what `rows` rows need.
-    pub(super) fn space<T>(&self, rows: usize) -> LinkSpace<T> {
+    pub(super) fn space<T: Real>(&self, rows: usize) -> LinkSpace<T> {
         let (links, moving) = (self.head.links.len(), self.moving.len());
         LinkSpace {
             poses: vec![Pose::default(); links],
             forces: vec![[0.0; SIX]; links],
             inertias: vec![[[0.0; SIX]; SIX]; links],
-            capsules: Vec::with_capacity(self.head.body.capsules.len()),
-            near: Vec::with_capacity(self.head.body.capsules.len()),
+            capsules: Capsules::with_capacity(self.head.body.capsules.len()),
             square: vec![0.0; moving * moving],
             loss: vec![0.0; rows],
             by_raw: vec![0.0; rows * self.outputs],
@@ -153,6 +151,7 @@ impl Links {
                 add(&mut before[parent], &own[0]);
             }
         }
+        self.moving.iter().for_each(|&link| mirror(&mut space.inertias[link]));
         let count = self.moving.len();
         let LinkSpace { poses, inertias, square, .. } = space;
         square.fill(0.0);
@@ -200,19 +199,19 @@ impl Links {
             };
         }
         capsules.clear();
-        capsules.extend(self.head.body.capsules.iter().map(|capsule| {
+        for capsule in &self.head.body.capsules {
             let end = |end: Vector| match capsule.link {
                 Some(link) => plus(poses[link].place, apply(&poses[link].turned, end)),
                 None => end,
             };
-            Placed::new(capsule.ends.map(end), capsule.radius)
-        }));
+            capsules.push(capsule.ends.map(end), capsule.radius);
+        }
     }
 
     /// Loss of places and cloud of hypothesis `row`; leaves its derivatives as forces on links, or, with `is_squared`, the
     /// products of residuals' derivatives.
     fn pull<T: Real>(&self, encoded: &EncodedTarget<T>, row: usize, space: &mut LinkSpace<T>, is_squared: bool) -> f64 {
-        let LinkSpace { poses, forces, inertias, capsules, near, .. } = space;
+        let LinkSpace { poses, forces, inertias, capsules, .. } = space;
         forces.fill([0.0; SIX]);
         if is_squared {
             inertias.fill([[0.0; SIX]; SIX]);
@@ -241,7 +240,7 @@ impl Links {
         }
         if let Some((cloud, row)) = encoded.cloud(row) {
             let body = &self.head.body;
-            cloud.visit(self.arch, row, (capsules, body), near, |point| {
+            cloud.visit(self.arch, row, (capsules, body), |point| {
                 loss += point.residual * point.residual;
                 let Pulled { capsule, residual, row } = point;
                 if let Some(link) = body.capsules[capsule].link {
@@ -253,15 +252,14 @@ impl Links {
     }
 }
 
-impl<T> LinkSpace<T> {
+impl<T: Real> LinkSpace<T> {
     /// Of no links.
     pub(super) fn none() -> Self {
         Self {
             poses: Vec::new(),
             forces: Vec::new(),
             inertias: Vec::new(),
-            capsules: Vec::new(),
-            near: Vec::new(),
+            capsules: Capsules::with_capacity(0),
             square: Vec::new(),
             loss: Vec::new(),
             by_raw: Vec::new(),
@@ -383,10 +381,19 @@ fn dot(a: &Force, b: &Force) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Adds `f f'`.
+/// Adds the lower half of `f f'`.
 fn square(sum: &mut [Force; SIX], force: &Force) {
-    for (row, a) in sum.iter_mut().zip(force) {
-        row.iter_mut().zip(force).for_each(|(sum, b)| *sum += a * b);
+    for (at, (row, a)) in sum.iter_mut().zip(force).enumerate() {
+        row[..=at].iter_mut().zip(force).for_each(|(sum, b)| *sum += a * b);
+    }
+}
+
+/// Fills in the upper half of a symmetric matrix.
+fn mirror(matrix: &mut [Force; SIX]) {
+    for row in 0..SIX {
+        for column in row + 1..SIX {
+            matrix[row][column] = matrix[column][row];
+        }
     }
 }
 
