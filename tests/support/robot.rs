@@ -110,7 +110,6 @@ fn unit(vector: [f64; 3]) -> [f64; 3] {
 }
 
 /// Places of all links but the root, and a cloud of `count` points that are filled up to `room`, `[1, P + room, 3]`.
-#[must_use]
 pub fn scene(robot: &Robot, positions: &[f64], (count, room): (usize, usize), random: &mut StdRng) -> Tensor {
     let frames = frames(robot, positions);
     let links = (0..robot.links.len()).filter(|&link| link != robot.root);

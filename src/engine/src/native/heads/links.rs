@@ -390,11 +390,8 @@ fn square(sum: &mut [Force; SIX], force: &Force) {
 
 /// Fills in the upper half of a symmetric matrix.
 fn mirror(matrix: &mut [Force; SIX]) {
-    for row in 0..SIX {
-        for column in row + 1..SIX {
-            matrix[row][column] = matrix[column][row];
-        }
-    }
+    let lower = *matrix;
+    *matrix = std::array::from_fn(|row| std::array::from_fn(|column| lower[row.max(column)][row.min(column)]));
 }
 
 fn add(sum: &mut [Force; SIX], more: &[Force; SIX]) {
