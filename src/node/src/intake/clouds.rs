@@ -74,7 +74,7 @@ fn check_unit(seen: &[[f64; 3]]) -> Result<(), Refusal> {
     }
     let [x, y, z] = seen.iter().find(is_far).copied().unwrap_or_default();
     let text = format!(
-        "{far} of {} points, first {x} {y} {z}; expected {:?} to {:?} m; not used; are these millimetres?",
+        "got {far} of {} points far away, first {x} {y} {z}; expected {:?} to {:?} m; not used; are these millimetres?",
         seen.len(),
         COORDINATE.least,
         COORDINATE.greatest
