@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
+import faults_clouds
 import faults_disk
 import faults_engine
 import faults_files
@@ -30,6 +31,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_load,
     faults_time,
     faults_trackers,
+    faults_clouds,
     faults_parameters,
     faults_graph,
     faults_process,

@@ -45,6 +45,7 @@ TABLE = {
     "input.points_type": (STRING, "cloud", None, None, False),
     "input.people": (INTEGER, 1, 1, 16, False),
     "input.person_timeout": (DOUBLE, 2.0, 0.01, 3600.0, False),
+    "input.cloud_box": (DOUBLES, [-100.0, -100.0, -100.0, 100.0, 100.0, 100.0], None, None, False),
     "input.image_transport": (STRING, "both", None, None, False),
     "input.image_fit": (STRING, "crop", None, None, False),
     "input.max_pixels": (INTEGER, 1 << 24, 1, 1 << 28, False),
@@ -88,6 +89,10 @@ TABLE = {
     "image_defence.views": (INTEGER, 0, 0, 32, False),
     "image_defence.seed": (INTEGER, 0, 0, 2**31 - 1, False),
     "robot.model": (STRING, "unitree_g1", None, None, False),
+    "robot.point_weight": (DOUBLE, 0.0, None, None, False),
+    "robot.cloud_weight": (DOUBLE, 0.0, None, None, False),
+    "robot.cloud_points": (INTEGER, 500, 50, 2000, False),
+    "robot.cloud_gate": (DOUBLE, 0.5, 0.02, 10.0, False),
     "scripted.task": (STRING, "hand", None, None, False),
 }
 REFUSED = {

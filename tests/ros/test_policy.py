@@ -82,7 +82,8 @@ class Policy(unittest.TestCase):
         runs.append(used({
             "body_pose.keypoints": "joints", "body_pose.names": "rep155", "input.people": 2, "output.root_frame": "body",
         }))
-        runs.append(used({"task": "robot", "robot.model": str(ROOT / "models" / "robots" / "unitree_g1")}))
+        model = str(ROOT / "models" / "robots" / "unitree_g1")
+        runs.append(used({"task": "robot", "robot.model": model, "robot.cloud_weight": 8.0}))
         for task, observer in pictures.OBSERVERS.items():
             if reason := pictures.missing(task):
                 self.assertNotEqual(os.environ.get("CI"), "true", reason)

@@ -314,10 +314,10 @@ impl Parameters {
 fn points(table: Option<&Table>) -> PointsSpec {
     let names = std::iter::once(FRAME).chain(NAMES).map(str::to_owned);
     let Some(Table { tracker, leaves, .. }) = table else {
-        return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None };
+        return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None, cloud: 0 };
     };
     let names = names.chain(leaves.iter().map(|leaf| leaf.name.clone())).collect();
-    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()) }
+    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()), cloud: 0 }
 }
 
 /// Frame of the places: the root of the body.

@@ -82,7 +82,7 @@ fn describe(parameters: &Parameters, options: &LoadOptions) -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: None,
-        points: Some(PointsSpec { names: names("tip").collect(), frame: FRAME.to_owned(), tracker: None }),
+        points: Some(PointsSpec { names: names("tip").collect(), frame: FRAME.to_owned(), tracker: None, cloud: 0 }),
         skeleton: Some(SkeletonSpec { frame: FRAME.to_owned(), bones: (0..LINKS as usize).map(bone).collect() }),
         classes: Vec::new(),
         convention: None,

@@ -6,10 +6,14 @@
 mod decoder;
 pub mod kinematics;
 pub mod layout;
+mod links;
 pub mod mirror;
 pub mod model;
+mod parameters;
+mod places;
 pub mod prior;
 mod reduced;
+pub mod shapes;
 mod task;
 pub mod urdf;
 

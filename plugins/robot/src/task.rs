@@ -7,15 +7,18 @@ use tch::{Kind, Tensor};
 use thalweg_nn::weights::fingerprint;
 use thalweg_nn::{NnError, Perceptron};
 use thalweg_task::{
-    Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Masked, Objective,
-    Observation, ParameterRange, ParameterSpec, ParameterValue, Reconstruction, Result, SkeletonSpec, Target, Task,
-    TaskError, TaskSpec, nearest, numbers,
+    Body, Bone, Capsule, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LinkHead, LoadOptions, Objective,
+    Observation, PointsSpec, Reconstruction, Result, SkeletonSpec, Target, Task, TaskError, TaskSpec, numbers,
 };
 
 use crate::decoder::{bounded, rounded};
 use crate::kinematics::{branches, frames};
 use crate::layout::{self, Column, Part, Role};
+use crate::links::{LinkTensors, links, point};
 use crate::model::{DESCRIPTION, Model, ModelError};
+use crate::parameters::{self, CLOUD_WEIGHT, MODEL, Parameters};
+use crate::places::{Scene, scene};
+use crate::shapes::shapes;
 use crate::urdf::{Motion, Robot};
 
 /// What the registry knows about this task.
@@ -23,21 +26,17 @@ pub const ENTRY: Entry = Entry {
     name: "robot",
     summary: "completes the joints of any robot: `thalweg adopt` makes its model from a URDF and recordings",
     observes: Kinds { joints: true, image: false, points: false },
-    parameters: describe_parameters,
+    parameters: parameters::describe,
     suited: Vec::new,
     load: |options| Ok(Box::new(RobotTask::load(options)?)),
 };
 
-/// Name of the parameter.
-const MODEL: &str = "model";
-/// The model that is taken where nobody names one.
-const DEFAULT: &str = "unitree_g1";
 /// Folder of the shipped models in the folder of weights.
 const SHIPPED: &str = "robots";
-/// Longest path, bytes: that of Linux.
-const MOST_PATH: usize = 4096;
 /// Epsilon in `(s, c) / sqrt(s^2 + c^2 + epsilon^2)`: sine and cosine of a joint that turns without end.
 const LEAST_LENGTH: f64 = 1e-6;
+/// Distance from the surface at which a point of a cloud counts half of its square, metres.
+const CLOUD_SCALE: f64 = 0.1;
 
 /// Completion of the joints of one robot.
 #[derive(Debug)]
@@ -49,25 +48,31 @@ pub struct RobotTask {
     /// Places of sines among the columns; a cosine follows each.
     circles: Vec<usize>,
     decoder: Perceptron,
+    parameters: Parameters,
+    /// Where places of links, or clouds, are observed.
+    links: Option<LinkTensors>,
 }
 
 impl RobotTask {
     /// Loads a model.
     ///
-    /// Parameter: `model`, a folder that `thalweg adopt` wrote, or the name of a shipped model.
+    /// Parameters: `model`, a folder that `thalweg adopt` wrote, or the name of a shipped model; `point_weight`, radians
+    /// per metre, above zero to observe places of links; `cloud_weight`, the same of a cloud around the robot, with
+    /// `cloud_points` and `cloud_gate`.
     ///
     /// # Errors
-    /// [`TaskError`] about the parameter or the folder.
+    /// [`TaskError`] about a parameter or the folder.
     pub fn load(options: &LoadOptions) -> Result<Self> {
-        let (folder, model) = find(options)?;
+        let (folder, model) = find(&Parameters::read(options)?.model, options)?;
         Self::of(folder, model, options)
     }
 
-    /// Puts the task together from a model.
+    /// Puts the task together from a model; the parameters are those of [`RobotTask::load`], but for `model`.
     ///
     /// # Errors
-    /// [`TaskError::Shape`] when its layers do not fit its layout.
+    /// [`TaskError::Shape`] when its layers do not fit its layout, [`TaskError`] about a parameter.
     pub fn of(folder: PathBuf, model: Model, options: &LoadOptions) -> Result<Self> {
+        let parameters = Parameters::read(options)?;
         let columns = model.layout.columns(&model.robot);
         let is_sine = |(place, column): (usize, &Column)| (column.part == Part::Sine).then_some(place);
         let circles: Vec<usize> = columns.iter().enumerate().filter_map(is_sine).collect();
@@ -75,8 +80,12 @@ impl RobotTask {
         let weights: Vec<f64> = columns.iter().flat_map(|column| [column.weight, column.mean, column.spread]).collect();
         let mut bound_to = decoder.named("decoder");
         bound_to.push(("columns".to_owned(), Tensor::from_slice(&weights)));
-        let spec = describe(&model, columns.len() as i64, fingerprint(&bound_to), options);
-        Ok(Self { spec, folder, model, columns, circles, decoder })
+        let is_seen = parameters.point_weight > 0.0;
+        let points = is_seen.then(|| points(&model.robot, &parameters));
+        let spec = TaskSpec { points, ..describe(&model, columns.len() as i64, fingerprint(&bound_to), options) };
+        let head = || link_head(&model, &columns, &circles, &parameters);
+        let links = is_seen.then(head).transpose()?.map(|head| LinkTensors::new(head, options.kind));
+        Ok(Self { spec, folder, model, columns, circles, decoder, parameters, links })
     }
 
     /// The model.
@@ -111,20 +120,50 @@ impl Task for RobotTask {
         // Converted first: a large f64 is infinite as f32, and must be refused as such.
         let obs = obs.to(self.spec.kind, self.spec.device);
         obs.validate(&self.spec)?;
-        let nothing =
-            || TaskError::EmptyObservation { task: self.spec.name.clone(), observes: self.spec.observes().to_string() };
-        let joints: &Masked = obs.joints.as_ref().ok_or_else(nothing)?;
-        Ok(layout::encode(&self.columns, joints))
+        let joints = match &obs.joints {
+            Some(joints) => layout::encode(&self.columns, joints),
+            None => {
+                let size = [obs.rows(), self.columns.len() as i64];
+                let zeros = || Tensor::zeros(size, (self.spec.kind, self.spec.device));
+                Target { value: zeros(), weight: zeros() }
+            }
+        };
+        let Parameters { point_weight, cloud_weight, .. } = self.parameters;
+        // Where none was seen, points are as good as absent.
+        let seen = obs.points.as_ref().and_then(|points| {
+            let moving = self.model.robot.moving().len();
+            let Scene { value, weight } = scene(
+                points,
+                obs.confidence.as_ref(),
+                self.model.robot.links.len() - 1,
+                [point_weight, cloud_weight],
+                moving,
+            )?;
+            Some(Target { value, weight })
+        });
+        let Some(seen) = seen else { return Ok(joints) };
+        let beside = |joints: &Tensor, seen: &Tensor| Tensor::cat(&[joints, seen], 1);
+        Ok(Target { value: beside(&joints.value, &seen.value), weight: beside(&joints.weight, &seen.weight) })
     }
 
     fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
         let width = self.columns.len() as i64;
         self.check("y_hat", y_hat, width)?;
-        let (rows, targets) = (y_hat.size()[0], target.value.size()[0]);
-        if targets != 1 && targets != rows {
+        let (rows, size) = (y_hat.size()[0], target.value.size());
+        let before = width + 3 * (self.model.robot.links.len() as i64 - 1);
+        let fits = matches!(size[..], [targets, columns] if (targets == 1 || targets == rows)
+            && (columns == width || (self.links.is_some() && columns >= before && (columns - before) % 3 == 0)));
+        if !fits || target.weight.size() != size {
             return Err(TaskError::shape("target", format!("[1 or {rows}, {width}]"), &target.value));
         }
-        Ok(Objective::of_residual((y_hat - &target.value) * &target.weight))
+        let joints = |tensor: &Tensor| tensor.narrow(1, 0, width);
+        let residual = (y_hat - joints(&target.value)) * joints(&target.weight);
+        let Some(links) = self.links.as_ref().filter(|_| size[1] > width) else {
+            return Ok(Objective::of_residual(residual));
+        };
+        let seen = |tensor: &Tensor| tensor.narrow(1, width, size[1] - width);
+        let places = links.residual(y_hat, &seen(&target.value), &seen(&target.weight));
+        Ok(Objective::of_residual(Tensor::cat(&[residual, places], 1)))
     }
 
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
@@ -152,10 +191,10 @@ impl Task for RobotTask {
     }
 
     fn dense(&self) -> Option<DenseForm<'_>> {
-        let head = if self.circles.is_empty() {
-            DenseHead::Plain
-        } else {
-            DenseHead::Circles { sines: self.circles.clone(), least_length: LEAST_LENGTH }
+        let head = match &self.links {
+            Some(links) => DenseHead::Links(Box::new(links.head().clone())),
+            None if self.circles.is_empty() => DenseHead::Plain,
+            None => DenseHead::Circles { sines: self.circles.clone(), least_length: LEAST_LENGTH },
         };
         Some(DenseForm { layers: &self.decoder, head })
     }
@@ -170,24 +209,7 @@ impl Task for RobotTask {
 }
 
 /// The folder that is named, or the shipped model of that name.
-fn find(options: &LoadOptions) -> Result<(PathBuf, Model)> {
-    let mut named = DEFAULT;
-    for (name, value) in &options.parameters {
-        if name != MODEL {
-            return Err(TaskError::UnknownName {
-                kind: "parameter",
-                name: name.clone(),
-                hint: nearest(name, [MODEL].into_iter()),
-            });
-        }
-        let refuse = || TaskError::Parameter {
-            name: name.clone(),
-            got: value.to_string(),
-            expected: "a folder that `thalweg adopt` wrote, or the name of a shipped model".to_owned(),
-        };
-        named = value.as_str().ok_or_else(refuse)?;
-    }
-    let named = if named.is_empty() { DEFAULT } else { named };
+fn find(named: &str, options: &LoadOptions) -> Result<(PathBuf, Model)> {
     let shipped = options.models.join(SHIPPED).join(named);
     match Model::load(Path::new(named), options.kind, options.device) {
         Ok(model) => Ok((PathBuf::from(named), model)),
@@ -221,17 +243,33 @@ fn refused(error: ModelError) -> TaskError {
     })
 }
 
-fn describe_parameters() -> Vec<ParameterSpec> {
-    vec![ParameterSpec {
-        name: MODEL.into(),
-        default: ParameterValue::String(DEFAULT.to_owned()),
-        unit: "",
-        range: ParameterRange::Text { most: MOST_PATH },
-        change: Change::Unconfigured,
-        description: "Model of the robot: a folder that `thalweg adopt` wrote, or the name of one in `robots` in the \
-                      folder of `models`."
-            .into(),
-    }]
+/// The links but the root, then the cloud.
+fn points(robot: &Robot, parameters: &Parameters) -> PointsSpec {
+    let names = (0..robot.links.len()).filter(|&link| link != robot.root).map(|link| robot.links[link].clone());
+    let cloud = if parameters.cloud_weight > 0.0 { parameters.cloud_points } else { 0 };
+    PointsSpec { names: names.collect(), frame: robot.links[robot.root].clone(), tracker: None, cloud }
+}
+
+/// How links follow from the numbers of F, and, where a cloud is observed, their shapes.
+fn link_head(model: &Model, columns: &[Column], circles: &[usize], parameters: &Parameters) -> Result<LinkHead> {
+    let robot = &model.robot;
+    let links = links(robot, &model.layout, columns);
+    let place = |link: usize| robot.order.iter().position(|&joint| robot.joints[joint].child == link);
+    let capsules: Vec<Capsule> = if parameters.cloud_weight > 0.0 {
+        let shapes = shapes(robot, &model.description).into_iter();
+        shapes.map(|shape| Capsule { link: place(shape.link), ends: shape.ends, radius: shape.radius }).collect()
+    } else {
+        Vec::new()
+    };
+    if parameters.cloud_weight > 0.0 && capsules.iter().all(|capsule| capsule.link.is_none()) {
+        return Err(TaskError::Parameter {
+            name: CLOUD_WEIGHT.to_owned(),
+            got: parameters.cloud_weight.to_string(),
+            expected: "0: no link that moves has a shape or a length".to_owned(),
+        });
+    }
+    let body = Body { capsules, scale: CLOUD_SCALE, gate: parameters.cloud_gate };
+    Ok(LinkHead { sines: circles.to_vec(), least_length: LEAST_LENGTH, links, body })
 }
 
 fn describe(model: &Model, width: i64, fingerprint: String, options: &LoadOptions) -> TaskSpec {
@@ -290,16 +328,11 @@ fn groups(robot: &Robot, constant: &[usize]) -> Vec<JointGroup> {
 /// Bones between the frames of links; what moves the upper link turns them.
 fn skeleton(robot: &Robot) -> SkeletonSpec {
     let moving = robot.moving();
-    let point = |link: usize| match link.cmp(&robot.root) {
-        std::cmp::Ordering::Less => Some(link),
-        std::cmp::Ordering::Equal => None,
-        std::cmp::Ordering::Greater => Some(link - 1),
-    };
     let bone = |&place: &usize| {
         let joint = &robot.joints[place];
         let above = robot.joints.iter().position(|other| other.child == joint.parent);
         let joints = above.and_then(|above| moving.iter().position(|&other| other == above)).into_iter().collect();
-        Some(Bone { from: point(joint.parent), to: point(joint.child)?, joints })
+        Some(Bone { from: point(robot, joint.parent), to: point(robot, joint.child)?, joints })
     };
     SkeletonSpec { frame: robot.links[robot.root].clone(), bones: robot.order.iter().filter_map(bone).collect() }
 }

@@ -353,6 +353,7 @@ impl Description {
             names: points.names.clone(),
             frame: points.frame.clone(),
             tracker: None,
+            cloud: 0,
         })
     }
 

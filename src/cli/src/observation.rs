@@ -11,7 +11,7 @@ use serde_json::Value;
 use tch::Tensor;
 use thalweg::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
 use thalweg_nn::files;
-use thalweg_task::{ImageSpec, Masked, Observation, TaskError, TaskSpec, nearest};
+use thalweg_task::{ImageSpec, Masked, Observation, PointsSpec, TaskError, TaskSpec, nearest, thinned};
 
 pub use error::ObservationError;
 use form::{Entries, ImageForm, ObservationForm};
@@ -73,7 +73,7 @@ pub fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
         stamp_nanos: form.stamp_nanos,
         joints: form.joints.as_ref().map(read_joints).transpose()?,
         image: form.image.as_ref().map(|image| pixels(image, spec)).transpose()?,
-        points: form.points.as_ref().map(|entries| points(entries, spec)).transpose()?,
+        points: points(form.points.as_ref(), form.cloud.as_deref(), spec)?,
         ..Observation::default()
     };
     if obs.observed() == 0 {
@@ -109,21 +109,42 @@ fn joints(entries: &Entries, spec: &TaskSpec) -> Result<Masked> {
     Ok(masked(&values, &shape, spec))
 }
 
-/// Places points by name, each `[x, y, z]` or null.
-fn points(entries: &Entries, spec: &TaskSpec) -> Result<Masked> {
+/// Places points by name, each `[x, y, z]` or null, and behind them a cloud.
+fn points(entries: Option<&Entries>, cloud: Option<&[[f64; 3]]>, spec: &TaskSpec) -> Result<Option<Masked>> {
+    if entries.is_none() && cloud.is_none() {
+        return Ok(None);
+    }
     let shape = shape(spec, "points")?;
-    let names = spec.points.as_ref().map_or(&[][..], |points| &points.names);
-    let mut values = vec![[f64::NAN; 3]; names.len()];
+    let of = spec.points.as_ref();
+    let names = of.map_or(&[][..], |points| &points.names);
+    let mut values = vec![[f64::NAN; 3]; of.map_or(0, PointsSpec::count)];
     let mut given = vec![false; names.len()];
-    for (name, value) in entries.pairs() {
-        let place = spec.points.as_ref().and_then(|points| points.index(name));
-        let place = place.ok_or_else(|| unknown_point(name, names))?;
+    for (name, value) in entries.into_iter().flat_map(Entries::pairs) {
+        let place = of.and_then(|points| points.index(name)).ok_or_else(|| unknown_point(name, names))?;
         if std::mem::replace(&mut given[place], true) {
             return Err(ObservationError::Twice { kind: "point", name: name.to_owned() });
         }
         values[place] = point(name, value)?;
     }
-    Ok(masked(values.as_flattened(), &shape, spec))
+    if let Some(cloud) = cloud {
+        place_cloud(cloud, &mut values[names.len()..])?;
+    }
+    Ok(Some(masked(values.as_flattened(), &shape, spec)))
+}
+
+/// Puts a cloud, thinned, where there is room for it.
+fn place_cloud(cloud: &[[f64; 3]], room: &mut [[f64; 3]]) -> Result<()> {
+    let refuse = |got: String, expected| ObservationError::Value { what: "cloud".to_owned(), got, expected };
+    if room.is_empty() {
+        return Err(refuse(format!("{} points", cloud.len()), "none: the task observes no cloud"));
+    }
+    let is_far = |point: &&[f64; 3]| point.iter().any(|axis| axis.abs() > GREATEST_COORDINATE);
+    if let Some(far) = cloud.iter().find(is_far) {
+        return Err(refuse(format!("{far:?}"), A_COORDINATE));
+    }
+    let few = thinned(cloud, room.len());
+    room.iter_mut().zip(few).for_each(|(place, point)| *place = point);
+    Ok(())
 }
 
 fn unknown_point(name: &str, names: &[String]) -> TaskError {
@@ -221,7 +242,12 @@ mod tests {
             groups: Vec::new(),
             reads_joints: true,
             image,
-            points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base".to_owned(), tracker: None }),
+            points: Some(PointsSpec {
+                names: vec!["tip".to_owned()],
+                frame: "base".to_owned(),
+                tracker: None,
+                cloud: 0,
+            }),
             skeleton: None,
             classes: Vec::new(),
             convention: None,
@@ -248,6 +274,20 @@ mod tests {
         assert_eq!(obs.stamp_nanos, 7);
         assert!(matches!(values(obs.joints)[..], [hip, 0.5] if hip.is_nan()));
         assert!(matches!(values(obs.points)[..], [1.0, y, 3.0] if y.is_nan()));
+    }
+
+    #[test]
+    fn a_cloud_stands_behind_the_points_that_have_names() {
+        let points = |cloud| spec(None).points.map(|points| PointsSpec { cloud, ..points });
+        let seeing = |cloud| TaskSpec { points: points(cloud), ..spec(None) };
+        let text = r#"{"points": {"tip": [1, 2, 3]}, "cloud": [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]}"#;
+        let found = values(parse(text, &seeing(3)).expect("it is sound").points);
+        assert_eq!(found[..9], [1.0, 2.0, 3.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]);
+        assert!(found.len() == 12 && found[9..].iter().all(|value| value.is_nan()));
+        let refused = |text: &str, cloud| parse(text, &seeing(cloud)).expect_err("refused").to_string();
+        assert!(refused(text, 0).contains("the task observes no cloud"));
+        assert!(refused(r#"{"cloud": [[0, 0, 101]]}"#, 3).contains("cloud"));
+        assert!(!refused(r#"{"cloud": [[0, 0]]}"#, 3).is_empty());
     }
 
     #[test]

@@ -29,6 +29,7 @@ use search::SearchOptions;
   "joints": {"left_elbow_y": 1.2, "neck_x": null}           radians, or metres
   "joints": {"name": ["left_elbow_y"], "position": [1.2]}   the same, as in sensor_msgs/JointState
   "points": {"tip_3": [0.4, 0.2, 0.0]}                      metres in the task's frame
+  "cloud": [[0.4, 0.2, 0.0], [0.5, 0.2, 0.0]]               the same, of points without names, for tasks that observe some
   "image": {"height": 1, "width": 2, "channels": 1,         0 black to 1 white; rows from the top,
             "pixels": [0.5, null]}                          channels last
   "stamp_nanos": 0                                          copied into the solution

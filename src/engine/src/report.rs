@@ -84,8 +84,11 @@ pub(crate) struct Report {
 }
 
 impl Reading {
+    /// Where points were seen at the same moment, F follows those, and what time makes likely of silent joints is not
+    /// reported.
     pub(crate) fn of(obs: &Observation) -> Self {
-        let expected = obs.expected.as_ref().map(Expected::shallow_clone);
+        let sees_points = obs.points.as_ref().is_some_and(|points| points.count() > 0);
+        let expected = obs.expected.as_ref().filter(|_| !sees_points).map(Expected::shallow_clone);
         Self { joints: obs.joints.as_ref().map(Masked::shallow_clone), expected }
     }
 
@@ -195,6 +198,19 @@ mod tests {
         let report = report(&Reading::of(&obs), Some(&[9.0; 3]));
         assert_eq!((report.joints[0].as_slice(), report.offset), ([0.4, 2.0, 0.2].as_slice(), None));
         assert!(report.deviation.iter().all(|deviation| deviation.is_finite()));
+    }
+
+    #[test]
+    fn where_points_were_seen_time_is_not_reported() {
+        let row = |values: [f64; 3]| Tensor::from_slice(&values).view([1, 3]);
+        let reading = |point: f64| {
+            let expected = Expected::new(&row([0.0, 1.0, 0.0]), &row([0.0, 0.9, 0.0]), 1e3).expect("one shape");
+            let joints = Observation::of_joints(&row([0.5, f64::NAN, f64::NAN]));
+            let points = Observation::of_points(&Tensor::from_slice(&[point; 3]).view([1, 1, 3])).points;
+            Reading::of(&Observation { expected: Some(expected), points, ..joints })
+        };
+        assert_eq!(report(&reading(0.3), None).joints[0][1], 2.0);
+        assert!(report(&reading(f64::NAN), None).joints[0][1] < 1.6, "nothing was seen of the points");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
+use crate::bench_clouds::CloudArguments;
 use crate::bench_defence::DefenceArguments;
 use crate::bench_gan::GanArguments;
 use crate::bench_gradient::GradientArguments;
@@ -41,6 +42,8 @@ pub(crate) enum Bench {
     Defence(DefenceArguments),
     /// Filling the joints that drop out of a stream of real motion, by age of the dropout
     Streams(StreamArguments),
+    /// Finding silent joints of a robot that a depth camera sees
+    Clouds(CloudArguments),
     /// Finding body, root and size in what trackers of bodies send
     Trackers(TrackerArguments),
     /// What the first gradient of a descent tells of the answer: its spectrum, and what a linear map finds in it
@@ -247,6 +250,7 @@ pub(crate) fn run(bench: &Bench) -> anyhow::Result<()> {
         Bench::Defence(arguments) => crate::bench_defence::run(arguments),
         Bench::Gan(arguments) => crate::bench_gan::run(arguments),
         Bench::Streams(arguments) => crate::bench_streams::run(arguments),
+        Bench::Clouds(arguments) => crate::bench_clouds::run(arguments),
         Bench::Trackers(arguments) => crate::bench_trackers::run(arguments),
         Bench::Gradient(arguments) => crate::bench_gradient::run(arguments),
         Bench::Scaling(arguments) => crate::bench_scaling::run(arguments),

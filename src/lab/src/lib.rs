@@ -1,5 +1,6 @@
 //! Evaluation, benches and demonstrations: what the program `thalweg-lab` does.
 
+mod bench_clouds;
 mod bench_defence;
 mod bench_gan;
 mod bench_gradient;

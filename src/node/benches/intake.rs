@@ -35,6 +35,7 @@ fn spec() -> TaskSpec {
             names: (0..22).map(|point| format!("p{point}")).collect(),
             frame: "world".into(),
             tracker: None,
+            cloud: 0,
         }),
         skeleton: None,
         classes: Vec::new(),
@@ -133,6 +134,36 @@ fn large_images(criterion: &mut Criterion) {
     });
 }
 
+/// A cloud without names, as a depth camera sends it: waves on a wall.
+fn clouds(criterion: &mut Criterion) {
+    let fields = [("x", 0), ("y", 4), ("z", 8)].map(|(name, offset)| Field { name, offset, datatype: 7, count: 1 });
+    for (label, height, width) in [("cloud 640 x 480", 480_u32, 640_u32), ("cloud 500,000", 1, 500_000)] {
+        let point = |at: u32| {
+            let (x, y) = (f64::from(at % 640) / 640.0, f64::from(at / 640) / 640.0);
+            [x, y, 2.0 + 0.1 * (9.0 * x).sin()].map(|axis| axis as f32)
+        };
+        let data: Vec<u8> = (0..height * width).flat_map(point).flat_map(f32::to_le_bytes).collect();
+        let mut intake = {
+            let points = spec().points.map(|points| PointsSpec { cloud: 500, ..points });
+            Intake::new(&TaskSpec { points, ..spec() }, IntakeConfig::default())
+        };
+        let message = CloudMessage {
+            stamp: STAMP,
+            frame_id: "world",
+            height,
+            width,
+            fields: &fields,
+            is_bigendian: false,
+            point_step: 12,
+            row_step: 12 * width,
+            data: &data,
+        };
+        criterion.bench_function(label, |bencher| {
+            bencher.iter(|| black_box(intake.take_cloud(black_box(&message), NOW)));
+        });
+    }
+}
+
 fn points_and_observation(criterion: &mut Criterion) {
     let mut intake = Intake::new(&spec(), IntakeConfig::default());
     let fields = [("x", 0), ("y", 4), ("z", 8)].map(|(name, offset)| Field { name, offset, datatype: 7, count: 1 });
@@ -164,6 +195,6 @@ fn points_and_observation(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(20).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = joints, strange_joints, images, large_images, points_and_observation
+    targets = joints, strange_joints, images, large_images, clouds, points_and_observation
 }
 criterion_main!(benches);

@@ -20,6 +20,7 @@ mod average;
 mod bayer;
 mod bounds;
 mod channel;
+mod clouds;
 mod compressed;
 mod contradiction;
 mod convention;
@@ -54,6 +55,7 @@ mod yuv;
 
 pub use bounds::{BOUNDS, Bound};
 pub use channel::{Channel, Input};
+pub use clouds::{CloudBox, WHOLE, decode_cloud};
 pub use compressed::CompressedMessage;
 pub use frames::{Frame, FrameQueue, MaskUse, Pair, Pairing};
 pub use image::{Fit, ImageConfig, ImageMessage, ImageReader, MAX_PIXELS, decode_image};

@@ -2,6 +2,8 @@
 
 use thalweg_nn::Perceptron;
 
+use crate::LinkHead;
+
 /// A task as dense layers and a head, which is all that a native engine has to know.
 ///
 /// Describes the same functions as [`crate::Task::forward`] and [`crate::Task::objective`]: whoever
@@ -27,6 +29,8 @@ pub enum DenseHead {
         /// Epsilon.
         least_length: f64,
     },
+    /// As [`DenseHead::Circles`], where places of a robot's links follow from the numbers, and are compared, too.
+    Links(Box<LinkHead>),
     /// The layers give six numbers for each joint, which become rotations.
     Rotations(RotationHead),
 }

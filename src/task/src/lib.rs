@@ -13,6 +13,7 @@
 //! `plugins/planar_arm` is the example to copy; [`conformance::check`] tells whether a task keeps
 //! the contract.
 
+mod cloud;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dense;
@@ -23,6 +24,7 @@ mod guard;
 mod joint_convention;
 pub mod library;
 pub mod limits;
+mod links;
 mod masked;
 mod models_folder;
 mod numbers;
@@ -37,11 +39,13 @@ mod seen;
 mod spec;
 mod task;
 
+pub use cloud::{CLOUD_POINTS, thinned};
 pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
 pub use expected::Expected;
 pub use guard::{first_line, guarded, is_guarded, lock, panic_line, panic_text};
 pub use joint_convention::JointConvention;
+pub use links::{Body, Capsule, Link, LinkHead, LinkMotion, LinkPosition, Reading};
 pub use masked::Masked;
 pub use models_folder::{models_folder, shipped};
 pub use numbers::{mean, numbers, percentile};

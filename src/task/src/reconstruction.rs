@@ -29,7 +29,7 @@ impl Reconstruction {
             stamp_nanos: 0,
             joints: read("joints", &self.joints),
             image: read("image", &self.image),
-            points: read("points", &self.points),
+            points: self.points.as_ref().and_then(|points| points_of(&points.detach(), spec)),
             ..Observation::default()
         }
     }
@@ -40,4 +40,15 @@ impl Reconstruction {
             .into_iter()
             .filter_map(|(kind, field)| field.as_ref().map(|field| (kind, field)))
     }
+}
+
+/// Rendered points as they would be seen: a cloud has no names, so none of it is rendered, and none is seen.
+fn points_of(points: &Tensor, spec: &TaskSpec) -> Option<Masked> {
+    let count = spec.points.as_ref()?.count() as i64;
+    let [rows, rendered, axes] = points.size()[..] else { return Some(Masked::new(points)) };
+    if rendered >= count {
+        return Some(Masked::new(points));
+    }
+    let unseen = Tensor::full([rows, count - rendered, axes], f64::NAN, (points.kind(), points.device()));
+    Some(Masked::new(&Tensor::cat(&[points, &unseen], 1)))
 }

@@ -65,15 +65,28 @@ pub struct ImageSpec {
 /// The points that a task reads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PointsSpec {
-    /// One name for each of the `P` points.
+    /// The names of points, in their order.
     pub names: Vec<String>,
     /// Frame in which positions are given, metres; empty is any.
     pub frame: String,
     /// How messages say the points; none where they have one for each name, in their order.
     pub tracker: Option<Tracker>,
+    /// How many points without a name may follow those: a cloud, in the same frame.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cloud: usize,
+}
+
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 impl PointsSpec {
+    /// How many points an observation has, `P`: those with a name, then the cloud.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.names.len() + self.cloud
+    }
+
     /// Finds a point by name, or by what the tracker calls it; the tracker's upper and lower case are alike.
     #[must_use]
     pub fn index(&self, name: &str) -> Option<usize> {
@@ -193,7 +206,7 @@ impl TaskSpec {
         match kind {
             "joints" if self.reads_joints => Some(vec![self.joints.len() as i64]),
             "image" => self.image.map(|image| vec![image.channels, image.height, image.width]),
-            "points" => self.points.as_ref().map(|points| vec![points.names.len() as i64, 3]),
+            "points" => self.points.as_ref().map(|points| vec![points.count() as i64, 3]),
             _ => None,
         }
     }

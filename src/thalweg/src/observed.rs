@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tch::Tensor;
-use thalweg_task::{ImageSpec, Observation, Pixels, TaskError, TaskSpec, nearest};
+use thalweg_task::{ImageSpec, Observation, Pixels, PointsSpec, TaskError, TaskSpec, nearest, thinned};
 
 use crate::error::Error;
 use crate::position::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
@@ -87,12 +87,41 @@ impl Observed {
             let expected = format!("three numbers within {GREATEST_COORDINATE} m");
             return Err(Error::Value { what, got: format!("{position:?}"), expected });
         }
-        let count = names.len();
-        self.points.resize(count, [f32::NAN; 3]);
+        self.make_room();
         if !std::mem::replace(&mut self.points[place], value)[0].is_nan() {
             return Err(Error::Twice { what });
         }
         Ok(self)
+    }
+
+    /// Adds a cloud of points, metres in the task's frame, and takes the place of one that was there; points that are not
+    /// finite are left out, and too many are thinned.
+    ///
+    /// # Errors
+    /// [`Error::Value`] when the task observes no cloud, or a point lies too far away.
+    pub fn cloud(mut self, points: &[[f64; 3]]) -> Result<Self, Error> {
+        self.expect("points")?;
+        let refused = |got: String, expected: String| Error::Value { what: "cloud".to_owned(), got, expected };
+        let (names, most) = self.spec.points.as_ref().map_or((0, 0), |points| (points.names.len(), points.cloud));
+        if most == 0 {
+            return Err(refused(format!("{} points", points.len()), "none: the task observes no cloud".to_owned()));
+        }
+        let is_far = |point: &&[f64; 3]| point.iter().any(|axis| axis.is_finite() && axis.abs() > GREATEST_COORDINATE);
+        if let Some(far) = points.iter().find(is_far) {
+            return Err(refused(format!("{far:?}"), format!("three numbers within {GREATEST_COORDINATE} m")));
+        }
+        self.make_room();
+        let room = &mut self.points[names..];
+        room.fill([f32::NAN; 3]);
+        let few = thinned(points, most);
+        room.iter_mut().zip(few).for_each(|(place, point)| *place = point.map(|axis| axis as f32));
+        Ok(self)
+    }
+
+    /// As many points as the task observes, unobserved where nothing was added.
+    fn make_room(&mut self) {
+        let count = self.spec.points.as_ref().map_or(0, PointsSpec::count);
+        self.points.resize(count, [f32::NAN; 3]);
     }
 
     /// Adds an image, black 0, white 1; NaN is unobserved.
@@ -163,7 +192,7 @@ impl Observed {
             obs.joints = Observation::of_joints(&Tensor::from_slice(&values).view([count, -1])).joints;
         }
         if rows.iter().any(|row| !row.points.is_empty()) {
-            let length = spec.points.as_ref().map_or(0, |points| 3 * points.names.len());
+            let length = spec.points.as_ref().map_or(0, |points| 3 * points.count());
             let values = all(length, &|row| row.points.as_flattened());
             obs.points = Observation::of_points(&Tensor::from_slice(&values).view([count, -1, 3])).points;
         }

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, IteratorRandom};
-use thalweg_task::{ImageSpec, TaskSpec};
+use thalweg_task::{ImageSpec, PointsSpec, TaskSpec};
 
 use super::MaskOptions;
 use super::patch::Patch;
@@ -70,7 +70,7 @@ impl Masks {
             (Form::Joints, joints + rest + more),
             (Form::EndEffectors, end_share),
         ];
-        let points = spec.points.as_ref().map_or(0, |points| points.names.len());
+        let points = spec.points.as_ref().map_or(0, PointsSpec::count);
         Self { shares, joints: spec.joints.len(), points, limbs, single, inner, image: spec.image }
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn spec() -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 3, height: 6, width: 8 }),
-        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None }),
+        points: Some(PointsSpec { names: vec!["a".into(), "b".into()], frame: "base".into(), tracker: None, cloud: 0 }),
         skeleton: None,
         classes: Vec::new(),
         convention: None,
@@ -95,7 +95,22 @@ pub(crate) fn points(bytes: &[u8]) -> bool {
     let mut intake = intake();
     let taken = with_points(bytes, |message| intake.take_points(message, NOW));
     let is_used = expect_sound(intake, taken);
-    keypoints(bytes) || is_used
+    let is_cloud = cloud(bytes);
+    keypoints(bytes) || is_cloud || is_used
+}
+
+/// The same bytes as a cloud without names.
+fn cloud(bytes: &[u8]) -> bool {
+    let task = TaskSpec { points: spec().points.map(|points| PointsSpec { cloud: 3, ..points }), ..spec() };
+    let mut intake = Intake::new(&task, IntakeConfig::default());
+    let taken = with_points(bytes, |message| intake.take_cloud(message, NOW));
+    if let Some((obs, _)) = intake.observation(NOW) {
+        obs.validate(&task).expect("what the intake gives is an observation of the task, all of it finite");
+    }
+    taken.is_ok_and(|taken| {
+        expect_telling(&taken.refusals);
+        taken.used > 0
+    })
 }
 
 /// An intake of what a tracker sends: `a` and `b` by the numbers 1 and 2, in a left-handed frame.

@@ -18,6 +18,8 @@ pub(super) struct ObservationForm {
     pub(super) joints: Option<Entries>,
     /// `[x, y, z]` by name.
     pub(super) points: Option<Entries>,
+    /// `[x, y, z]` of points without a name.
+    pub(super) cloud: Option<Vec<[f64; 3]>>,
     /// Pixels.
     pub(super) image: Option<ImageForm>,
 }

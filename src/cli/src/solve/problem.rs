@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tch::{Kind, Tensor};
 use thalweg::motion::Motion;
-use thalweg_task::{Observation, Reconstruction, Task, TaskSpec, nearest};
+use thalweg_task::{Observation, PointsSpec, Reconstruction, Task, TaskSpec, nearest};
 
 use super::SolveArguments;
 use crate::failure::InputError;
@@ -72,7 +72,7 @@ impl Problem {
             *field = field.hide(&all_but(&hidden, spec.joints.len()));
         }
         if let (Some(hidden), Some(field)) = (point, &mut self.obs.points) {
-            *field = field.hide(&all_but(&[hidden], points.len()).unsqueeze(-1));
+            *field = field.hide(&all_but(&[hidden], spec.points.as_ref().map_or(0, PointsSpec::count)).unsqueeze(-1));
         }
         Ok(())
     }

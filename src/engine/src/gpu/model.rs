@@ -78,6 +78,9 @@ impl GpuModel {
             return Err(unfit("it computes in another element type than Float, or on another device"));
         }
         let form = task.dense().ok_or_else(|| unfit("it is no dense layers"))?;
+        if matches!(form.head, DenseHead::Links(_)) {
+            return Err(unfit("places of links and clouds are compared on a CPU only"));
+        }
         let (plan, packed, comparison) =
             pack(&form, landscape).ok_or_else(|| unfit("its description does not fit together"))?;
         let limits = gpu.device().limits();
@@ -269,14 +272,15 @@ impl Packed {
         (all.collect::<Vec<_>>().first().copied().unwrap_or(0), count as usize)
     }
 
-    fn head(&mut self, head: &DenseHead, raw: usize) -> (HeadStage, Option<TreeStage>) {
-        match head {
+    fn head(&mut self, head: &DenseHead, raw: usize) -> Option<(HeadStage, Option<TreeStage>)> {
+        Some(match head {
             DenseHead::Plain => (HeadStage::Plain { kinds: self.row(&vec![0.0; raw]), least_length: 1.0 }, None),
             DenseHead::Circles { sines, least_length } => {
                 let mut kinds = vec![0.0; raw];
                 sines.iter().for_each(|sine| kinds[*sine..=sine + 1].copy_from_slice(&[1.0, 2.0]));
                 (HeadStage::Plain { kinds: self.row(&kinds), least_length: *least_length as f32 }, None)
             }
+            DenseHead::Links(_) => return None,
             DenseHead::Rotations(head) => {
                 let RotationHead { features, angles, least_length, least_cosine, tree, .. } = head;
                 let vector = match features {
@@ -289,7 +293,7 @@ impl Packed {
                 let stage = HeadStage::Rotations { joints, vector, least_length, least_cosine, series };
                 (stage, tree.as_ref().map(|tree| self.tree(tree)))
             }
-        }
+        })
     }
 
     fn tree(&mut self, tree: &KinematicTree) -> TreeStage {
@@ -319,7 +323,7 @@ fn pack(form: &DenseForm<'_>, landscape: &Landscape) -> Option<(Plan, Vec<f32>, 
     let comparison = Comparison::new(vectors(), form.head.clone(), raw)?;
     let skip = landscape.perceptron().and_then(Perceptron::skip).map(|skip| packed.both(skip));
     let metrics = landscape.steps().map(|steps| packed.metrics(steps));
-    let (head, tree) = packed.head(&form.head, raw);
+    let (head, tree) = packed.head(&form.head, raw)?;
     let mut plan = Plan { stages, theta, skip, metrics, head, tree, program_at: 0 };
     plan.program_at = packed.row(&plan.program());
     // Places in fours are numbers of single precision in the program, which has all whole ones up to 2^24.

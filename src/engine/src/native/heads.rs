@@ -2,7 +2,10 @@
 
 pub(super) mod chord;
 pub(super) mod circles;
+pub(super) mod cloud;
 pub(super) mod comparison;
+mod encoded;
+pub(super) mod links;
 pub(super) mod places;
 pub(super) mod root;
 pub(super) mod rotation;

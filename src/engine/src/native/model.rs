@@ -11,8 +11,7 @@ use pulp::Arch;
 use thalweg_nn::Perceptron;
 use thalweg_task::{DenseForm, Target, numbers};
 
-use super::heads::comparison::{Comparison, EncodedTarget};
-use super::heads::places::Places;
+use super::heads::comparison::{Comparison, EncodedTarget, HeadSpace};
 use super::kernels::buffer::Buffer;
 use super::kernels::finish::{Gate, Rectify, Store};
 use super::kernels::layer::{Directions, Layer};
@@ -84,7 +83,7 @@ pub(crate) struct Workspace<T> {
     origin: Vec<Buffer<T>>,
     /// `[TILE, padded Z]`.
     gradient: Buffer<T>,
-    places: Places<T>,
+    places: HeadSpace<T>,
     skip: Option<SkipSpace<T>>,
     /// A derivative before a metric goes into it, `[X]`.
     plain: Vec<T>,

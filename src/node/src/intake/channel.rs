@@ -15,11 +15,13 @@ pub enum Input {
     Mask,
     /// Points.
     Points,
+    /// Points without names.
+    Cloud,
 }
 
 impl Input {
     /// Every input.
-    pub const ALL: [Self; 5] = [Self::Joints, Self::Image, Self::Compressed, Self::Mask, Self::Points];
+    pub const ALL: [Self; 6] = [Self::Joints, Self::Image, Self::Compressed, Self::Mask, Self::Points, Self::Cloud];
 
     /// The topic, relative.
     #[must_use]
@@ -30,6 +32,7 @@ impl Input {
             Self::Compressed => "image/compressed",
             Self::Mask => "mask",
             Self::Points => "points",
+            Self::Cloud => "cloud",
         }
     }
 }

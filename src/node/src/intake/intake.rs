@@ -6,12 +6,13 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
+use super::clouds::{CloudBox, WHOLE, decode_cloud};
 use super::contradiction::BodyFlips;
 use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
 use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::keypoints::{Reading, judge_keypoints};
-use super::latest::{Header, Latest};
+use super::latest::{Header, Held, Latest};
 use super::people::{People, PeopleConfig, Person};
 use super::points::{CloudMessage, decode_points};
 use super::provenance::{Provenance, provenance};
@@ -21,7 +22,7 @@ use super::text::escaped;
 use super::{Decoded, Taken};
 
 /// How input is taken; the parameters `input.*`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IntakeConfig {
     /// How joints are taken; images and points share `accept_zero_stamp`.
     pub joints: JointConfig,
@@ -31,12 +32,15 @@ pub struct IntakeConfig {
     pub stale_timeout: Duration,
     /// How many people are followed.
     pub people: PeopleConfig,
+    /// Where points of a cloud without names count.
+    pub cloud_box: CloudBox,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
         let (joints, images) = (JointConfig::default(), ImageConfig::default());
-        Self { joints, images, stale_timeout: Duration::from_secs(1), people: PeopleConfig::default() }
+        let (people, cloud_box) = (PeopleConfig::default(), WHOLE);
+        Self { joints, images, stale_timeout: Duration::from_secs(1), people, cloud_box }
     }
 }
 
@@ -54,6 +58,7 @@ pub struct Intake {
     points: Latest,
     /// Where the tracker's last points came: their frame, and whether it contradicts itself.
     tracked: (Option<String>, BodyFlips),
+    cloud: Latest,
     channels: [Channel; Input::ALL.len()],
     revision: u64,
     /// Where people are told apart: what came of each.
@@ -78,6 +83,7 @@ impl Intake {
             image: Latest::default(),
             points: Latest::default(),
             tracked: (None, BodyFlips::default()),
+            cloud: Latest::default(),
             channels: Default::default(),
             revision: 0,
             people: (config.people.most > 1).then(|| Box::new(People::new(spec, config))),
@@ -116,6 +122,7 @@ impl Intake {
         self.points.clear();
         self.tracked = (None, BodyFlips::default());
         self.people.iter_mut().for_each(|people| people.clear());
+        self.cloud.clear();
         self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
     }
 
@@ -220,6 +227,16 @@ impl Intake {
         self.count(Input::Points, taken, now_nanos)
     }
 
+    /// Takes a cloud without names at ROS time `now_nanos`; a task that observes none ignores it.
+    pub fn take_cloud(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
+        let header = self.header(message.stamp, message.frame_id, now_nanos);
+        let taken = match self.points_spec.as_ref().filter(|spec| spec.cloud > 0) {
+            Some(spec) => self.cloud.take(header, || decode_cloud(message, spec, &self.config.cloud_box)),
+            None => Taken::default(),
+        };
+        self.count(Input::Cloud, taken, now_nanos)
+    }
+
     /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
     pub fn take_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
         if let Some(people) = &mut self.people {
@@ -297,7 +314,8 @@ impl Intake {
         let joints = self.board.snapshot(now_nanos);
         let image = self.image.holding(now_nanos, timeout);
         let points = self.points.holding(now_nanos, timeout);
-        let provenance = provenance(self.joints, joints.as_ref(), [image, points])?;
+        let cloud = self.cloud.holding(now_nanos, timeout);
+        let provenance = provenance(self.joints, joints.as_ref(), [image, points, cloud])?;
         let mut obs = Observation { stamp_nanos: provenance.stamp_nanos, ..Observation::default() };
         if let Some(snapshot) = joints {
             obs.joints = Observation::of_joints(&tensor(&snapshot.positions, &[1, -1])).joints;
@@ -305,12 +323,25 @@ impl Intake {
         if let (Some(held), Some(ImageSpec { channels, height, width })) = (image, self.image_spec) {
             obs.image = Observation::of_image(&tensor(&held.values, &[1, channels, height, width])).image;
         }
-        if let Some(held) = points {
-            obs.points = Observation::of_points(&tensor(&held.values, &[1, -1, 3])).points;
-            obs.confidence = (!held.confidence.is_empty()).then(|| tensor(&held.confidence, &[1, -1]));
+        if let (Some(spec), true) = (&self.points_spec, points.is_some() || cloud.is_some()) {
+            let (values, confidence) = together(points, cloud, spec);
+            obs.points = Observation::of_points(&tensor(&values, &[1, -1, 3])).points;
+            obs.confidence = (!confidence.is_empty()).then(|| tensor(&confidence, &[1, -1]));
         }
         Some((obs, provenance))
     }
+}
+
+/// Points that have names and a cloud, `[P, 3]`, NaN where there is none of either, and how much each counts.
+fn together(points: Option<&Held>, cloud: Option<&Held>, spec: &PointsSpec) -> (Vec<f32>, Vec<f32>) {
+    let mut values = points.map_or_else(|| vec![f32::NAN; 3 * spec.names.len()], |held| held.values.clone());
+    cloud.into_iter().for_each(|held| values.extend_from_slice(&held.values));
+    values.resize(3 * spec.count(), f32::NAN);
+    let mut confidence = points.map_or_else(Vec::new, |held| held.confidence.clone());
+    if !confidence.is_empty() {
+        confidence.resize(spec.count(), 1.0);
+    }
+    (values, confidence)
 }
 
 /// A tensor of `shape`, of which the values are a whole number of rows by construction.

@@ -134,7 +134,7 @@ fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &
     Ok((0..count).map(read).collect())
 }
 
-fn check_most(got: u64) -> Result<(), Refusal> {
+pub(super) fn check_most(got: u64) -> Result<(), Refusal> {
     if got as f64 <= POINTS.greatest {
         return Ok(());
     }
@@ -143,7 +143,7 @@ fn check_most(got: u64) -> Result<(), Refusal> {
 }
 
 /// Fills in a `row_step` of 0 where there is one row, which needs none: drivers leave it out.
-fn with_row_step<'a>(message: &CloudMessage<'a>) -> (CloudMessage<'a>, Option<Refusal>) {
+pub(super) fn with_row_step<'a>(message: &CloudMessage<'a>) -> (CloudMessage<'a>, Option<Refusal>) {
     let &CloudMessage { height, width, point_step, row_step, .. } = message;
     match width.checked_mul(point_step) {
         Some(row) if row_step == 0 && height == 1 && row > 0 => {
@@ -156,7 +156,7 @@ fn with_row_step<'a>(message: &CloudMessage<'a>) -> (CloudMessage<'a>, Option<Re
 }
 
 /// Nothing is transformed: the frame is the task's, or unnamed (P12).
-fn check_frame(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<(), Refusal> {
+pub(super) fn check_frame(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<(), Refusal> {
     let (got, expected) = (message.frame_id, spec.frame.as_str());
     if got.is_empty() || expected.is_empty() || got == expected {
         return Ok(());
@@ -166,7 +166,7 @@ fn check_frame(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<(), Refu
 }
 
 /// Checks steps and bytes against each other (P1, P5, P9).
-fn check_layout(message: &CloudMessage<'_>) -> Result<(), Refusal> {
+pub(super) fn check_layout(message: &CloudMessage<'_>) -> Result<(), Refusal> {
     let &CloudMessage { height, width, point_step, row_step, data, .. } = message;
     let refuse = |text: String| Err(Refusal::new(Cause::BadLayout, text));
     if !POINT_STEP.holds(f64::from(point_step)) {

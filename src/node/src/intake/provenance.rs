@@ -33,7 +33,7 @@ pub struct Provenance {
 }
 
 /// Gathers where the parts come from; `None` when there is no part.
-pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Option<&Held>; 2]) -> Option<Provenance> {
+pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Option<&Held>; 3]) -> Option<Provenance> {
     let of_joints = snapshot.map(|s| (s.stamp_nanos, s.frame_id.as_str(), s.received_nanos, s.oldest_nanos));
     let of_held = held.map(|held| held.map(|h| (h.stamp, h.frame_id.as_str(), h.received, h.received)));
     let parts: Vec<_> = std::iter::once(of_joints).chain(of_held).flatten().collect();
@@ -42,7 +42,7 @@ pub(super) fn provenance(joints: usize, snapshot: Option<&Snapshot>, held: [Opti
     Some(Provenance {
         stamp_nanos: parts.iter().map(|part| part.0).max()?,
         frame_id: frame_id.to_owned(),
-        points_frame: held[1].map(|points| points.frame_id.clone()),
+        points_frame: held[1].or(held[2]).map(|points| points.frame_id.clone()),
         received_nanos: parts.iter().map(|part| part.2).max()?,
         oldest_nanos: parts.iter().map(|part| part.3).min()?,
         joint_stamps: snapshot.map_or_else(Vec::new, |snapshot| snapshot.stamps.clone()),

@@ -54,7 +54,7 @@ causes! {
     DepthImage "depth_image" "Compressed depth (`compressedDepth`) came where colour is observed (I10).",
     BadImage "bad_image" "Compressed bytes are no whole JPEG or PNG, or one of a kind that is not read (I10).",
     TooManyPixels "too_many_pixels" "A compressed image has more pixels than `input.max_pixels` (I10).",
-    NothingSeen "nothing_seen" "Every pixel of an image is unobserved: masked, transparent, of the key's colour or NaN.",
+    NothingSeen "nothing_seen" "Every pixel of an image is unobserved: masked, transparent, of the key's colour or NaN; or every point of a cloud.",
     Unmatched "unmatched" "An image has no mask of its time, or a mask no image (I13).",
     BadLayout "bad_layout" "Fields, steps and bytes of a cloud do not fit together (P1, P3, P4, P5, P9).",
     MissingField "missing_field" "A cloud lacks x, y or z (P2).",

@@ -11,7 +11,7 @@ use super::error::ParameterError;
 use super::settings::{InputSettings, Method, OutputSettings, QosOverride, RecordSettings};
 use super::store::Store;
 use super::word::Word;
-use crate::intake::{ColourKey, ImageConfig, Pairing, PeopleConfig};
+use crate::intake::{CloudBox, ColourKey, ImageConfig, Pairing, PeopleConfig, WHOLE};
 use thalweg::{DeviceChoice, LandscapeSource, NoDevice, StartSource};
 use thalweg_engine::{AdamConfig, Budget, EngineConfig, LmConfig, Optimizer};
 
@@ -51,6 +51,17 @@ impl<'a> Reader<'a> {
         match self.get(name)? {
             ParameterValue::Double(value) => Ok(*value),
             other => Err(wrong_kind(name, ParameterKind::Double, other)),
+        }
+    }
+
+    fn cloud_box(&self) -> Result<CloudBox, ParameterError> {
+        let name = "input.cloud_box";
+        match self.get(name)? {
+            // The store refuses other lengths.
+            ParameterValue::DoubleArray(values) => {
+                Ok(std::array::from_fn(|at| values.get(at).copied().unwrap_or(WHOLE[at])))
+            }
+            other => Err(wrong_kind(name, ParameterKind::DoubleArray, other)),
         }
     }
 
@@ -124,6 +135,7 @@ impl<'a> Reader<'a> {
             accept_zero_stamp: self.truth("input.accept_zero_stamp")?,
             transport: self.word("input.image_transport")?,
             points: self.word("input.points_type")?,
+            cloud_box: self.cloud_box()?,
             images: self.images()?,
             pairing: self.pairing()?,
             robot_description: self.truth("input.robot_description")?,

@@ -10,7 +10,7 @@ use super::error::ParameterError;
 use super::reader::Reader;
 use super::store::Store;
 use super::word::words;
-use crate::intake::{ImageConfig, Pairing, PeopleConfig};
+use crate::intake::{CloudBox, ImageConfig, Pairing, PeopleConfig};
 use thalweg::{DeviceChoice, LandscapeSource, StartSource};
 use thalweg_engine::{Budget, EngineConfig};
 
@@ -66,7 +66,7 @@ pub struct Settings {
 }
 
 /// What is taken as an observation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct InputSettings {
     /// Age beyond which the last position of a joint counts as unobserved.
     pub joint_timeout: Duration,
@@ -80,6 +80,8 @@ pub struct InputSettings {
     pub transport: ImageTransport,
     /// The type of message in which points come.
     pub points: PointsType,
+    /// Where points of a cloud without names count.
+    pub cloud_box: CloudBox,
     /// How images are read.
     pub images: ImageConfig,
     /// How images and masks find each other.

@@ -1,9 +1,10 @@
 //! The one table of parameters.
 
-use thalweg_task::ParameterValue::{Bool, Double, Integer};
+use thalweg_task::ParameterRange::Doubles;
+use thalweg_task::ParameterValue::{Bool, Double, DoubleArray, Integer};
 use thalweg_task::{Change, Entry, ParameterRange, ParameterSpec, ParameterValue, limits};
 
-use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES};
+use crate::intake::{Fit, MAX_PIXELS, MaskMarks, MaskUse, NAME_BYTES, WHOLE};
 use crate::parameters::{Durability, History, HypothesisOrder, ImageTransport, Method, PointsType, Reliability, Word};
 use Change::{AnyTime, ReadOnly, Unconfigured};
 use thalweg::{Registry, defaults};
@@ -356,6 +357,13 @@ fn input() -> Vec<ParameterSpec> {
             timeout(),
             AnyTime,
             "Silence after which one of several people is forgotten, with all topics of theirs.",
+        ),
+        row(
+            "input.cloud_box",
+            DoubleArray(WHOLE.to_vec()),
+            ("m", Doubles { length: WHOLE.len(), from: WHOLE[0], to: WHOLE[3] }),
+            AnyTime,
+            "Least x, y, z and greatest x, y, z of points on cloud that count, in its frame.",
         ),
     ]
 }

@@ -5,6 +5,7 @@
 mod beginnings;
 mod bounds;
 mod cameras;
+mod cloud_rows;
 mod compressed_rows;
 mod frame_queue;
 mod image_rows;

@@ -45,6 +45,15 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
             text("cloud2"),
             "input.points_type must be one of cloud, markers, poses, objects, got cloud2",
         ),
+        ("robot.cloud_weight", Double(-1.0), "robot.cloud_weight must be in 0.0 or [1.0e-6, 1000.0], got -1.0"),
+        ("robot.cloud_points", Integer(2001), "robot.cloud_points must be in [50, 2000], got 2001"),
+        ("robot.cloud_gate", Double(0.0), "robot.cloud_gate must be in [0.02, 10.0], got 0.0"),
+        ("input.cloud_box", DoubleArray(vec![0.0; 5]), "input.cloud_box must have 6 elements, got 5"),
+        (
+            "input.cloud_box",
+            DoubleArray(vec![0.0, 0.0, 0.0, 1000.0, 1.0, 1.0]),
+            "input.cloud_box[3] must be in [-100.0, 100.0], got 1000.0",
+        ),
         ("body_pose.names", text("rep-155"), "body_pose.names must be one of own, rep155, got \"rep-155\""),
         ("body_pose.stature", Double(17.0), "body_pose.stature must be in 0.0 or [0.7, 2.8], got 17.0"),
         (

@@ -126,6 +126,7 @@ impl Inputs {
                 Input::Compressed => kinds.image && transport != ImageTransport::Raw,
                 Input::Mask => kinds.image,
                 Input::Points => kinds.points,
+                Input::Cloud => spec.points.as_ref().is_some_and(|points| points.cloud > 0),
             };
             if is_read {
                 let full = self.node.names.of_input(input);
@@ -185,7 +186,9 @@ impl Inputs {
                 }
                 match input {
                     Input::Image | Input::Compressed | Input::Mask => inputs.keep_frame(input, bytes),
-                    Input::Joints | Input::Points => inputs.receive((input, type_name), &bytes, &meter),
+                    Input::Joints | Input::Points | Input::Cloud => {
+                        inputs.receive((input, type_name), &bytes, &meter);
+                    }
                 }
             }
         }))

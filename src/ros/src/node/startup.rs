@@ -122,11 +122,14 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
     let table = format!("{}.keypoints", task.unwrap_or(defaults::TASK));
     let has_table = |given: &GivenValue| given.name == table && given.value != ParameterValue::String(String::new());
     let has_tracker = given.values.iter().any(has_table);
-    let has_points = kinds.points || has_tracker || given.values.iter().any(has_weight);
+    let cloud = format!("{}.cloud_weight", task.unwrap_or(defaults::TASK));
+    let has_cloud = given.values.iter().any(|given| given.name == cloud && given.value != ParameterValue::Double(0.0));
+    let has_points = kinds.points || has_tracker || has_cloud || given.values.iter().any(has_weight);
     let is_read = |input: &Input| match input {
         Input::Joints => kinds.joints,
         Input::Image | Input::Compressed | Input::Mask => kinds.image,
         Input::Points => has_points,
+        Input::Cloud => has_cloud,
     };
     let inputs: Vec<String> = Input::ALL.into_iter().filter(is_read).map(|input| names.of_input(input)).collect();
     let images: &[&str] = if kinds.image { &IMAGE_OUTPUTS } else { &[] };

@@ -7,7 +7,7 @@ use tch::Tensor;
 use super::compare::{Fault, RuleResult, ensure, ensure_shape};
 use super::probe::{descend, latents, observe};
 use super::subject::Subject;
-use crate::{Bone, JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
+use crate::{Bone, CLOUD_POINTS, JointSpec, PointsSpec, Reconstruction, Task, TaskSpec};
 
 /// Checks the description itself.
 ///
@@ -53,6 +53,8 @@ fn joint_faults(joints: &[JointSpec]) -> Vec<String> {
 
 fn point_faults(points: &PointsSpec) -> Vec<String> {
     let mut faults = repeated("point", points.names.iter().map(String::as_str));
+    let is_too_large = points.cloud > CLOUD_POINTS;
+    faults.extend(is_too_large.then(|| format!("a cloud of {} points; at most {CLOUD_POINTS}", points.cloud)));
     faults.extend(points.names.is_empty().then(|| "points are observed but none is named".to_owned()));
     // What a tracker sends comes in its own.
     let has_frame = !points.frame.trim().is_empty() || points.tracker.is_some();
@@ -104,6 +106,8 @@ fn rendered_shapes(spec: &TaskSpec, rows: i64, rendered: &Reconstruction) -> Res
         let expected = match kind {
             "joints" => Some(vec![spec.joints.len() as i64]),
             "label" => Some(vec![spec.classes.len() as i64]),
+            // A cloud has no names, and is not rendered.
+            "points" => spec.points.as_ref().map(|points| vec![points.names.len() as i64, 3]),
             _ => spec.shape_of(kind),
         };
         if let Some(expected) = expected {

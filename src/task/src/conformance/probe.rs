@@ -95,7 +95,8 @@ pub(super) fn apply(obs: &Observation, masks: &[(&'static str, Tensor)], fill: &
             return Ok(Some(field.shallow_clone()));
         };
         let filled = fill.over(field.value(), &visible.logical_not());
-        Masked::with_mask(&filled, visible).map(Some)
+        // What was not seen before stays so.
+        Masked::with_mask(&filled, &visible.logical_and(field.observed())).map(Some)
     };
     Ok(Observation {
         stamp_nanos: obs.stamp_nanos,

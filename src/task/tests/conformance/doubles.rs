@@ -131,7 +131,12 @@ fn describe(options: &LoadOptions) -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 1, height: 2, width: 2 }),
-        points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base_link".to_owned(), tracker: None }),
+        points: Some(PointsSpec {
+            names: vec!["tip".to_owned()],
+            frame: "base_link".to_owned(),
+            tracker: None,
+            cloud: 0,
+        }),
         skeleton: Some(SkeletonSpec {
             frame: "base_link".to_owned(),
             bones: vec![Bone { from: None, to: 0, joints: vec![0, 1] }],

@@ -14,7 +14,12 @@ pub(crate) fn describe() -> TaskSpec {
         groups: Vec::new(),
         reads_joints: true,
         image: Some(ImageSpec { channels: 3, height: 4, width: 5 }),
-        points: Some(PointsSpec { names: vec!["tip".to_owned()], frame: "base_link".to_owned(), tracker: None }),
+        points: Some(PointsSpec {
+            names: vec!["tip".to_owned()],
+            frame: "base_link".to_owned(),
+            tracker: None,
+            cloud: 0,
+        }),
         skeleton: None,
         classes: Vec::new(),
         convention: None,

@@ -82,7 +82,7 @@ impl<T: Real> Method<T> {
             (Optimizer::LevenbergMarquardt(config), spare) => {
                 let prior = if encoded.prior().is_some() { model.latent() } else { 0 };
                 let rank = (encoded.residuals() + prior).min(model.dim());
-                let fits = |space: &NormalSpace<T>| space.residuals() == encoded.residuals();
+                let fits = |space: &NormalSpace<T>| space.equations() == encoded.equations();
                 let damped = match spare {
                     Some(Self::LevenbergMarquardt(_, mut damped)) if fits(&damped.space) => {
                         damped.damping.fill(config.damping);
@@ -92,7 +92,7 @@ impl<T: Real> Method<T> {
                     }
                     _ => {
                         let damping = vec![config.damping; rows];
-                        let space = model.normal_space(encoded.residuals(), rows, hypotheses);
+                        let space = model.normal_space(encoded.equations(), rows, hypotheses);
                         Box::new(Damped { damping, space, rank })
                     }
                 };

@@ -1,14 +1,16 @@
 //! What follows the layers: the head, the residuals, their loss and derivatives, row by row.
 
-use std::ops::Range;
-
 use pulp::Arch;
 use tch::{Device, Tensor};
 use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
 
 use super::chord::{Chord, SideBySide};
 use super::circles::Circles;
+pub(crate) use super::encoded::{EncodedTarget, PriorTerm};
+use super::encoded::{Wanted, encode_links};
+use super::links::{LinkSpace, Links};
 use super::places::{Places, Seen, Turns, most_derivatives};
+use super::root::Projection;
 use super::rotation::{Frame, Sines, Turn};
 use crate::native::kernels::panels::GROUP;
 use crate::native::kernels::real::Real;
@@ -19,147 +21,6 @@ pub(super) const SIX: usize = 6;
 const NINE: usize = 9;
 /// Most residuals of a joint.
 const WIDEST: usize = NINE + SerialAngles::WIDTH;
-
-/// An observation as plain numbers: one row for all hypotheses, or one for each.
-#[derive(Debug)]
-pub(crate) struct EncodedTarget<T> {
-    rows: usize,
-    /// What the layers' output or rotations are compared with.
-    features: Wanted<T>,
-    /// Those once more in the order of [`Chord`], where that compares them; else empty.
-    side_by_side: Vec<T>,
-    /// What places are compared with, where some were seen.
-    places: Option<Wanted<T>>,
-    prior: Option<PriorTerm<T>>,
-}
-
-/// Values and weights, `width` of each in a row.
-#[derive(Debug)]
-struct Wanted<T> {
-    width: usize,
-    value: Vec<T>,
-    weight: Vec<T>,
-}
-
-impl<T: Real> Wanted<T> {
-    /// Takes out columns of the first `joints` rows of a target.
-    fn of_joints(target: &Target, columns: Range<usize>, joints: usize) -> Self {
-        let (first, width) = (columns.start as i64, columns.len());
-        let numbers = |tensor: &Tensor| numbers(&tensor.narrow(1, 0, joints as i64).narrow(-1, first, width as i64));
-        Self { width: joints * width, value: numbers(&target.value), weight: numbers(&target.weight) }
-    }
-
-    fn row(&self, row: usize) -> (&[T], &[T]) {
-        let span = row * self.width..(row + 1) * self.width;
-        (&self.value[span.clone()], &self.weight[span])
-    }
-}
-
-/// A quadratic pull on `x`, for each hypothesis: `scale^2 |x - centre|^2`, and a constant.
-#[derive(Debug, Default)]
-pub(crate) struct PriorTerm<T> {
-    /// One for all hypotheses, or one for each.
-    pub(crate) scale: Vec<T>,
-    /// `[K, X]`; empty is the origin.
-    pub(crate) centre: Vec<T>,
-    /// `[K]`; empty is zero.
-    pub(crate) offset: Vec<f64>,
-}
-
-impl<T: Real> PriorTerm<T> {
-    /// Square of the scale of hypothesis `row`.
-    pub(crate) fn weight(&self, row: usize) -> T {
-        let scale = self.scale[if self.scale.len() == 1 { 0 } else { row }];
-        scale * scale
-    }
-
-    /// What entry `entry` of `x`, `[X]`, of hypothesis `row` is pulled to.
-    pub(crate) fn centre(&self, row: usize, latent: usize, entry: usize) -> T {
-        if self.centre.is_empty() { T::ZERO } else { self.centre[row * latent + entry] }
-    }
-
-    /// What is added to the loss of hypothesis `row` at `x`.
-    pub(crate) fn loss(&self, row: usize, x: &[T]) -> f64 {
-        let latent = x.len();
-        let away = |(entry, x): (usize, &T)| {
-            let away = *x - self.centre(row, latent, entry);
-            away * away
-        };
-        let sum: T = x.iter().enumerate().map(away).sum();
-        (sum * self.weight(row)).wide() + self.offset.get(row).copied().unwrap_or(0.0)
-    }
-}
-
-impl<T: Real> EncodedTarget<T> {
-    /// Adds a term that pulls `x`.
-    #[must_use]
-    pub(crate) fn with_prior(self, prior: Option<PriorTerm<T>>) -> Self {
-        Self { prior, ..self }
-    }
-
-    /// The term that pulls `x`, where there is one.
-    pub(crate) fn prior(&self) -> Option<&PriorTerm<T>> {
-        self.prior.as_ref()
-    }
-
-    /// Whether one row is explained by all hypotheses.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.rows == 1
-    }
-
-    /// Number of rows, value and weight of their features: for another backend.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn all_features(&self) -> (usize, [&[T]; 2]) {
-        (self.rows, [&self.features.value, &self.features.weight])
-    }
-
-    /// As [`EncodedTarget::all_features`], of places, where some were seen.
-    #[cfg(feature = "gpu")]
-    pub(crate) fn all_places(&self) -> Option<[&[T]; 2]> {
-        self.places.as_ref().map(|places| [&places.value[..], &places.weight[..]])
-    }
-
-    /// Number M of residuals of a row.
-    pub(crate) fn residuals(&self) -> usize {
-        self.features.width + self.places.as_ref().map_or(0, |places| places.width)
-    }
-
-    /// Which row is for hypothesis `row`.
-    fn row_for(&self, row: usize) -> usize {
-        if self.is_shared() { 0 } else { row }
-    }
-
-    /// Values and weights of features for hypothesis `row`.
-    fn features(&self, row: usize) -> (&[T], &[T]) {
-        self.features.row(self.row_for(row))
-    }
-
-    /// As [`EncodedTarget::features`], of places, for hypotheses from `first` on; none where none was seen.
-    fn places(&self, first: usize) -> Option<SeenPlaces<'_, T>> {
-        self.places.as_ref().map(|places| SeenPlaces { places, first, is_shared: self.is_shared() })
-    }
-
-    /// As [`EncodedTarget::features`], in the order of [`Chord`]; none where that does not compare.
-    fn chord(&self, row: usize) -> Option<&[T]> {
-        let width = self.side_by_side.len() / self.rows;
-        let start = self.row_for(row) * width;
-        Some(&self.side_by_side[start..start + width]).filter(|row| !row.is_empty())
-    }
-}
-
-/// What places of hypotheses in a row are compared with.
-#[derive(Clone, Copy)]
-struct SeenPlaces<'a, T> {
-    places: &'a Wanted<T>,
-    first: usize,
-    is_shared: bool,
-}
-
-impl<T: Real> Seen<T> for SeenPlaces<'_, T> {
-    fn row(&self, row: usize) -> (&[T], &[T]) {
-        self.places.row(if self.is_shared { 0 } else { self.first + row })
-    }
-}
 
 /// Reads a tensor's numbers, as many as there are places.
 pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
@@ -176,8 +37,24 @@ pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
 pub(crate) enum Comparison {
     /// The layers' output itself, of this width, some of it sines and cosines.
     Plain(usize, Circles),
+    /// As [`Comparison::Plain`], and places of links.
+    Links(Links),
     /// Rotations.
     Rotations(RotationComparison),
+}
+
+/// What the places of some rows need.
+#[derive(Debug)]
+pub(crate) struct HeadSpace<T> {
+    places: Places<T>,
+    links: LinkSpace<T>,
+}
+
+impl<T: Real> HeadSpace<T> {
+    /// What a transform takes up of the row that was differentiated last.
+    pub(crate) fn projection(&self) -> &Projection {
+        self.places.projection()
+    }
 }
 
 /// As [`RotationHead`], with the number of joints.
@@ -196,6 +73,7 @@ impl Comparison {
             DenseHead::Circles { sines, least_length } => {
                 Circles::new(sines, least_length, outputs).map(|circles| Self::Plain(outputs, circles))
             }
+            DenseHead::Links(head) => Links::new(arch, head, outputs).map(Self::Links),
             DenseHead::Rotations(head) => {
                 let joints = outputs / SIX;
                 let fits = outputs == SIX * joints
@@ -210,6 +88,7 @@ impl Comparison {
     pub(crate) fn width(&self) -> usize {
         match self {
             Self::Plain(outputs, _) => *outputs,
+            Self::Links(links) => links.outputs(),
             Self::Rotations(rotations) => rotations.joints * NINE,
         }
     }
@@ -230,21 +109,26 @@ impl Comparison {
                     features,
                     side_by_side: Vec::new(),
                     places: None,
+                    cloud: None,
+                    equations: width,
                     prior: None,
                 })
             }
+            Self::Links(links) => encode_links(links, target),
             Self::Rotations(rotations) => rotations.encode(target),
         }
     }
 
     /// Allocates what the places of `rows` rows need.
-    pub(crate) fn space<T: Real>(&self, rows: usize) -> Places<T> {
-        match self {
+    pub(crate) fn space<T: Real>(&self, rows: usize) -> HeadSpace<T> {
+        let places = match self {
             Self::Rotations(RotationComparison { joints, head: RotationHead { tree: Some(tree), .. }, .. }) => {
                 Places::new(*joints, tree.parents.len(), rows)
             }
             _ => Places::new(0, 0, rows),
-        }
+        };
+        let links = if let Self::Links(links) = self { links.space(rows) } else { LinkSpace::none() };
+        HeadSpace { places, links }
     }
 
     /// Scores the places of `count` hypotheses from `first` on, where places were seen; `raw` has the layers' output,
@@ -254,19 +138,27 @@ impl Comparison {
         (raw, stride, count): (&[T], usize, usize),
         encoded: &EncodedTarget<T>,
         first: usize,
-        places: &mut Places<T>,
+        space: &mut HeadSpace<T>,
     ) {
+        if let Self::Links(links) = self
+            && encoded.has_places()
+        {
+            for (place, raw) in raw.chunks(stride).take(count).enumerate() {
+                links.score(raw, encoded, (first + place, place), &mut space.links);
+            }
+        }
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(first))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride, count, least_length: T::of(rotations.head.least_length) };
-            places.score(rotations.arch, tree, turns, seen);
+            space.places.score(rotations.arch, tree, turns, seen);
         }
     }
 
-    /// Most rows that [`Comparison::derive`] lists, with so many residuals.
-    pub(crate) fn most_derivatives(&self, residuals: usize) -> usize {
-        residuals + self.tree().map_or(0, most_derivatives)
+    /// Most derivatives that [`Comparison::derive`] lists, in so many rows.
+    pub(crate) fn most_derivatives(&self, equations: usize) -> usize {
+        let links = if let Self::Links(links) = self { links.equations().pow(2) } else { 0 };
+        equations + links + self.tree().map_or(0, most_derivatives)
     }
 
     /// Whether places are seen from anywhere.
@@ -277,7 +169,7 @@ impl Comparison {
 
     fn tree(&self) -> Option<&KinematicTree> {
         match self {
-            Self::Plain(..) => None,
+            Self::Plain(..) | Self::Links(_) => None,
             Self::Rotations(rotations) => rotations.head.tree.as_ref(),
         }
     }
@@ -288,6 +180,10 @@ impl Comparison {
             Self::Plain(outputs, circles) => {
                 output.copy_from_slice(&raw[..*outputs]);
                 circles.apply(output);
+            }
+            Self::Links(links) => {
+                output.copy_from_slice(&raw[..links.outputs()]);
+                links.circles().apply(output);
             }
             Self::Rotations(rotations) => {
                 let (six, _) = raw.as_chunks::<SIX>();
@@ -306,13 +202,23 @@ impl Comparison {
         raw: &mut [T],
         encoded: &EncodedTarget<T>,
         row: usize,
-        (places, place): (&Places<T>, usize),
+        (space, place): (&HeadSpace<T>, usize),
     ) -> T {
         let (value, weight) = encoded.features(row);
         match self {
             Self::Plain(outputs, circles) => circles.pull(&mut raw[..*outputs], value, weight),
+            Self::Links(links) => {
+                let raw = &mut raw[..links.outputs()];
+                let loss = links.circles().pull(raw, value, weight);
+                if !encoded.has_places() {
+                    return loss;
+                }
+                let (more, beside) = space.links.row(place, links.outputs());
+                raw.iter_mut().zip(beside).for_each(|(sum, more)| *sum += T::of(*more));
+                loss + T::of(more)
+            }
             Self::Rotations(rotations) => {
-                let (more, beside) = encoded.places.as_ref().map(|_| places.row(place)).unzip();
+                let (more, beside) = encoded.places.as_ref().map(|_| space.places.row(place)).unzip();
                 let loss = match encoded.chord(row) {
                     Some(target) => rotations.pull_chord(raw, target, beside),
                     None => rotations.pull(raw, value, weight, beside),
@@ -329,16 +235,18 @@ impl Comparison {
         raw: &[T],
         encoded: &EncodedTarget<T>,
         row: usize,
-        places: &mut Places<T>,
+        space: &mut HeadSpace<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
         let (_, weight) = encoded.features(row);
         rows.clear();
+        let mut plain = |circles: &Circles| {
+            let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
+            rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
+        };
         match self {
-            Self::Plain(_, circles) => {
-                let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
-                rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
-            }
+            Self::Plain(_, circles) => plain(circles),
+            Self::Links(links) => plain(links.circles()),
             Self::Rotations(rotations) => {
                 let columns = weight.len() / rotations.joints;
                 let joints = raw.as_chunks::<SIX>().0.iter().zip(weight.chunks_exact(columns)).enumerate();
@@ -348,12 +256,18 @@ impl Comparison {
             }
         }
         rows.iter_mut().enumerate().for_each(|(row, derivative)| derivative.row = row);
-        self.place((raw, raw.len(), 1), encoded, row, places);
+        if let Self::Links(links) = self {
+            if encoded.has_places() {
+                links.derive(raw, encoded, row, &mut space.links, rows);
+            }
+            return;
+        }
+        self.place((raw, raw.len(), 1), encoded, row, space);
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(row))
             && let Some(tree) = &rotations.head.tree
         {
             let turns = Turns { raw, stride: raw.len(), count: 1, least_length: T::of(rotations.head.least_length) };
-            places.derive(rotations.arch, tree, turns, seen.row(0), rows);
+            space.places.derive(rotations.arch, tree, turns, seen.row(0), rows);
         }
     }
 }
@@ -397,7 +311,8 @@ impl RotationComparison {
             Vec::new()
         };
         let places = placed.map(|placed| Wanted::of_joints(target, width..columns, placed));
-        Some(EncodedTarget { rows, features, side_by_side, places, prior: None })
+        let equations = features.width + places.as_ref().map_or(0, |places| places.width);
+        Some(EncodedTarget { rows, features, side_by_side, places, cloud: None, equations, prior: None })
     }
 
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {

@@ -4,8 +4,7 @@ use pulp::{Simd, WithSimd};
 use thalweg_task::Similarity;
 
 use super::tangents::Tangents;
-use crate::native::heads::comparison::{Derivative, EncodedTarget};
-use crate::native::heads::places::Places;
+use crate::native::heads::comparison::{Derivative, EncodedTarget, HeadSpace};
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::finish::{GateBy, Store};
 use crate::native::kernels::panels::Panels;
@@ -55,7 +54,7 @@ pub(crate) struct NormalSpace<T> {
     tangents: Tangents<T>,
     /// What the head makes of tangents, row by row.
     derivatives: Vec<Derivative<T>>,
-    joints: Places<T>,
+    joints: HeadSpace<T>,
     /// A, `[M, X]`, without the prior's rows.
     residuals: Panels<f64>,
     /// Where rows of its panels and those below lie.
@@ -126,7 +125,7 @@ impl<T: Real> Model<T> {
         Batch { linear, ..self.batch(first, rows) }
     }
 
-    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` residuals needs.
+    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` equations needs.
     pub(crate) fn normal_space(&self, residuals: usize, rows: usize, hypotheses: usize) -> NormalSpace<T> {
         let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         let square = || Panels::zeros(arch, latent, latent);
@@ -249,8 +248,8 @@ impl<T: Real> NormalSpace<T> {
         self.tangents.forget();
     }
 
-    /// Number M of residuals that it is for.
-    pub(crate) fn residuals(&self) -> usize {
+    /// Number of equations that it is for.
+    pub(crate) fn equations(&self) -> usize {
         self.residuals.inputs()
     }
 

@@ -30,6 +30,7 @@ pub(super) fn take(
             Ok(keypoints(intake, objects))
         }
         Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
+        Input::Cloud => with_points(bytes, |message| intake.take_cloud(message, now_nanos)),
     }
 }
 

@@ -40,7 +40,7 @@ impl Inputs {
     fn is_spare(&self, input: Input, publishers: usize, stale: Duration, now: Instant) -> bool {
         let age = |input| self.meter(input).map(|meter| lock(&meter).age(now));
         match input {
-            Input::Joints | Input::Points => false,
+            Input::Joints | Input::Points | Input::Cloud => false,
             Input::Mask => {
                 let masks = self.buffer.masks();
                 masks == MaskUse::Ignored || (masks == MaskUse::Auto && publishers == 0)

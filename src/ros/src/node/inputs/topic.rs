@@ -18,6 +18,7 @@ pub(crate) fn type_name(input: Input, points: PointsType) -> &'static str {
         Input::Joints => "sensor_msgs/msg/JointState",
         Input::Image | Input::Mask => "sensor_msgs/msg/Image",
         Input::Compressed => "sensor_msgs/msg/CompressedImage",
+        Input::Cloud => "sensor_msgs/msg/PointCloud2",
         Input::Points => match points {
             PointsType::Cloud => "sensor_msgs/msg/PointCloud2",
             PointsType::Markers => MARKERS,
