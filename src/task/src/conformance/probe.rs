@@ -95,8 +95,9 @@ pub(super) fn apply(obs: &Observation, masks: &[(&'static str, Tensor)], fill: &
             return Ok(Some(field.shallow_clone()));
         };
         let filled = fill.over(field.value(), &visible.logical_not());
-        // What was not seen before stays so.
-        Masked::with_mask(&filled, &visible.logical_and(field.observed())).map(Some)
+        // A cloud is not rendered, and stays unseen.
+        let visible = if kind == "points" { visible.logical_and(field.observed()) } else { visible.shallow_clone() };
+        Masked::with_mask(&filled, &visible).map(Some)
     };
     Ok(Observation {
         stamp_nanos: obs.stamp_nanos,
