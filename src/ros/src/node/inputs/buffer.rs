@@ -215,8 +215,9 @@ impl ObservationSource {
 }
 
 fn config(settings: &InputSettings) -> IntakeConfig {
-    let InputSettings { joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, people, cloud_box, .. } =
-        *settings;
+    let InputSettings {
+        joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, people, cloud_box, ..
+    } = *settings;
     let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
     IntakeConfig { joints, images, stale_timeout, people, cloud_box }
 }
