@@ -159,6 +159,10 @@ class Logs(unittest.TestCase):
                 heard = peer.subscribe(Log, "/rosout", None)
                 time.sleep(1.0)
                 self.assertEqual(node.stop(), 0)
+                # What the node said last may still be on its way.
+                deadline = time.monotonic() + 5.0
+                while not any("shutting down" in line.msg for line in heard.messages) and time.monotonic() < deadline:
+                    time.sleep(0.05)
                 lines = [line.msg for line in heard.messages if line.name == "thalweg"] or peer.logged("")
                 files = sorted(Path(folder).glob("*.log"))
                 return node.stderr(), "".join(f"{path.name}\n{path.read_text()}" for path in files), lines

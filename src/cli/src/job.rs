@@ -1,7 +1,7 @@
 //! What long jobs share: a progress bar, a log file of JSON lines, a stop on Ctrl-C.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,7 +84,9 @@ impl Job {
 
     fn write(&mut self, line: &impl Serialize) -> anyhow::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
-        writeln!(log, "{}", serde_json::to_string(line)?).context("cannot write the log")
+        // In one piece, so that who kills the process cuts no line off.
+        let line = serde_json::to_string(line)? + "\n";
+        log.write_all(line.as_bytes()).context("cannot write the log")
     }
 
     /// Where the bar stands.
@@ -131,11 +133,46 @@ fn opened(log: &Path) -> anyhow::Result<File> {
     if let Some(folder) = log.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
-    open_append(log).with_context(|| format!("cannot write the log {}", log.display()))
+    let told = || format!("cannot write the log {}", log.display());
+    let is_cut_off = log.is_file() && !ends_a_line(log).with_context(told)?;
+    let mut file = open_append(log).with_context(told)?;
+    if is_cut_off {
+        file.write_all(b"\n").with_context(told)?;
+    }
+    Ok(file)
+}
+
+/// Whether a file is empty or ends with the end of a line: a machine that loses power cuts lines off.
+fn ends_a_line(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(true);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_was_cut_off_spoils_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("logs").join("theta.log");
+        for (before, after) in [("", "7\n"), ("6\n", "6\n7\n"), ("6\n{\"buf", "6\n{\"buf\n7\n")] {
+            opened(&log).expect("a folder is made for it");
+            std::fs::write(&log, before).expect("a file");
+            opened(&log).expect("it is there").write_all(b"7\n").expect("it can be written");
+            assert_eq!(std::fs::read_to_string(&log).expect("text"), after);
+        }
     }
 }

@@ -108,6 +108,7 @@ mod tests {
         let few = thinned(&sphere(20_000), 1000);
         let apart = |pair: &[[f64; 3]]| (0..3).map(|axis| (pair[0][axis] - pair[1][axis]).powi(2)).sum::<f64>().sqrt();
         let mean = few.windows(2).map(apart).sum::<f64>() / (few.len() - 1) as f64;
-        assert!(mean < 0.2, "{mean}");
+        // In a drawn order it would be 1.33.
+        assert!(mean < 0.3, "{mean}");
     }
 }

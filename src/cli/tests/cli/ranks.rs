@@ -51,7 +51,7 @@ fn err(output: &Output) -> String {
 
 fn log(output: &Path) -> Vec<Value> {
     let text = fs::read_to_string(output.with_extension("log")).unwrap_or_default();
-    text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
 fn landscape(path: &Path) -> String {

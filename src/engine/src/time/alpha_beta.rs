@@ -8,6 +8,8 @@ const SHARE: f64 = 0.2;
 const NOISE_SHARE: f64 = 0.05;
 /// A period this many times the usual one was a silence, and counts as no more. A guess.
 const LONGEST_PERIOD: f64 = 3.0;
+/// Variance of noise, squared radians or metres, that is rounding: far below what any encoder resolves.
+const LEAST_NOISE: f64 = 1e-10;
 /// Seconds below which two readings say nothing about velocity.
 const SHORTEST: f64 = 1e-4;
 
@@ -94,7 +96,7 @@ impl AlphaBeta {
     fn gains_for(&self, seconds: f64, drive: f64) -> [f64; 2] {
         let greatest = 1.0 - (-seconds / VELOCITY_SMOOTHING).exp();
         let noise = self.noise();
-        if noise <= f64::MIN_POSITIVE {
+        if noise < LEAST_NOISE {
             return [1.0, greatest];
         }
         let index = (drive * seconds.powi(3) / noise).sqrt();

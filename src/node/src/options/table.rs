@@ -55,11 +55,12 @@ const SCALING: &str = "thalweg-lab bench scaling";
 const DEFENCE: &str = "thalweg-lab bench defence";
 const DEMO_DEFENCE: &str = "thalweg-lab demo-defence";
 const TRACKERS: &str = "thalweg-lab bench trackers";
+const CLOUDS: &str = "thalweg-lab bench clouds";
 const NODE: &str = "thalweg-lab bench-node";
 const VIEW: &str = "thalweg_view";
 
 /// Every option of every program that is a number.
-pub const OPTIONS: [OptionBound; 162] = [
+pub const OPTIONS: [OptionBound; 166] = [
     whole(SOLVE, "frame", U32, [0, MANY]),
     whole(SOLVE, "hypotheses", U32, [1, 65_536]),
     number(SOLVE, "budget_ms", "ms", Real { from: 1e-3, to: 3.6e6 }),
@@ -203,6 +204,10 @@ pub const OPTIONS: [OptionBound; 162] = [
     whole(TRACKERS, "frames", U32, [1, MANY]),
     whole(TRACKERS, "steps", U32, [1, 100_000]),
     number(TRACKERS, "point_weight", "rad/m", ZeroOr { from: 1e-6, to: 1000.0 }),
+    whole(CLOUDS, "points", Usize, [0, 2000]),
+    whole(CLOUDS, "frames", U32, [1, MANY]),
+    whole(CLOUDS, "steps", U32, [1, 100_000]),
+    number(CLOUDS, "cloud_weight", "rad/m", ZeroOr { from: 1e-6, to: 1000.0 }),
     whole(SCALING, "buffers", U32, [1, MANY]),
     whole(GRADIENT, "drawn", U32, [16, MANY]),
     whole(GRADIENT, "seed", U64, [0, SEED]),
