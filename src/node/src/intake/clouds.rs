@@ -45,13 +45,7 @@ pub fn decode_cloud(
     let (message, notice) = with_row_step(message);
     check_layout(&message)?;
     let axes = find_axes(&message)?;
-    let (width, row_step, point_step) =
-        (message.width as usize, message.row_step as usize, message.point_step as usize);
-    let read = |place: usize| {
-        // Within the data: check_layout has compared all of these with its length.
-        let point = &message.data[place / width * row_step + place % width * point_step..];
-        axes.map(|axis| axis.read(point, message.is_bigendian))
-    };
+    let read = |place: usize| axes.map(|axis| axis.read(message.point(place), message.is_bigendian));
     let is_seen = |point: &[f64; 3]| point.iter().all(|axis| axis.is_finite()) && point != &[0.0; 3];
     let step = (count as usize).div_ceil(LOOKED_AT);
     let seen: Vec<[f64; 3]> = (0..count as usize).step_by(step).map(read).filter(is_seen).collect();

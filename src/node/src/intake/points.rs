@@ -47,6 +47,15 @@ pub struct CloudMessage<'a> {
     pub data: &'a [u8],
 }
 
+impl CloudMessage<'_> {
+    /// The data from a point on, by its place, row after row. Within the data where [`check_layout`] has let the message
+    /// through, which compares all of these numbers with its length.
+    pub(super) fn point(&self, place: usize) -> &[u8] {
+        let width = self.width as usize;
+        &self.data[place / width * self.row_step as usize + place % width * self.point_step as usize..]
+    }
+}
+
 /// Decodes the points that `spec` names, in its order.
 ///
 /// Returns `[P, 3]`, point by point, metres, or `None` for an empty cloud (P11). A point is NaN,
@@ -73,13 +82,7 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
     check_layout(&message)?;
     check_count(count, spec)?;
     let axes = find_axes(&message)?;
-    let (width, row_step, point_step) =
-        (message.width as usize, message.row_step as usize, message.point_step as usize);
-    let read = |place: usize| {
-        // Within the data: check_layout has compared all of these with its length.
-        let point = &message.data[place / width * row_step + place % width * point_step..];
-        axes.map(|axis| axis.read(point, message.is_bigendian))
-    };
+    let read = |place: usize| axes.map(|axis| axis.read(message.point(place), message.is_bigendian));
     let mut decoded = judge_places((0..spec.names.len()).map(read).collect(), &spec.names)?;
     decoded.notices.extend(notice);
     Ok(Some(decoded))
@@ -115,12 +118,8 @@ fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &
     let number = NUMBERS.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
     let body = BODIES.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
     let confidence = tracker.confidence.as_deref().map(|name| find_scalar(message, name)).transpose()?.flatten();
-    let (width, row_step, point_step) =
-        (message.width as usize, message.row_step as usize, message.point_step as usize);
     let read = |place: usize| {
-        // Within the data, as for points without a tracker.
-        let point = &message.data[place / width * row_step + place % width * point_step..];
-        let is_bigendian = message.is_bigendian;
+        let (point, is_bigendian) = (message.point(place), message.is_bigendian);
         Reading {
             id: number.map(|field| field.read(point, is_bigendian) as i64),
             body: body
