@@ -20,7 +20,7 @@ mod rig;
 mod split;
 mod texts;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use division::{Assignment, Division, assign, table};
 pub use error::DatasetError;
@@ -234,6 +234,32 @@ impl Dataset {
     /// [`DatasetError::Io`] or [`DatasetError::Archive`] when nothing can be read at all.
     pub fn load_own(path: &Path) -> Result<Self, DatasetError> {
         own::load(path)
+    }
+
+    /// Reads motion to train on from several places: folders as [`Dataset::load_all`] reads them, and a user's own motion
+    /// as [`Dataset::load_own`] does. Where no clip serves validation, one of the user's own does.
+    ///
+    /// # Errors
+    /// As there, and [`DatasetError::NoMotion`].
+    pub fn load_from(paths: &[PathBuf]) -> Result<Self, DatasetError> {
+        let mut all = Self { clips: Vec::new(), refused: Vec::new() };
+        for path in paths {
+            let has_sources = Source::EVERY.iter().any(|source| path.join(source.file()).exists());
+            let part = if has_sources { Self::load_all(path)? } else { Self::load_own(path)? };
+            if part.clips.is_empty() && part.refused.is_empty() {
+                return Err(DatasetError::NoMotion { path: path.clone() });
+            }
+            all.clips.extend(part.clips);
+            all.refused.extend(part.refused);
+        }
+        let serves = |clip: &Clip| clip.split == Split::Validation && !clip.poses.is_empty();
+        if !all.clips.iter().any(serves) {
+            let own = all.clips.iter_mut().filter(|clip| clip.source == Source::Own && !clip.poses.is_empty());
+            if let Some(clip) = own.min_by_key(|clip| split::percent(&clip.name)) {
+                clip.split = Split::Validation;
+            }
+        }
+        Ok(all)
     }
 
     /// Reads all sources; clips of the first three keep their splits of [`Division::First`]: what [`assign`] begins with.

@@ -3,6 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::str::FromStr;
 
+use nalgebra::{Matrix3, Rotation3, UnitQuaternion};
 use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{
@@ -46,6 +47,14 @@ impl LossKind {
         match self {
             Self::Rotation => 9,
             Self::AxisAngle => 3,
+        }
+    }
+
+    /// Factor of its residuals.
+    fn weight(self) -> f64 {
+        match self {
+            Self::Rotation => FRAC_1_SQRT_2,
+            Self::AxisAngle => 1.0,
         }
     }
 }
@@ -158,14 +167,14 @@ impl Comparison {
 
     fn encode_joints(&self, joints: &Masked, counts: Option<&Tensor>) -> Target {
         let value = joints.value();
-        match (self.kind, value.device(), value.kind()) {
-            (LossKind::Rotation, Device::Cpu, Kind::Float) => encode_rotations(joints, counts, |entry| entry as f32),
-            (LossKind::Rotation, Device::Cpu, Kind::Double) => encode_rotations(joints, counts, |entry| entry),
+        match (value.device(), value.kind()) {
+            (Device::Cpu, Kind::Float) => encode_numbers(self.kind, joints, counts, |entry| entry as f32),
+            (Device::Cpu, Kind::Double) => encode_numbers(self.kind, joints, counts, |entry| entry),
             _ => self.encode_tensors(joints, counts),
         }
     }
 
-    /// As [`encode_rotations`], on any device and for any comparison.
+    /// As [`encode_numbers`], on any device.
     fn encode_tensors(&self, joints: &Masked, counts: Option<&Tensor>) -> Target {
         let shape = [-1, JOINTS as i64, 3];
         let by_slot = self.angles.to_slots(&joints.value().view(shape));
@@ -175,7 +184,7 @@ impl Comparison {
         let rotation = self.features(&self.angles.compose(&by_slot));
         // A residual is squared.
         let counts = counts.map(|counts| self.angles.to_slots(&counts.view(shape)).sqrt());
-        let weight = whole.to_kind(rotation.kind()).expand_as(&rotation) * self.weight();
+        let weight = whole.to_kind(rotation.kind()).expand_as(&rotation) * self.kind.weight();
         let weight = match &counts {
             Some(counts) => weight * counts.amin(-1, true),
             None => weight,
@@ -239,13 +248,6 @@ impl Comparison {
         Objective::of_residual((Tensor::cat(&difference, -1) * &target.weight).flatten(1, -1))
     }
 
-    fn weight(&self) -> f64 {
-        match self.kind {
-            LossKind::Rotation => FRAC_1_SQRT_2,
-            LossKind::AxisAngle => 1.0,
-        }
-    }
-
     fn features(&self, rotations: &Tensor) -> Tensor {
         match self.kind {
             LossKind::Rotation => rotations.flatten(-2, -1),
@@ -270,19 +272,24 @@ fn places(points: &Tensor) -> Tensor {
     points.narrow(1, 1, JOINTS as i64)
 }
 
-/// Columns of a joint that is compared as a rotation, and those of its angles.
-const NINE: usize = 9;
+/// Columns of the angles of a joint.
 const SINES: usize = 6;
 
-/// Encodes for [`LossKind::Rotation`], number by number: a few angles cost a few microseconds so, as tensors a hundred.
-fn encode_rotations<T: Element>(joints: &Masked, counts: Option<&Tensor>, round: impl Fn(f64) -> T) -> Target {
+/// Encodes number by number: a few angles cost a few microseconds so, as tensors hundreds.
+fn encode_numbers<T: Element>(
+    kind: LossKind,
+    joints: &Masked,
+    counts: Option<&Tensor>,
+    round: impl Fn(f64) -> T,
+) -> Target {
     let (angles, seen) = (plain::<f64>(&joints.value().to_kind(Kind::Double)), plain::<bool>(joints.observed()));
     let (angles, seen) = (angles.as_chunks::<3>().0, seen.as_chunks::<3>().0);
     // A residual is squared.
     let counts = counts.map(|counts| plain::<f64>(&counts.to_kind(Kind::Double).sqrt()));
     let counts = counts.as_ref().map_or(&[][..], |counts| counts.as_chunks::<3>().0);
     let is_part = |seen: &[bool; 3]| seen.contains(&true) && seen.contains(&false);
-    let columns = if seen.iter().any(is_part) { NINE + SINES } else { NINE };
+    let width = kind.width() as usize;
+    let columns = if seen.iter().any(is_part) { width + SINES } else { width };
     let mut value = vec![round(0.0); angles.len() * columns];
     let mut weight = vec![round(0.0); angles.len() * columns];
     let places = value.chunks_exact_mut(columns).zip(weight.chunks_exact_mut(columns));
@@ -290,14 +297,17 @@ fn encode_rotations<T: Element>(joints: &Masked, counts: Option<&Tensor>, round:
         let (axes, counts) = (AXIS_ORDERS[index % JOINTS].axes(), counts.get(index).unwrap_or(&[1.0; 3]));
         if seen == &[true; 3] {
             let rotation = axes.into_iter().fold(IDENTITY, |rotation, axis| turned(&rotation, axis, angles[axis]));
-            value.iter_mut().zip(rotation.as_flattened()).for_each(|(value, entry)| *value = round(*entry));
+            match kind {
+                LossKind::Rotation => set(value, rotation.as_flattened(), &round),
+                LossKind::AxisAngle => set(value, &rotation_vector(&rotation), &round),
+            }
             let least = counts.iter().copied().fold(1.0, f64::min);
-            weight[..NINE].fill(round(FRAC_1_SQRT_2 * least));
+            weight[..width].fill(round(kind.weight() * least));
         } else if is_part(seen) {
             let slots = axes.into_iter().enumerate().filter(|(_, axis)| seen[*axis]);
             for (slot, axis) in slots {
                 let (sine, cosine) = angles[axis].sin_cos();
-                let place = NINE + 2 * slot;
+                let place = width + 2 * slot;
                 (value[place], value[place + 1]) = (round(sine), round(cosine));
                 weight[place..place + 2].fill(round(counts[axes[slot]]));
             }
@@ -305,6 +315,17 @@ fn encode_rotations<T: Element>(joints: &Masked, counts: Option<&Tensor>, round:
     }
     let tensor = |values: &[T]| Tensor::from_slice(values).view([-1, JOINTS as i64, columns as i64]);
     Target { value: tensor(&value), weight: tensor(&weight) }
+}
+
+fn set<T>(to: &mut [T], from: &[f64], round: impl Fn(f64) -> T) {
+    to.iter_mut().zip(from).for_each(|(to, entry)| *to = round(*entry));
+}
+
+/// The rotation vector of a matrix, at most pi long, radians.
+fn rotation_vector(rotation: &[[f64; 3]; 3]) -> [f64; 3] {
+    let matrix = Matrix3::from_fn(|row, column| rotation[row][column]);
+    let rotation = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(matrix));
+    rotation.scaled_axis().into()
 }
 
 const IDENTITY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
@@ -346,10 +367,12 @@ mod tests {
     #[test]
     fn numbers_and_tensors_encode_alike() {
         let mut random = StdRng::seed_from_u64(4);
-        for (kind, parts, tolerance) in
-            [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
+        let cases = [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)];
+        let losses = [(LossKind::Rotation, 1.0), (LossKind::AxisAngle, 10.0)];
+        for ((kind, parts, tolerance), (loss, factor)) in cases.iter().flat_map(|case| losses.map(|loss| (*case, loss)))
         {
-            let comparison = Comparison::new(LossKind::Rotation, 0.0, None, (kind, Device::Cpu));
+            let comparison = Comparison::new(loss, 0.0, None, (kind, Device::Cpu));
+            let tolerance = tolerance * factor;
             let angles = draws::uniform(&mut random, &[5, JOINTS as i64, 3]).to_kind(kind) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };
             let gaps = draws::uniform(&mut random, &[5, JOINTS as i64, width]).lt(0.3);

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 
 use nalgebra::Vector3;
-use thalweg_body_pose::dataset::{Dataset, Source};
+use thalweg_body_pose::dataset::{Dataset, Source, Split};
 use thalweg_body_pose::skeleton::{JOINTS, joint_index};
 
 /// A joint: depth, name, offset.
@@ -84,6 +84,19 @@ fn units_and_channels_do_not_matter() {
     }
 }
 
+/// As rigs of Blender and ones that end at the neck have it.
+#[test]
+fn a_head_by_another_name_or_none_is_borne() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for name in ["face", "Bip01 Crown"] {
+        let path = folder.path().join("take.bvh");
+        fs::write(&path, bvh(1.0, false, &["0", "50"]).replace("Bip01 Head", name)).expect("writable");
+        let dataset = Dataset::load_own(&path).expect("readable");
+        assert!(dataset.refused.is_empty(), "{name}: {:?}", dataset.refused);
+        expect_knee(&dataset.clips[0].poses[1], 50.0);
+    }
+}
+
 #[test]
 fn one_bad_clip_is_told_and_the_others_are_read() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -111,6 +124,34 @@ fn one_bad_clip_is_told_and_the_others_are_read() {
     for words in ["a/GLUED.BVH, line", "got '10.0-7.5'", "a/cut.bvh, line", "a/thing.bvh: joint 'knee' is missing"] {
         assert!(told.iter().any(|line| line.contains(words)), "{words}: {told:?}");
     }
+}
+
+/// A training on motion of one's own: all places count, one clip is kept for validation, and a place without motion is named.
+#[test]
+fn motion_of_several_places_is_trained_on_together() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let takes = folder.path().join("takes");
+    fs::create_dir(&takes).expect("writable");
+    let mut paths = vec![takes.clone()];
+    for number in 0..6 {
+        let angles = [number.to_string(), "20".to_owned()];
+        let text = bvh(1.0, false, &angles.each_ref().map(String::as_str));
+        let path =
+            if number < 4 { takes.join(format!("{number}.bvh")) } else { folder.path().join(format!("{number}.bvh")) };
+        fs::write(&path, text).expect("writable");
+        if number >= 4 {
+            paths.push(path);
+        }
+    }
+    let dataset = Dataset::load_from(&paths).expect("readable");
+    let count = |split| dataset.of_split(split).count();
+    assert_eq!(dataset.clips.len(), 6);
+    assert!((1..=2).contains(&count(Split::Validation)), "{}", count(Split::Validation));
+    assert_eq!(count(Split::Train) + count(Split::Validation), 6);
+    fs::write(folder.path().join("notes.txt"), "nothing").expect("writable");
+    paths.push(folder.path().join("notes.txt"));
+    let error = Dataset::load_from(&paths).expect_err("no motion").to_string();
+    assert!(error.contains("notes.txt: expected motion capture") && error.ends_with("found none"), "{error}");
 }
 
 /// A person of Acclaim: bone, parent, direction, length, axis, degrees of freedom.

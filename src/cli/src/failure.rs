@@ -243,7 +243,7 @@ fn code_of_training(error: &TrainError) -> Option<u8> {
             Some(INPUT)
         }
         TrainError::Option { .. } => Some(USAGE),
-        TrainError::NotFinite { .. } => None,
+        TrainError::NotFinite { .. } | TrainError::Sent { .. } => None,
         // Transparent, as the engine's own below.
         TrainError::Task(error) => Some(code_of_task(error)),
         TrainError::Weights(error) => Some(code_of_nn(error)),

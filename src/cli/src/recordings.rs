@@ -82,17 +82,30 @@ pub fn each(path: &Path, mut read: impl FnMut(&Path) -> anyhow::Result<Damage>) 
 /// As there, of the first path that has one.
 pub fn each_of(paths: &[PathBuf], mut read: impl FnMut(&Path) -> anyhow::Result<Damage>) -> anyhow::Result<Gathered> {
     let (mut gathered, mut seen) = (Gathered::default(), BTreeSet::new());
-    let mut once = |file: &Path| {
-        // Links to the same file are the same recording; what is missing is told by whoever opens it.
-        let real = file.canonicalize().unwrap_or_else(|_missing| file.to_owned());
-        if seen.insert(real) { read(file) } else { Ok(Damage::default()) }
-    };
+    let mut once = |file: &Path| if seen.insert(real(file)) { read(file) } else { Ok(Damage::default()) };
     for path in paths {
         let Gathered { files, damage } = each(path, &mut once)?;
         gathered.files += files;
         gathered.damage += damage;
     }
     Ok(gathered)
+}
+
+/// The files that [`each_of`] reads, in its order.
+///
+/// # Errors
+/// As there.
+pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let (mut files, mut seen) = (Vec::new(), BTreeSet::new());
+    for path in paths {
+        files.extend(Listing::of(path)?.files.into_iter().filter(|file| seen.insert(real(file))));
+    }
+    Ok(files)
+}
+
+/// Links to the same file are the same recording; what is missing is told by whoever opens it.
+fn real(file: &Path) -> PathBuf {
+    file.canonicalize().unwrap_or_else(|_missing| file.to_owned())
 }
 
 /// Resolves names and patterns (`*`, `?`, `[..]`, `**`) to paths, those of a pattern in the order of their names.

@@ -11,6 +11,7 @@ mod motion;
 mod observations;
 mod prior;
 mod ranks;
+mod reading;
 pub mod retrain;
 mod start;
 mod theta;

@@ -219,16 +219,18 @@ int thalweg_group_connect(thalweg_group* group, char* text, size_t capacity) {
   });
 }
 
-// Begins a collective. The work keeps the tensors for as long as it needs them.
-int thalweg_group_begin(thalweg_group* group, int operation, at::Tensor* input, at::Tensor* output, char* text,
-                        size_t capacity) {
+// Begins a collective; a broadcast is of rank `from`. The work keeps the tensors for as long as it needs them.
+int thalweg_group_begin(thalweg_group* group, int operation, int from, at::Tensor* input, at::Tensor* output,
+                        char* text, size_t capacity) {
   return guarded(text, capacity, [&]() -> int {
     ++group->watch->begun;
     std::vector<at::Tensor> tensors{*input};
     if (operation == SUM) {
       group->work = group->gloo->allreduce(tensors);
     } else if (operation == BROADCAST) {
-      group->work = group->gloo->broadcast(tensors);
+      c10d::BroadcastOptions options;
+      options.rootRank = from;
+      group->work = group->gloo->broadcast(tensors, options);
     } else {
       std::vector<std::vector<at::Tensor>> outputs{output->unbind(0)};
       group->work = group->gloo->allgather(outputs, tensors);

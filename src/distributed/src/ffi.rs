@@ -43,6 +43,7 @@ unsafe extern "C" {
     fn thalweg_group_begin(
         group: *mut Opaque,
         operation: c_int,
+        from: c_int,
         input: *const c_void,
         output: *const c_void,
         text: *mut c_char,
@@ -65,11 +66,25 @@ unsafe extern "C" {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Operation {
     /// Sums over ranks, in place.
-    Sum = 0,
-    /// Takes what rank 0 has, in place.
-    Broadcast = 1,
+    Sum,
+    /// Takes what a rank has, in place.
+    Broadcast {
+        /// The rank.
+        from: usize,
+    },
     /// Gathers `[..]` of all ranks as `[size, ..]`.
-    Gather = 2,
+    Gather,
+}
+
+impl Operation {
+    /// As the shim numbers it, and the rank that it starts from.
+    fn numbers(self) -> (c_int, c_int) {
+        match self {
+            Self::Sum => (0, 0),
+            Self::Broadcast { from } => (1, from as c_int),
+            Self::Gather => (2, 0),
+        }
+    }
 }
 
 /// A process group, and the store where its ranks meet. It stays on the thread that has opened it.
@@ -141,10 +156,11 @@ impl Shim {
     pub(crate) fn begin(&self, operation: Operation, input: &Tensor, output: Option<&Tensor>) -> Answer<()> {
         let input = input.as_ptr().cast();
         let output = output.map_or(ptr::null(), |output| output.as_ptr().cast());
+        let (operation, from) = operation.numbers();
         let begin = |group, told, capacity| {
             // SAFETY: the group is alive; tensors are alive during the call, and what runs on afterwards holds references of
             // its own to their memory. Only a gathering reads `output`, and its caller gives one.
-            unsafe { thalweg_group_begin(group, operation as c_int, input, output, told, capacity) }
+            unsafe { thalweg_group_begin(group, operation, from, input, output, told, capacity) }
         };
         self.call(&mut [0; TEXT], begin).map(|_done| ())
     }

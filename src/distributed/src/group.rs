@@ -184,8 +184,8 @@ impl Collectives for ProcessGroup {
         self.run(Operation::Sum, tensor, None)
     }
 
-    fn broadcast(&self, tensor: &Tensor) -> Result<()> {
-        self.run(Operation::Broadcast, tensor, None)
+    fn broadcast(&self, tensor: &Tensor, from: usize) -> Result<()> {
+        self.run(Operation::Broadcast { from }, tensor, None)
     }
 
     fn gather(&self, tensor: &Tensor) -> Result<Tensor> {

@@ -119,7 +119,7 @@ fn retrain(
         from_recordings: vec![recordings],
         memory: None,
         approved: None,
-        mix: arguments.mix.clone(),
+        mix: arguments.mix.iter().cloned().collect(),
         pseudo_weight: arguments.pseudo_weight,
         validation: PathBuf::from(VALIDATION),
         rehearsal: PathBuf::from(REHEARSAL),

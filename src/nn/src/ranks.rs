@@ -17,7 +17,7 @@ use crate::{NnError, Result};
 /// How much longer than the others, on average, a rank computes before it counts as slow, and least seconds more. Guesses.
 const SLOW: f64 = 1.5;
 const SLOW_SECONDS: f64 = 0.05;
-/// Bytes that rank 0 sends at once.
+/// Bytes that a rank sends at once.
 const PIECE: usize = 16 << 20;
 
 /// Collective operations: every rank calls the same ones in the same order, and each waits for the others.
@@ -39,11 +39,11 @@ pub trait Collectives: fmt::Debug {
     /// [`NnError::LostRank`].
     fn sum(&self, tensor: &Tensor) -> Result<()>;
 
-    /// Gives every rank the tensor of rank 0, in place.
+    /// Gives every rank the tensor of rank `from`, in place.
     ///
     /// # Errors
     /// [`NnError::LostRank`].
-    fn broadcast(&self, tensor: &Tensor) -> Result<()>;
+    fn broadcast(&self, tensor: &Tensor, from: usize) -> Result<()>;
 
     /// Gathers tensors of one shape, `[..]`, as `[size, ..]` in the order of ranks.
     ///
@@ -205,7 +205,7 @@ impl Ranks {
     pub fn of_first(&self, number: f64) -> Result<f64> {
         let Some(others) = self.others() else { return Ok(number) };
         let said = Tensor::from_slice(&[number]);
-        others.collectives.broadcast(&said)?;
+        others.collectives.broadcast(&said, 0)?;
         Ok(said.double_value(&[0]))
     }
 
@@ -223,15 +223,22 @@ impl Ranks {
     /// # Errors
     /// [`NnError::LostRank`].
     pub fn bytes_of_first(&self, bytes: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
+        self.bytes_of(0, bytes)
+    }
+
+    /// The bytes of rank `from`, which alone has to bring them; none where it has none.
+    ///
+    /// # Errors
+    /// [`NnError::LostRank`].
+    pub fn bytes_of(&self, from: usize, bytes: Option<Vec<u8>>) -> Result<Option<Vec<u8>>> {
         let Some(others) = self.others() else { return Ok(bytes) };
-        let length = self.of_first(bytes.as_ref().map_or(-1.0, |bytes| bytes.len() as f64))?;
-        if length < 0.0 {
-            return Ok(None);
-        }
-        let mut all = bytes.filter(|_| self.is_first()).unwrap_or_else(|| vec![0; length as usize]);
+        let length = Tensor::from_slice(&[bytes.as_ref().map_or(-1, |bytes| bytes.len() as i64)]);
+        others.collectives.broadcast(&length, from)?;
+        let Ok(length) = usize::try_from(length.int64_value(&[0])) else { return Ok(None) };
+        let mut all = bytes.filter(|_| self.rank() == from).unwrap_or_else(|| vec![0; length]);
         for piece in all.chunks_mut(PIECE) {
             let sent = Tensor::from_slice(piece);
-            others.collectives.broadcast(&sent)?;
+            others.collectives.broadcast(&sent, from)?;
             let length = piece.len();
             sent.f_copy_data_u8(piece, length)?;
         }
@@ -348,7 +355,7 @@ mod tests {
             Ok(())
         }
 
-        fn broadcast(&self, _tensor: &Tensor) -> Result<()> {
+        fn broadcast(&self, _tensor: &Tensor, _from: usize) -> Result<()> {
             Ok(())
         }
 

@@ -52,6 +52,14 @@ pub enum TrainError {
         /// How many are needed.
         expected: f64,
     },
+    /// What one rank has read of recordings did not reach another.
+    #[error(
+        "what another rank has read of a recording cannot be read here: {reason}; expected the same program on all ranks"
+    )]
+    Sent {
+        /// What CBOR says.
+        reason: String,
+    },
     /// A file could not be read or written.
     #[error(transparent)]
     Weights(#[from] NnError),

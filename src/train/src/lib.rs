@@ -47,7 +47,7 @@ pub use error::TrainError;
 pub use exemplars::with_exemplars;
 pub use head::{HeadOptions, HeadProgress, train_head};
 pub use labelled_images::{ImageSplit, ImagesError, LabelledImages};
-pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions};
+pub use logged::{Habits, Logbook, Logged, LoggedCounts, LoggedOptions, Page, Room};
 pub use masks::{Masks, Visible};
 pub use motion_model::{MotionFit, fit_motion_model};
 pub use motion_predictor::{PredictorOptions, PredictorProgress, train_motion_predictor};

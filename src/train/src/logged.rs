@@ -8,8 +8,9 @@
 
 mod entry;
 mod guess;
+mod page;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -18,9 +19,10 @@ use tch::{Kind, Tensor};
 use thalweg_task::{Masked, Observation, TaskSpec};
 
 use self::entry::Entry;
+pub use self::page::{Page, Room};
 use super::{Data, PseudoTruth, TrainError, Visited};
 use thalweg_engine::AdamConfig;
-use thalweg_record::{Damage, Reader, RecordError, Setup};
+use thalweg_record::{Damage, Reader, RecordError};
 use thalweg_task::Seen;
 use thalweg_task::percentile;
 
@@ -46,7 +48,7 @@ pub struct LoggedOptions {
 }
 
 /// What was found in recordings, and what was passed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LoggedCounts {
     /// Files that were read.
     pub files: u64,
@@ -84,11 +86,10 @@ pub struct Logbook<'a> {
     /// Identity and dimension `Z` of the landscape that training starts from.
     landscape: (&'a str, i64),
     recordings: Vec<Vec<Entry>>,
-    setup: Option<Setup>,
+    /// Parameters of the node that recorded last, JSON.
+    parameters: Option<String>,
     counts: LoggedCounts,
-    /// Bytes that further solves may take, by the sizes of the files and by what is given.
-    allowed: u64,
-    memory: u64,
+    room: Room,
 }
 
 /// Recordings as data.
@@ -114,15 +115,28 @@ impl<'a> Logbook<'a> {
     /// Opens an empty book for a task; `landscape`: identity and dimension `Z` of what training starts from.
     #[must_use]
     pub fn new(spec: &'a TaskSpec, landscape: (&'a str, i64)) -> Self {
-        let (recordings, counts, memory) = (Vec::new(), LoggedCounts::default(), u64::MAX);
-        Self { spec, landscape, recordings, setup: None, counts, allowed: HELD, memory }
+        let (recordings, counts) = (Vec::new(), LoggedCounts::default());
+        Self { spec, landscape, recordings, parameters: None, counts, room: Room::of(u64::MAX) }
     }
 
     /// Bounds what is held of all files, in bytes; solves beyond it are left out and counted.
     #[must_use]
     pub fn with_memory(mut self, bytes: u64) -> Self {
-        self.memory = bytes;
+        self.room = self.room.within(bytes);
         self
+    }
+
+    /// Bounds what is held of all files by their sizes.
+    #[must_use]
+    pub fn with_files(self, files: &[PathBuf]) -> Self {
+        let sizes = files.iter().map(|file| std::fs::metadata(file).map_or(0, |metadata| metadata.len()));
+        self.with_memory(sizes.fold(HELD, u64::saturating_add))
+    }
+
+    /// How much more is held.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Takes the solves of one file and gives what is damaged in it; those of another forward model, and what is
@@ -131,35 +145,54 @@ impl<'a> Logbook<'a> {
     /// # Errors
     /// [`RecordError`] when the file cannot be read or is no recording of ours.
     pub fn add(&mut self, file: &Path) -> Result<Damage, RecordError> {
+        let mut room = self.room;
+        let page = self.read(file, &mut room)?;
+        let damage = page.damage;
+        self.take(page);
+        Ok(damage)
+    }
+
+    /// Reads the solves of one file, as many as there is room for, for [`Logbook::take`].
+    ///
+    /// # Errors
+    /// As [`Logbook::add`].
+    pub fn read(&self, file: &Path, room: &mut Room) -> Result<Page, RecordError> {
         let mut reader = Reader::open(file)?;
-        self.counts.files += 1;
+        let mut page = Page { counts: LoggedCounts { files: 1, ..LoggedCounts::default() }, ..Page::default() };
         if reader.setup().fingerprint != self.spec.fingerprint || reader.setup().task != self.spec.name {
-            self.counts.foreign += 1;
-            return Ok(Damage::default());
+            page.counts.foreign = 1;
+            return Ok(page);
         }
-        self.allowed += std::fs::metadata(file).map_or(0, |metadata| metadata.len());
-        self.setup = Some(reader.setup().clone());
-        let mut entries = Vec::new();
+        page.parameters = Some(reader.setup().parameters.clone());
         for solve in reader.solves() {
             match Entry::of(&solve?, self.spec, self.landscape) {
-                Some(entry) => {
-                    let left = |bytes: u64| bytes.checked_sub(entry.bytes());
-                    match left(self.allowed).zip(left(self.memory)) {
-                        Some(left) => {
-                            (self.allowed, self.memory) = left;
-                            entries.push(entry);
-                        }
-                        None => self.counts.beyond += 1,
-                    }
-                }
-                None => self.counts.blind += 1,
+                Some(entry) if room.takes(&entry) => page.entries.push(entry),
+                Some(_) => page.counts.beyond += 1,
+                None => page.counts.blind += 1,
             }
         }
-        let damage = reader.damage();
-        self.counts.damaged += damage.pieces();
-        self.counts.solves += entries.len() as u64;
-        self.recordings.push(entries);
-        Ok(damage)
+        page.damage = reader.damage();
+        page.counts.damaged = page.damage.pieces();
+        Ok(page)
+    }
+
+    /// Takes the solves of the next file, as many as there is room for: whoever has read which file, the same ones.
+    pub fn take(&mut self, page: Page) {
+        let Page { mut entries, parameters, counts, .. } = page;
+        let LoggedCounts { files, foreign, damaged, blind, beyond, .. } = counts;
+        let found = entries.len();
+        let fits = entries.iter().take_while(|entry| self.room.takes(entry)).count();
+        entries.truncate(fits);
+        self.counts.files += files;
+        self.counts.foreign += foreign;
+        self.counts.damaged += damaged;
+        self.counts.blind += blind;
+        self.counts.beyond += beyond + (found - fits) as u64;
+        self.counts.solves += fits as u64;
+        if parameters.is_some() {
+            self.parameters = parameters;
+            self.recordings.push(entries);
+        }
     }
 
     /// Divides what was read.
@@ -167,7 +200,7 @@ impl<'a> Logbook<'a> {
     /// # Errors
     /// [`TrainError::NoObservations`] when a part is left empty: fewer than some ten solves serve.
     pub fn close(self, options: &LoggedOptions) -> Result<Logged, TrainError> {
-        let Self { spec, recordings, setup, mut counts, .. } = self;
+        let Self { spec, recordings, parameters, mut counts, .. } = self;
         let [training, validation, held_out] = divide(&recordings);
         for (what, part) in
             [("recorded", &training), ("recorded validation", &validation), ("recorded held-out", &held_out)]
@@ -182,7 +215,7 @@ impl<'a> Logbook<'a> {
         counts.guessed =
             pseudo.as_ref().map_or(0, |pseudo| pseudo.weight.count_nonzero(None::<i64>).int64_value(&[]) as u64);
         Ok(Logged {
-            habits: habits(&recordings, setup.as_ref()),
+            habits: habits(&recordings, parameters.as_deref()),
             training: observation(&training, spec),
             validation: observation(&validation, spec),
             held_out: observation(&held_out, spec),
@@ -251,11 +284,11 @@ fn stacked<'a>(rows: usize, spec: &TaskSpec, of: &dyn Fn(usize) -> Option<&'a Se
 }
 
 /// Reads how the node descends from its parameters and solves.
-fn habits(recordings: &[Vec<Entry>], setup: Option<&Setup>) -> Habits {
+fn habits(recordings: &[Vec<Entry>], parameters: Option<&str>) -> Habits {
     let steps: Vec<f64> = recordings.iter().flatten().map(|entry| f64::from(entry.steps)).collect();
     let hypotheses = recordings.iter().flatten().last().map_or(1, |entry| entry.hypotheses);
     // The step size is a parameter whatever the optimizer; it is Adam's that landscapes are made for.
-    let parameters = setup.and_then(|setup| serde_json::from_str::<serde_json::Value>(&setup.parameters).ok());
+    let parameters = parameters.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
     let rate = parameters.as_ref().and_then(|parameters| parameters.get("optimizer.rate")?.as_f64());
     Habits {
         rate: rate.unwrap_or(AdamConfig::default().rate),

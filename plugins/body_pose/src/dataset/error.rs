@@ -16,6 +16,14 @@ pub enum DatasetError {
         /// What the operating system or the archive reader said.
         source: io::Error,
     },
+    /// A place holds no motion that can be read.
+    #[error(
+        "{path}: expected motion capture (cmu_expmap.npz, ..), BVH or AMC files, or a zip archive of such, found none"
+    )]
+    NoMotion {
+        /// The place.
+        path: PathBuf,
+    },
     /// An archive lacks an array.
     #[error("{path}: array '{array}' is missing; the file has {have}")]
     MissingArray {

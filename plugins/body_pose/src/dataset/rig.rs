@@ -52,6 +52,8 @@ const SHOULDER: &[&str] = &["upperarm", "uparm", "arm", "humerus", "shldr", "sho
 const ELBOW: &[&str] = &["forearm", "lowerarm", "lowarm", "elbow", "radius"];
 const WRIST: &[&str] = &["hand", "wrist"];
 const COLLAR: &[&str] = &["collar", "clavicle", "shoulder"];
+/// A rig that ends at the neck turns the head with it.
+const HEAD: [&str; 3] = ["head", "face", "neck"];
 
 impl Rig {
     /// Matches `bones`; `name` is for error messages.
@@ -65,7 +67,7 @@ impl Rig {
         let knees = matching.sides("knee", KNEE)?;
         let shoulders = matching.sides("shoulder", SHOULDER)?;
         let elbows = matching.sides("elbow", ELBOW)?;
-        let head = matching.find(&["head".into()]).ok_or_else(|| matching.missing("head"))?;
+        let head = matching.find(&HEAD.map(str::to_owned)).ok_or_else(|| matching.missing("head"))?;
         let pelvis = matching.common(hips[0], hips[1]);
         let world = matching.axes(hips, pelvis, head)?;
         let mut rig = Self { pelvis, world, counterparts: Vec::new() };

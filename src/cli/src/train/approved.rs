@@ -77,15 +77,29 @@ impl Approved {
         read: impl FnOnce(&Path) -> anyhow::Result<Damage>,
     ) -> anyhow::Result<Damage> {
         let digest = digest(file);
-        let is_listed = |list: &BTreeSet<String>| digest.as_ref().is_ok_and(|digest| list.contains(digest));
-        if !self.list.as_ref().is_none_or(|(_, list)| is_listed(list)) {
-            self.passed_over += 1;
+        if !self.has(digest.as_deref()) {
+            self.pass_over();
             return Ok(Damage::default());
         }
         let damage = read(file)?;
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        self.taken.extend(digest.ok().map(|digest| (digest, name)));
+        self.take(digest, file);
         Ok(damage)
+    }
+
+    /// Whether a file with this digest may be trained on.
+    pub(crate) fn has(&self, digest: Option<&str>) -> bool {
+        self.list.as_ref().is_none_or(|(_, list)| digest.is_some_and(|digest| list.contains(digest)))
+    }
+
+    /// Counts a file that may not be trained on.
+    pub(crate) fn pass_over(&mut self) {
+        self.passed_over += 1;
+    }
+
+    /// Notes a file that is trained on.
+    pub(crate) fn take(&mut self, digest: Option<String>, file: &Path) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.taken.extend(digest.map(|digest| (digest, name)));
     }
 
     /// Expects that something is left.
@@ -125,7 +139,12 @@ fn entry(line: &str) -> Option<String> {
     is_digest.then(|| digest.to_ascii_lowercase())
 }
 
-fn digest(path: &Path) -> io::Result<String> {
+/// The SHA-256 of a file; none where it cannot be read, which whoever reads it tells.
+pub(crate) fn digest(path: &Path) -> Option<String> {
+    digest_of(path).ok()
+}
+
+fn digest_of(path: &Path) -> io::Result<String> {
     let (mut file, mut hasher) = (open_regular(path)?, Sha256::new());
     let mut block = vec![0; 1 << 16];
     loop {

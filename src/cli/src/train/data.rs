@@ -17,6 +17,7 @@ use thalweg_train::{Adversary, Data, ImageSplit, LabelledImages};
 use super::observations;
 use crate::console;
 use crate::failure::InputError;
+use crate::recordings;
 
 /// Most observations that are drawn where there are no recordings: enough not to be learned by heart.
 const DRAWN: usize = 65_536;
@@ -44,8 +45,8 @@ const HELD_OUT: f64 = 0.1;
 pub(super) struct DataSource<'a> {
     /// Archives of arrays with observations of any task.
     pub(super) observations: &'a [PathBuf],
-    /// Folder with the motion capture.
-    pub(super) folder: Option<&'a Path>,
+    /// Motion, see [`motion`].
+    pub(super) motion: &'a [PathBuf],
     /// Archive of images, for image_defence, and the folder with the weights of the classifier that is attacked.
     pub(super) images: Option<(&'a Path, &'a Path)>,
     /// How many are drawn from the task's own prior, or of the images.
@@ -67,12 +68,12 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> a
         return observed(source.observations, source.held_out, task);
     }
     let mut random = StdRng::seed_from_u64(source.seed);
-    let Some(folder) = source.folder else {
+    if source.motion.is_empty() {
         let training = thalweg_task::sampled(task, source.drawn.unwrap_or_else(|| default_count(task)), &mut random)?;
         let mut random = StdRng::seed_from_u64(HELD_OUT_SEED);
         let held_out = source.held_out.map(|rows| thalweg_task::sampled(task, rows, &mut random)).transpose()?;
         return Ok(Data { training, held_out, ..Data::default() });
-    };
+    }
     let name = &task.spec().name;
     if name != thalweg_body_pose::ENTRY.name {
         return Err(InputError::DataOfBodyPose(name.clone()).into());
@@ -81,7 +82,7 @@ pub(super) fn load(source: &DataSource<'_>, task: &dyn Task, ranks: &Ranks) -> a
         0 => None,
         count => thalweg_task::sampled(task, count, &mut random)?.joints,
     };
-    recorded(folder, source.held_out.is_some(), drawn.as_ref(), ranks)
+    recorded(source.motion, source.held_out.is_some(), drawn.as_ref(), ranks)
 }
 
 /// Observations of files, of whatever task; the end of each is held out.
@@ -143,7 +144,7 @@ pub(super) fn rehearsal(
     task: &dyn Task,
     ranks: &Ranks,
 ) -> anyhow::Result<Data> {
-    if source.folder.is_some() || task.spec().name != thalweg_body_pose::ENTRY.name {
+    if !source.motion.is_empty() || task.spec().name != thalweg_body_pose::ENTRY.name {
         return load(source, task, ranks);
     }
     let all = bundled_motion(task, bundled)?;
@@ -177,11 +178,20 @@ fn default_count(task: &dyn Task) -> usize {
     (DRAWN_NUMBERS / row).clamp(1, DRAWN)
 }
 
-fn recorded(folder: &Path, validates: bool, drawn: Option<&Masked>, ranks: &Ranks) -> anyhow::Result<Data> {
-    let dataset = Dataset::load_all(folder)?;
+/// Motion of folders, files and patterns of their names.
+///
+/// Each rank reads all of it: which clips are held out is decided over all, and the hours that there are of motion capture
+/// are read in seconds.
+pub(super) fn motion(names: &[PathBuf], ranks: &Ranks) -> anyhow::Result<Dataset> {
+    let dataset = Dataset::load_from(&recordings::matching(names)?)?;
     if ranks.is_first() {
         console::print(&left_out(&dataset))?;
     }
+    Ok(dataset)
+}
+
+fn recorded(names: &[PathBuf], validates: bool, drawn: Option<&Masked>, ranks: &Ranks) -> anyhow::Result<Data> {
+    let dataset = motion(names, ranks)?;
     dataset.expect_clips(Split::Train, TRAINING_CLIPS)?;
     if validates {
         dataset.expect_clips(Split::Validation, VALIDATION_CLIPS)?;
@@ -199,7 +209,8 @@ const TOLD: usize = 20;
 
 /// Tells how many poses cannot be used, and which clips; nothing when all can.
 fn left_out(dataset: &Dataset) -> String {
-    let counted = Source::EVERY.map(|source| (source.file(), dataset.not_finite(source)));
+    let sources = Source::EVERY.into_iter().chain([Source::Own]);
+    let counted: Vec<_> = sources.map(|source| (source.file(), dataset.not_finite(source))).collect();
     let parts: Vec<String> =
         counted.iter().filter(|(_, count)| *count > 0).map(|(file, count)| format!("{count} of {file}")).collect();
     let mut text = String::new();

@@ -23,9 +23,10 @@ pub(crate) struct ExemplarArguments {
     /// Task that the landscape is for
     #[arg(long, default_value = "body_pose")]
     task: String,
-    /// Folder with the motion capture, for body_pose; without it observations are drawn from the task
-    #[arg(long)]
-    data: Option<PathBuf>,
+    /// For body_pose: folders with motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..), motion of one's
+    /// own (BVH or AMC files, folders or zip archives of them), or patterns of names; without any, observations are drawn from the task
+    #[arg(long, value_name = "MOTION", num_args = 1..)]
+    data: Vec<PathBuf>,
     /// Observations of the task: arrays as `thalweg train theta` reads them
     #[arg(long, value_name = "NPZ", num_args = 1.., conflicts_with = "data")]
     observations: Vec<PathBuf>,
@@ -56,8 +57,8 @@ pub(crate) fn run(arguments: &ExemplarArguments, registry: &Registry) -> anyhow:
     let default = arguments.models.join(format!("{}_theta.safetensors", arguments.task));
     let file = arguments.landscape.as_ref().unwrap_or(&default);
     let landscape = Landscape::trained(file, task.spec())?;
-    let (folder, observations) = (arguments.data.as_deref(), arguments.observations.as_slice());
-    let source = DataSource { folder, observations, seed: 1, ..DataSource::default() };
+    let (motion, observations) = (arguments.data.as_slice(), arguments.observations.as_slice());
+    let source = DataSource { motion, observations, seed: 1, ..DataSource::default() };
     let data = data::load(&source, task.as_ref(), &Ranks::alone())?;
     let landscape = thalweg_train::with_exemplars(&landscape, &load, &data.training, arguments.count)?;
     let before = Weights::open(file, Kind::Float, Device::Cpu)?;

@@ -11,14 +11,17 @@ use thalweg_engine::pin_threads;
 use thalweg_task::{LoadOptions, models_folder};
 use thalweg_train::{PredictorOptions, PredictorProgress, fit_motion_model, train_motion_predictor};
 
+use super::data;
 use crate::job::Job;
+use thalweg_nn::Ranks;
 
 /// Options of `thalweg train motion`.
 #[derive(Args)]
 pub(crate) struct MotionModelArguments {
-    /// Folder with the motion capture
-    #[arg(long)]
-    data: PathBuf,
+    /// Motion: folders with motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..), motion of one's
+    /// own (BVH or AMC files, folders or zip archives of them), or patterns of names
+    #[arg(long, value_name = "MOTION", num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
     /// Folder of the weights of tasks [default: the shipped ones]
     #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
@@ -52,7 +55,7 @@ pub(crate) fn run(arguments: &MotionModelArguments) -> anyhow::Result<()> {
     pin_threads(arguments.threads);
     let options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
     let task = (thalweg_body_pose::ENTRY.load)(&options)?;
-    let dataset = Dataset::load_all(&arguments.data)?;
+    let dataset = data::motion(&arguments.data, &Ranks::alone())?;
     dataset.expect_clips(Split::Train, 1)?;
     let training = motions(&dataset, Split::Train, true);
     let fit = fit_motion_model(&training, task.spec())?;

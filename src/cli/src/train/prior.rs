@@ -10,15 +10,17 @@ use thalweg_body_pose::prior::{self, Figures, PoseSet, Progress, TrainOptions, V
 use thalweg_body_pose::skeleton::SCALAR_JOINTS;
 use thalweg_nn::Ranks;
 
+use super::data;
 use super::ranks::RanksArguments;
 use crate::job::Job;
 
 /// Options of `thalweg train prior`.
 #[derive(Args)]
 pub(crate) struct PriorArguments {
-    /// Folder with the motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..)
-    #[arg(long)]
-    data: PathBuf,
+    /// Motion: folders with motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..), motion of one's
+    /// own (BVH or AMC files, folders or zip archives of them), or patterns of names
+    #[arg(long, value_name = "MOTION", num_args = 1.., required = true)]
+    data: Vec<PathBuf>,
     /// Where the weights go
     #[arg(long, default_value = "models/body_pose.safetensors")]
     output: PathBuf,
@@ -54,7 +56,7 @@ pub(crate) fn run(arguments: &PriorArguments) -> anyhow::Result<()> {
 
 fn run_on(ranks: &Ranks, arguments: &PriorArguments) -> anyhow::Result<()> {
     tch::set_num_threads(arguments.threads);
-    let dataset = Dataset::load_all(&arguments.data)?;
+    let dataset = data::motion(&arguments.data, ranks)?;
     let options = TrainOptions { ranks: ranks.clone(), ..options(arguments) };
     let device = Device::Cpu;
     let training = Tensor::from_slice(&prior::training_poses(&dataset)).view([-1, SCALAR_JOINTS as i64]);
@@ -107,7 +109,9 @@ fn figures(dataset: &Dataset, vae: &Vae, device: Device) -> Vec<(String, Figures
         let set = PoseSet::from_axis_angle(&dataset.poses(*split), device);
         (format!("{split:?}"), prior::measure(vae, &body, &set))
     };
-    Split::EVERY.iter().filter(|split| **split != Split::LeftOut).map(measure).collect()
+    let is_there = |split| dataset.of_split(split).any(|clip| !clip.poses.is_empty());
+    let is_measured = |split: &&Split| **split != Split::LeftOut && is_there(**split);
+    Split::EVERY.iter().filter(is_measured).map(measure).collect()
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]

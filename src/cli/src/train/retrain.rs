@@ -14,6 +14,7 @@ use thalweg_train::{
 
 use super::approved::Approved;
 use super::data::{self, DataSource};
+use super::reading;
 use super::theta::checkpoint;
 use crate::console;
 use crate::job::Job;
@@ -46,9 +47,9 @@ pub struct RetrainArguments {
     /// List of recordings that may be trained on, as `sha256sum` writes it; others are passed over
     #[arg(long, value_name = "LIST", requires = "from_recordings")]
     pub approved: Option<PathBuf>,
-    /// Folder with motion capture that is mixed in, for body_pose [default: --rehearsal]
-    #[arg(long, value_name = "FOLDER", requires = "from_recordings")]
-    pub mix: Option<PathBuf>,
+    /// Motion that is mixed in, for body_pose, as --data names it [default: --rehearsal]
+    #[arg(long, value_name = "MOTION", num_args = 1.., requires = "from_recordings")]
+    pub mix: Vec<PathBuf>,
     /// Bundled training poses that are mixed in, for body_pose; other tasks draw from their prior
     #[arg(long, value_name = "MOTION", default_value_os_t = shipped(REHEARSAL), hide_default_value = true)]
     pub rehearsal: PathBuf,
@@ -159,9 +160,11 @@ impl Retraining<'_> {
 
     fn read(&self, task: &dyn Task, current: &Landscape, approved: &mut Approved) -> anyhow::Result<Logged> {
         let memory = self.arguments.memory.map_or(u64::MAX, |mebibytes| u64::from(mebibytes) << 20);
-        let mut book = Logbook::new(task.spec(), (current.id(), current.dim())).with_memory(memory);
         let paths = recordings::matching(self.recordings)?;
-        let gathered = recordings::each_of(&paths, |file| approved.read(file, |file| Ok(book.add(file)?)))?;
+        let files = recordings::files(&paths)?;
+        let book = Logbook::new(task.spec(), (current.id(), current.dim()));
+        let mut book = book.with_files(&files).with_memory(memory);
+        let gathered = reading::read(&paths, approved, &mut book, &self.options.ranks)?;
         approved.expect_some()?;
         let collection = &self.options.collection;
         let points = collection.descents * (collection.steps as usize + 1);
@@ -175,7 +178,7 @@ impl Retraining<'_> {
 
     fn rehearsed(&self, task: &dyn Task) -> anyhow::Result<Data> {
         let source = DataSource {
-            folder: self.arguments.mix.as_deref(),
+            motion: &self.arguments.mix,
             drawn: self.drawn,
             seed: self.options.seed,
             held_out: Some(self.options.validation.rows),

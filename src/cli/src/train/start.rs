@@ -21,9 +21,10 @@ pub(crate) struct StartArguments {
     /// Task to train for
     #[arg(long, default_value = "body_pose")]
     task: String,
-    /// Folder with the motion capture, for body_pose; without it observations are drawn from the task
-    #[arg(long)]
-    data: Option<PathBuf>,
+    /// For body_pose: folders with motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..), motion of one's
+    /// own (BVH or AMC files, folders or zip archives of them), or patterns of names; without any, observations are drawn from the task
+    #[arg(long, value_name = "MOTION", num_args = 1..)]
+    data: Vec<PathBuf>,
     /// Folder of the weights of tasks [default: the shipped ones]
     #[arg(long, default_value_os_t = models_folder(), hide_default_value = true)]
     models: PathBuf,
@@ -96,7 +97,7 @@ fn run_on(ranks: &Ranks, arguments: &StartArguments, registry: &Registry) -> any
     };
     let options = StartOptions { checkpoint: Some(checkpoint.clone()), ranks: ranks.clone(), ..options(arguments) };
     let source = DataSource {
-        folder: arguments.data.as_deref(),
+        motion: &arguments.data,
         drawn: arguments.drawn,
         seed: arguments.seed,
         held_out: usize::try_from(options.validation_rows).ok(),

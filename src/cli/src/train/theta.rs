@@ -26,9 +26,10 @@ pub(crate) struct ThetaArguments {
     /// Task to train for: a name, or the folder of a scripted task
     #[arg(long, default_value = "body_pose")]
     task: String,
-    /// Folder with the motion capture, for body_pose
-    #[arg(long)]
-    data: Option<PathBuf>,
+    /// For body_pose: folders with motion capture (cmu_expmap.npz, asap_smpl.npz, reactidle-bvh.zip, ..), motion of one's
+    /// own (BVH or AMC files, folders or zip archives of them), or patterns of names
+    #[arg(long, value_name = "MOTION", num_args = 1..)]
+    data: Vec<PathBuf>,
     /// Observations of the task: arrays `joints` [N, J], `points` [N, P, 3], `image` [N, C, H, W], NaN where not seen; the
     /// last tenth of each file is held out
     #[arg(long, value_name = "NPZ", num_args = 1.., conflicts_with_all = ["data", "images", "drawn"])]
@@ -99,7 +100,7 @@ fn run_on(ranks: &Ranks, arguments: &ThetaArguments, registry: &Registry) -> any
         return retraining.run(&load)?.map_or(Ok(()), |report| report.outcome(&output));
     }
     let source = DataSource {
-        folder: arguments.data.as_deref(),
+        motion: &arguments.data,
         observations: &arguments.observations,
         images: arguments.images.as_deref().map(|images| (images, arguments.models.as_path())),
         drawn: arguments.drawn,

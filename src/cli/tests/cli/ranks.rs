@@ -9,7 +9,11 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use thalweg_engine::landscape::Landscape;
 
-use crate::load;
+use crate::retrain::{SMALL, recorded};
+use crate::{load, thalweg};
+use tch::{Device, Kind};
+use thalweg_nn::weights::Weights;
+use thalweg_tests::recording::record;
 
 /// A training of planar_arm in seconds.
 fn arguments<'a>(output: &'a str, more: &[&'a str]) -> Vec<&'a str> {
@@ -177,4 +181,45 @@ fn an_environment_that_is_half_set_is_refused() {
     let expected = "error: RANK is set, but WORLD_SIZE, MASTER_ADDR, MASTER_PORT not; expected all of RANK, WORLD_SIZE, \
                     MASTER_ADDR and MASTER_PORT, or none\n";
     assert_eq!(err(&half), expected);
+}
+
+/// Each process reads its files only; both have what one alone would have, and the manifest names all.
+#[test]
+fn recordings_are_read_by_one_process_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let (current, recordings, start) = recorded(folder.path());
+    record(&Path::new(&recordings).join("more"), start.shallow_clone(), 90);
+    fs::write(Path::new(&recordings).join("other.mcap"), b"no recording").unwrap();
+    record(&folder.path().join("third"), start, 40);
+    let third = folder.path().join("third");
+    let from = ["--from-recordings", &recordings, third.to_str().unwrap()];
+    let of = |output: &Path| {
+        let task = ["train", "theta", "--task", "planar_arm", "--landscape", &current, "--buffers", "1"];
+        let all = [&task, SMALL.as_slice(), &from, &["--output", output.to_str().unwrap()]].concat();
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let manifest = |output: &Path| {
+        let written = if output.exists() { output.to_owned() } else { output.with_extension("rejected.safetensors") };
+        Weights::open(&written, Kind::Float, Device::Cpu).unwrap().meta::<String>("recordings").unwrap()
+    };
+    let (alone, together) = (folder.path().join("alone.safetensors"), folder.path().join("together.safetensors"));
+    let run = thalweg(&of(&alone).iter().map(String::as_str).collect::<Vec<_>>());
+    let outputs = ended(both(&of(&together).iter().map(String::as_str).collect::<Vec<_>>()));
+    let told = String::from_utf8_lossy(&outputs[0].stdout).into_owned();
+    assert!(told.starts_with("3 recordings, 330 solves: "), "{told} {}", err(&outputs[0]));
+    assert_eq!(told.lines().take(3).collect::<Vec<_>>(), run.out.lines().take(3).collect::<Vec<_>>());
+    assert_eq!(manifest(&together), manifest(&alone));
+    assert_eq!(manifest(&together).lines().count(), 3);
+    let missing = folder.path().join("missing.mcap");
+    let refused: Vec<String> = of(&together).into_iter().chain([missing.to_str().unwrap().to_owned()]).collect();
+    let position = refused.iter().position(|argument| argument == third.to_str().unwrap()).unwrap();
+    let refused: Vec<&str> = refused
+        .iter()
+        .enumerate()
+        .map(|(at, argument)| if at == position { missing.to_str().unwrap() } else { argument.as_str() })
+        .take(refused.len() - 1)
+        .collect();
+    for output in ended(both(&refused)) {
+        assert!(!output.status.success() && err(&output).contains("missing.mcap"), "{}", err(&output));
+    }
 }

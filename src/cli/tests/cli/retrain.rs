@@ -11,10 +11,10 @@ use thalweg_nn::weights::Weights;
 use crate::{Run, load, thalweg};
 use thalweg_tests::recording::record;
 
-const SMALL: [&str; 8] = ["--descents", "64", "--steps", "4", "--batch", "64", "--drawn", "256"];
+pub(crate) const SMALL: [&str; 8] = ["--descents", "64", "--steps", "4", "--batch", "64", "--drawn", "256"];
 
 /// A landscape that has hardly been trained, and a recording on it; gives their paths and the landscape.
-fn recorded(folder: &Path) -> (String, String, Landscape) {
+pub(crate) fn recorded(folder: &Path) -> (String, String, Landscape) {
     let theta = folder.join("theta.safetensors");
     let name = theta.to_str().unwrap().to_owned();
     let task = ["train", "theta", "--task", "planar_arm", "--hidden", "32", "--buffers", "2", "--output", &name];

@@ -56,6 +56,18 @@ fn what_rank_0_has_reaches_all() {
     }
 }
 
+#[test]
+fn what_another_rank_has_reaches_all() {
+    let bytes: Vec<u8> = (0..70_000u32).map(|value| (value % 241) as u8).collect();
+    let all = together(3, PATIENCE, |ranks: &Ranks| {
+        let own = (ranks.rank() == 2).then(|| bytes.clone());
+        [ranks.bytes_of(2, own).unwrap(), ranks.bytes_of(1, None).unwrap(), ranks.bytes_of(1, Some(vec![])).unwrap()]
+    });
+    for found in all {
+        assert_eq!(found, [Some(bytes.clone()), None, Some(vec![])]);
+    }
+}
+
 /// Only what a rank computes counts, not how long it waits for a slower one.
 #[test]
 fn a_slow_rank_is_known_to_all() {

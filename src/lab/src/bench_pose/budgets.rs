@@ -80,8 +80,8 @@ pub(super) fn count(world: &World) -> usize {
 
 /// Chooses on validation poses, then measures.
 ///
-/// All methods take turns on each pose, so that what else the machine does meets all of them.
-/// `rows` keeps what there is, should it end early.
+/// Each method solves all poses, then the next one does, and so on for a few rounds: a node has one
+/// engine too, whose weights stay in the caches. `rows` keeps what there is, should it end early.
 pub(super) fn measure(world: &World, store: &mut Store, rows: &mut Vec<Budgeted>) -> anyhow::Result<()> {
     let budgets: Vec<f64> = BUDGETS_MS.into_iter().filter(|ms| *ms <= world.sizes.longest_ms).collect();
     let together = together(arms(world));
@@ -165,7 +165,7 @@ fn candidates(world: &World) -> Vec<(&'static Arm, Candidate)> {
     all
 }
 
-/// Solves each pose with every candidate in turn.
+/// Solves all poses with one candidate after the other.
 fn run(
     world: &World,
     candidates: Vec<(&'static Arm, Candidate)>,
@@ -186,8 +186,8 @@ fn run(
     let mut events: Vec<Vec<Vec<Events>>> = vec![vec![Vec::new(); rows.len()]; solvers.len()];
     // Rounds are far apart in time: what else the machine does seldom lasts so long.
     for _ in 0..world.sizes.rounds {
-        for (pose, row) in rows.iter().enumerate() {
-            for (solver, poses) in solvers.iter_mut().zip(&mut events) {
+        for (solver, poses) in solvers.iter_mut().zip(&mut events) {
+            for (pose, row) in rows.iter().enumerate() {
                 poses[pose].push(solver.solve(world, row, seed << 32 | pose as u64, limit)?);
             }
         }

@@ -81,8 +81,8 @@ impl Collectives for Metered {
         self.collectives.sum(tensor)
     }
 
-    fn broadcast(&self, tensor: &Tensor) -> Result<()> {
-        self.collectives.broadcast(tensor)
+    fn broadcast(&self, tensor: &Tensor, from: usize) -> Result<()> {
+        self.collectives.broadcast(tensor, from)
     }
 
     fn gather(&self, tensor: &Tensor) -> Result<Tensor> {

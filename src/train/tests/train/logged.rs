@@ -3,7 +3,7 @@
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_task::TaskSpec;
-use thalweg_train::{Data, Logbook, Logged, LoggedOptions, PseudoTruth, Visited};
+use thalweg_train::{Data, Logbook, Logged, LoggedOptions, Page, PseudoTruth, Visited};
 
 use super::{load, only, tiny};
 use thalweg_tests::recording::record;
@@ -154,4 +154,38 @@ fn memory_is_bounded_over_all_files() {
     assert_eq!((all.solves, all.beyond), (200, 0));
     let some = within(50_000);
     assert!(some.solves > 20 && some.beyond > 0 && some.solves + some.beyond == 200, "{some:?}");
+}
+
+/// Files that two ranks read, each with room of its own, give what one process takes of them, whatever the memory.
+#[test]
+fn pages_of_other_ranks_are_taken_as_if_read_here() {
+    let task = load().unwrap();
+    let start = landscape(1);
+    let folders = [1, 2, 3].map(|_| tempfile::tempdir().unwrap());
+    let lengths = [60, 90, 70];
+    let files: Vec<_> =
+        folders.iter().zip(lengths).map(|(folder, count)| record(folder.path(), landscape(1), count)).collect();
+    let book = |bytes| Logbook::new(task.spec(), (start.id(), start.dim())).with_memory(bytes);
+    for bytes in [u64::MAX, 120_000, 60_000, 30_000] {
+        let mut alone = book(bytes);
+        for file in &files {
+            alone.add(file).unwrap();
+        }
+        let alone = alone.close(&OPTIONS).unwrap();
+        let mut joined = book(bytes);
+        let mut rooms = [joined.room(); 2];
+        let pages: Vec<Vec<u8>> = files
+            .iter()
+            .zip([1, 0, 1])
+            .map(|(file, owner): (_, usize)| joined.read(file, &mut rooms[owner]).unwrap().to_bytes().unwrap())
+            .collect();
+        pages.iter().for_each(|page| joined.take(Page::of_bytes(page).unwrap()));
+        let joined = joined.close(&OPTIONS).unwrap();
+        assert_eq!((joined.counts, joined.habits), (alone.counts, alone.habits), "{bytes}");
+        assert!(alone.counts.beyond > 0 || bytes == u64::MAX, "{bytes}: {:?}", alone.counts);
+        let data = [&joined, &alone].map(|logged| logged.mixed_with(&only(8, 1)).fingerprint());
+        assert_eq!(data[0], data[1], "{bytes}");
+    }
+    let error = Page::of_bytes(b"no page").unwrap_err().to_string();
+    assert!(error.ends_with("expected the same program on all ranks"), "{error}");
 }
