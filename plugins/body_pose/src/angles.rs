@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::numeric;
 use crate::rotation::matrix_from_axis_angle;
 use crate::skeleton::{AXIS_ORDERS, JOINTS};
 
@@ -85,6 +86,10 @@ impl Angles {
     ///
     /// The middle angle of a chain lies in [-pi/2, pi/2], the others in [-pi, pi].
     pub(crate) fn split(&self, rotations: &Tensor) -> Tensor {
+        if numeric::serves(rotations) {
+            let angles = Tensor::from_slice(&numeric::angles(rotations)).view([-1, 3 * JOINTS as i64]);
+            return angles.to_kind(rotations.kind());
+        }
         let sines = self.sines(rotations);
         let by_slot = sines.select(-1, 0).atan2(&sines.select(-1, 1));
         by_slot.gather(-1, &self.slot_of_axis.expand(by_slot.size(), false), false).flatten(-2, -1)

@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::numeric;
 use crate::skeleton::{OFFSETS, PARENTS};
 
 /// Joints of one depth of the tree; their parents are all placed before them.
@@ -18,6 +19,8 @@ pub struct Body {
     levels: Vec<Level>,
     /// Points that are fixed to joints or to the pelvis.
     leaves: Option<Level>,
+    /// The same as they were given.
+    given: Vec<(Option<usize>, [f64; 3])>,
     order: Tensor,
 }
 
@@ -57,8 +60,9 @@ impl Body {
         let carriers: Vec<i64> =
             leaves.iter().map(|leaf| leaf.0.and_then(|joint| slot_of[joint]).unwrap_or(0)).collect();
         let offsets: Vec<[f64; 3]> = leaves.iter().map(|leaf| leaf.1).collect();
-        let leaves = (!leaves.is_empty()).then(|| Level::new(&[], (&carriers, &offsets), kind, device));
-        Self { levels, leaves, order: Tensor::from_slice(&order).to_device(device) }
+        let given = leaves.to_vec();
+        let hung = (!leaves.is_empty()).then(|| Level::new(&[], (&carriers, &offsets), kind, device));
+        Self { levels, leaves: hung, given, order: Tensor::from_slice(&order).to_device(device) }
     }
 
     /// Places pelvis and joints, then the points that are fixed to them.
@@ -66,6 +70,9 @@ impl Body {
     /// `rotations`: `[B, 21, 3, 3]`, each relative to its parent. Returns positions `[B, 22 + leaves, 3]`,
     /// metres, pelvis at the origin, axes of the pelvis (x left, y up, z forward).
     pub fn positions(&self, rotations: &Tensor) -> Tensor {
+        if numeric::serves(rotations) {
+            return numeric::positions(rotations, &self.given);
+        }
         let batch = rotations.size()[0];
         let options = (rotations.kind(), rotations.device());
         let mut orientation = Tensor::eye(3, options).expand([batch, 1, 3, 3], false);

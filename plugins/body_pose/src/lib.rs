@@ -14,6 +14,7 @@ pub mod dataset;
 mod free_root;
 pub mod keypoints;
 pub mod kinematics;
+mod numeric;
 mod objective;
 pub mod prior;
 mod rep155;

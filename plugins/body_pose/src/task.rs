@@ -14,6 +14,7 @@ use thalweg_task::{
 use crate::angles::Angles;
 use crate::free_root::FreeRoot;
 use crate::keypoints::{self, Table};
+use crate::numeric;
 use crate::objective::{Comparison, LossKind};
 use crate::prior::{LATENT, SLOPE, decoder_widths, rotations};
 use crate::rep155;
@@ -379,6 +380,9 @@ fn groups() -> Vec<JointGroup> {
 /// Composes joint angles `[N, 63]`, radians, into rotations `[N, 21, 3, 3]`, each relative to its
 /// parent.
 pub fn rotations_from_angles(angles: &Tensor) -> Tensor {
+    if numeric::serves(angles) {
+        return numeric::rotations(angles);
+    }
     let convert = Angles::new(angles.kind(), angles.device());
     convert.compose(&convert.to_slots(&angles.view([-1, JOINTS as i64, 3])))
 }

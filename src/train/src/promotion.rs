@@ -1,8 +1,9 @@
 //! Whether a new landscape takes the place of the current one.
 //!
 //! Both descend from the same random points, towards the same observations with the same parts hidden, with as
-//! many steps as the node has time for. What counts is L of the best hypothesis against all that is known of an
-//! observation, its hidden parts included.
+//! many steps as the node has time for; a landscape with steps of its own takes those, for behind them a node searches in
+//! x, where no landscape matters. What counts is L of the best hypothesis against all that is known of an observation, its
+//! hidden parts included.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -118,8 +119,8 @@ pub fn promote(
     sets: &[(&str, &Observation)],
 ) -> Result<PromotionReport, TrainError> {
     let judge = |(set, obs): &(&str, &Observation)| {
+        let steps = steps_on(terms, new).min(steps_on(terms, current));
         let (current, new) = (descend(terms, load, current, obs)?, descend(terms, load, new, obs)?);
-        let steps = terms.habits.steps;
         let differences: Vec<f64> =
             current[steps as usize].iter().zip(&new[steps as usize]).map(|(current, new)| current - new).collect();
         let means = |rows: &[Vec<f64>]| rows.iter().map(|rows| mean(rows).unwrap_or(f64::NAN)).collect();
@@ -169,6 +170,11 @@ pub fn temper(
     best.map_or_else(|| Ok((current.towards(new, least)?, least)), |(_, landscape, share)| Ok((landscape, share)))
 }
 
+/// Steps at which a landscape counts.
+fn steps_on(terms: &Comparison, landscape: &Landscape) -> u32 {
+    landscape.steps().map_or(terms.habits.steps, |own| own.count() as u32)
+}
+
 /// Loss of each observation's best hypothesis after 0, 1, 2, .. steps.
 fn descend(
     terms: &Comparison,
@@ -182,7 +188,7 @@ fn descend(
     let (all, rows) = (obs.rows(), obs.rows().min(terms.rows as i64));
     let index: Vec<i64> = (0..rows).map(|row| row * all / rows).collect();
     let index = Tensor::from_slice(&index).to_device(spec.device);
-    let Habits { rate, steps, hypotheses } = terms.habits;
+    let (Habits { rate, hypotheses, .. }, steps) = (terms.habits, steps_on(terms, landscape));
     let options = CollectionOptions { rate_z: rate, best_of: hypotheses, ..CollectionOptions::default() };
     let masks = Masks::new(&terms.masks, spec);
     let targets = DescentTargets::at(&index, &options, &obs, &masks, &mut StdRng::seed_from_u64(SEED));
