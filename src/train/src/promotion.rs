@@ -1,21 +1,22 @@
 //! Whether a new landscape takes the place of the current one.
 //!
 //! Both descend from the same random points, towards the same observations with the same parts hidden, with as
-//! many steps as the node has time for; a landscape with steps of its own takes those, for behind them a node searches in
-//! x, where no landscape matters. What counts is L of the best hypothesis against all that is known of an observation, its
-//! hidden parts included.
+//! many steps as the node has time for. A landscape with steps of its own is where a node's search in x begins, so that is
+//! what is compared then, examples and pull included. What counts is L of the hypothesis that fits best against all that is
+//! known of an observation, its hidden parts included.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde::Serialize;
 use tch::{Kind, Tensor};
-use thalweg_task::Observation;
+use thalweg_task::{Observation, Task};
 
 use super::descents::{DescentTargets, loss_of_rows};
 use super::logged::Habits;
 use super::{CollectionOptions, LoadTask, MaskOptions, Masks, TrainError};
-use thalweg_engine::EngineError;
 use thalweg_engine::landscape::Landscape;
+use thalweg_engine::start::Start;
+use thalweg_engine::{AdamConfig, Engine, EngineConfig, EngineError, LmConfig, Optimizer};
 use thalweg_task::mean;
 
 /// Seed of gaps and starting points, the same for both landscapes.
@@ -170,9 +171,50 @@ pub fn temper(
     best.map_or_else(|| Ok((current.towards(new, least)?, least)), |(_, landscape, share)| Ok((landscape, share)))
 }
 
+/// Most steps in x behind a landscape's own: Levenberg-Marquardt has settled by then.
+const IN_X: u32 = 5;
+
 /// Steps at which a landscape counts.
 fn steps_on(terms: &Comparison, landscape: &Landscape) -> u32 {
-    landscape.steps().map_or(terms.habits.steps, |own| own.count() as u32)
+    if landscape.steps().is_some() { terms.habits.steps.min(IN_X) } else { terms.habits.steps }
+}
+
+/// An engine that has begun with all rows of `targets`, of which `group` neighbours explain one observation each: on the
+/// landscape, or, where that has steps of its own, behind those, as a node does by default.
+fn begun(
+    targets: &DescentTargets,
+    (rate, group): (f64, usize),
+    task: Box<dyn Task>,
+    landscape: &Landscape,
+) -> Result<Engine, TrainError> {
+    let landscape = landscape.shallow_clone();
+    let Some(steps) = landscape.steps() else {
+        let options = CollectionOptions { rate_z: rate, best_of: group, ..CollectionOptions::default() };
+        let mut engine = targets.engine(&options, task, landscape)?;
+        engine.begin(&targets.seen)?;
+        return Ok(engine);
+    };
+    let rows = targets.seen.rows();
+    let in_x = if task.spec().residual {
+        Optimizer::LevenbergMarquardt(LmConfig::default())
+    } else {
+        Optimizer::Adam(AdamConfig { rate, ..AdamConfig::default() })
+    };
+    let codes = steps.code_of_each(group).repeat([rows / group as i64, 1]);
+    let config = EngineConfig {
+        hypotheses: rows as usize,
+        optimizer: in_x,
+        warm_start: false,
+        fresh: 0,
+        seed: targets.seed,
+        threads: usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1),
+        ..EngineConfig::default()
+    };
+    let latent = task.spec().latent;
+    let mut engine = Engine::new(task, Landscape::identity(latent), config)?;
+    engine.set_start(Start::of_steps(landscape)?)?;
+    engine.begin_with_codes(&targets.seen, &codes)?;
+    Ok(engine)
 }
 
 /// Loss of each observation's best hypothesis after 0, 1, 2, .. steps.
@@ -189,14 +231,14 @@ fn descend(
     let index: Vec<i64> = (0..rows).map(|row| row * all / rows).collect();
     let index = Tensor::from_slice(&index).to_device(spec.device);
     let (Habits { rate, hypotheses, .. }, steps) = (terms.habits, steps_on(terms, landscape));
-    let options = CollectionOptions { rate_z: rate, best_of: hypotheses, ..CollectionOptions::default() };
+    let options = CollectionOptions { best_of: hypotheses, ..CollectionOptions::default() };
     let masks = Masks::new(&terms.masks, spec);
     let targets = DescentTargets::at(&index, &options, &obs, &masks, &mut StdRng::seed_from_u64(SEED));
     let target = task.encode(&obs.select_rows(&index))?;
-    let mut engine = targets.engine(&options, task, landscape.shallow_clone())?;
-    engine.begin(&targets.seen)?;
+    let mut engine = begun(&targets, (rate, hypotheses), task, landscape)?;
+    let last = if landscape.steps().is_some() { terms.curve.min(2 * IN_X) } else { terms.curve };
     let mut curve = Vec::new();
-    for step in 0..=terms.curve.max(steps) {
+    for step in 0..=last.max(steps) {
         if step > 0 {
             engine.refine()?;
         }

@@ -32,6 +32,8 @@ pub(super) struct Stretch {
     /// The group that is hidden in each.
     hidden: Vec<&'static str>,
     rate: f64,
+    /// Frames at the beginning that are shown and not measured.
+    lead: usize,
 }
 
 /// How well the hidden joints of a stretch were completed, and the seen ones explained.
@@ -48,24 +50,25 @@ impl Stretch {
     pub(super) fn new(count: usize, rate: f64, seed: u64) -> anyhow::Result<Self> {
         let frames = frames(count, rate, seed)?;
         let turn = |index: usize| HIDDEN[(index as f64 / rate / TURN) as usize % HIDDEN.len()];
-        Ok(Self { hidden: (0..count).map(turn).collect(), frames, rate })
+        Ok(Self { hidden: (0..count).map(turn).collect(), frames, rate, lead: 0 })
     }
 
-    /// The last share of it.
+    /// The last share of it, behind what came before it for as long as both groups are hidden in turn: each time it is
+    /// played, the node then knows as much of the joints that are silent.
     pub(super) fn end(&self, share: f64) -> Self {
-        let from = (self.frames.len() as f64 * (1.0 - share)).round() as usize;
-        Self { frames: self.frames[from..].to_vec(), hidden: self.hidden[from..].to_vec(), rate: self.rate }
+        let end = (self.frames.len() as f64 * (1.0 - share)).round() as usize;
+        let lead = end.min((TURN * HIDDEN.len() as f64 * self.rate) as usize);
+        let from = end - lead;
+        Self { frames: self.frames[from..].to_vec(), hidden: self.hidden[from..].to_vec(), rate: self.rate, lead }
     }
 }
 
-/// Parameters of the node: few steps on a learned landscape that is watched, every step recorded.
+/// Parameters of the node: as by default, a landscape that is watched, every step recorded.
 pub(super) fn parameters(models: &Path, theta: &Path, recordings: &Path, seed: u64) -> Vec<String> {
     let given = [
         ("models", models.display().to_string()),
         ("theta", theta.display().to_string()),
         ("reload.path", theta.display().to_string()),
-        ("start.file", "none".to_owned()),
-        ("optimizer.kind", "adam".to_owned()),
         ("hypotheses", HYPOTHESES.to_string()),
         ("budget.steps", STEPS.to_string()),
         ("budget.deadline", "0.03".to_owned()),
@@ -151,7 +154,8 @@ impl<'a> Session<'a> {
         let (mut hidden, mut seen) = ([Vec::new(), Vec::new()], Vec::new());
         let rotations =
             |angles: &[f64]| rotations_from_angles(&Tensor::from_slice(angles).to_kind(Kind::Float).view([1, -1]));
-        for (index, answer) in answers {
+        let measured = answers.range(stretch.lead..);
+        for (index, answer) in measured.clone() {
             let group = stretch.hidden[*index];
             let visibility = Visibility::hiding(&skeleton::group(group).context("a group of joints")?);
             let (found, truth) = (rotations(&answer.positions), rotations(&stretch.frames[*index]));
@@ -161,8 +165,8 @@ impl<'a> Session<'a> {
         }
         let average = |values: &[f64]| mean(values).unwrap_or(f64::NAN);
         Ok(Measured {
-            answered: answers.len(),
-            frames: stretch.frames.len(),
+            answered: measured.count(),
+            frames: stretch.frames.len() - stretch.lead,
             hidden_deg: [average(&hidden[0]), average(&hidden[1])],
             seen_deg: average(&seen),
         })
