@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 from ament_index_python.packages import get_package_prefix, get_package_share_directory
+from ament_index_python.resources import get_resource
 from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, GroupAction, OpaqueFunction
 from launch_ros.actions import Node
@@ -45,8 +46,8 @@ def text(name, default, description):
 def node_arguments():
     """Declares what to solve, where and how."""
     return [
-        text('task', 'file', "Task to solve, such as body_pose or planar_arm, or the folder of a scripted task; 'file': as "
-                             'params_file says'),
+        text('task', 'file', "Task to solve, such as body_pose or planar_arm, the folder of a scripted task, or "
+                             "PACKAGE/TASK of what a package has installed; 'file': as params_file says"),
         text('plugins', 'file', 'Libraries with tasks of others, separated by colons: files, folders, or PACKAGE/TASK of the '
                                 "ament index; 'file': as params_file says"),
         text('params_file', '', 'Parameter file for all nodes started here, with sections /** or thalweg; by default '
@@ -169,10 +170,25 @@ def body(given, share):
     return {'path': path, 'description': description, 'root': root, 'drawn': 'pelvis' if 'pelvis' in links else root}
 
 
-def with_folder(given):
-    """Takes the path of a folder for a scripted task: its name has a separator."""
+def is_installed(package, task):
+    """Holds when a package has a library with this task, as the ament index says."""
+    if not package or '/' in task:
+        return False
+    try:
+        content, _ = get_resource('thalweg_task', package)
+    except (LookupError, OSError, ValueError):
+        return False
+    return task in (line.split(' ')[0] for line in content.splitlines())
+
+
+def with_task(given):
+    """Takes PACKAGE/TASK for what a package has installed, any other path for the folder of a scripted task."""
     if '/' not in given['task']:
         return {**given, 'folder': None}
+    package, _, task = given['task'].partition('/')
+    if is_installed(package, task):
+        plugins = given['task'] if given['plugins'] == 'file' else f"{given['plugins']}:{given['task']}"
+        return {**given, 'task': task, 'plugins': plugins, 'folder': None}
     folder = Path(given['task'])
     existing('task', folder / 'task.yaml')
     return {**given, 'task': 'scripted', 'folder': str(folder.absolute())}
@@ -286,7 +302,7 @@ class Guest:
 
 def start_all(context):
     """Starts what the arguments ask for."""
-    guest = Guest(with_folder(dict(context.launch_configurations)))
+    guest = Guest(with_task(dict(context.launch_configurations)))
     started = [action for index in range(guest.publishers) for action in guest.publisher(index)]
     for name, start in (('view', guest.window), ('rviz', guest.rviz), ('demo', guest.player)):
         if is_on(guest.given, name):

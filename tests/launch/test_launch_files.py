@@ -119,6 +119,17 @@ class Parameters(Launching):
         parameters = self.node(task=str(folder)).parameters
         self.assertEqual((parameters['task'], parameters['scripted.task']), ('scripted', str(folder)))
         self.assertEqual(self.node(task='scripted').parameters['scripted.task'], 'hand')
+
+    def test_the_task_of_a_package_is_found_by_its_name(self):
+        index = self.installation.folder / 'neighbour/share/ament_index/resource_index/thalweg_task'
+        index.mkdir(parents=True)
+        (index / 'neighbour').write_text('of_my_own lib/neighbour/libof_my_own.so\n')
+        parameters = self.node(task='neighbour/of_my_own').parameters
+        self.assertEqual((parameters['task'], parameters['plugins']), ('of_my_own', 'neighbour/of_my_own'))
+        parameters = self.node(task='neighbour/of_my_own', plugins='/opt/libother.so').parameters
+        self.assertEqual(parameters['plugins'], '/opt/libother.so:neighbour/of_my_own')
+        refused = self.refusal(task='neighbour/nothing')
+        self.assertIn("task: got 'neighbour/nothing/task.yaml', expected a file that is there", refused)
         refused = self.refusal(task='no/such')
         self.assertEqual(refused, "task: got 'no/such/task.yaml', expected a file that is there")
 

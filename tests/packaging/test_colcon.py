@@ -6,6 +6,7 @@ those that cargo made already, as CARGO_TARGET_DIR says.
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,60 @@ class Colcon(unittest.TestCase):
         package = parse_package(self.prefix / 'share/thalweg/package.xml', warnings=warnings)
         self.assertEqual(warnings, [])
         self.assertEqual((package.name, package.get_build_type()), ('thalweg', 'ament_cmake'))
+
+
+@unittest.skipUnless(os.environ.get('THALWEG_ROS') == '1', 'no ROS 2 (THALWEG_ROS is not 1)')
+class Task(unittest.TestCase):
+    """A package of somebody else, which installs a library with a task as examples/own_plugin/README.md says."""
+
+    @classmethod
+    def setUpClass(cls):
+        workspace = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        target = Path(os.environ.get('CARGO_TARGET_DIR', ROOT / 'target')) / 'release'
+        cls.program, cls.install = target / 'thalweg', workspace / 'install'
+        source = workspace / 'finger_task'
+        source.mkdir()
+        snippet = (ROOT / 'examples/own_plugin/README.md').read_text().split('```cmake\n')[1].split('```')[0]
+        (source / 'CMakeLists.txt').write_text(
+            'cmake_minimum_required(VERSION 3.22)\nproject(finger_task NONE)\nfind_package(ament_cmake REQUIRED)\n'
+            f'{snippet}ament_package()\n')
+        (source / 'package.xml').write_text(
+            '<package format="3"><name>finger_task</name><version>0.1.0</version><description>A finger.</description>'
+            '<maintainer email="a@b.invalid">a</maintainer><license>MIT</license>'
+            '<buildtool_depend>ament_cmake</buildtool_depend><export><build_type>ament_cmake</build_type></export>'
+            '</package>')
+        shutil.copy(target / 'libown_plugin.so', source)
+        site = os.environ['THALWEG_COLCON']
+        environment = os.environ | {
+            'PATH': f"{site}/cmake/data/bin:{os.environ['PATH']}",
+            'PYTHONPATH': f"{site}:{os.environ.get('PYTHONPATH', '')}",
+        }
+        bases = [f'--{name}-base={workspace}/{name}' for name in ('build', 'install')]
+        run([sys.executable, '-c', COLCON, f'--log-base={workspace}/log', 'build', '--paths', str(source), *bases,
+             '--cmake-args', f'-DPython3_EXECUTABLE={sys.executable}'], env=environment, cwd=workspace)
+
+    def sourced(self, command):
+        """Runs a shell command in the workspace's environment."""
+        return run(['bash', '-c', f'. {self.install}/local_setup.bash && cd / && {command}'])
+
+    def test_it_is_listed_and_not_opened(self):
+        listed = self.sourced(f'{self.program} tasks')
+        self.assertIn('finger_task/own_plugin', listed)
+        self.assertNotIn('one tendon pulls', listed)
+
+    def test_it_is_found_by_its_name_and_runs(self):
+        checked = self.sourced(f'{self.program} --plugin finger_task/own_plugin check own_plugin --no-costs')
+        self.assertRegex(checked, 'own_plugin: ([0-9]+) of \\1 rules kept')
+        solved = self.sourced(
+            f"echo '{{\"joints\": {{\"knuckle\": 0.4}}}}' | {self.program} --plugin finger_task/own_plugin solve "
+            '--task own_plugin -')
+        self.assertIn('tip', solved)
+
+    def test_who_does_not_source_it_is_told_what_there_is(self):
+        done = subprocess.run([self.program, '--plugin', 'finger_task/own_plugin', 'check', 'own_plugin'],
+                              capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn('plugin finger_task/own_plugin: find: there is nothing of this name', done.stderr)
 
 
 if __name__ == '__main__':

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import faults_clouds
+import faults_device
 import faults_disk
 import faults_engine
 import faults_files
@@ -37,6 +38,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_process,
     faults_engine,
     faults_plugins,
+    faults_device,
     faults_disk,
     faults_files,
     faults_recordings,
@@ -44,7 +46,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_theta_file,
     faults_view,
 )
-ROW_NAME = re.compile(r"[jipftqdselwvg]\d+_\w+")
+ROW_NAME = re.compile(r"[jipftqdselwvgu]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from messages import ROOT
 from node_process import NodeProcess
-from peer import Peer, wait_for
+from peer import Peer, Status, wait_for
 from rig import NotHere, Rig, in_time
 
 LATER = 1.25
@@ -119,6 +120,105 @@ def g4_hangs_while_solving(rig: Rig) -> None:
         begin = time.monotonic()
         node.stop()
         in_time(rig.measure("end_s", time.monotonic() - begin), 5.0, "the end of a node whose task hangs")
+
+
+def started(node: NodeProcess, peer: Peer) -> None:
+    """Configures and activates."""
+    for transition in ("configure", "activate"):
+        assert peer.change_state(label=transition), node.stderr()[-1500:]
+
+
+def solving(peer: Peer, first: float, is_so: Callable[[Status], bool]) -> Status:
+    """Publishes until a status of the solver is as wanted; gives it."""
+    begin = time.time()
+
+    def seen() -> Status | None:
+        peer.publish_joints(arm(first))
+        time.sleep(0.1)
+        status = peer.diagnostic("Optimizer", begin)
+        return status if status and is_so(status) else None
+
+    return wait_for(seen, what=f"a status as wanted, the last is {peer.diagnostic('Optimizer')}")
+
+
+def g5_slow(rig: Rig) -> None:
+    def steps(status: Status) -> float:
+        return float(status.values["Steps mean"])
+
+    with hostile("slow", **{"budget.deadline": 0.008}) as (node, peer):
+        started(node, peer)
+        solving(peer, 0.3, lambda status: steps(status) > 1.0)
+        # The budget is over with the first evaluation: each answer is the best of the starting points.
+        slow = solving(peer, LATER, lambda status: float(status.values["Solve mean (us)"]) >= 80_000.0)
+        assert slow.level == "WARN" and "Overrun" in slow.message, str(slow)
+        assert rig.measure("steps_mean", steps(slow)) <= 1.0, str(slow)
+        assert float(slow.values["Solve max (us)"]) >= 80_000.0 and "Solve sigma (us)" in slow.values, str(slow)
+        peer.solve_eventually(arm(LATER))
+        solving(peer, 0.3, lambda status: steps(status) > 1.0)
+        peer.solve_eventually(arm(0.3))
+        assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def g9_takes_memory_and_threads(rig: Rig) -> None:
+    with hostile("greedy") as (node, peer):
+        started(node, peer)
+        peer.solve_eventually(arm(0.3))
+        before, threads = node.memory_kib() >> 10, node.threads()
+        assert peer.set_named({"memory.limit": before + 128})[0].successful
+        found = wait_for(lambda: peer.diagnostic("Process"))
+        assert found.level == "OK", str(found)
+        while node.memory_kib() >> 10 < before + 256 or node.threads() < threads + 256:
+            peer.solve_eventually(arm(LATER))
+        peer.wait_diagnostic("Process", "WARN", "memory.limit is")
+        told = peer.wait_diagnostic("Process", "WARN", "threads, expected at most 256")
+        rig.measure("told_mib", float(told.values["Resident memory (MiB)"]))
+        assert "memory.limit is" in node.stderr(), node.stderr()[-1500:]
+        peer.solve_eventually(arm(0.3))
+        assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def g11_another_task_while_solving(rig: Rig) -> None:
+    both = f"{library('hostile_plugin')}:{library('own_plugin')}"
+    parameters = {"plugins": both, "task": "hostile_plugin", "hostile_plugin.fault": "slow", "budget.deadline": 1.0}
+    with running(**parameters) as (node, peer):
+        started(node, peer)
+        peer.solve_eventually(arm(0.3))
+        # From now on a step takes 80 ms, and a solve a second.
+        seen = {**arm(LATER), "knuckle": 0.4}
+        peer.stream(seen, 0.5)
+        refused = peer.set_named({"task": "own_plugin"})[0]
+        assert not refused.successful and "unconfigured" in refused.reason, refused
+        peer.transitions.clear()
+        begin = time.monotonic()
+        for transition in ("deactivate", "cleanup"):
+            assert peer.change_state(label=transition), node.stderr()[-1500:]
+        assert peer.set_named({"task": "own_plugin"})[0].successful
+        peer.reconstruction.clear()
+        started(node, peer)
+        in_time(rig.measure("switch_s", time.monotonic() - begin), 8.0, "another task in the place of a slow one")
+        peer.solve_eventually(seen)
+        peer.stream(seen, 1.0)
+        names = {tuple(message.name) for message in peer.reconstruction.messages}
+        assert names == {("knuckle", "tip")}, names
+        states = [event.goal_state.label for event in peer.transitions.messages]
+        assert states == [
+            "deactivating", "inactive", "cleaningup", "unconfigured", "configuring", "inactive", "activating", "active"
+        ], states
+        assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def g12_changes_the_process(rig: Rig) -> None:
+    with hostile("meddle") as (node, peer):
+        started(node, peer)
+        told = "it changed the working folder, the locale, what signal 15 does, which signals its thread takes (2); put back"
+        assert told in node.stderr(), node.stderr()[-1500:]
+        folder = Path(f"/proc/{node.process.pid}/cwd").readlink()
+        assert folder == ROOT, folder
+        assert "of a library" in node.stdout(), "what a library prints to standard output stands there, and nothing else"
+        peer.solve_eventually(arm(0.3))
+        code, seconds = node.timed_end(signal.SIGTERM)
+        assert code == 0, f"exit code {code}: {node.stderr()[-1500:]}"
+        in_time(rig.measure("end_s", seconds), 5.0, "the end by a signal that the library had ignored")
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ NAMES = {
     "Device",
     "Recorder",
     "Lifecycle",
+    "Process",
     "Graph",
     "Clock",
     "Parameters",

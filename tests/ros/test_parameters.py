@@ -75,6 +75,7 @@ TABLE = {
     "reload.path": (STRING, "", None, None, False),
     "reload.root": (STRING, "", None, None, True),
     "use_sim_time": (BOOL, False, None, None, False),
+    "memory.limit": (INTEGER, 4096, 64, 1 << 20, False),
     "diagnostic_updater.period": (DOUBLE, 1.0, 0.1, 60.0, False),
     "diagnostic_updater.use_fqn": (BOOL, False, None, None, False),
     "body_pose.loss": (STRING, "rotation", None, None, False),

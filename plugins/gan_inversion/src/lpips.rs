@@ -59,7 +59,12 @@ pub struct Lpips {
 }
 
 impl Lpips {
-    /// Reads `lpips_alexnet.safetensors`.
+    /// Its file in the folder of weights, which `tools/setup_gan.sh` fetches.
+    pub const FILE: &str = "lpips_alexnet.safetensors";
+    /// Least side of an image, pixels: below that a layer has nothing left to pool.
+    pub const LEAST_SIDE: i64 = 31;
+
+    /// Reads [`Lpips::FILE`].
     ///
     /// # Errors
     /// [`thalweg_nn::NnError`] about the file.
@@ -82,10 +87,10 @@ impl Lpips {
         Ok(Self { convolutions, roots, shift: colours(&SHIFT), scale: colours(&SCALE) })
     }
 
-    /// Computes the features of images, `[K, FEATURES]`.
+    /// Computes the features of images, a row for each; of 64 x 64 pixels they are [`FEATURES`].
     ///
-    /// `image`: `[K, 3, 64, 64]`, black 0, white 1; `seen`: one where a pixel counts, zero where it does not, `[1 or
-    /// K, 3, 64, 64]`. What does not count is taken for the mean colour: two images that are hidden at the same places
+    /// `image`: `[K, 3, H, W]`, black 0, white 1, H and W at least [`Lpips::LEAST_SIDE`]; `seen`: one where a pixel counts,
+    /// zero where it does not, `[1 or K, 3, H, W]`. What does not count is taken for the mean colour: two images that are hidden at the same places
     /// have the same features there, and those of a hidden image do not depend on it.
     ///
     /// # Errors

@@ -33,8 +33,6 @@ fn suited() -> Vec<(&'static str, ParameterValue)> {
 
 /// The generator, in the folder of models.
 const GENERATOR: &str = "gan_inversion.safetensors";
-/// The perceptual distance, there too.
-const LPIPS: &str = "lpips_alexnet.safetensors";
 
 /// Shape of an image.
 const IMAGE: [i64; 3] = [CHANNELS, SIDE, SIDE];
@@ -61,7 +59,7 @@ impl GanInversion {
             return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
         }
         let generator = Generator::load(&options.models.join(GENERATOR), options)?;
-        let lpips = Lpips::load(&options.models.join(LPIPS), options)?;
+        let lpips = Lpips::load(&options.models.join(Lpips::FILE), options)?;
         Ok(Self { spec: describe(options, fingerprint(&generator.named())), generator, lpips })
     }
 

@@ -1,9 +1,12 @@
 //! `task.yaml`: what a task reads and writes, as it is written, checked.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Formatter};
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use thalweg_gan_inversion::Lpips;
 use thalweg_nn::{NnError, files};
 use thalweg_task::{
     Bone, ImageSpec, JointGroup, JointSpec, PointsSpec, SkeletonSpec, TaskError, first_line, limits, nearest, printable,
@@ -60,9 +63,9 @@ pub struct Description {
     pub groups: BTreeMap<String, Vec<String>>,
     /// How the points hang together.
     pub skeleton: Option<Skeleton>,
-    /// What compares.
-    #[serde(default)]
-    pub objective: Comparison,
+    /// What compares: one word, or several of those that are built in.
+    #[serde(default, deserialize_with = "one_or_several")]
+    pub objective: Vec<Comparison>,
     /// Layers of F, where it is dense layers with leaky rectifiers between them and nothing else.
     pub perceptron: Option<Layers>,
 }
@@ -77,13 +80,16 @@ pub enum Prior {
 }
 
 /// What compares F's output with what was seen.
-#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
-    /// Weighted differences, squared; whatever was not seen counts nothing.
-    #[default]
+    /// Weighted differences, squared; whatever was not seen counts nothing. This is so of all that nothing else is said of.
     Squares,
-    /// `objective.ts`.
+    /// The chord of all joints that turn.
+    Chord,
+    /// The image by LPIPS, too, beside its differences.
+    Lpips,
+    /// `objective.ts`, and nothing else.
     File,
 }
 
@@ -132,6 +138,8 @@ pub struct Image {
     /// Factor of differences of brightness.
     #[serde(default = "one")]
     pub weight: f64,
+    /// Factor of LPIPS's features; none where LPIPS is not compared.
+    pub lpips: Option<f64>,
 }
 
 /// Points.
@@ -176,6 +184,33 @@ pub struct Layers {
     pub slope: f64,
     /// Modules that hold `weight` and `bias`, from the latent on.
     pub layers: Vec<String>,
+}
+
+/// Reads a word, or a list of them.
+fn one_or_several<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Comparison>, D::Error> {
+    struct Words;
+
+    impl<'de> Visitor<'de> for Words {
+        type Value = Vec<Comparison>;
+
+        fn expecting(&self, text: &mut Formatter<'_>) -> fmt::Result {
+            text.write_str("squares, chord, lpips or file, or a list of the first three")
+        }
+
+        fn visit_str<E: de::Error>(self, word: &str) -> Result<Self::Value, E> {
+            Comparison::deserialize(word.into_deserializer()).map(|comparison| vec![comparison])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<Self::Value, A::Error> {
+            let mut all = Vec::new();
+            while let Some(comparison) = words.next_element()? {
+                all.push(comparison);
+            }
+            Ok(all)
+        }
+    }
+
+    from.deserialize_any(Words)
 }
 
 fn one() -> f64 {
@@ -227,7 +262,59 @@ impl Description {
         expect(self.groups.len() <= MOST_PARTS, || format!("groups: expected at most {MOST_PARTS}"))?;
         self.groups()?;
         self.skeleton()?;
+        self.check_objective()?;
         self.check_layers()
+    }
+
+    fn check_objective(&self) -> Checked<()> {
+        let has = |comparison| self.objective.contains(&comparison);
+        let once = |word: &Comparison| self.objective.iter().filter(|other| *other == word).count() == 1;
+        expect(self.objective.iter().all(once), || "objective: a word is there twice".to_owned())?;
+        expect(!has(Comparison::File) || self.objective.len() == 1, || {
+            "objective: file compares all there is, and stands alone".to_owned()
+        })?;
+        expect(!has(Comparison::Chord) || self.joints.iter().any(|joint| joint.unit == "rad"), || {
+            "objective: chord compares joints in rad, and there are none".to_owned()
+        })?;
+        let weight = self.image.as_ref().and_then(|image| image.lpips);
+        expect(weight.is_none() || has(Comparison::Lpips), || {
+            "image: lpips: got a weight, expected lpips in `objective`, too".to_owned()
+        })?;
+        if !has(Comparison::Lpips) {
+            return Ok(());
+        }
+        let least = Lpips::LEAST_SIDE;
+        let Some(Image { channels, height, width, .. }) = &self.image else {
+            return Err("objective: lpips compares an image, and there is none".to_owned());
+        };
+        expect([1, 3].contains(channels) && least <= *height.min(width), || {
+            format!(
+                "objective: lpips: got an image of {channels} channels of {height} x {width}, expected 1 or 3 of at least \
+                 {least} x {least}"
+            )
+        })?;
+        check_weight("image: lpips", weight.unwrap_or(1.0))
+    }
+
+    /// Factor of LPIPS's features; none where LPIPS is not compared.
+    #[must_use]
+    pub fn lpips(&self) -> Option<f64> {
+        let is_compared = self.objective.contains(&Comparison::Lpips);
+        self.image.as_ref().filter(|_| is_compared).map(|image| image.lpips.unwrap_or(1.0))
+    }
+
+    /// Whether the objective is in a file.
+    #[must_use]
+    pub fn is_of_file(&self) -> bool {
+        self.objective.contains(&Comparison::File)
+    }
+
+    /// Places of the joints that are compared by their chord.
+    #[must_use]
+    pub fn chords(&self) -> Vec<usize> {
+        let all = self.objective.contains(&Comparison::Chord);
+        let is_chord = |joint: &Joint| joint.compare == Compare::Chord || (all && joint.unit == "rad");
+        (0..).zip(&self.joints).filter(|(_, joint)| is_chord(joint)).map(|(place, _)| place).collect()
     }
 
     fn check_joints(&self) -> Checked<()> {
@@ -250,7 +337,7 @@ impl Description {
     }
 
     fn check_image(&self) -> Checked<()> {
-        let Some(Image { channels, height, width, weight }) = &self.image else { return Ok(()) };
+        let Some(Image { channels, height, width, weight, .. }) = &self.image else { return Ok(()) };
         let sides = [(*channels, i64::from(limits::CHANNELS)), (*height, MOST_SIDE), (*width, MOST_SIDE)];
         let fits = sides.iter().all(|(size, most)| (1..=*most).contains(size));
         expect(fits && channels * height * width <= MOST_PIXELS, || {
@@ -363,13 +450,6 @@ impl Description {
         let image = self.image.as_ref().map_or(0, |image| image.channels * image.height * image.width);
         let points = self.points.as_ref().map_or(0, |points| 3 * points.names.len() as i64);
         [self.joints.len() as i64, image, points]
-    }
-
-    /// Whether all that F gives is compared by its difference.
-    #[must_use]
-    pub fn is_plain(&self) -> bool {
-        let is_difference = |joint: &Joint| joint.compare == Compare::Difference;
-        self.objective == Comparison::Squares && self.joints.iter().all(is_difference)
     }
 }
 

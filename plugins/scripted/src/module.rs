@@ -32,6 +32,8 @@ const COMPARED: i64 = 16;
 pub(crate) struct Script {
     path: PathBuf,
     bytes: Vec<u8>,
+    /// A hash of all that it is.
+    fingerprint: String,
 }
 
 impl Script {
@@ -41,14 +43,15 @@ impl Script {
             Ok(bytes) => bytes,
             Err(source) => return Err(TaskError::Weights(NnError::Io { path, source })),
         };
-        let script = Self { path, bytes };
+        let fingerprint = blake3::hash(&bytes).to_hex()[..16].to_owned();
+        let script = Self { path, bytes, fingerprint };
         script.inspect().map_err(|reason| script.refuse(&reason))?;
         Ok(script)
     }
 
     /// A hash of all that it is.
-    pub(crate) fn fingerprint(&self) -> String {
-        blake3::hash(&self.bytes).to_hex()[..16].to_owned()
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     pub(crate) fn refuse(&self, reason: &str) -> TaskError {
@@ -111,10 +114,7 @@ impl Script {
         let mut module = loaded.map_err(|error| self.refuse(&error.to_string()))?;
         module.f_set_eval().map_err(|error| self.refuse(&error.to_string()))?;
         module.to(device, kind, false);
-        for (name, weights) in module.named_parameters()? {
-            if weights.isfinite().all().int64_value(&[]) == 0 {
-                return Err(self.refuse(&format!("parameter {name} has values that are not finite")));
-            }
+        for (_, weights) in module.named_parameters()? {
             drop(weights.set_requires_grad(false));
         }
         Ok(Module { module, path: self.path.clone() })
@@ -129,6 +129,15 @@ pub(crate) struct Module {
 }
 
 impl Module {
+    /// Refuses parameters that are no numbers.
+    pub(crate) fn check_finite(&self) -> Result<()> {
+        let not_finite = |weights: &Tensor| weights.isfinite().all().int64_value(&[]) == 0;
+        match self.module.named_parameters()?.iter().find(|(_, weights)| not_finite(weights)) {
+            Some((name, _)) => Err(self.failed(&format!("parameter {name} has values that are not finite"))),
+            None => Ok(()),
+        }
+    }
+
     fn failed(&self, why: &str) -> TaskError {
         TaskError::Weights(NnError::Weights { path: self.path.clone(), reason: first_line(why).trim().to_owned() })
     }
@@ -186,7 +195,7 @@ impl Module {
         Ok(Tensor::cat(&columns, 1))
     }
 
-    /// The perceptron that the module is said to be; refused where the two are not the same.
+    /// The perceptron that the module is said to be, which [`Module::compare`] compares.
     pub(crate) fn perceptron(&self, layers: &Layers, description: &Description) -> Result<Perceptron> {
         let parameters = self.module.named_parameters()?;
         let find = |name: String| {
@@ -197,15 +206,20 @@ impl Module {
         let pair = |layer: &String| Ok((find(format!("{layer}.weight"))?, find(format!("{layer}.bias"))?));
         let pairs: Vec<(Tensor, Tensor)> = layers.layers.iter().map(pair).collect::<Result<_>>()?;
         let perceptron = Perceptron::new(pairs, layers.slope)?;
-        let like = perceptron.parameters().first().map_or((Kind::Float, Device::Cpu), |w| (w.kind(), w.device()));
-        let count = COMPARED * description.latent;
-        let x = ((Tensor::arange(count, like) * 1.7).sin() * 2.0).view([COMPARED, description.latent]);
         let inputs = perceptron.parameters().first().map_or(0, |weight| weight.size()[1]);
         if inputs != description.latent {
             return Err(
                 self.failed(&format!("perceptron: takes {inputs} numbers, the latent has {}", description.latent))
             );
         }
+        Ok(perceptron)
+    }
+
+    /// Refuses a perceptron that gives something else than the module.
+    pub(crate) fn compare(&self, perceptron: &Perceptron, description: &Description) -> Result<()> {
+        let like = perceptron.parameters().first().map_or((Kind::Float, Device::Cpu), |w| (w.kind(), w.device()));
+        let count = COMPARED * description.latent;
+        let x = ((Tensor::arange(count, like) * 1.7).sin() * 2.0).view([COMPARED, description.latent]);
         let (expected, got) = tch::no_grad(|| (self.row(&x, description), perceptron.forward(&x)));
         let expected = expected?;
         let deviation = if got.size() == expected.size() {
@@ -220,7 +234,7 @@ impl Module {
             );
             return Err(self.failed(&text));
         }
-        Ok(perceptron)
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! The task: TorchScript as F, what was seen compared as L.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use tch::{Kind, Tensor};
+use thalweg_gan_inversion::Lpips;
 use thalweg_nn::{NnError, Perceptron, files};
 use thalweg_task::{
     Change, DenseForm, DenseHead, Entry, Kinds, LoadOptions, Masked, Objective, Observation, ParameterRange,
@@ -13,7 +15,7 @@ use thalweg_task::{
     nearest,
 };
 
-use crate::description::{Compare, Comparison, Description, FILE};
+use crate::description::{Description, FILE};
 use crate::module::{FORWARD, Module, OBJECTIVE, Script};
 
 /// What the registry knows about this task.
@@ -23,7 +25,7 @@ pub const ENTRY: Entry = Entry {
     observes: Kinds { joints: true, image: true, points: true },
     parameters: describe_parameters,
     suited: Vec::new,
-    load: |options| Ok(Box::new(ScriptedTask::load(options)?)),
+    load: ScriptedTask::load,
 };
 
 /// Name of the parameter.
@@ -49,29 +51,28 @@ struct Folder {
     forward: Script,
     objective: Option<Script>,
     urdf: Option<String>,
+    /// Whether its numbers were found to be finite, and its layers to give what the module gives.
+    is_sound: Cell<bool>,
 }
 
 impl Folder {
     fn read(path: &Path) -> Result<Self> {
         let description = Description::read(path)?;
         let forward = Script::read(path.join(FORWARD))?;
-        let objective = match description.objective {
-            Comparison::Squares => None,
-            Comparison::File => Some(Script::read(path.join(OBJECTIVE))?),
-        };
+        let objective = description.is_of_file().then(|| Script::read(path.join(OBJECTIVE))).transpose()?;
         let urdf = match files::read_text(&path.join(URDF), MOST_URDF) {
             Ok(text) => Some(text),
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Err(source) => return Err(TaskError::Weights(NnError::Io { path: path.join(URDF), source })),
         };
-        Ok(Self { path: path.to_owned(), description, forward, objective, urdf })
+        Ok(Self { path: path.to_owned(), description, forward, objective, urdf, is_sound: Cell::default() })
     }
 }
 
 impl Folder {
     /// What tells this model, with all that it says, from any other.
     fn identity(&self) -> String {
-        let objective = self.objective.as_ref().map(Script::fingerprint).unwrap_or_default();
+        let objective = self.objective.as_ref().map_or("", Script::fingerprint);
         format!("{} {objective} {:?}", self.forward.fingerprint(), self.description)
     }
 }
@@ -86,6 +87,8 @@ struct ScriptedTask {
     forward: Forward,
     /// L, where it is not built in.
     objective: Option<Module>,
+    /// LPIPS, and the factor of its features, where the image is compared by it, too.
+    lpips: Option<(Lpips, f64)>,
     /// Factor of each number of F's output, `[Y]`.
     weights: Tensor,
     /// 1 where the chord is compared, `[Y]`; none where that is nowhere.
@@ -106,45 +109,67 @@ impl ScriptedTask {
     ///
     /// # Errors
     /// [`TaskError`] about the parameter, a file, or the rule that is broken.
-    fn load(options: &LoadOptions) -> Result<Self> {
+    fn load(options: &LoadOptions) -> Result<Box<dyn Task>> {
         let folder = find(options)?;
-        let task = Self::of(&folder, options)?;
-        let identity = format!("{} {}", folder.identity(), task.spec.fingerprint);
+        let load = |options: &LoadOptions| Ok(Box::new(Self::of(&folder, options)?) as Box<dyn Task>);
+        let identity = folder.identity();
         // In f64 it is loaded by the conformance kit, which checks more than this.
-        if options.kind == Kind::Float && !lock(&ASSURED).contains(&identity) {
-            let load = |options: &LoadOptions| Ok(Box::new(Self::of(&folder, options)?) as Box<dyn Task>);
-            conformance::assure(&folder.path, &load, options)?;
-            lock(&ASSURED).insert(identity);
+        if options.kind != Kind::Float || lock(&ASSURED).contains(&identity) {
+            return load(options);
         }
+        let task = conformance::assure(&folder.path, &load, options)?;
+        lock(&ASSURED).insert(identity);
         Ok(task)
     }
 
     fn of(folder: &Folder, options: &LoadOptions) -> Result<Self> {
         let description = &folder.description;
         let module = folder.forward.load(options.kind, options.device)?;
+        // The kit loads it three times.
+        if !folder.is_sound.get() {
+            module.check_finite()?;
+        }
         let forward = match &description.perceptron {
-            Some(layers) => Forward::Perceptron(module.perceptron(layers, description)?),
+            Some(layers) => {
+                let perceptron = module.perceptron(layers, description)?;
+                if !folder.is_sound.get() {
+                    module.compare(&perceptron, description)?;
+                }
+                Forward::Perceptron(perceptron)
+            }
             None => Forward::Module(module),
         };
         let objective =
             folder.objective.as_ref().map(|script| script.load(options.kind, options.device)).transpose()?;
+        if let Some(objective) = objective.as_ref().filter(|_| !folder.is_sound.get()) {
+            objective.check_finite()?;
+        }
+        folder.is_sound.set(true);
         let refuse = |reason| TaskError::Weights(NnError::Weights { path: folder.path.join(FILE), reason });
         let numbers = |values: &[f64]| Tensor::from_slice(values).to_kind(options.kind).to_device(options.device);
-        let chords: Vec<f64> = per_number(description, |joint| f64::from(u8::from(joint == Compare::Chord)), [0.0; 2]);
-        let has_chords = chords.iter().any(|chord| *chord != 0.0);
+        let angles = description.chords();
+        let mut chords = vec![0.0; description.widths().iter().sum::<i64>() as usize];
+        angles.iter().for_each(|angle| chords[*angle] = 1.0);
+        let lpips = match description.lpips() {
+            Some(weight) => Some((Lpips::load(&options.models.join(Lpips::FILE), options)?, weight)),
+            None => None,
+        };
         let mut task = Self {
             spec: describe(folder, options).map_err(refuse)?,
             folder: folder.path.clone(),
             urdf: folder.urdf.clone(),
             forward,
             objective,
+            lpips,
             weights: numbers(&weights(description)),
-            chords: has_chords.then(|| numbers(&chords)),
+            chords: (!angles.is_empty()).then(|| numbers(&chords)),
             description: description.clone(),
         };
         if task.objective.is_some() {
             task.spec.residual = task.has_residual()?;
         }
+        // A sum of squares, but of tens of thousands: Levenberg-Marquardt would differentiate each.
+        task.spec.residual &= task.lpips.is_none();
         Ok(task)
     }
 
@@ -154,6 +179,18 @@ impl ScriptedTask {
         let (row, like) = ([2, width], (self.spec.kind, self.spec.device));
         let target = Target { value: Tensor::zeros(row, like), weight: Tensor::ones(row, like) };
         Ok(self.objective(&Tensor::zeros(row, like), &target)?.residual.is_some())
+    }
+
+    /// What LPIPS sees of images in rows, `[K, H W C]`, black 0, white 1: its features times their weight, `[K, M]`; `seen`
+    /// is as an image, zero where a pixel was not seen.
+    fn features(&self, (lpips, weight): &(Lpips, f64), image: &Tensor, seen: &Tensor) -> Result<Tensor> {
+        let Some(spec) = self.spec.image else { return Err(TaskError::shape("image", "one".to_owned(), image)) };
+        let whole = |rows: &Tensor| {
+            let rows = rows.reshape([-1, spec.channels, spec.height, spec.width]);
+            // Grey is red, green and blue alike.
+            rows.expand([-1, 3, -1, -1], false)
+        };
+        Ok(lpips.features(&whole(image), &whole(seen))? * *weight)
     }
 
     fn check(&self, what: &'static str, tensor: &Tensor, width: i64) -> Result<()> {
@@ -191,7 +228,8 @@ impl Task for ScriptedTask {
         let counts =
             [counts, None, obs.confidence.as_ref().map(|confidence| confidence.repeat_interleave_self_int(3, 1, None))];
         let (mut values, mut weights) = (Vec::new(), Vec::new());
-        for ((field, counts), width) in fields.into_iter().zip(counts).zip(self.description.widths()) {
+        let kinds = fields.into_iter().zip(counts).zip(self.description.widths());
+        for ((field, counts), width) in kinds.filter(|(_, width)| *width > 0) {
             let (value, mut weight) = columns(field, rows, width, (self.spec.kind, self.spec.device));
             if let Some(counts) = counts.filter(|_| field.is_some()) {
                 weight *= counts.sqrt();
@@ -199,7 +237,12 @@ impl Task for ScriptedTask {
             values.push(value);
             weights.push(weight);
         }
-        Ok(Target { value: Tensor::cat(&values, 1), weight: Tensor::cat(&weights, 1) * &self.weights })
+        if let Some(lpips) = self.lpips.as_ref().filter(|_| obs.image.is_some()) {
+            // Behind the numbers that F gives; without an image there are none.
+            let image = usize::from(!self.spec.joints.is_empty());
+            values.push(tch::no_grad(|| self.features(lpips, &values[image], &weights[image]))?);
+        }
+        Ok(Target { value: joined(values), weight: joined(weights) * &self.weights })
     }
 
     fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
@@ -217,12 +260,23 @@ impl Task for ScriptedTask {
                 _ => Err(TaskError::shape("objective", format!("[{rows}] losses or [{rows}, M] residuals"), &given)),
             };
         }
-        let difference = y_hat - &target.value;
+        let difference = y_hat - target.value.narrow(1, 0, width);
         let difference = match &self.chords {
             Some(chords) => &difference + ((&difference / 2.0).sin() * 2.0 - &difference) * chords,
             None => difference,
         };
-        Ok(Objective::of_residual(difference * &target.weight))
+        let residual = difference * &target.weight;
+        let Some(lpips) = &self.lpips else { return Ok(Objective::of_residual(residual)) };
+        let mut loss = residual.square().sum_dim_intlist([1].as_slice(), false, self.spec.kind);
+        let more = target.value.size()[1] - width;
+        if more > 0 {
+            let [joints, image, _] = self.description.widths();
+            let seen = target.weight.narrow(1, joints, image).not_equal(0.0).to_kind(self.spec.kind);
+            let apart =
+                self.features(lpips, &y_hat.narrow(1, joints, image), &seen)? - target.value.narrow(1, width, more);
+            loss += apart.square().sum_dim_intlist([1].as_slice(), false, self.spec.kind);
+        }
+        Ok(Objective::of_loss(loss))
     }
 
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
@@ -240,8 +294,10 @@ impl Task for ScriptedTask {
 
     fn dense(&self) -> Option<DenseForm<'_>> {
         match &self.forward {
-            Forward::Perceptron(layers) if self.description.is_plain() => {
-                Some(DenseForm { layers, head: DenseHead::Plain })
+            Forward::Perceptron(layers) if self.objective.is_none() && self.lpips.is_none() => {
+                let angles = self.description.chords();
+                let head = if angles.is_empty() { DenseHead::Plain } else { DenseHead::Chords(angles) };
+                Some(DenseForm { layers, head })
             }
             _ => None,
         }
@@ -256,6 +312,14 @@ impl Task for ScriptedTask {
     }
 }
 
+/// Puts columns side by side, `[O, ..]`; a single one needs no copy.
+fn joined(mut columns: Vec<Tensor>) -> Tensor {
+    match columns.len() {
+        1 => columns.remove(0),
+        _ => Tensor::cat(&columns, 1),
+    }
+}
+
 /// One observed kind in its columns of the target: value and whether it was seen, `[O, width]`.
 fn columns(field: Option<&Masked>, rows: i64, width: i64, like: (Kind, tch::Device)) -> (Tensor, Tensor) {
     match field {
@@ -264,19 +328,13 @@ fn columns(field: Option<&Masked>, rows: i64, width: i64, like: (Kind, tch::Devi
     }
 }
 
-/// A number for each of F's numbers, by joints, and for image and points.
-fn per_number(description: &Description, of_joint: impl Fn(Compare) -> f64, others: [f64; 2]) -> Vec<f64> {
-    let [_, image, points] = description.widths().map(|width| width as usize);
-    let joints = description.joints.iter().map(|joint| of_joint(joint.compare));
-    joints.chain([others[0]].repeat(image)).chain([others[1]].repeat(points)).collect()
-}
-
+/// The factor of each of F's numbers: joints, image, points.
 fn weights(description: &Description) -> Vec<f64> {
+    let [_, pixels, numbers] = description.widths().map(|width| width as usize);
     let image = description.image.as_ref().map_or(0.0, |image| image.weight);
     let points = description.points.as_ref().map_or(0.0, |points| points.weight);
-    let mut all = per_number(description, |_| 1.0, [image, points]);
-    all.iter_mut().zip(&description.joints).for_each(|(weight, joint)| *weight = joint.weight);
-    all
+    let joints = description.joints.iter().map(|joint| joint.weight);
+    joints.chain([image].repeat(pixels)).chain([points].repeat(numbers)).collect()
 }
 
 /// The folder that is named, or the shipped one of that name.

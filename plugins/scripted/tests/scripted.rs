@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use tch::{Kind, Tensor};
 use tempfile::TempDir;
+use thalweg_gan_inversion::Lpips;
 use thalweg_scripted::{Description, ENTRY, FORWARD, OBJECTIVE, PARAMETER};
-use thalweg_task::{LoadOptions, Task, conformance};
+use thalweg_task::{DenseHead, LoadOptions, Masked, Observation, Task, conformance, numbers};
 
 /// Two links in a plane, which `tests/data/make.py` has as `Tips`.
 const TIPS: &str = "
@@ -22,6 +23,15 @@ skeleton:
   bones:
     - {to: elbow, joints: [a]}
     - {from: elbow, to: tip, joints: [b]}
+";
+
+/// An angle and an image, which `tests/data/make.py` has as `Picture`.
+const PICTURE: &str = "
+name: picture
+latent: 2
+joints: [{name: a, lower: -4, upper: 4, weight: 3}]
+image: {channels: 3, height: 32, width: 32, weight: 0.1, lpips: 2}
+objective: [chord, lpips]
 ";
 
 /// Two joints, for modules that give as many numbers as they take.
@@ -62,7 +72,11 @@ fn load(folder: &Path) -> Box<dyn Task> {
 }
 
 fn refusal(folder: &Path) -> String {
-    match (ENTRY.load)(&options(folder)) {
+    refusal_of(&options(folder))
+}
+
+fn refusal_of(options: &LoadOptions) -> String {
+    match (ENTRY.load)(options) {
         Ok(_) => panic!("this folder must be refused"),
         Err(error) => error.to_string(),
     }
@@ -80,6 +94,80 @@ fn sound_models_keep_the_contract() {
     assert_eq!(tips.spec().observes().to_string(), "joints, points");
     assert_eq!(tips.spec().group("both").unwrap().joints, [0, 1]);
     assert!(tips.dense().is_none());
+}
+
+/// The weights of LPIPS are fetched, as those of gan_inversion are.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn images_are_compared_by_lpips() {
+    let folder = folder(PICTURE, &[(FORWARD, "picture.ts")]);
+    let mut options = options(folder.path());
+    options.models = folder.path().to_owned();
+    let refused = refusal_of(&options);
+    assert!(refused.contains("lpips_alexnet.safetensors: is not there; it is fetched"), "{refused}");
+    options.models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    if !options.models.join(Lpips::FILE).is_file() {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "in CI tools/setup_gan.sh has to run first");
+        eprintln!("skipped: the weights of LPIPS are not there; run tools/setup_gan.sh");
+        return;
+    }
+    // Held to the contract as it is loaded; all rules would take AlexNet a minute.
+    let both = (ENTRY.load)(&options).unwrap();
+    assert!(!both.spec().residual && both.dense().is_none());
+
+    fs::write(folder.path().join("task.yaml"), PICTURE.replace("[chord, lpips]", "chord").replace(", lpips: 2", ""))
+        .unwrap();
+    let plain = (ENTRY.load)(&options).unwrap();
+    let x = Tensor::from_slice(&[0.3_f32, -0.4, 0.9, 0.2]).view([2, 2]);
+    let (truth, y_hat) = (both.forward(&x.narrow(0, 0, 1)).unwrap(), both.forward(&x).unwrap());
+    let seen = both.render(&truth).unwrap();
+    let obs = |is_seen: bool| Observation {
+        image: is_seen.then(|| Masked::new(seen.image.as_ref().unwrap())),
+        ..Observation::of_joints(seen.joints.as_ref().unwrap())
+    };
+    let loss = |task: &dyn Task, obs: &Observation| {
+        numbers::<f64>(&task.objective(&y_hat, &task.encode(obs).unwrap()).unwrap().loss)
+    };
+    let (with, without) = (loss(&*both, &obs(true)), loss(&*plain, &obs(true)));
+    let lpips = Lpips::load(&options.models.join(Lpips::FILE), &options).unwrap();
+    let images = both.render(&y_hat).unwrap().image.unwrap();
+    let features = lpips.features(&images, &images.ones_like()).unwrap();
+    let apart = (features.get(1) - features.get(0)).square().sum(Kind::Float).double_value(&[]);
+    assert!(apart > 0.01 && with[0] < 1e-9 && without[0] < 1e-9, "{apart} {with:?} {without:?}");
+    assert!(
+        (with[1] - without[1] - 4.0 * apart).abs() < 1e-4 * with[1],
+        "the factor of 2 is squared: {with:?} {without:?}"
+    );
+    let hidden = |value: f64| {
+        let image = seen.image.as_ref().unwrap().copy();
+        drop(image.narrow(3, 0, 16).fill_(f64::NAN));
+        let field = Masked::new(&image);
+        let filled = field.value().shallow_clone();
+        drop(filled.narrow(3, 0, 16).fill_(value));
+        Observation { image: Some(Masked::new(&filled).hide(field.observed())), ..obs(false) }
+    };
+    let half = loss(&*both, &hidden(0.0));
+    assert_eq!(half, loss(&*both, &hidden(1e30)), "what was not seen counts nothing");
+    assert!(half[0] < 1e-9 && half[1] > 0.01 && half[1] < with[1], "{half:?}");
+    assert_eq!(loss(&*both, &obs(false)), loss(&*plain, &obs(false)), "without an image there is nothing to compare");
+}
+
+#[test]
+fn a_perceptron_whose_angles_are_compared_by_their_chord_runs_natively() {
+    let text = fs::read_to_string(hand().join("task.yaml")).unwrap();
+    let turning = folder(&format!("objective: chord\n{text}"), &[]);
+    fs::copy(hand().join(FORWARD), turning.path().join(FORWARD)).unwrap();
+    conformance::check(&ENTRY.load, &options(turning.path())).assert_passed();
+    let task = load(turning.path());
+    let form = task.dense().expect("dense layers");
+    assert_eq!(form.head, DenseHead::Chords((0..task.spec().joints.len()).collect()));
+    let y_hat = task.forward(&Tensor::zeros([1, 3], (Kind::Float, tch::Device::Cpu))).unwrap();
+    let turned = &y_hat + std::f64::consts::TAU;
+    let loss = |task: &dyn Task| {
+        let target = task.encode(&Observation::of_joints(&turned)).unwrap();
+        task.objective(&y_hat, &target).unwrap().loss.double_value(&[0])
+    };
+    assert!(loss(&*task) < 1e-6 && loss(&*load(&hand())) > 1.0, "a whole turn counts nothing");
 }
 
 #[test]
@@ -174,6 +262,22 @@ fn descriptions_are_refused_with_their_place() {
             "image: got 3 channels of 9000",
         ),
         ("name: a\nlatent: 1\npoints: {frame: '', names: [p]}\n".to_owned(), "points: frame: got ''"),
+        (
+            joint("lower: 0, upper: 1, unit: m") + "objective: chord\n",
+            "objective: chord compares joints in rad, and there are none",
+        ),
+        (joint("lower: 0, upper: 1") + "objective: [squares, lpips]\n", "lpips compares an image, and there is none"),
+        (joint("lower: 0, upper: 1") + "objective: [file, chord]\n", "objective: file compares all there is"),
+        (joint("lower: 0, upper: 1") + "objective: [chord, chord]\n", "objective: a word is there twice"),
+        (joint("lower: 0, upper: 1") + "objective: ssim\n", "unknown variant"),
+        (joint("lower: 0, upper: 1") + "objective: 3\n", "expected squares, chord, lpips or file, or a list of"),
+        (
+            PICTURE.replace("height: 32", "height: 30"),
+            "lpips: got an image of 3 channels of 30 x 32, expected 1 or 3 of",
+        ),
+        (PICTURE.replace("channels: 3", "channels: 4"), "lpips: got an image of 4 channels of 32 x 32"),
+        (PICTURE.replace(", lpips]", "]"), "image: lpips: got a weight, expected lpips in `objective`, too"),
+        (PICTURE.replace("lpips: 2", "lpips: 0"), "image: lpips: weight: got 0, expected 1e-6 to 1e6"),
     ] {
         let refused = Description::parse(&text).expect_err("this description must be refused");
         assert!(refused.contains(sentence) && !refused.contains('\n'), "{refused}, for {text}");

@@ -91,26 +91,36 @@ const AT_LOAD: [&str; 13] = [
     "residual",
 ];
 
-/// Checks the rules that a task from outside must keep before it is used; `file` is where it comes from.
+/// Loads a task from outside, and checks the rules that it must keep before it is used; `file` is where it comes from.
 ///
 /// # Errors
-/// [`TaskError::Contract`] about the first rule that is broken, with what may mend it.
-pub fn assure(file: &Path, load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>, options: &LoadOptions) -> Result<()> {
+/// What the task refuses by itself; [`TaskError::Contract`] about the first rule that is broken, with what may mend it.
+pub fn assure(
+    file: &Path,
+    load: &dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>,
+    options: &LoadOptions,
+) -> Result<Box<dyn Task>> {
     let refuse = |rule: &'static str, detail: &str| TaskError::Contract {
         file: file.display().to_string(),
         rule,
         detail: crate::first_line(detail).to_owned(),
         cure: cure(rule),
     };
+    // What refuses to load at all says so itself.
+    let task = load(options)?;
     tch::with_grad(|| {
-        let subject = guard(|| Subject::load(load, options)).map_err(|Fault(reason)| refuse("load", &reason))?;
+        let subject = guard(|| Subject::of(task, load, options)).map_err(|Fault(reason)| refuse("load", &reason))?;
         let rules = AT_LOAD.iter().filter_map(|wanted| RULES.iter().find(|(rule, _)| rule == wanted));
         for (rule, run) in rules {
-            let run =
-                if *rule == "gradient" { &(arithmetic::gradient_once as fn(&Subject<'_>) -> RuleResult) } else { run };
+            // What a large model can do in the time that loading may take.
+            let run: fn(&Subject<'_>) -> RuleResult = match *rule {
+                "gradient" => arithmetic::gradient_once,
+                "row_gradient" => rows::row_gradient_of_few,
+                _ => *run,
+            };
             guard(|| run(&subject)).map_err(|Fault(reason)| refuse(rule, &reason))?;
         }
-        Ok(())
+        Ok(subject.task)
     })
 }
 

@@ -21,6 +21,9 @@ pub struct DenseForm<'a> {
 pub enum DenseHead {
     /// The layers give `y_hat`, flattened; residuals are `(y_hat - value) * weight`, entry by entry.
     Plain,
+    /// As [`DenseHead::Plain`], where the numbers at these places are angles in radians, compared by their chord: with
+    /// `d = y_hat - value` the residual is `2 sin(d / 2) * weight`, so that whole turns count nothing.
+    Chords(Vec<usize>),
     /// As [`DenseHead::Plain`], where some numbers are sine and cosine of an angle: each pair is brought to length one,
     /// `(s, c) / sqrt(s^2 + c^2 + epsilon^2)`, before it is compared.
     Circles {

@@ -44,13 +44,13 @@ pub fn load(name: &str) -> Result<Builder, Error> {
 }
 
 impl Registry {
-    /// Opens one of the tasks; nothing is read before [`Builder::build`].
+    /// Opens one of the tasks, or the folder of a scripted one; nothing is read before [`Builder::build`].
     ///
     /// # Errors
     /// [`thalweg_task::TaskError::UnknownName`], with the nearest known name.
     pub fn open(&self, name: &str) -> Result<Builder, Error> {
-        let task = self.find(name)?.name;
-        let plan = Plan::of(self.clone(), task);
+        self.find(name)?;
+        let plan = Plan::of(self.clone(), name);
         Ok(Builder { plan, device: DeviceChoice::Cpu, budget: None, deadline_ms: None })
     }
 }

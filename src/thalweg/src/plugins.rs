@@ -7,12 +7,17 @@ use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use thalweg_nn::files;
 use thalweg_task::library::{Exported, SYMBOL};
 use thalweg_task::printable;
 
 use crate::registry::Registry;
+
+mod surroundings;
+
+pub(crate) use surroundings::kept;
 
 /// Resource type in the ament index.
 pub const RESOURCE: &str = "thalweg_task";
@@ -91,12 +96,22 @@ impl Registry {
                 }
             };
             for found in files {
-                if let Err(error) = self.add_library(&found.file) {
+                if let Err(error) = self.add_library_aside(&found.file) {
                     refused.push(error);
                 }
             }
         }
         (self, refused)
+    }
+
+    /// Opens a library on a thread of its own: what its start sets for the thread that opens it, such as how numbers next
+    /// to nothing are rounded (`-ffast-math`), is not what threads that are started later begin with.
+    fn add_library_aside(&mut self, file: &Path) -> Result<(), PluginError> {
+        let opened = thread::scope(|scope| scope.spawn(|| kept(file, || self.add_library(file))).join());
+        opened.unwrap_or_else(|_| {
+            let (file, cause) = (file.display().to_string(), "it panicked".to_owned());
+            Err(PluginError { file, phase: Phase::Open, cause, cure: "see standard error" })
+        })
     }
 
     fn add_library(&mut self, file: &Path) -> Result<(), PluginError> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
+use crate::plugins::kept;
 use thalweg_task::{Entry, LoadOptions, Result, Task, TaskError, conformance, nearest};
 
 /// The tasks that a program knows: the shipped ones, its own, or both.
@@ -86,7 +87,8 @@ impl Registry {
 
     /// Loads a task by name; the path of a folder is that of a scripted task.
     ///
-    /// What a library brings is held to the rules that [`conformance::assure`] checks.
+    /// What a library brings is held to the rules that [`conformance::assure`] checks; what it changes of the process
+    /// meanwhile, such as the working folder, is put back and told in a warning.
     ///
     /// # Errors
     /// As [`Registry::find`], and whatever the task refuses: weights, parameters.
@@ -97,11 +99,8 @@ impl Registry {
             options.parameters.insert(thalweg_scripted::PARAMETER.to_owned(), name.into());
             return (entry.load)(&options);
         }
-        let task = (entry.load)(options)?;
-        if let Some(library) = self.library_of(name) {
-            conformance::assure(library, &entry.load, options)?;
-        }
-        Ok(task)
+        let Some(library) = self.library_of(name) else { return (entry.load)(options) };
+        kept(library, || conformance::assure(library, &entry.load, options))
     }
 
     /// Whether the name of a task is the path of a folder that describes one.

@@ -13,6 +13,10 @@ from .layers import perceptron
 ROWS = (1, 3, 8)
 # How far they may be apart, relative to the largest number: rounding in f32.
 EQUAL = 1e-5
+# What may compare what F gives with what was seen.
+OBJECTIVES = ('squares', 'chord', 'lpips', 'file')
+# Least side of an image for LPIPS, pixels.
+LEAST_SIDE = 31
 
 
 class Refused(Exception):
@@ -36,6 +40,30 @@ def sizes(description):
     if not any(found.values()):
         raise Refused('task.yaml: expected joints, an image or points, got none of them')
     return found
+
+
+def check_objective(description):
+    """Refuses an objective that has nothing to compare, in the words in which thalweg would."""
+    words = description.get('objective', 'squares')
+    words = words if isinstance(words, list) else [words]
+    unknown = [word for word in words if word not in OBJECTIVES]
+    if unknown:
+        raise Refused(f'task.yaml: objective: got {unknown[0]!r}, expected {", ".join(OBJECTIVES[:-1])} or {OBJECTIVES[-1]}')
+    if 'file' in words and len(words) > 1:
+        raise Refused('task.yaml: objective: file compares all there is, and stands alone')
+    if 'chord' in words and not any(joint.get('unit', 'rad') == 'rad' for joint in description.get('joints') or []):
+        raise Refused('task.yaml: objective: chord compares joints in rad, and there are none')
+    image = description.get('image') or {}
+    if 'lpips' not in words:
+        if 'lpips' in image:
+            raise Refused('task.yaml: image: lpips: got a weight, expected lpips in `objective`, too')
+        return
+    if not image:
+        raise Refused('task.yaml: objective: lpips compares an image, and there is none')
+    channels, height, width = (image.get(key, 0) for key in ('channels', 'height', 'width'))
+    if channels not in (1, 3) or min(height, width) < LEAST_SIDE:
+        raise Refused(f'task.yaml: objective: lpips: got an image of {channels} channels of {height} x {width}, '
+                      f'expected 1 or 3 of at least {LEAST_SIDE} x {LEAST_SIDE}')
 
 
 def rows(output, wanted, count):
@@ -123,6 +151,7 @@ def export(model, description, folder):
     """
     folder = pathlib.Path(folder)
     sizes(description)
+    check_objective(description)
     model = model.to('cpu', torch.float32).eval()
     for parameter in model.parameters():
         parameter.requires_grad_(False)

@@ -32,6 +32,18 @@ class Robust(torch.nn.Module):
         return (torch.sqrt(1.0 + ((y_hat - value) * weight).square()) - 1.0).sum(1)
 
 
+class Picture(torch.nn.Module):
+    """Waves of colour: [K, 2] to an angle and an image, three channels of 32 x 32."""
+
+    def forward(self, x: torch.Tensor) -> Dict[str, torch.Tensor]:
+        steps = torch.arange(32, dtype=x.dtype, device=x.device) * 0.3
+        tones = torch.arange(3, dtype=x.dtype, device=x.device)
+        across = steps.view(1, 1, 1, 32) * (1.0 + 0.3 * x[:, 0].view(-1, 1, 1, 1))
+        down = steps.view(1, 1, 32, 1) + x[:, 1].view(-1, 1, 1, 1)
+        image = 0.5 + 0.4 * torch.sin(across + down + tones.view(1, 3, 1, 1))
+        return {'joints': x[:, :1], 'image': image}
+
+
 class Rows(torch.nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x - x.mean(0)
@@ -75,6 +87,6 @@ class Files(torch.nn.Module):
 
 
 if __name__ == '__main__':
-    for module in (Tips, Robust, Rows, NoNumber, Hang, Detached, Wide, Single, Random, Files):
+    for module in (Tips, Robust, Picture, Rows, NoNumber, Hang, Detached, Wide, Single, Random, Files):
         name = pathlib.Path(__file__).with_name(f'{module.__name__.lower()}.ts')
         torch.jit.save(torch.jit.script(module().eval()), str(name))

@@ -21,8 +21,13 @@ fn a_new_scripted_task_works_at_once() {
     passed(in_folder(folder.path(), &["new", "my_hand"]));
     let checked = passed(in_folder(folder.path(), &["check", "my_hand", "--no-costs"]));
     assert!(checked.starts_with("scripted: 19 of 19 rules kept"), "{checked}");
+    // Changed, so that it cannot be taken for the shipped one.
+    for file in ["task.yaml", "observation.json"] {
+        let path = folder.path().join("my_hand").join(file);
+        fs::write(&path, fs::read_to_string(&path).unwrap().replace("index_", "thumb_")).unwrap();
+    }
     let solved = passed(in_folder(folder.path(), &["solve", "--task", "./my_hand", "my_hand/observation.json"]));
-    assert!(solved.contains("index_2"), "{solved}");
+    assert!(solved.contains("thumb_2"), "{solved}");
     assert!(!in_folder(folder.path(), &["new", "my_hand"]).status.success(), "the folder is there");
     for name in ["", "My", "a/b", "../a", "1a"] {
         let error = in_folder(folder.path(), &["new", "--", name]);

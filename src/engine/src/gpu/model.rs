@@ -81,6 +81,10 @@ impl GpuModel {
         if matches!(form.head, DenseHead::Links(_)) {
             return Err(unfit("places of links and clouds are compared on a CPU only"));
         }
+        // WGSL promises three digits of a sine.
+        if matches!(form.head, DenseHead::Chords(_)) {
+            return Err(unfit("chords of angles are compared on a CPU only"));
+        }
         let (plan, packed, comparison) =
             pack(&form, landscape).ok_or_else(|| unfit("its description does not fit together"))?;
         let limits = gpu.device().limits();
@@ -280,7 +284,7 @@ impl Packed {
                 sines.iter().for_each(|sine| kinds[*sine..=sine + 1].copy_from_slice(&[1.0, 2.0]));
                 (HeadStage::Plain { kinds: self.row(&kinds), least_length: *least_length as f32 }, None)
             }
-            DenseHead::Links(_) => return None,
+            DenseHead::Chords(_) | DenseHead::Links(_) => return None,
             DenseHead::Rotations(head) => {
                 let RotationHead { features, angles, least_length, least_cosine, tree, .. } = head;
                 let vector = match features {

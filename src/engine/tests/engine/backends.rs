@@ -21,6 +21,8 @@ use crate::{adam, config, levenberg_marquardt, setup, values, with_own_steps};
 pub(crate) struct Layers {
     plain: Double,
     perceptron: Perceptron,
+    /// Outputs that are angles, compared by their chord.
+    angles: Vec<usize>,
 }
 
 impl Layers {
@@ -31,7 +33,14 @@ impl Layers {
         let perceptron =
             Perceptron::new(widths.windows(2).map(layer).collect(), 0.2).expect("widths follow each other");
         let plain = Double::new(widths[0], widths[widths.len() - 1], |x| x.shallow_clone());
-        Self { plain: if kind == Kind::Float { plain.single_precision() } else { plain }, perceptron }
+        let plain = if kind == Kind::Float { plain.single_precision() } else { plain };
+        Self { plain, perceptron, angles: Vec::new() }
+    }
+
+    /// Every second output is an angle.
+    fn with_angles(mut self) -> Self {
+        self.angles = (0..self.plain.spec().output[0] as usize).step_by(2).collect();
+        self
     }
 }
 
@@ -49,7 +58,15 @@ impl Task for Layers {
     }
 
     fn objective(&self, y_hat: &Tensor, target: &Target) -> Result<Objective> {
-        self.plain.objective(y_hat, target)
+        if self.angles.is_empty() {
+            return self.plain.objective(y_hat, target);
+        }
+        let difference = y_hat - &target.value;
+        let columns = (0..difference.size()[1]).map(|place| {
+            let column = difference.select(1, place);
+            if self.angles.contains(&(place as usize)) { (column / 2.0).sin() * 2.0 } else { column }
+        });
+        Ok(Objective::of_residual(Tensor::stack(&columns.collect::<Vec<_>>(), 1) * &target.weight))
     }
 
     fn render(&self, y_hat: &Tensor) -> Result<Reconstruction> {
@@ -57,7 +74,8 @@ impl Task for Layers {
     }
 
     fn dense(&self) -> Option<DenseForm<'_>> {
-        Some(DenseForm { layers: &self.perceptron, head: DenseHead::Plain })
+        let head = if self.angles.is_empty() { DenseHead::Plain } else { DenseHead::Chords(self.angles.clone()) };
+        Some(DenseForm { layers: &self.perceptron, head })
     }
 }
 
@@ -66,6 +84,8 @@ impl Task for Layers {
 pub(crate) struct Case {
     body: Option<&'static str>,
     widths: Vec<i64>,
+    /// Whether every second output is an angle.
+    angles: bool,
     kind: Kind,
     /// Widths of theta, or the identity.
     theta: Option<(i64, i64)>,
@@ -89,7 +109,10 @@ impl Case {
                 options.parameters.insert("point_weight".to_owned(), if self.places { 4.0 } else { 0.0 }.into());
                 (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
             }
-            None => Box::new(Layers::new(&self.widths, self.kind, &mut StdRng::seed_from_u64(self.seed))),
+            None => {
+                let layers = Layers::new(&self.widths, self.kind, &mut StdRng::seed_from_u64(self.seed));
+                Box::new(if self.angles { layers.with_angles() } else { layers })
+            }
         }
     }
 
@@ -245,6 +268,7 @@ pub(crate) fn cases(kind: Kind, bodies: bool) -> Vec<Case> {
             cases.push(Case {
                 body: bodies.then_some(["rotation", "axis_angle"][index % 2]),
                 widths,
+                angles: false,
                 kind,
                 theta,
                 hypotheses: [1, 3, 8, 37][random.random_range(0..4)],
@@ -268,6 +292,15 @@ fn random_layers_in_double_precision() {
 #[test]
 fn random_layers_in_single_precision() {
     cases(Kind::Float, false).iter().for_each(|case| case.compare(case.single_steps(), 1e-4));
+}
+
+#[test]
+fn angles_by_their_chords() {
+    for (kind, tolerance) in [(Kind::Double, 1e-6), (Kind::Float, 1e-4)] {
+        for case in cases(kind, false).into_iter().map(|case| Case { angles: true, ..case }) {
+            case.compare(if kind == Kind::Double { 12 } else { case.single_steps() }, tolerance);
+        }
+    }
 }
 
 #[test]

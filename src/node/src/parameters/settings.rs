@@ -53,6 +53,8 @@ pub struct Settings {
     pub reload: Option<PathBuf>,
     /// The chosen task's own parameters, their names without that of the task.
     pub task_parameters: Map<String, Value>,
+    /// Resident memory beyond which `/diagnostics` warns, bytes.
+    pub memory_limit: u64,
     /// Whether time comes from `/clock`.
     pub use_sim_time: bool,
     /// Time between two reports on `/diagnostics`.
@@ -260,6 +262,7 @@ impl Settings {
             reload: Some(PathBuf::from(from.text("reload.path")?)).filter(|path| !path.as_os_str().is_empty()),
             task_parameters: from.below(&format!("{task}.")),
             task,
+            memory_limit: u64::try_from(from.integer("memory.limit")?).unwrap_or(0) << 20,
             use_sim_time: from.truth("use_sim_time")?,
             diagnostics_period: from.duration("diagnostic_updater.period")?,
             use_fqn: from.truth("diagnostic_updater.use_fqn")?,

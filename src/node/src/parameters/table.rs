@@ -567,6 +567,13 @@ fn service() -> Vec<ParameterSpec> {
             "Folder that reload.path, theta, start.file and models must lie in, links resolved. Empty: when they are \
              changed, in one of those that they name at the start, or in that of the weights.",
         ),
+        row(
+            "memory.limit",
+            Integer(4096),
+            ("MiB", ParameterRange::Integer { from: 64, to: 1 << 20 }),
+            AnyTime,
+            "Resident memory beyond which /diagnostics warns; nothing is ended.",
+        ),
         row("use_sim_time", Bool(false), ANY, AnyTime, "Whether time comes from /clock."),
         row(
             "diagnostic_updater.period",

@@ -48,6 +48,7 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         ("robot.cloud_weight", Double(-1.0), "robot.cloud_weight must be in 0.0 or [1.0e-6, 1000.0], got -1.0"),
         ("robot.cloud_points", Integer(2001), "robot.cloud_points must be in [50, 2000], got 2001"),
         ("robot.cloud_gate", Double(0.0), "robot.cloud_gate must be in [0.02, 10.0], got 0.0"),
+        ("memory.limit", Integer(63), "memory.limit must be in [64, 1048576], got 63"),
         ("input.cloud_box", DoubleArray(vec![0.0; 5]), "input.cloud_box must have 6 elements, got 5"),
         (
             "input.cloud_box",

@@ -35,7 +35,7 @@ fn defaults() {
         settings.task_parameters,
         *json!({"loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0, "names": "own", "person": ""}).as_object().unwrap()
     );
-    assert_eq!(settings.diagnostics_period, Duration::from_secs(1));
+    assert_eq!((settings.diagnostics_period, settings.memory_limit), (Duration::from_secs(1), 4 << 30));
     let best_effort = QosOverride {
         reliability: Reliability::BestEffort,
         depth: 5,

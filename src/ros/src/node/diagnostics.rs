@@ -10,7 +10,7 @@ use super::graph::{self, Endpoint};
 use super::inputs::Topic;
 use super::parts::Parts;
 use thalweg_engine::time::{Oddity, Suspect};
-use thalweg_node::diagnostics::{Level, Status};
+use thalweg_node::diagnostics::{Footprint, Level, Status};
 use thalweg_node::lifecycle::State;
 use thalweg_node::solver::SolveReport;
 use thalweg_task::{JointSpec, Root, printable};
@@ -137,12 +137,19 @@ impl Diagnostics {
         statuses.extend(report.roots.iter().map(|(person, found)| root(&format!("Root of {}", person.id), found)));
         let joints = self.node.state.loaded().as_ref().map_or_else(Vec::new, |loaded| loaded.spec.joints.clone());
         statuses.extend(report.suspects.as_ref().map(|suspects| suspicion(suspects, &joints)));
+        statuses.push(self.process());
         let device = self.device(report.gpu_trouble.as_deref());
         statuses.extend([self.optimizer(report), self.output(), self.theta(), device, self.node.recordings.status()]);
         statuses.extend([self.graph(&neighbours), self.clock(&neighbours.clock), self.parameters()]);
         self.tell(&statuses);
         self.publisher.publish(&self.message(statuses))?;
         self.node.inputs.revive(&neighbours.channels).await
+    }
+
+    /// What the process takes: a task of others may leak memory and threads, which only its end gives back.
+    fn process(&self) -> Status {
+        let limit = self.node.parameters.settings().memory_limit;
+        Footprint::read().map_or_else(|| Status::ok("Process", "Unknown"), |footprint| footprint.status(limit))
     }
 
     fn lifecycle(&self) -> Status {
@@ -309,7 +316,7 @@ impl Diagnostics {
     /// Logs what the graph says when it changes; inputs log their own refusals as they come.
     fn tell(&mut self, statuses: &[Status]) {
         let bad = |status: &&Status| {
-            status.level > Level::Ok && ["Graph", "Optimizer", "Joints"].contains(&status.name.as_str())
+            status.level > Level::Ok && ["Graph", "Optimizer", "Joints", "Process"].contains(&status.name.as_str())
         };
         let told: Vec<String> = statuses.iter().filter(bad).map(|status| status.message.clone()).collect();
         for text in told.iter().filter(|text| !self.told.contains(text)) {

@@ -21,8 +21,17 @@ impl<'a> Subject<'a> {
         load: &'a dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>,
         options: &'a LoadOptions,
     ) -> std::result::Result<Self, Fault> {
+        Self::of(load(options)?, load, options)
+    }
+
+    /// As [`Subject::load`], of a task that is loaded already as in service.
+    pub(super) fn of(
+        task: Box<dyn Task>,
+        load: &'a dyn Fn(&LoadOptions) -> Result<Box<dyn Task>>,
+        options: &'a LoadOptions,
+    ) -> std::result::Result<Self, Fault> {
         let double = LoadOptions { kind: Kind::Double, ..options.clone() };
-        let subject = Self { load, options, task: load(options)?, double: load(&double)? };
+        let subject = Self { load, options, task, double: load(&double)? };
         let kind = subject.double.spec().kind;
         ensure(kind == Kind::Double, || format!("asked to compute in f64, the spec says {kind:?}"))?;
         Ok(subject)

@@ -102,6 +102,11 @@ pub(crate) fn description() -> Seeds {
             "name: a\nlatent: 2\njoints:\n  - {name: j, lower: -2, upper: 2, compare: chord}\npoints: {frame: f, names: [p, q]}\n\
              groups: {all: [j]}\nskeleton: {bones: [{to: p, joints: [j]}, {from: p, to: q}]}\nobjective: file\n",
         ),
+        (
+            "lpips.yaml",
+            "name: a\nlatent: 1\njoints: [{name: j, lower: 0, upper: 1}]\nimage: {channels: 1, height: 31, width: 31, lpips: 2}\n\
+             objective: [chord, lpips]\n",
+        ),
         ("image.yaml", "name: a\nlatent: 1\nimage: {channels: 3, height: 64, width: 64, weight: 1e300}\n"),
     ])
 }

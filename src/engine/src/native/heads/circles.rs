@@ -1,4 +1,4 @@
-//! Sines and cosines among the numbers that layers give: pairs that are brought to length one.
+//! Angles among the numbers that layers give: as they are, or as sine and cosine, which are brought to length one.
 
 use super::comparison::{Derivative, SIX, score};
 use crate::native::kernels::real::Real;
@@ -9,6 +9,8 @@ pub(crate) struct Circles {
     sines: Vec<usize>,
     /// For each number, whether it is of a pair, and the place of that pair's sine.
     pair: Vec<Option<usize>>,
+    /// For each number, whether it is an angle that is compared by its chord; empty where none is.
+    chords: Vec<bool>,
     least_length: f64,
 }
 
@@ -23,7 +25,22 @@ impl Circles {
                 }
             }
         }
-        Some(Self { sines, pair, least_length })
+        Some(Self { sines, pair, least_length, ..Self::default() })
+    }
+
+    /// Of layers with so many outputs, of which some are angles; none when there are no such outputs.
+    pub(super) fn of_angles(angles: &[usize], outputs: usize) -> Option<Self> {
+        let mut chords = vec![false; outputs];
+        for &angle in angles {
+            *chords.get_mut(angle)? = true;
+        }
+        Some(Self { chords, ..Self::default() })
+    }
+
+    /// Sine and cosine of half of what lies between number `place` and its value, where it is an angle.
+    fn half<T: Real>(&self, number: T, value: T, place: usize) -> Option<(T, T)> {
+        let is_angle = self.chords.get(place).copied().unwrap_or(false);
+        is_angle.then(|| ((number - value) / T::of(2.0)).sine_and_cosine())
     }
 
     /// A pair at length one, and the length it had.
@@ -47,7 +64,13 @@ impl Circles {
         let mut loss = T::ZERO;
         for place in 0..row.len() {
             match self.pair.get(place).copied().flatten() {
-                None => [row[place]] = score([row[place] - value[place]], &weight[place..], &mut loss),
+                None => match self.half(row[place], value[place], place) {
+                    Some((sine, cosine)) => {
+                        let [by_chord] = score([T::of(2.0) * sine], &weight[place..], &mut loss);
+                        row[place] = by_chord * cosine;
+                    }
+                    None => [row[place]] = score([row[place] - value[place]], &weight[place..], &mut loss),
+                },
                 Some(sine) if sine == place => {
                     let ([s, c], length) = self.unit(row, sine);
                     let [by_s, by_c] = score([s - value[sine], c - value[sine + 1]], &weight[sine..], &mut loss);
@@ -62,10 +85,11 @@ impl Circles {
     }
 
     /// How the residual of number `place` changes with `raw`, the layers' output.
-    pub(super) fn derive<T: Real>(&self, raw: &[T], place: usize, weight: T) -> Derivative<T> {
+    pub(super) fn derive<T: Real>(&self, raw: &[T], place: usize, (value, weight): (T, T)) -> Derivative<T> {
         let mut by_raw = [T::ZERO; SIX];
         let Some(sine) = self.pair.get(place).copied().flatten() else {
-            by_raw[0] = weight;
+            let cosine = self.half(raw[place], value, place).map_or(T::ONE, |(_, cosine)| cosine);
+            by_raw[0] = cosine * weight;
             return Derivative { row: 0, first: place, count: 1, by_raw };
         };
         let (unit, length) = self.unit(raw, sine);

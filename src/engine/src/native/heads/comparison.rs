@@ -35,7 +35,7 @@ pub(crate) fn read<T: Real>(tensor: &Tensor, values: &mut [T]) {
 /// The head of a task, and how its output is compared.
 #[derive(Clone, Debug)]
 pub(crate) enum Comparison {
-    /// The layers' output itself, of this width, some of it sines and cosines.
+    /// The layers' output itself, of this width, some of it angles, or sines and cosines.
     Plain(usize, Circles),
     /// As [`Comparison::Plain`], and places of links.
     Links(Links),
@@ -70,6 +70,9 @@ impl Comparison {
     pub(crate) fn new(arch: Arch, head: DenseHead, outputs: usize) -> Option<Self> {
         match head {
             DenseHead::Plain => Some(Self::Plain(outputs, Circles::default())),
+            DenseHead::Chords(angles) => {
+                Circles::of_angles(&angles, outputs).map(|circles| Self::Plain(outputs, circles))
+            }
             DenseHead::Circles { sines, least_length } => {
                 Circles::new(sines, least_length, outputs).map(|circles| Self::Plain(outputs, circles))
             }
@@ -238,11 +241,11 @@ impl Comparison {
         space: &mut HeadSpace<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
-        let (_, weight) = encoded.features(row);
+        let (value, weight) = encoded.features(row);
         rows.clear();
         let mut plain = |circles: &Circles| {
             let observed = weight.iter().enumerate().filter(|(_, weight)| **weight != T::ZERO);
-            rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, *weight)));
+            rows.extend(observed.map(|(place, weight)| circles.derive(raw, place, (value[place], *weight))));
         };
         match self {
             Self::Plain(_, circles) => plain(circles),

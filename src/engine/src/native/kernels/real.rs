@@ -39,6 +39,8 @@ pub(crate) trait Real:
     fn wide(self) -> f64;
     /// Takes the square root.
     fn square_root(self) -> Self;
+    /// Takes sine and cosine of an angle, radians.
+    fn sine_and_cosine(self) -> (Self, Self);
     /// Angle of the point (`x`, `self`), radians.
     fn angle(self, x: Self) -> Self;
 
@@ -92,6 +94,11 @@ macro_rules! real {
             #[inline(always)]
             fn square_root(self) -> Self {
                 self.sqrt()
+            }
+
+            #[inline(always)]
+            fn sine_and_cosine(self) -> (Self, Self) {
+                self.sin_cos()
             }
 
             #[inline(always)]

@@ -1,0 +1,74 @@
+"""Provocations by compute devices that are not there, or not enough: the U rows.
+
+A software adapter, which tools/setup_graphics.sh --compute installs, stands in for a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from faults_plugins import is_refused, running
+from node_process import NodeProcess
+from peer import Peer, wait_for
+from rig import NotHere, Rig
+
+DRIVERS = Path("/usr/share/vulkan/icd.d")
+NO_DRIVERS = {"VK_DRIVER_FILES": "/nowhere.json", "VK_ICD_FILENAMES": "/nowhere.json"}
+"""What the Vulkan loader reads in place of the folders that it looks into."""
+
+
+def goes_on(node: NodeProcess, peer: Peer, text: str) -> None:
+    """Asserts that a node solves on its processor, and says why it does."""
+    peer.wait_state("active")
+    peer.solve_eventually()
+    peer.wait_diagnostic("Device", "WARN", text)
+    status = wait_for(lambda: peer.diagnostic("Theta"))
+    assert status.values["Backend"] == "fused", str(status)
+    assert node.stderr().count("going on without a GPU") == 1, node.stderr()[-1500:]
+    assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def u1_no_cuda(rig: Rig) -> None:
+    if Path("/dev/nvidia0").exists():
+        raise NotHere("this machine has an NVIDIA card")
+    with running(device="cuda") as (node, peer):
+        is_refused(node, peer, "device cuda:0 is not there: this machine has a CPU only; expected cpu, auto or one of those")
+        assert peer.set_named({"device": "auto"})[0].successful
+        for transition in ("configure", "activate"):
+            assert peer.change_state(label=transition), node.stderr()[-1500:]
+        peer.solve_eventually()
+        assert node.stop() == 0, node.stderr()[-1500:]
+
+
+def u1_no_such_adapter(rig: Rig) -> None:
+    with NodeProcess(name="other", parameters={"device": "gpu:no such card"}) as node, Peer("/other", name="witness") as peer:
+        goes_on(node, peer, "going on without a GPU: gpu:no such card: no such adapter; found:")
+
+
+def u1_no_driver(rig: Rig) -> None:
+    with NodeProcess(name="other", parameters={"device": "gpu"}, environment=NO_DRIVERS) as node, Peer(
+        "/other", name="witness"
+    ) as peer:
+        goes_on(node, peer, "going on without a GPU")
+
+
+def u2_most_hypotheses(rig: Rig) -> None:
+    if not list(DRIVERS.glob("lvp_icd*")):
+        assert os.environ.get("CI") != "true", "no software adapter, and this is CI"
+        raise NotHere("no software adapter: tools/setup_graphics.sh --compute")
+    # A small model: in software a step of a body's takes seconds for so many.
+    model = {"task": "scripted", "scripted.task": "hand", "optimizer.kind": "adam", "budget.steps": 3, "budget.deadline": 5.0}
+    given = {"device": "gpu:llvmpipe", "hypotheses": 256, **model}
+    seen = {"index_1": 0.4, "middle_2": 0.3}
+    with NodeProcess(name="other", parameters=given) as node, Peer("/other", name="witness") as peer:
+        peer.wait_state("active")
+        before = node.memory_kib()
+        peer.solve_eventually(seen)
+        status = wait_for(lambda: peer.diagnostic("Theta"))
+        assert status.values["Backend"] == "gpu", f"{status}: {node.stderr()[-1500:]}"
+        rig.measure("solve_mib", (node.memory_kib() - before) >> 10)
+        refused = peer.set_named({"hypotheses": 1_000_000})[0]
+        assert not refused.successful and "[1, 256]" in refused.reason, refused
+        peer.solve_eventually(seen)
+        assert node.stop() == 0, node.stderr()[-1500:]
