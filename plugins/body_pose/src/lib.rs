@@ -18,6 +18,7 @@ mod objective;
 pub mod prior;
 mod rep155;
 pub mod rotation;
+mod shape;
 pub mod skeleton;
 mod task;
 pub mod urdf;

@@ -6,12 +6,12 @@ use std::str::FromStr;
 use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{
-    KinematicTree, Masked, Objective, Observation, Root, RotationFeatures, RotationHead, SerialAngles, Target,
+    KinematicTree, Masked, Objective, Observation, Root, RotationFeatures, RotationHead, SerialAngles, Target, numbers,
 };
 
 use crate::angles::{Angles, LEAST_COSINE};
 use crate::body::Body;
-use crate::free_root::{ANCHORS, FreeRoot};
+use crate::free_root::FreeRoot;
 use crate::rotation::{LEAST_LENGTH, axis_angle_from_matrix};
 use crate::skeleton::{AXIS_ORDERS, JOINTS, OFFSETS, PARENTS};
 
@@ -66,19 +66,17 @@ pub(crate) struct Comparison {
     body: Body,
     /// Where places come from anywhere.
     root: Option<FreeRoot>,
+    /// The pose of which a body is taken to be where no angle tells, `[1, 21, 3, 3]`.
+    usual: Tensor,
 }
 
 impl Comparison {
-    pub(crate) fn new(
-        loss: LossKind,
-        point_weight: f64,
-        root: Option<FreeRoot>,
-        (kind, device): (Kind, Device),
-    ) -> Self {
+    pub(crate) fn new(loss: LossKind, point_weight: f64, root: Option<FreeRoot>, usual: Tensor) -> Self {
+        let (kind, device) = (usual.kind(), usual.device());
         // The pelvis is placed anyway.
         let leaves = root.as_ref().map_or_else(Vec::new, |root| root.leaves().split_off(1));
         let body = Body::with_leaves(&leaves, kind, device);
-        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body, root }
+        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body, root, usual }
     }
 
     pub(crate) fn angles(&self) -> &Angles {
@@ -87,9 +85,8 @@ impl Comparison {
 
     /// Places the points of the task, `[K, P, 3]`, from rotations `[K, 21, 3, 3]`: metres in the pelvis frame.
     pub(crate) fn points(&self, rotations: &Tensor) -> Tensor {
-        let all = self.body.positions(rotations);
-        let anchors = if self.root.is_some() { ANCHORS.len() as i64 } else { 0 };
-        all.narrow(1, 0, all.size()[1] - anchors)
+        let points = self.root.as_ref().map_or(1, FreeRoot::points);
+        self.body.positions(rotations).narrow(1, 0, (JOINTS + points) as i64)
     }
 
     /// Finds roots; empty where places are in the pelvis frame, or none was seen.
@@ -116,7 +113,7 @@ impl Comparison {
     pub(crate) fn encode(&self, joints: Option<(&Masked, Option<&Tensor>)>, obs: &Observation) -> Option<Target> {
         let joints = joints.map(|(joints, counts)| self.encode_joints(joints, counts));
         if let Some(root) = &self.root {
-            return match root.encode(obs) {
+            return match root.encode(obs, &|row| self.told(obs, row)) {
                 Some(places) => Some(self.with_places(joints, &places)),
                 None => joints,
             };
@@ -134,6 +131,18 @@ impl Comparison {
         });
         let value = Tensor::cat(&[rotation, value * &seen], -1);
         Some(Target { value, weight: Tensor::cat(&[weight, seen * self.point_weight], -1) })
+    }
+
+    /// Places of all rows of a target, metres, for the angles that a row of an observation has; joints of which not all are
+    /// seen are as usual.
+    fn told(&self, obs: &Observation, row: i64) -> Vec<[f64; 3]> {
+        let rotations = obs.joints.as_ref().map(|joints| {
+            let shape = [1, JOINTS as i64, 3];
+            let slots = |tensor: &Tensor| self.angles.to_slots(&tensor.narrow(0, row, 1).view(shape));
+            let seen = slots(joints.observed()).all_dim(-1, true).unsqueeze(-1);
+            self.angles.compose(&slots(joints.value())).where_self(&seen, &self.usual)
+        });
+        numbers::<f64>(&self.rows(rotations.as_ref().unwrap_or(&self.usual))).as_chunks().0.to_vec()
     }
 
     /// Puts places, `[O, rows, 4]`, beside joints.
@@ -201,11 +210,12 @@ impl Comparison {
             LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
         };
         let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
-        let fixed = || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec(), scale: None };
+        let fixed =
+            || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec(), scale: None, surface: None };
         let tree = match &self.root {
             Some(root) => {
                 let (parents, offsets) = root.tree();
-                Some(KinematicTree { parents, offsets, scale: Some(root.scale()) })
+                Some(KinematicTree { parents, offsets, scale: Some(root.scale()), surface: root.surface().cloned() })
             }
             None => (self.point_weight > 0.0).then(fixed),
         };
@@ -349,7 +359,8 @@ mod tests {
         for (kind, parts, tolerance) in
             [(Kind::Double, false, 1e-12), (Kind::Double, true, 1e-12), (Kind::Float, true, 1e-6)]
         {
-            let comparison = Comparison::new(LossKind::Rotation, 0.0, None, (kind, Device::Cpu));
+            let usual = Tensor::eye(3, (kind, Device::Cpu)).expand([1, JOINTS as i64, 3, 3], false);
+            let comparison = Comparison::new(LossKind::Rotation, 0.0, None, usual);
             let angles = draws::uniform(&mut random, &[5, JOINTS as i64, 3]).to_kind(kind) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };
             let gaps = draws::uniform(&mut random, &[5, JOINTS as i64, width]).lt(0.3);

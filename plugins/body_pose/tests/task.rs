@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::skeleton::{AXIS_ORDERS, JOINTS, joint_names};
 use thalweg_body_pose::{BodyPose, kinematics};
-use thalweg_task::{LoadOptions, Observation, Task, draws};
+use thalweg_task::{LoadOptions, Observation, Root, Task, draws, numbers};
 
 fn options(loss: &str) -> LoadOptions {
     let parameters = [("loss".to_owned(), loss.into())].into_iter().collect();
@@ -195,4 +195,65 @@ fn bad_parameters_and_weights_are_refused() {
     let file: PathBuf = folder.path().join("body_pose.safetensors");
     std::fs::write(&file, b"not weights").unwrap();
     assert!(refused(&elsewhere).contains("not a whole safetensors file"), "{}", refused(&elsewhere));
+}
+
+/// A task that a cloud is seen of, too.
+fn in_cloud(points: usize) -> BodyPose {
+    let mut options = options("rotation");
+    options.parameters.insert("cloud_weight".to_owned(), 8.0.into());
+    options.parameters.insert("cloud_points".to_owned(), points.into());
+    BodyPose::load(&options).unwrap()
+}
+
+/// Points some centimetres around the joints of a body that stands elsewhere; no joint is seen.
+fn cloud(task: &BodyPose, x: &Tensor, root: &Root) -> Observation {
+    let points = numbers::<f64>(&task.render(&task.forward(x).unwrap()).unwrap().points.unwrap());
+    let points = points.as_chunks::<3>().0;
+    let count = task.spec().points.as_ref().unwrap().cloud;
+    let around = |at: usize| {
+        let off = |axis: f64| 0.09 * (at as f64 * 2.3 + axis).sin();
+        let [a, b, c] = points[at % points.len()];
+        root.place([a + off(0.0), b + off(2.0), c + off(4.0)])
+    };
+    let unseen = std::iter::repeat_n([f64::NAN; 3], points.len());
+    let all: Vec<[f64; 3]> = unseen.chain((0..count).map(around)).collect();
+    Observation::of_points(&Tensor::from_slice(all.as_flattened()).view([1, -1, 3]))
+}
+
+#[test]
+fn a_loss_in_a_cloud_has_the_gradient_of_its_differences() {
+    const STEP: f64 = 1e-5;
+    let task = in_cloud(150);
+    let root =
+        Root { position: [0.3, -0.2, 3.0], rotation: [0.0, 0.6, 0.0, 0.8], scale: 1.1, is_seen: true, misfit: 0.0 };
+    let x = latents(1) * 0.5;
+    let obs = Observation { root: Some(root), ..cloud(&task, &x, &root) };
+    let target = task.encode(&obs).unwrap();
+    // Four steps leave some of the way of the transform, and points within limbs make it long.
+    for (apart, tolerance) in [(0.0, 0.1), (0.3, 0.1)] {
+        let at = (&x + latents(2).narrow(0, 1, 1) * apart).set_requires_grad(true);
+        let loss = |x: &Tensor| task.objective(&task.forward(x).unwrap(), &target).unwrap().loss;
+        let by_graph = Tensor::run_backward(&[loss(&at).sum(Kind::Double)], &[&at], false, false).remove(0).view(-1);
+        let _guard = tch::no_grad_guard();
+        let steps = Tensor::eye(thalweg_body_pose::prior::LATENT, (Kind::Double, Device::Cpu)) * STEP;
+        let change = (loss(&(&at + &steps)) - loss(&(&at - &steps))) / (2.0 * STEP);
+        let (apart, size) = ((&by_graph - &change).norm(), change.norm());
+        let share = (apart / size).double_value(&[]);
+        assert!(share < tolerance, "{share} of {change:?}");
+    }
+}
+
+#[test]
+fn a_body_is_found_in_a_cloud_of_which_nothing_else_is_known() {
+    let task = in_cloud(300);
+    let root =
+        Root { position: [0.3, -0.2, 3.0], rotation: [0.8, 0.0, 0.6, 0.0], scale: 1.0, is_seen: true, misfit: 0.0 };
+    let x = Tensor::zeros([1, thalweg_body_pose::prior::LATENT], (Kind::Double, Device::Cpu));
+    let target = task.encode(&cloud(&task, &x, &root)).unwrap();
+    let found = task.roots(&task.forward(&x).unwrap(), &target).unwrap()[0];
+    let apart = (0..3).map(|axis| (found.position[axis] - root.position[axis]).powi(2)).sum::<f64>().sqrt();
+    let same: f64 = found.rotation.iter().zip(root.rotation).map(|(a, b)| a * b).sum();
+    assert!(found.is_seen && apart < 0.05, "{found:?}");
+    assert!(2.0 * same.abs().min(1.0).acos() < 0.2, "{found:?}");
+    assert!((found.scale - 1.0).abs() < 0.1 && found.misfit < 0.1, "{found:?}");
 }

@@ -2,10 +2,11 @@
 
 use pulp::Arch;
 use tch::{Device, Tensor};
-use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
+use thalweg_task::{DenseHead, KinematicTree, PULLS, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
 
 use super::chord::{Chord, SideBySide};
 use super::circles::Circles;
+use super::cloud::Cloud;
 pub(crate) use super::encoded::{EncodedTarget, PriorTerm};
 use super::encoded::{Wanted, encode_links};
 use super::links::{LinkSpace, Links};
@@ -123,9 +124,9 @@ impl Comparison {
     pub(crate) fn space<T: Real>(&self, rows: usize) -> HeadSpace<T> {
         let places = match self {
             Self::Rotations(RotationComparison { joints, head: RotationHead { tree: Some(tree), .. }, .. }) => {
-                Places::new(*joints, tree.parents.len(), rows)
+                Places::new(*joints, tree, rows)
             }
-            _ => Places::new(0, 0, rows),
+            _ => Places::none(),
         };
         let links = if let Self::Links(links) = self { links.space(rows) } else { LinkSpace::none() };
         HeadSpace { places, links }
@@ -298,12 +299,25 @@ impl RotationComparison {
         let width =
             [whole, whole + SerialAngles::WIDTH].into_iter().find(|width| columns <= width + KinematicTree::WIDTH)?;
         let (parts, places) = (width > whole, columns.checked_sub(width)?);
-        let placed = self.head.tree.as_ref().filter(|_| places == KinematicTree::WIDTH).map(|tree| tree.parents.len());
+        let tree = self.head.tree.as_ref().filter(|_| places == KinematicTree::WIDTH);
+        let placed = tree.map(|tree| tree.parents.len());
         let expected = if places == 0 { Some(self.joints) } else { placed };
-        let fits = expected == Some(joints as usize) && (!parts || !self.head.angles.is_empty());
+        // Behind the rows of the tree are those of a cloud.
+        let surface = tree.and_then(|tree| tree.surface.as_ref());
+        let in_cloud = (joints as usize).checked_sub(expected?)?;
+        let fits = (in_cloud == 0 || surface.is_some()) && (!parts || !self.head.angles.is_empty());
         if !fits {
             return None;
         }
+        let cloud = surface.filter(|_| in_cloud > 0).map(|surface| {
+            let part = |tensor: &Tensor| {
+                let rows = tensor.narrow(1, joints - in_cloud as i64, in_cloud as i64);
+                rows.narrow(-1, tensor.size()[2] - KinematicTree::WIDTH as i64, KinematicTree::WIDTH as i64)
+                    .flatten(1, -1)
+            };
+            (Cloud::new(&part(&target.value), &part(&target.weight)), PULLS * surface.capsules.len())
+        });
+        let (cloud, of_cloud) = cloud.map_or((None, 0), |(cloud, rows)| (Some(cloud), rows));
         let features = Wanted::of_joints(target, 0..width, self.joints);
         let side_by_side = if self.is_chord(features.width) {
             self.side_by_side(&features.value, &features.weight)
@@ -311,8 +325,8 @@ impl RotationComparison {
             Vec::new()
         };
         let places = placed.map(|placed| Wanted::of_joints(target, width..columns, placed));
-        let equations = features.width + places.as_ref().map_or(0, |places| places.width);
-        Some(EncodedTarget { rows, features, side_by_side, places, cloud: None, equations, prior: None })
+        let equations = features.width + places.as_ref().map_or(0, |places| places.width) + of_cloud;
+        Some(EncodedTarget { rows, features, side_by_side, places, cloud, equations, prior: None })
     }
 
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {
