@@ -253,11 +253,11 @@ impl FreeRoot {
             scene.pairs.iter().enumerate().filter(counts).map(|(at, pair)| (at, *pair)).collect();
         let anchors = weighed.iter().filter(|(at, _)| surface.anchors.contains(at)).count();
         let pairs: Vec<Pair> = weighed.into_iter().map(|(_, pair)| pair).collect();
-        found.find(&scene.blocks, (&pairs, anchors), self.scale, surface)
+        found.find(&scene.blocks, (&pairs, anchors), (self.scale, None), surface)
     }
 
     /// The residuals `w (s R p + t - q)` of places p, `[K, rows, 3]`, at the similarity for which their squares are least,
-    /// turned into the body's frame, and those of a cloud: `[K, rows * 3 + N]`.
+    /// turned into the body's frame, those of a cloud, and that of the size: `[K, rows * 3 + N + 1]`.
     ///
     /// They are differentiable as if the similarity followed the places by a Gauss-Newton step: what it takes up is taken
     /// out, which changes no value. So `J'J` is the matrix of pose and similarity together, the similarity eliminated.
@@ -290,7 +290,8 @@ impl FreeRoot {
         let residual = (&wide - double(&values, &[rows, count, 3])) * double(&weights, &[rows, count, 3]);
         let mut residual = residual.flatten(1, -1);
         if let Some(surface) = self.surface().filter(|_| in_cloud > 0) {
-            residual = Tensor::cat(&[residual, cloud.residual(&wide, in_cloud as i64, surface)], 1);
+            let size = double(&cloud.size_residual, &[rows, 1]);
+            residual = Tensor::cat(&[residual, cloud.residual(&wide, in_cloud as i64, surface), size], 1);
         }
         let columns = double(&columns, &[rows, residual.size()[1], Similarity::FREEDOM as i64]);
         let turned = columns.transpose(1, 2);
@@ -324,10 +325,12 @@ struct Touched {
     own: Vec<f64>,
     weight: Vec<f64>,
     size: Vec<f64>,
+    /// What the size is off by, weighted, `[K]`.
+    size_residual: Vec<f64>,
 }
 
 impl Touched {
-    /// Adds a row; gives the derivatives of its residuals by the transform, `[N, 7]`.
+    /// Adds a row; gives the derivatives of its residuals by the transform, `[N + 1, 7]`.
     fn add(
         &mut self,
         scene: &Scene,
@@ -337,7 +340,12 @@ impl Touched {
     ) -> Vec<f64> {
         let first = self.weight.len();
         let pulls = found.pulls(&scene.blocks, fit, surface);
-        let mut columns = vec![0.0; in_cloud * Similarity::FREEDOM];
+        let mut columns = vec![0.0; (in_cloud + 1) * Similarity::FREEDOM];
+        let [to, weight] = found.size();
+        self.size_residual.push((fit.scale() - to) * weight);
+        if let (Some(last), true) = (columns.last_mut(), fit.has_free_scale()) {
+            *last = weight;
+        }
         let size = first + in_cloud;
         self.ends.iter_mut().for_each(|ends| ends.resize(size, 0));
         [&mut self.share, &mut self.radius, &mut self.weight].into_iter().for_each(|all| all.resize(size, 0.0));

@@ -25,4 +25,5 @@ pub mod urdf;
 
 pub use body::Body;
 pub use objective::LossKind;
+pub use shape::limbs;
 pub use task::{BodyPose, ENTRY, joint_angles, rotations_from_angles};

@@ -3,6 +3,7 @@
 use nalgebra::{Matrix3, Rotation3, UnitQuaternion, Vector3};
 use thalweg_task::{Block, Pair, Root, Similarity, SurfaceFit, TreeCapsule, TreeSurface};
 
+use crate::kinematics::Posture;
 use crate::skeleton::{JOINTS, PARENTS, TIPS};
 use crate::urdf::{BONE_RADII, TIP_RADII};
 
@@ -11,6 +12,19 @@ pub(crate) fn capsules(tips: usize) -> Vec<TreeCapsule> {
     let bone = |(joint, radius): (usize, f64)| TreeCapsule { ends: [PARENTS[joint].unwrap_or(JOINTS), joint], radius };
     let tip = |(at, radius): (usize, f64)| TreeCapsule { ends: [TIPS[at].joint, tips + at], radius };
     BONE_RADII.into_iter().enumerate().map(bone).chain(TIP_RADII.into_iter().enumerate().map(tip)).collect()
+}
+
+/// The surface of the body in a posture: ends, metres in the pelvis frame, and radius of each of its capsules.
+#[must_use]
+pub fn limbs(posture: &Posture) -> Vec<([Vector3<f64>; 2], f64)> {
+    let tips = posture.tips();
+    // Row `JOINTS` of a target is the pelvis, which comes first in a posture; tips stand behind.
+    let place = |row: usize| match row.cmp(&JOINTS) {
+        std::cmp::Ordering::Less => posture.positions[row + 1],
+        std::cmp::Ordering::Equal => posture.positions[0],
+        std::cmp::Ordering::Greater => tips[row - JOINTS - 1],
+    };
+    capsules(JOINTS + 1).into_iter().map(|capsule| (capsule.ends.map(place), capsule.radius)).collect()
 }
 
 /// Points that a guess looks at: a cloud's shape does not need more.

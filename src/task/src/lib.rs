@@ -68,7 +68,7 @@ pub use spec::{
     Tracker, edit_distance, nearest,
 };
 pub use surface::{BLOCK, Block, Capsules, Coordinate, LEAST_DISTANCE, Nearest};
-pub use surface_fit::{Moments, PULLS, Pull, SurfaceFit, TreeCapsule, TreeSurface};
+pub use surface_fit::{Moments, PULLS, Pull, SIZE, SurfaceFit, TreeCapsule, TreeSurface};
 pub use task::{Objective, Target, Task};
 
 /// The result of a call to a task.

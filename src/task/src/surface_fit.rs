@@ -7,6 +7,9 @@
 //! `v = -w rho' [(1 - u) n, u n, 1]` it changes by `s v_a` with a, by `s v_b` with b, and with turn, shift and size of the
 //! body by `s (a x v_a + b x v_b)`, `v_a + v_b` and `v_a a + v_b b + r v_1` (r is the radius). All of that is linear in v: so
 //! sums of `v v'` and `v w rho` over the points of each capsule say all that a step needs to know of any number of points.
+//!
+//! A cloud of one side leaves much of the size to the pose: a small body that reaches out is seen as a large one that does
+//! not. So the size is pulled to that of the start, see [`SIZE`].
 
 use std::ops::Range;
 
@@ -57,6 +60,9 @@ impl TreeSurface {
     }
 }
 
+/// What a size that is off by one counts as, as if all points of the cloud were off by so much, metres: that is, one tenth as
+/// 5 mm. People differ by a tenth.
+pub const SIZE: f64 = 0.05;
 /// Gauss-Newton steps from a start that is near.
 const STEPS: usize = 4;
 /// Longest step: a turn, radians; a shift, metres; a change of the size.
@@ -99,8 +105,10 @@ pub struct SurfaceFit<T> {
     /// Ends in the body's own frame, and radius, metres.
     ends: Vec<([[f64; 3]; 2], f64)>,
     moments: Vec<Moments>,
-    /// Squared residuals of the cloud.
+    /// Squared residuals of the cloud, and of the size.
     loss: f64,
+    /// What the size is pulled to, and how much: a residual's factor.
+    size: [f64; 2],
     /// Sum over named points and cloud: squares of derivatives by the transform, and what is left of their product with
     /// residuals, as a step.
     square: [[f64; FREEDOM]; FREEDOM],
@@ -116,6 +124,7 @@ impl<T: Coordinate> SurfaceFit<T> {
             ends: Vec::with_capacity(count),
             moments: vec![Moments::default(); count],
             loss: 0.0,
+            size: [1.0, 0.0],
             square: [[0.0; FREEDOM]; FREEDOM],
             step: [0.0; FREEDOM],
         }
@@ -132,7 +141,7 @@ impl<T: Coordinate> SurfaceFit<T> {
         }
     }
 
-    /// Finds the transform from the start that the target gives.
+    /// Finds the transform from the start that the target gives; where it is `known`, what belongs to it.
     ///
     /// `pairs`: points with names, then anchors, of which there are `anchors`.
     #[inline(always)]
@@ -140,13 +149,31 @@ impl<T: Coordinate> SurfaceFit<T> {
         &mut self,
         blocks: &[Block<T>],
         (pairs, anchors): (&[Pair], usize),
-        range: [f64; 2],
+        (range, known): ([f64; 2], Option<Similarity>),
         surface: &TreeSurface,
     ) -> Similarity {
         let (named, held) = pairs.split_at(pairs.len() - anchors.min(pairs.len()));
+        let size = if held.is_empty() { 1f64.clamp(range[0], range[1]) } else { Similarity::fit(held, range).scale() };
+        self.pull_size(blocks, size);
+        if let Some(known) = known {
+            return self.descend(blocks, pairs, (known, 0), range, surface);
+        }
         let is_told = tell_turn(named.iter().map(|pair| pair.seen), surface.line);
         let start = Similarity::fit(if is_told || held.is_empty() { pairs } else { held }, range);
         self.descend(blocks, pairs, (start, STEPS), range, surface)
+    }
+
+    /// Pulls the size to one, as much as a cloud is worth.
+    fn pull_size(&mut self, blocks: &[Block<T>], to: f64) {
+        let square = |weight: &T| weight.wide() * weight.wide();
+        let all: f64 = blocks.iter().flat_map(|block| &block.weight).map(square).sum();
+        self.size = [to, SIZE * all.sqrt()];
+    }
+
+    /// What the size is pulled to, and how much: a residual's factor.
+    #[must_use]
+    pub fn size(&self) -> [f64; 2] {
+        self.size
     }
 
     /// Goes so many steps from a start.
@@ -166,10 +193,12 @@ impl<T: Coordinate> SurfaceFit<T> {
             fit = fit.moved(self.step, LONGEST, range);
         }
         self.measure(blocks, &fit, surface);
+        let [to, weight] = self.size;
+        self.loss += ((fit.scale() - to) * weight).powi(2);
         self.solve(pairs, fit, range)
     }
 
-    /// Squared residuals of the cloud at the last fit.
+    /// Squared residuals of the cloud at the last fit, and of the size.
     #[must_use]
     pub fn loss(&self) -> f64 {
         self.loss
@@ -310,6 +339,11 @@ impl<T: Coordinate> SurfaceFit<T> {
                 }
                 right[number] += dot(row, pull);
             }
+        }
+        if fit.has_free_scale() {
+            let [to, weight] = self.size;
+            square[FREEDOM - 1][FREEDOM - 1] += weight * weight;
+            right[FREEDOM - 1] += (fit.scale() - to) * weight * weight;
         }
         self.square = square;
         right

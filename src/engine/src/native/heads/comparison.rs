@@ -2,7 +2,9 @@
 
 use pulp::Arch;
 use tch::{Device, Tensor};
-use thalweg_task::{DenseHead, KinematicTree, PULLS, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
+use thalweg_task::{
+    DenseHead, KinematicTree, PULLS, RotationFeatures, RotationHead, SerialAngles, Similarity, Target, numbers,
+};
 
 use super::chord::{Chord, SideBySide};
 use super::circles::Circles;
@@ -52,6 +54,11 @@ pub(crate) struct HeadSpace<T> {
 }
 
 impl<T: Real> HeadSpace<T> {
+    /// The transform of the row in place `place`, where it was found in a cloud.
+    pub(crate) fn fit(&self, place: usize) -> Option<Similarity> {
+        self.places.fit(place)
+    }
+
     /// What a transform takes up of the row that was differentiated last.
     pub(crate) fn projection(&self) -> &Projection {
         self.places.projection()
@@ -229,13 +236,13 @@ impl Comparison {
         }
     }
 
-    /// Lists how the residuals of hypothesis `row` change with `raw`: rows that have the same product with
+    /// Lists how the residuals of hypothesis `row`, whose transform was `found` when it was scored, change with `raw`: rows that have the same product with
     /// their own transpose, summed up, as all rows of weighted derivatives.
     pub(crate) fn derive<T: Real>(
         &self,
         raw: &[T],
         encoded: &EncodedTarget<T>,
-        row: usize,
+        (row, found): (usize, Option<Similarity>),
         space: &mut HeadSpace<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
@@ -263,7 +270,9 @@ impl Comparison {
             }
             return;
         }
+        space.places.expect_fit(found);
         self.place((raw, raw.len(), 1), encoded, row, space);
+        space.places.expect_fit(None);
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(row))
             && let Some(tree) = &rotations.head.tree
         {

@@ -39,6 +39,8 @@ pub(crate) struct Places<T> {
     projection: Projection,
     /// Derivatives by the transform of what a cloud adds to those rows.
     by_transform: Vec<[f64; Similarity::FREEDOM]>,
+    /// Transforms of the rows that were scored last.
+    fits: Vec<Option<Similarity>>,
 }
 
 /// What places are compared with: value and weight of row r, `[J * 3]`.
@@ -75,7 +77,7 @@ impl<T: Real> Places<T> {
         let of_cloud = PULLS * capsules.unwrap_or(0);
         let fitted = Fitted::new(places, capsules, rows.min(MOST));
         let (projection, by_transform) = (Projection::new(3 * places + of_cloud), Vec::with_capacity(of_cloud));
-        Self { joints, places, registers, loss, by_local, fitted, projection, by_transform }
+        Self { joints, places, registers, loss, by_local, fitted, projection, by_transform, fits: vec![None; rows] }
     }
 
     /// Of no joints.
@@ -89,6 +91,7 @@ impl<T: Real> Places<T> {
             fitted: Fitted::new(0, None, 0),
             projection: Projection::new(0),
             by_transform: Vec::new(),
+            fits: Vec::new(),
         }
     }
 
@@ -153,6 +156,16 @@ impl<T: Real> Places<T> {
             let axes = weights().flat_map(|(joint, weight)| moved(joint, weight).map(move |axis| (joint, axis)));
             fitted.project(first, axes, by_transform, projection);
         }
+    }
+
+    /// The transform of a row that was scored, where it was found in a cloud.
+    pub(super) fn fit(&self, row: usize) -> Option<Similarity> {
+        self.fits.get(row).copied().flatten()
+    }
+
+    /// Says what the transform of the next row is, where it is known.
+    pub(super) fn expect_fit(&mut self, known: Option<Similarity>) {
+        self.fitted.expect(known);
     }
 
     /// What a transform takes up of the row that was differentiated last.
@@ -284,12 +297,13 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
     /// Brings what was seen into the frames of the bodies.
     #[inline(always)]
     fn fit(&mut self, first: usize, (rows, lanes): (usize, usize), scale: [f64; 2]) {
-        let Places { registers, fitted, .. } = &mut *self.places;
+        let Places { registers, fitted, fits, .. } = &mut *self.places;
         for lane in 0..rows {
             let entry = |place: usize, axis: usize| registers[(place * REGISTERS + PLACE + axis) * lanes + lane];
             let own = |place: usize| std::array::from_fn(|axis| entry(place, axis));
             let cloud: Clouded<'_, T> = self.seen.cloud(first + lane).zip(self.tree.surface.as_ref());
             fitted.fit(lane, own, self.seen.row(first + lane), scale, cloud);
+            fits[first + lane] = fitted.last_cloud().map(|(_, fit)| *fit);
         }
     }
 

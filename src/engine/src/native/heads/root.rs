@@ -28,6 +28,8 @@ pub(super) struct Fitted<T> {
     pairs: Vec<Pair>,
     of_place: Vec<usize>,
     last: Option<Similarity>,
+    /// What is known to be the transform of the next row.
+    known: Option<Similarity>,
     /// Where a cloud may be seen.
     surface: Option<SurfaceFit<T>>,
     /// Whether the last row had one.
@@ -52,6 +54,7 @@ impl<T: Real> Fitted<T> {
             pairs,
             of_place,
             last: None,
+            known: None,
             surface: capsules.map(SurfaceFit::new),
             is_clouded: false,
             cloud_loss: vec![T::ZERO; rows],
@@ -85,7 +88,7 @@ impl<T: Real> Fitted<T> {
                 found.place(surface, |place| own(place).map(T::wide));
                 let is_anchor = |place: &&usize| surface.anchors.contains(place);
                 let anchors = self.of_place.iter().filter(is_anchor).count();
-                found.find(blocks, (&self.pairs, anchors), scale, surface)
+                found.find(blocks, (&self.pairs, anchors), (scale, self.known), surface)
             }
             _ => Similarity::fit(&self.pairs, scale),
         };
@@ -100,6 +103,11 @@ impl<T: Real> Fitted<T> {
         if let Some((_, surface)) = cloud {
             self.pull(row, &fit, surface);
         }
+    }
+
+    /// Says what the transform of the next row is, where it is known.
+    pub(super) fn expect(&mut self, known: Option<Similarity>) {
+        self.known = known;
     }
 
     /// Keeps what the cloud adds to a row that was just fitted.
