@@ -35,6 +35,8 @@ const YAWS: usize = 8;
 const STEPS: usize = 4;
 const MORE_STEPS: usize = 12;
 const BEST: usize = 4;
+/// As [`thalweg_task::SIZE`]: large bodies the wrong way round would fit.
+const SIZE: f64 = 0.05;
 /// Points farther than this from the middle of a cloud do not say how it lies, metres.
 const AROUND: f64 = 1.2;
 /// Factor of the loss of a body that stands on its head, whether z is up (REP-103) or y down (a camera).
@@ -101,11 +103,12 @@ impl Guess<'_> {
         };
         let starts = ups.into_iter().flat_map(|up| (0..YAWS).map(move |yaw| (up, yaw))).map(start);
         let (blocks, mut fit) = (Block::of_points(&few), self.fit());
+        fit.pull_size(&blocks, size, SIZE);
         let mut descend = |from: Similarity, steps: usize| {
-            let found = fit.descend(&blocks, pairs, (from, steps), [size; 2], self.surface);
+            let found = fit.descend(&blocks, pairs, (from, steps), self.scale, self.surface);
             let named = pairs.iter().map(|pair| {
                 let apart = Vector3::from(found.back(pair.seen)) - Vector3::from(pair.own);
-                (apart * pair.weight * size).norm_squared()
+                (apart * pair.weight * found.scale()).norm_squared()
             });
             let up = Vector3::from(found.root(&[], false).place([0.0, 1.0, 0.0]))
                 - Vector3::from(found.root(&[], false).position);

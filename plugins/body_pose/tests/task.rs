@@ -264,3 +264,51 @@ fn a_body_is_found_in_a_cloud_of_which_nothing_else_is_known() {
     assert!(2.0 * same.abs().min(1.0).acos() < 0.2, "{found:?}");
     assert!((found.scale - 1.0).abs() < 0.1 && found.misfit < 0.1, "{found:?}");
 }
+
+#[test]
+fn sizes_are_found_in_clouds() {
+    let task = in_cloud(500);
+    let x = latents(1) * 0.7;
+    let y_hat = task.forward(&x).unwrap();
+    for scale in [0.75, 0.9, 1.15] {
+        let root =
+            Root { position: [0.3, -0.2, 3.0], rotation: [0.8, 0.0, 0.6, 0.0], scale, is_seen: true, misfit: 0.0 };
+        let mut obs = Observation { root: Some(Root { scale: 1.0, ..root }), ..cloud(&task, &x, &root) };
+        // As frames of a camera before which nobody moves.
+        for _ in 0..4 {
+            obs.root = Some(task.roots(&y_hat, &task.encode(&obs).unwrap()).unwrap()[0]);
+        }
+        // Points of the surface that lie within other limbs make it smaller.
+        let found = obs.root.unwrap();
+        assert!((found.scale / scale - 1.0).abs() < 0.05, "{scale}: {found:?}");
+    }
+}
+
+#[test]
+fn where_a_body_stands_is_guessed_from_angles_and_mostly_without() {
+    let task = in_cloud(500);
+    let all = latents(24);
+    for heard in [true, false] {
+        let mut wrong = 0;
+        for at in 0..24 {
+            let x = &all.narrow(0, at, 1) * 0.8;
+            let (yaw, scale) = (at as f64 * 0.8, 0.75 + 0.4 * (at as f64 * 0.618).fract());
+            let (s, c) = (yaw / 2.0).sin_cos();
+            let root =
+                Root { position: [0.3, -0.2, 3.0], rotation: [c, 0.0, s, 0.0], scale, is_seen: true, misfit: 0.0 };
+            let mut obs = cloud(&task, &x, &root);
+            let y_hat = task.forward(&x).unwrap();
+            if heard {
+                obs.joints = Observation::of_joints(&task.render(&y_hat).unwrap().joints.unwrap()).joints;
+            }
+            let found = task.roots(&y_hat, &task.encode(&obs).unwrap()).unwrap()[0];
+            let same: f64 = found.rotation.iter().zip(root.rotation).map(|(a, b)| a * b).sum();
+            let turn = 2.0 * same.abs().min(1.0).acos().to_degrees();
+            wrong += usize::from(turn > 30.0);
+            assert!(!heard || (found.scale / scale - 1.0).abs() < 0.05, "{scale}: {found:?}");
+        }
+        // Drawn poses, not likely ones.
+        let most = if heard { 0 } else { 6 };
+        assert!(wrong <= most, "{heard}: {wrong} of 24 are turned by more than 30 degrees");
+    }
+}

@@ -9,7 +9,7 @@
 //! sums of `v v'` and `v w rho` over the points of each capsule say all that a step needs to know of any number of points.
 //!
 //! A cloud of one side leaves much of the size to the pose: a small body that reaches out is seen as a large one that does
-//! not. So the size is pulled to that of the start, see [`SIZE`].
+//! not. So the size is pulled to the usual one, see [`SIZE`]; to that of the frame before it would drift.
 
 use std::ops::Range;
 
@@ -61,8 +61,8 @@ impl TreeSurface {
 }
 
 /// What a size that is off by one counts as, as if all points of the cloud were off by so much, metres: that is, one tenth as
-/// 5 mm. People differ by a tenth.
-pub const SIZE: f64 = 0.05;
+/// 2 mm. People differ by a tenth.
+pub const SIZE: f64 = 0.02;
 /// Gauss-Newton steps from a start that is near.
 const STEPS: usize = 4;
 /// Longest step: a turn, radians; a shift, metres; a change of the size.
@@ -153,8 +153,7 @@ impl<T: Coordinate> SurfaceFit<T> {
         surface: &TreeSurface,
     ) -> Similarity {
         let (named, held) = pairs.split_at(pairs.len() - anchors.min(pairs.len()));
-        let size = if held.is_empty() { 1f64.clamp(range[0], range[1]) } else { Similarity::fit(held, range).scale() };
-        self.pull_size(blocks, size);
+        self.pull_size(blocks, 1f64.clamp(range[0], range[1]), SIZE);
         if let Some(known) = known {
             return self.descend(blocks, pairs, (known, 0), range, surface);
         }
@@ -163,11 +162,11 @@ impl<T: Coordinate> SurfaceFit<T> {
         self.descend(blocks, pairs, (start, STEPS), range, surface)
     }
 
-    /// Pulls the size to one, as much as a cloud is worth.
-    fn pull_size(&mut self, blocks: &[Block<T>], to: f64) {
+    /// Pulls the size, as if a cloud were off by `metres` where it is off by one.
+    pub fn pull_size(&mut self, blocks: &[Block<T>], to: f64, metres: f64) {
         let square = |weight: &T| weight.wide() * weight.wide();
         let all: f64 = blocks.iter().flat_map(|block| &block.weight).map(square).sum();
-        self.size = [to, SIZE * all.sqrt()];
+        self.size = [to, metres * all.sqrt()];
     }
 
     /// What the size is pulled to, and how much: a residual's factor.

@@ -237,7 +237,7 @@ impl Row {
         let Self { points, method, degrees, millimetres, root_mm, root_degrees, size_percent, millis, .. } = self;
         let [degrees, millimetres] = [degrees, millimetres].map(|values| mean(values).unwrap_or(f64::NAN));
         let about = root_degrees.iter().filter(|turn| **turn > ABOUT).count() as f64 / root_degrees.len().max(1) as f64;
-        let root = match (percentile(root_mm, 0.5), percentile(root_degrees, 0.5), mean(size_percent)) {
+        let root = match (percentile(root_mm, 0.5), percentile(root_degrees, 0.5), percentile(size_percent, 0.5)) {
             (Some(place), Some(turn), Some(size)) => {
                 format!("{place:.0} | {turn:.1} | {:.0} | {size:.1}", 100.0 * about)
             }
