@@ -179,23 +179,27 @@ fn in_cloud(frame: i64, root: &Root) -> (Vec<[f64; 3]>, Vec<[f64; 3]>) {
 }
 
 #[test]
-fn root_and_pose_are_found_in_a_cloud() {
+fn a_body_is_followed_in_a_cloud_when_its_joints_fall_silent() {
     let builder = load("body_pose").unwrap().parameter("cloud_weight", 8.0).parameter("cloud_points", 800);
     let mut engine = builder.steps(20).seed(3).build().unwrap();
+    let options = LoadOptions { kind: Kind::Double, ..LoadOptions::default() };
+    let task = thalweg_body_pose::BodyPose::load(&options).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/motion.safetensors");
+    let angles = Motion::load(&file, task.spec()).unwrap().joints.narrow(0, 40, 1).to_kind(Kind::Float);
     for turn in [0.4, -1.2] {
         engine.reset();
         let truth = root(turn);
         let (cloud, places) = in_cloud(40, &truth);
-        let seen = thalweg_task::thinned(&cloud, 800);
         let names = engine.spec().points.clone().unwrap().names.len();
         let mut all = vec![[f64::NAN; 3]; names];
-        all.extend(seen);
+        all.extend(thalweg_task::thinned(&cloud, 800));
         all.resize(names + 800, [f64::NAN; 3]);
         let points = Tensor::from_slice(all.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float);
         let (mut before, mut apart) = (None, f64::NAN);
-        // As frames of a camera before which nobody moves.
-        for _ in 0..6 {
-            let obs = Observation { root: before, ..Observation::of_points(&points) };
+        // Nothing but the cloud is seen after the first two frames.
+        for frame in 0..6 {
+            let joints = Observation::of_joints(&angles).joints.filter(|_| frame < 2);
+            let obs = Observation { root: before, joints, ..Observation::of_points(&points) };
             let answer = solve(&mut engine, &obs);
             let found = answer.roots[0];
             assert!(found.is_seen, "{found:?}");
