@@ -77,8 +77,7 @@ class Clouded(NodeCase):
     def test_a_cloud_alone_gives_pose_and_root(self) -> None:
         time.sleep(0.4)
         self.reach({}, 0.1, "a person from a cloud")
-        status = self.peer.diagnostic("Root")
-        self.assertIsNotNone(status)
+        wait_for(lambda: self.peer.diagnostic("Root"), what="a status of the root")
 
     def test_a_silent_arm_is_found_from_a_cloud(self) -> None:
         heard = {name: value for name, value in self.pose.items() if not name.startswith(ARM)}
