@@ -43,8 +43,13 @@ def product(one: Matrix, two: Matrix) -> Matrix:
 
 def places(angles: Mapping[str, float]) -> list[Point]:
     """Pelvis and joints in the pelvis frame, metres, in the order of the task: that of the URDF."""
+    names = {name.rsplit("_", 1)[0] for name in angles}
+    return [tuple(place) for name, (_, place) in frames(angles).items() if name == "pelvis" or name in names]
+
+
+def frames(angles: Mapping[str, float]) -> dict[str, tuple[Matrix, list[float]]]:
+    """Orientation and place of each link in the pelvis frame, metres, in the order of the URDF."""
     found = {"pelvis": ([[float(row == column) for column in range(3)] for row in range(3)], [0.0] * 3)}
-    names = ["pelvis"]
     for joint in ElementTree.parse(URDF).getroot().findall("joint"):
         name = joint.attrib["name"]
         if joint.attrib["type"] != "revolute":
@@ -55,9 +60,7 @@ def places(angles: Mapping[str, float]) -> list[Point]:
         axis = joint.find("axis").attrib["xyz"].split().index("1")
         child = joint.find("child").attrib["link"]
         found[child] = (product(orientation, turn(axis, angles[name])), moved)
-        if name.removesuffix(f"_{'xyz'[axis]}") == child:
-            names.append(child)
-    return [tuple(found[name][1]) for name in names]
+    return found
 
 
 class BodyPlaces(NodeCase):

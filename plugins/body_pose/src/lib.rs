@@ -19,10 +19,12 @@ mod objective;
 pub mod prior;
 mod rep155;
 pub mod rotation;
+mod shape;
 pub mod skeleton;
 mod task;
 pub mod urdf;
 
 pub use body::Body;
 pub use objective::LossKind;
+pub use shape::limbs;
 pub use task::{BodyPose, ENTRY, joint_angles, rotations_from_angles};

@@ -8,7 +8,7 @@ use crate::angles::LEAST_COSINE;
 use crate::skeleton::{AXIS_ORDERS, JOINTS, OFFSETS, PARENTS};
 
 /// A rotation matrix, row by row.
-type Matrix = [f64; 9];
+pub(crate) type Matrix = [f64; 9];
 
 const IDENTITY: Matrix = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
 
@@ -39,11 +39,16 @@ pub(crate) fn angles(rotations: &Tensor) -> Vec<f64> {
 /// Composes angles about x, y, z, `[.., 21, 3]`, radians, into rotations `[N, 21, 3, 3]` of the same kind.
 pub(crate) fn rotations(angles: &Tensor) -> Tensor {
     let values = numbers::<f64>(angles);
-    let mut matrices = vec![IDENTITY; values.len() / 3];
-    for (at, (matrix, angles)) in matrices.iter_mut().zip(values.as_chunks::<3>().0).enumerate() {
-        AXIS_ORDERS[at % JOINTS].axes().into_iter().for_each(|axis| turn(matrix, axis, angles[axis]));
-    }
+    let joints = values.as_chunks::<3>().0.iter().enumerate();
+    let matrices: Vec<Matrix> = joints.map(|(at, angles)| rotation(AXIS_ORDERS[at % JOINTS].axes(), angles)).collect();
     tensor(matrices.as_flattened(), &[-1, JOINTS as i64, 3, 3], angles.kind())
+}
+
+/// Composes angles about x, y and z, radians, in an order of axes.
+pub(crate) fn rotation(order: [usize; 3], angles: &[f64; 3]) -> Matrix {
+    let mut matrix = IDENTITY;
+    order.into_iter().for_each(|axis| turn(&mut matrix, axis, angles[axis]));
+    matrix
 }
 
 /// Places pelvis, joints and what hangs on them: `[B, 22 + leaves, 3]` of rotations `[B, 21, 3, 3]`, metres, in the pelvis

@@ -7,12 +7,13 @@ use nalgebra::{Matrix3, Rotation3, UnitQuaternion};
 use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use thalweg_task::{
-    KinematicTree, Masked, Objective, Observation, Root, RotationFeatures, RotationHead, SerialAngles, Target,
+    KinematicTree, Masked, Objective, Observation, Root, RotationFeatures, RotationHead, SerialAngles, Target, numbers,
 };
 
 use crate::angles::{Angles, LEAST_COSINE};
 use crate::body::Body;
-use crate::free_root::{ANCHORS, FreeRoot};
+use crate::free_root::FreeRoot;
+use crate::numeric;
 use crate::rotation::{LEAST_LENGTH, axis_angle_from_matrix};
 use crate::skeleton::{AXIS_ORDERS, JOINTS, OFFSETS, PARENTS};
 
@@ -75,19 +76,17 @@ pub(crate) struct Comparison {
     body: Body,
     /// Where places come from anywhere.
     root: Option<FreeRoot>,
+    /// The pose of which a body is taken to be where no angle tells, `[1, 21, 3, 3]`.
+    usual: Tensor,
 }
 
 impl Comparison {
-    pub(crate) fn new(
-        loss: LossKind,
-        point_weight: f64,
-        root: Option<FreeRoot>,
-        (kind, device): (Kind, Device),
-    ) -> Self {
+    pub(crate) fn new(loss: LossKind, point_weight: f64, root: Option<FreeRoot>, usual: Tensor) -> Self {
+        let (kind, device) = (usual.kind(), usual.device());
         // The pelvis is placed anyway.
         let leaves = root.as_ref().map_or_else(Vec::new, |root| root.leaves().split_off(1));
         let body = Body::with_leaves(&leaves, kind, device);
-        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body, root }
+        Self { kind: loss, point_weight, angles: Angles::new(kind, device), body, root, usual }
     }
 
     pub(crate) fn angles(&self) -> &Angles {
@@ -96,9 +95,8 @@ impl Comparison {
 
     /// Places the points of the task, `[K, P, 3]`, from rotations `[K, 21, 3, 3]`: metres in the pelvis frame.
     pub(crate) fn points(&self, rotations: &Tensor) -> Tensor {
-        let all = self.body.positions(rotations);
-        let anchors = if self.root.is_some() { ANCHORS.len() as i64 } else { 0 };
-        all.narrow(1, 0, all.size()[1] - anchors)
+        let points = self.root.as_ref().map_or(1, FreeRoot::points);
+        self.body.positions(rotations).narrow(1, 0, (JOINTS + points) as i64)
     }
 
     /// Finds roots; empty where places are in the pelvis frame, or none was seen.
@@ -125,7 +123,7 @@ impl Comparison {
     pub(crate) fn encode(&self, joints: Option<(&Masked, Option<&Tensor>)>, obs: &Observation) -> Option<Target> {
         let joints = joints.map(|(joints, counts)| self.encode_joints(joints, counts));
         if let Some(root) = &self.root {
-            return match root.encode(obs) {
+            return match root.encode(obs, &|row| self.told(obs, row)) {
                 Some(places) => Some(self.with_places(joints, &places)),
                 None => joints,
             };
@@ -143,6 +141,18 @@ impl Comparison {
         });
         let value = Tensor::cat(&[rotation, value * &seen], -1);
         Some(Target { value, weight: Tensor::cat(&[weight, seen * self.point_weight], -1) })
+    }
+
+    /// Places of all rows of a target, metres, for the angles that a row of an observation has; joints of which not all are
+    /// seen are as usual.
+    fn told(&self, obs: &Observation, row: i64) -> Vec<[f64; 3]> {
+        let rotations = obs.joints.as_ref().map(|joints| {
+            let shape = [1, JOINTS as i64, 3];
+            let slots = |tensor: &Tensor| self.angles.to_slots(&tensor.narrow(0, row, 1).view(shape));
+            let seen = slots(joints.observed()).all_dim(-1, true).unsqueeze(-1);
+            self.angles.compose(&slots(joints.value())).where_self(&seen, &self.usual)
+        });
+        numbers::<f64>(&self.rows(rotations.as_ref().unwrap_or(&self.usual))).as_chunks().0.to_vec()
     }
 
     /// Puts places, `[O, rows, 4]`, beside joints.
@@ -210,11 +220,12 @@ impl Comparison {
             LossKind::AxisAngle => RotationFeatures::Vector { least_angle: LEAST_ANGLE },
         };
         let angles = AXIS_ORDERS.iter().map(|order| SerialAngles::of_axes(order.axes())).collect();
-        let fixed = || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec(), scale: None };
+        let fixed =
+            || KinematicTree { parents: PARENTS.to_vec(), offsets: OFFSETS.to_vec(), scale: None, surface: None };
         let tree = match &self.root {
             Some(root) => {
                 let (parents, offsets) = root.tree();
-                Some(KinematicTree { parents, offsets, scale: Some(root.scale()) })
+                Some(KinematicTree { parents, offsets, scale: Some(root.scale()), surface: root.surface().cloned() })
             }
             None => (self.point_weight > 0.0).then(fixed),
         };
@@ -296,9 +307,9 @@ fn encode_numbers<T: Element>(
     for (index, ((value, weight), (angles, seen))) in places.zip(angles.iter().zip(seen)).enumerate() {
         let (axes, counts) = (AXIS_ORDERS[index % JOINTS].axes(), counts.get(index).unwrap_or(&[1.0; 3]));
         if seen == &[true; 3] {
-            let rotation = axes.into_iter().fold(IDENTITY, |rotation, axis| turned(&rotation, axis, angles[axis]));
+            let rotation = numeric::rotation(axes, angles);
             match kind {
-                LossKind::Rotation => set(value, rotation.as_flattened(), &round),
+                LossKind::Rotation => set(value, &rotation, &round),
                 LossKind::AxisAngle => set(value, &rotation_vector(&rotation), &round),
             }
             let least = counts.iter().copied().fold(1.0, f64::min);
@@ -322,23 +333,10 @@ fn set<T>(to: &mut [T], from: &[f64], round: impl Fn(f64) -> T) {
 }
 
 /// The rotation vector of a matrix, at most pi long, radians.
-fn rotation_vector(rotation: &[[f64; 3]; 3]) -> [f64; 3] {
-    let matrix = Matrix3::from_fn(|row, column| rotation[row][column]);
+fn rotation_vector(rotation: &[f64; 9]) -> [f64; 3] {
+    let matrix = Matrix3::from_row_slice(rotation);
     let rotation = UnitQuaternion::from_rotation_matrix(&Rotation3::from_matrix_unchecked(matrix));
     rotation.scaled_axis().into()
-}
-
-const IDENTITY: [[f64; 3]; 3] = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
-
-/// Multiplies a matrix by a turn about an axis of its frame, from the right; radians.
-fn turned(matrix: &[[f64; 3]; 3], axis: usize, angle: f64) -> [[f64; 3]; 3] {
-    let ((sine, cosine), (next, last)) = (angle.sin_cos(), ((axis + 1) % 3, (axis + 2) % 3));
-    matrix.map(|row| {
-        let mut turned = row;
-        turned[next] = cosine * row[next] + sine * row[last];
-        turned[last] = cosine * row[last] - sine * row[next];
-        turned
-    })
 }
 
 /// Reads the numbers of a tensor on the CPU.
@@ -371,7 +369,8 @@ mod tests {
         let losses = [(LossKind::Rotation, 1.0), (LossKind::AxisAngle, 10.0)];
         for ((kind, parts, tolerance), (loss, factor)) in cases.iter().flat_map(|case| losses.map(|loss| (*case, loss)))
         {
-            let comparison = Comparison::new(loss, 0.0, None, (kind, Device::Cpu));
+            let usual = Tensor::eye(3, (kind, Device::Cpu)).expand([1, JOINTS as i64, 3, 3], false);
+            let comparison = Comparison::new(loss, 0.0, None, usual);
             let tolerance = tolerance * factor;
             let angles = draws::uniform(&mut random, &[5, JOINTS as i64, 3]).to_kind(kind) * 6.0 - 3.0;
             let width = if parts { 3 } else { 1 };

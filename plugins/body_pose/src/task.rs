@@ -6,9 +6,9 @@ use tch::{Kind, Tensor};
 use thalweg_nn::Perceptron;
 use thalweg_nn::weights::{Weights, fingerprint};
 use thalweg_task::{
-    Bone, Change, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective, Observation,
-    ParameterRange, ParameterSpec, ParameterValue, PointsSpec, Reconstruction, Result, Root, SkeletonSpec, Target,
-    Task, TaskError, TaskSpec, nearest,
+    Bone, Change, CloudParameters, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LoadOptions, Objective,
+    Observation, ParameterRange, ParameterSpec, ParameterValue, PointsSpec, Reconstruction, Result, Root, SkeletonSpec,
+    Target, Task, TaskError, TaskSpec, nearest,
 };
 
 use crate::angles::Angles;
@@ -47,7 +47,8 @@ impl BodyPose {
     ///
     /// Parameters: `loss`, `rotation` (default) or `axis_angle`; `point_weight`, radians per metre, above zero to
     /// observe places of joints; `names` and `person`, for joints as REP-155 has them; `keypoints`, a table, where they come from a tracker, in any frame and of a body of any
-    /// size; `stature`, metres, where that is known.
+    /// size; `stature`, metres, where that is known; `cloud_weight`, radians per metre, above zero to observe a cloud around
+    /// the body, in the frame of those, with `cloud_points` and `cloud_gate`.
     ///
     /// # Errors
     /// [`TaskError`] about the weights file or a parameter.
@@ -70,17 +71,20 @@ impl BodyPose {
     }
 
     fn of(decoder: Perceptron, parameters: Parameters, options: &LoadOptions) -> Result<Self> {
-        let Parameters { loss, point_weight, stature, table, has_rep155, person } = parameters;
+        let Parameters { loss, point_weight, stature, table, has_rep155, person, cloud } = parameters;
+        // A cloud comes from anywhere, and so do points beside it.
+        let table = if table.is_none() && cloud.weight > 0.0 { Some(Table::find(OWN_TABLE)?) } else { table };
         let convention = has_rep155.then(|| rep155::convention(&person));
         let latent = decoder.parameters().first().map_or(LATENT, |weight| weight.size()[1]);
-        let points = (table.is_some() || point_weight > 0.0).then(|| points(table.as_ref()));
+        let points = (table.is_some() || point_weight > 0.0).then(|| points(table.as_ref(), &cloud));
         let spec = TaskSpec { latent, points, convention, ..describe(options, fingerprint(&decoder.named("decoder"))) };
         let scale = if stature > 0.0 { [stature / STATURE; 2] } else { SCALE };
         let root = table.map(|Table { leaves, weights, .. }| {
             let metre = if point_weight > 0.0 { point_weight } else { KEYPOINT_WEIGHT };
-            FreeRoot::new(leaves, weights.into_iter().map(|weight| weight * metre).collect(), scale)
+            FreeRoot::new(leaves, weights.into_iter().map(|weight| weight * metre).collect(), scale, &cloud)
         });
-        let comparison = Comparison::new(loss, point_weight, root, (options.kind, options.device));
+        let usual = rotations(&decoder, &Tensor::zeros([1, latent], (options.kind, options.device)));
+        let comparison = Comparison::new(loss, point_weight, root, usual.detach());
         Ok(Self { spec, decoder, comparison })
     }
 
@@ -194,7 +198,7 @@ fn describe_parameters() -> Vec<ParameterSpec> {
         unit: "m",
         range: ParameterRange::ZeroOr { from: LEAST_STATURE, to: GREATEST_STATURE },
         change: Change::Unconfigured,
-        description: "How tall the person is whose keypoints come; 0 finds out.".into(),
+        description: "How tall the person is whose keypoints, or cloud, come; 0 finds out.".into(),
     };
     let names = ParameterSpec {
         name: JOINT_NAMES.into(),
@@ -217,7 +221,9 @@ fn describe_parameters() -> Vec<ParameterSpec> {
             "The identity behind names of REP-155 that are written, letters, digits and underscores; empty: none."
                 .into(),
     };
-    vec![loss, point_weight, keypoints, stature, names, person]
+    let mut rows = vec![loss, point_weight, keypoints, stature, names, person];
+    rows.extend(CloudParameters::describe("any frame", "the body"));
+    rows
 }
 
 /// Names of the parameters.
@@ -227,6 +233,8 @@ const KEYPOINTS: &str = keypoints::PARAMETER;
 const STATURE_OF: &str = "stature";
 const JOINT_NAMES: &str = "names";
 const PERSON: &str = "person";
+/// The table that is taken with a cloud where nobody names one.
+const OWN_TABLE: &str = "joints";
 /// The names of [`joint_names`] alone.
 const OWN_NAMES: &str = "own";
 /// Longest identity of a person, bytes; those of ros4hri have five.
@@ -255,6 +263,7 @@ struct Parameters {
     /// Whether names of REP-155 are read and written, too.
     has_rep155: bool,
     person: String,
+    cloud: CloudParameters,
 }
 
 impl Parameters {
@@ -300,9 +309,10 @@ impl Parameters {
                     let expected = || refusal(format!("up to {MOST_IDENTITY} letters, digits and underscores"));
                     value.as_str().filter(is_identity).ok_or_else(expected)?.clone_into(&mut parameters.person);
                 }
+                _ if parameters.cloud.read(name, value)? => {}
                 _ => {
                     let known = [LOSS, POINT_WEIGHT, KEYPOINTS, STATURE_OF, JOINT_NAMES, PERSON];
-                    let hint = nearest(name, known.into_iter());
+                    let hint = nearest(name, known.into_iter().chain(CloudParameters::NAMES));
                     return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
                 }
             }
@@ -312,13 +322,14 @@ impl Parameters {
 }
 
 /// Pelvis and joints, as they are rendered, then what a table adds; with one, from any frame.
-fn points(table: Option<&Table>) -> PointsSpec {
+fn points(table: Option<&Table>, cloud: &CloudParameters) -> PointsSpec {
     let names = std::iter::once(FRAME).chain(NAMES).map(str::to_owned);
     let Some(Table { tracker, leaves, .. }) = table else {
         return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None, cloud: 0 };
     };
     let names = names.chain(leaves.iter().map(|leaf| leaf.name.clone())).collect();
-    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()), cloud: 0 }
+    let cloud = if cloud.weight > 0.0 { cloud.points } else { 0 };
+    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()), cloud }
 }
 
 /// Frame of the places: the root of the body.

@@ -8,13 +8,13 @@ use crate::skeleton::{AXIS_ORDERS, JOINTS, LIMITS, NAMES, OFFSETS, PARENTS, TIPS
 
 /// Radius of the bone from the parent to each joint, metres: our guess, by eye; the body then
 /// has about 63 kg.
-const BONE_RADII: [f64; JOINTS] = [
+pub(crate) const BONE_RADII: [f64; JOINTS] = [
     0.080, 0.080, 0.120, 0.078, 0.078, 0.115, 0.052, 0.052, 0.120, 0.035, 0.035, 0.070, 0.055, 0.055, 0.055, 0.055,
     0.055, 0.046, 0.046, 0.038, 0.038,
 ];
 
 /// Radius of the bone to each of [`TIPS`], metres: our guess, by eye.
-const TIP_RADII: [f64; TIPS.len()] = [0.080, 0.025, 0.025, 0.025, 0.025];
+pub(crate) const TIP_RADII: [f64; TIPS.len()] = [0.080, 0.025, 0.025, 0.025, 0.025];
 
 /// Density of the bones' flesh, kilograms per cubic metre: water, near the mean of a body.
 const DENSITY: f64 = 1000.0;

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
 use thalweg_body_pose::skeleton::{AXIS_ORDERS, JOINTS, joint_names};
 use thalweg_body_pose::{BodyPose, kinematics};
-use thalweg_task::{LoadOptions, Observation, Task, draws};
+use thalweg_task::{LoadOptions, Observation, Root, Task, draws, numbers};
 
 fn options(loss: &str) -> LoadOptions {
     let parameters = [("loss".to_owned(), loss.into())].into_iter().collect();
@@ -195,4 +195,120 @@ fn bad_parameters_and_weights_are_refused() {
     let file: PathBuf = folder.path().join("body_pose.safetensors");
     std::fs::write(&file, b"not weights").unwrap();
     assert!(refused(&elsewhere).contains("not a whole safetensors file"), "{}", refused(&elsewhere));
+}
+
+/// A task that a cloud is seen of, too.
+fn in_cloud(points: usize) -> BodyPose {
+    let mut options = options("rotation");
+    options.parameters.insert("cloud_weight".to_owned(), 8.0.into());
+    options.parameters.insert("cloud_points".to_owned(), points.into());
+    BodyPose::load(&options).unwrap()
+}
+
+/// Points of the surface of a body that stands elsewhere, all around, off by a few millimetres; no joint is seen.
+fn cloud(task: &BodyPose, x: &Tensor, root: &Root) -> Observation {
+    let matrices = numbers::<f64>(&task.forward(x).unwrap());
+    let rows = |m: &[f64; 9]| [0, 1, 2].map(|row| [m[3 * row], m[3 * row + 1], m[3 * row + 2]]);
+    let matrices: Vec<[[f64; 3]; 3]> = matrices.as_chunks::<9>().0.iter().map(rows).collect();
+    let limbs =
+        thalweg_body_pose::limbs(&kinematics::forward(&kinematics::from_matrices(&matrices.try_into().unwrap())));
+    let spec = task.spec().points.clone().unwrap();
+    let point = |at: usize| {
+        let (ends, radius) = limbs[at * 7 % limbs.len()];
+        let along = ends[1] - ends[0];
+        let aside = nalgebra::Vector3::new(0.3, -0.5, 0.8);
+        let side = along.cross(&aside).normalize();
+        let (share, angle) = ((at as f64 * 0.618).fract(), at as f64 * 2.4);
+        let outward = side * angle.cos() + along.cross(&side).normalize() * angle.sin();
+        root.place((ends[0] + along * share + outward * (radius + 0.005 * (at as f64).sin())).into())
+    };
+    let unseen = std::iter::repeat_n([f64::NAN; 3], spec.names.len());
+    let all: Vec<[f64; 3]> = unseen.chain((0..spec.cloud).map(point)).collect();
+    Observation::of_points(&Tensor::from_slice(all.as_flattened()).view([1, -1, 3]))
+}
+
+#[test]
+fn a_loss_in_a_cloud_has_the_gradient_of_its_differences() {
+    const STEP: f64 = 1e-5;
+    let task = in_cloud(150);
+    let root =
+        Root { position: [0.3, -0.2, 3.0], rotation: [0.0, 0.6, 0.0, 0.8], scale: 1.1, is_seen: true, misfit: 0.0 };
+    let x = latents(1) * 0.5;
+    let obs = Observation { root: Some(root), ..cloud(&task, &x, &root) };
+    let target = task.encode(&obs).unwrap();
+    // Four steps leave some of the way of the transform where the pose is far off.
+    for (apart, tolerance) in [(0.0, 0.05), (0.1, 0.05), (0.3, 0.2)] {
+        let at = (&x + latents(2).narrow(0, 1, 1) * apart).set_requires_grad(true);
+        let loss = |x: &Tensor| task.objective(&task.forward(x).unwrap(), &target).unwrap().loss;
+        let by_graph = Tensor::run_backward(&[loss(&at).sum(Kind::Double)], &[&at], false, false).remove(0).view(-1);
+        let _guard = tch::no_grad_guard();
+        let steps = Tensor::eye(thalweg_body_pose::prior::LATENT, (Kind::Double, Device::Cpu)) * STEP;
+        let change = (loss(&(&at + &steps)) - loss(&(&at - &steps))) / (2.0 * STEP);
+        let (apart, size) = ((&by_graph - &change).norm(), change.norm());
+        let share = (apart / size).double_value(&[]);
+        assert!(share < tolerance, "{share} of {change:?}");
+    }
+}
+
+#[test]
+fn a_body_is_found_in_a_cloud_of_which_nothing_else_is_known() {
+    let task = in_cloud(300);
+    let root =
+        Root { position: [0.3, -0.2, 3.0], rotation: [0.8, 0.0, 0.6, 0.0], scale: 1.0, is_seen: true, misfit: 0.0 };
+    let x = Tensor::zeros([1, thalweg_body_pose::prior::LATENT], (Kind::Double, Device::Cpu));
+    let target = task.encode(&cloud(&task, &x, &root)).unwrap();
+    let found = task.roots(&task.forward(&x).unwrap(), &target).unwrap()[0];
+    let apart = (0..3).map(|axis| (found.position[axis] - root.position[axis]).powi(2)).sum::<f64>().sqrt();
+    let same: f64 = found.rotation.iter().zip(root.rotation).map(|(a, b)| a * b).sum();
+    assert!(found.is_seen && apart < 0.05, "{found:?}");
+    assert!(2.0 * same.abs().min(1.0).acos() < 0.2, "{found:?}");
+    assert!((found.scale - 1.0).abs() < 0.1 && found.misfit < 0.1, "{found:?}");
+}
+
+#[test]
+fn sizes_are_found_in_clouds() {
+    let task = in_cloud(500);
+    let x = latents(1) * 0.7;
+    let y_hat = task.forward(&x).unwrap();
+    for scale in [0.75, 0.9, 1.15] {
+        let root =
+            Root { position: [0.3, -0.2, 3.0], rotation: [0.8, 0.0, 0.6, 0.0], scale, is_seen: true, misfit: 0.0 };
+        let mut obs = Observation { root: Some(Root { scale: 1.0, ..root }), ..cloud(&task, &x, &root) };
+        // As frames of a camera before which nobody moves.
+        for _ in 0..4 {
+            obs.root = Some(task.roots(&y_hat, &task.encode(&obs).unwrap()).unwrap()[0]);
+        }
+        // Points of the surface that lie within other limbs make it smaller.
+        let found = obs.root.unwrap();
+        assert!((found.scale / scale - 1.0).abs() < 0.05, "{scale}: {found:?}");
+    }
+}
+
+#[test]
+fn where_a_body_stands_is_guessed_from_angles_and_mostly_without() {
+    let task = in_cloud(500);
+    let all = latents(24);
+    for heard in [true, false] {
+        let mut wrong = 0;
+        for at in 0..24 {
+            let x = &all.narrow(0, at, 1) * 0.8;
+            let (yaw, scale) = (at as f64 * 0.8, 0.75 + 0.4 * (at as f64 * 0.618).fract());
+            let (s, c) = (yaw / 2.0).sin_cos();
+            let root =
+                Root { position: [0.3, -0.2, 3.0], rotation: [c, 0.0, s, 0.0], scale, is_seen: true, misfit: 0.0 };
+            let mut obs = cloud(&task, &x, &root);
+            let y_hat = task.forward(&x).unwrap();
+            if heard {
+                obs.joints = Observation::of_joints(&task.render(&y_hat).unwrap().joints.unwrap()).joints;
+            }
+            let found = task.roots(&y_hat, &task.encode(&obs).unwrap()).unwrap()[0];
+            let same: f64 = found.rotation.iter().zip(root.rotation).map(|(a, b)| a * b).sum();
+            let turn = 2.0 * same.abs().min(1.0).acos().to_degrees();
+            wrong += usize::from(turn > 30.0);
+            assert!(!heard || (found.scale / scale - 1.0).abs() < 0.05, "{scale}: {found:?}");
+        }
+        // Drawn poses, not likely ones.
+        let most = if heard { 0 } else { 6 };
+        assert!(wrong <= most, "{heard}: {wrong} of 24 are turned by more than 30 degrees");
+    }
 }

@@ -1,7 +1,7 @@
 //! What the user may set.
 
 use thalweg_task::{
-    CLOUD_POINTS, Change, LoadOptions, ParameterRange, ParameterSpec, ParameterValue, Result, TaskError, nearest,
+    Change, CloudParameters, LoadOptions, ParameterRange, ParameterSpec, ParameterValue, Result, TaskError, nearest,
 };
 
 /// The model that is taken where nobody names one.
@@ -14,20 +14,9 @@ const LEAST_WEIGHT: f64 = 1e-6;
 const GREATEST_WEIGHT: f64 = 1000.0;
 /// Radians that a metre of a named place counts as where a cloud has a weight and places have none.
 const PLACE_WEIGHT: f64 = 4.0;
-/// Points of a cloud unless somebody says otherwise, and fewest.
-const POINTS: usize = 500;
-const FEWEST_POINTS: usize = 50;
-/// Metres from the surface at which points count no more, unless somebody says otherwise, and the range.
-const GATE: f64 = 0.5;
-const GATES: [f64; 2] = [0.02, 10.0];
-
 /// Names of the parameters.
 pub(crate) const MODEL: &str = "model";
 const POINT_WEIGHT: &str = "point_weight";
-pub(crate) const CLOUD_WEIGHT: &str = "cloud_weight";
-const CLOUD_COUNT: &str = "cloud_points";
-const CLOUD_GATE: &str = "cloud_gate";
-
 /// Parameters of a load.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Parameters {
@@ -35,23 +24,13 @@ pub(crate) struct Parameters {
     pub(crate) model: String,
     /// Radians that a metre of a place of a link counts as; 0 where places are not observed.
     pub(crate) point_weight: f64,
-    /// As for places, of all points of a cloud together; 0 where it is not observed.
-    pub(crate) cloud_weight: f64,
-    /// Most points of a cloud.
-    pub(crate) cloud_points: usize,
-    /// Metres.
-    pub(crate) cloud_gate: f64,
+    /// How a cloud is compared.
+    pub(crate) cloud: CloudParameters,
 }
 
 impl Parameters {
     pub(crate) fn read(options: &LoadOptions) -> Result<Self> {
-        let mut parameters = Self {
-            model: DEFAULT.to_owned(),
-            point_weight: 0.0,
-            cloud_weight: 0.0,
-            cloud_points: POINTS,
-            cloud_gate: GATE,
-        };
+        let mut parameters = Self { model: DEFAULT.to_owned(), point_weight: 0.0, cloud: CloudParameters::default() };
         for (name, value) in &options.parameters {
             let refusal =
                 |expected: String| TaskError::Parameter { name: name.clone(), got: value.to_string(), expected };
@@ -69,27 +48,15 @@ impl Parameters {
                     }
                 }
                 POINT_WEIGHT => parameters.point_weight = weight()?,
-                CLOUD_WEIGHT => parameters.cloud_weight = weight()?,
-                CLOUD_COUNT => {
-                    let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
-                    let count = count.filter(|count| (FEWEST_POINTS..=CLOUD_POINTS).contains(count));
-                    let expected = || refusal(format!("a whole number from {FEWEST_POINTS} to {CLOUD_POINTS}"));
-                    parameters.cloud_points = count.ok_or_else(expected)?;
-                }
-                CLOUD_GATE => {
-                    let [least, greatest] = GATES;
-                    let gate = value.as_f64().filter(|gate| (least..=greatest).contains(gate));
-                    let expected = || refusal(format!("a number from {least} to {greatest}, m"));
-                    parameters.cloud_gate = gate.ok_or_else(expected)?;
-                }
+                _ if parameters.cloud.read(name, value)? => {}
                 _ => {
-                    let known = [MODEL, POINT_WEIGHT, CLOUD_WEIGHT, CLOUD_COUNT, CLOUD_GATE];
-                    let hint = nearest(name, known.into_iter());
+                    let known = [MODEL, POINT_WEIGHT].into_iter().chain(CloudParameters::NAMES);
+                    let hint = nearest(name, known);
                     return Err(TaskError::UnknownName { kind: "parameter", name: name.clone(), hint });
                 }
             }
         }
-        if parameters.cloud_weight > 0.0 && parameters.point_weight == 0.0 {
+        if parameters.cloud.weight > 0.0 && parameters.point_weight == 0.0 {
             parameters.point_weight = PLACE_WEIGHT;
         }
         Ok(parameters)
@@ -106,7 +73,7 @@ pub(crate) fn describe() -> Vec<ParameterSpec> {
         description: description.into(),
     };
     let weight = || ParameterRange::ZeroOr { from: LEAST_WEIGHT, to: GREATEST_WEIGHT };
-    vec![
+    let mut rows = vec![
         row(
             MODEL,
             ParameterValue::String(DEFAULT.to_owned()),
@@ -123,28 +90,7 @@ pub(crate) fn describe() -> Vec<ParameterSpec> {
             "How much places of links on `points`, in the frame of the root link, count beside positions of joints; at 0 \
              they are not observed (with a cloud, 4).",
         ),
-        row(
-            CLOUD_WEIGHT,
-            ParameterValue::Double(0.0),
-            "rad/m",
-            weight(),
-            "How much a cloud on `cloud`, in the frame of the root link, counts: all its points together as one place of \
-             each joint; at 0 it is not observed.",
-        ),
-        row(
-            CLOUD_COUNT,
-            ParameterValue::Integer(POINTS as i64),
-            "points",
-            ParameterRange::Integer { from: FEWEST_POINTS as i64, to: CLOUD_POINTS as i64 },
-            "Most points of a cloud that are held against the robot; larger clouds are thinned, a point for each cube of \
-             a grid.",
-        ),
-        row(
-            CLOUD_GATE,
-            ParameterValue::Double(GATE),
-            "m",
-            ParameterRange::Double { from: GATES[0], to: GATES[1] },
-            "Distance from the robot's surface from which on a point of the cloud pulls nothing.",
-        ),
-    ]
+    ];
+    rows.extend(CloudParameters::describe("the frame of the root link", "the robot"));
+    rows
 }

@@ -7,8 +7,9 @@ use tch::{Kind, Tensor};
 use thalweg_nn::weights::fingerprint;
 use thalweg_nn::{NnError, Perceptron};
 use thalweg_task::{
-    Body, Bone, Capsule, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LinkHead, LoadOptions, Objective,
-    Observation, PointsSpec, Reconstruction, Result, SkeletonSpec, Target, Task, TaskError, TaskSpec, numbers,
+    Body, Bone, Capsule, CloudParameters, DenseForm, DenseHead, Entry, JointGroup, JointSpec, Kinds, LinkHead,
+    LoadOptions, Objective, Observation, PointsSpec, Reconstruction, Result, SkeletonSpec, Target, Task, TaskError,
+    TaskSpec, numbers,
 };
 
 use crate::decoder::{bounded, rounded};
@@ -16,7 +17,7 @@ use crate::kinematics::{branches, frames};
 use crate::layout::{self, Column, Part, Role};
 use crate::links::{LinkTensors, links, point};
 use crate::model::{DESCRIPTION, Model, ModelError};
-use crate::parameters::{self, CLOUD_WEIGHT, MODEL, Parameters};
+use crate::parameters::{self, MODEL, Parameters};
 use crate::places::{Scene, scene};
 use crate::shapes::shapes;
 use crate::urdf::{Motion, Robot};
@@ -35,8 +36,6 @@ pub const ENTRY: Entry = Entry {
 const SHIPPED: &str = "robots";
 /// Epsilon in `(s, c) / sqrt(s^2 + c^2 + epsilon^2)`: sine and cosine of a joint that turns without end.
 const LEAST_LENGTH: f64 = 1e-6;
-/// Distance from the surface at which a point of a cloud counts half of its square, metres.
-const CLOUD_SCALE: f64 = 0.1;
 
 /// Completion of the joints of one robot.
 #[derive(Debug)]
@@ -128,7 +127,7 @@ impl Task for RobotTask {
                 Target { value: zeros(), weight: zeros() }
             }
         };
-        let Parameters { point_weight, cloud_weight, .. } = self.parameters;
+        let Parameters { point_weight, cloud: CloudParameters { weight: cloud_weight, .. }, .. } = self.parameters;
         // Where none was seen, points are as good as absent.
         let seen = obs.points.as_ref().and_then(|points| {
             let moving = self.model.robot.moving().len();
@@ -246,7 +245,7 @@ fn refused(error: ModelError) -> TaskError {
 /// The links but the root, then the cloud.
 fn points(robot: &Robot, parameters: &Parameters) -> PointsSpec {
     let names = (0..robot.links.len()).filter(|&link| link != robot.root).map(|link| robot.links[link].clone());
-    let cloud = if parameters.cloud_weight > 0.0 { parameters.cloud_points } else { 0 };
+    let cloud = if parameters.cloud.weight > 0.0 { parameters.cloud.points } else { 0 };
     PointsSpec { names: names.collect(), frame: robot.links[robot.root].clone(), tracker: None, cloud }
 }
 
@@ -255,20 +254,20 @@ fn link_head(model: &Model, columns: &[Column], circles: &[usize], parameters: &
     let robot = &model.robot;
     let links = links(robot, &model.layout, columns);
     let place = |link: usize| robot.order.iter().position(|&joint| robot.joints[joint].child == link);
-    let capsules: Vec<Capsule> = if parameters.cloud_weight > 0.0 {
+    let capsules: Vec<Capsule> = if parameters.cloud.weight > 0.0 {
         let shapes = shapes(robot, &model.description).into_iter();
         shapes.map(|shape| Capsule { link: place(shape.link), ends: shape.ends, radius: shape.radius }).collect()
     } else {
         Vec::new()
     };
-    if parameters.cloud_weight > 0.0 && capsules.iter().all(|capsule| capsule.link.is_none()) {
+    if parameters.cloud.weight > 0.0 && capsules.iter().all(|capsule| capsule.link.is_none()) {
         return Err(TaskError::Parameter {
-            name: CLOUD_WEIGHT.to_owned(),
-            got: parameters.cloud_weight.to_string(),
+            name: CloudParameters::NAMES[0].to_owned(),
+            got: parameters.cloud.weight.to_string(),
             expected: "0: no link that moves has a shape or a length".to_owned(),
         });
     }
-    let body = Body { capsules, scale: CLOUD_SCALE, gate: parameters.cloud_gate };
+    let body = Body { capsules, scale: CloudParameters::SCALE, gate: parameters.cloud.gate };
     Ok(LinkHead { sines: circles.to_vec(), least_length: LEAST_LENGTH, links, body })
 }
 

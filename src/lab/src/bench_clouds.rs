@@ -1,49 +1,58 @@
-//! `thalweg-lab bench clouds`: a robot whose encoders fall silent, seen by a depth camera.
+//! `thalweg-lab bench clouds`: a robot or a person whose joints fall silent, seen by a depth camera.
 
+mod body;
 mod camera;
 mod players;
 mod report;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use nalgebra::Point3;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use thalweg::Registry;
 use thalweg::motion::Motion;
 use thalweg_cli::console::print;
+use thalweg_robot::kinematics::frames;
+use thalweg_robot::shapes::shapes;
 use thalweg_robot::{Model, Robot};
 use thalweg_task::numbers;
 
-use camera::Camera;
+use camera::{Placed, see};
 use players::{METHODS, Player};
 use report::Row;
 
+use crate::clips::ClipArguments;
+
 /// What `--help` prints below the options.
 const HELP: &str = "\
-Motion of the shipped Unitree G1 that its model has not learned from. In each clip all joints are heard for a second,
-then some fall silent, while a depth camera 2.5 m in front of the robot sees the near side of its surface: points off by
-a centimetre, one in ten anywhere. Errors are those of silent joints in degrees, and of the links that they move in
-millimetres.
+Motion that the model has not learned from: of the shipped Unitree G1, or with --task body_pose of people of any size, who
+walk about and turn before the camera. In each clip all joints are heard for a second, then some fall silent, while a depth
+camera sees the near side of the surface: points off by a centimetre, one in ten anywhere. Errors are those of silent joints
+in degrees, and of what they move in millimetres; of people also where the pelvis is and how it is turned.
 
 Examples:
   thalweg-lab bench clouds
+  thalweg-lab bench clouds --task body_pose --data FOLDER
   thalweg-lab bench clouds --points 0,500,2000 --frames 500";
 
 /// Options of `thalweg-lab bench clouds`.
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct CloudArguments {
-    /// The motion
+    /// Who is seen
+    #[arg(long, value_enum, default_value_t = Whom::Robot)]
+    task: Whom,
+    #[command(flatten)]
+    source: ClipArguments,
+    /// The motion of the robot
     #[arg(long, value_name = "FILE", default_value = "assets/robot_motion.safetensors")]
-    motion: PathBuf,
-    /// Folder of the weights of tasks
-    #[arg(long, value_name = "DIR", default_value = "models")]
-    models: PathBuf,
+    robot_motion: PathBuf,
     /// Points of a cloud; 0 is no camera
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [0, 500, 2000])]
     points: Vec<usize>,
-    /// Most frames, at 15 a second
+    /// Most frames, at 15 a second; of people, of each clip
     #[arg(long, default_value_t = 300)]
     frames: u32,
     /// Steps of a solve
@@ -57,11 +66,23 @@ pub(crate) struct CloudArguments {
     output: PathBuf,
 }
 
+/// Who is seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Whom {
+    #[value(name = "robot")]
+    Robot,
+    #[value(name = "body_pose")]
+    BodyPose,
+}
+
 /// Frames a second: what depth cameras give a busy robot.
 const RATE: f64 = 15.0;
 /// Frames of a clip, and those of them in which all is heard.
 const CLIP: usize = 45;
 const WHOLE: usize = 15;
+
+/// Where the camera is, metres, in the frame of the robot's root: in front, at the height of the pelvis.
+const PLACE: [f64; 3] = [2.5, 0.3, 0.2];
 
 /// Groups of joints that fall silent; none is all of them.
 const GAPS: [(&str, &[&str]); 3] = [
@@ -87,14 +108,22 @@ pub(crate) struct Scene {
 pub(crate) fn run(arguments: &CloudArguments) -> anyhow::Result<()> {
     thalweg_engine::pin_threads(1);
     let _no_grad = tch::no_grad_guard();
+    if arguments.task == Whom::BodyPose {
+        return print(&body::run(arguments)?);
+    }
     let mut rows = Vec::new();
     for (gap, groups) in GAPS {
         let scene = load(arguments, groups)?;
         for &points in &arguments.points {
-            let camera = Camera::new(&scene.robot, &scene.urdf);
+            let shapes = shapes(&scene.robot, &scene.urdf);
             let mut random = StdRng::seed_from_u64(1);
-            let clouds: Vec<Vec<[f64; 3]>> =
-                scene.frames.iter().map(|positions| camera.see(&scene.robot, positions, points, &mut random)).collect();
+            let cloud = |positions: &Vec<f64>| {
+                let frames = frames(&scene.robot, positions);
+                let placed =
+                    shapes.iter().map(|of| (of.ends.map(|end| frames[of.link] * Point3::from(end)), of.radius));
+                see(&placed.collect::<Vec<Placed>>(), (PLACE.into(), Point3::origin()), points, &mut random)
+            };
+            let clouds: Vec<Vec<[f64; 3]>> = scene.frames.iter().map(cloud).collect();
             for method in METHODS.iter().filter(|method| method.is_for(points)) {
                 let mut player = Player::new(method, points, arguments)?;
                 let mut row = Row::new(gap, points, method.name());
@@ -108,10 +137,10 @@ pub(crate) fn run(arguments: &CloudArguments) -> anyhow::Result<()> {
 }
 
 fn load(arguments: &CloudArguments, groups: &[&str]) -> anyhow::Result<Scene> {
-    let engine = Registry::shipped().open("robot")?.models(&arguments.models).build()?;
+    let engine = Registry::shipped().open("robot")?.models(&arguments.source.models).build()?;
     let spec = engine.spec().clone();
     let Model { robot, description: urdf, .. } = model(arguments)?;
-    let motion = Motion::load(&arguments.motion, &spec)?.resampled(RATE);
+    let motion = Motion::load(&arguments.robot_motion, &spec)?.resampled(RATE);
     let values: Vec<f64> = numbers(&motion.joints);
     let most = arguments.frames as usize;
     let frames: Vec<Vec<f64>> = values.chunks_exact(spec.joints.len()).take(most).map(<[f64]>::to_vec).collect();
@@ -137,6 +166,6 @@ const MOVES: f64 = 0.01;
 
 /// The shipped model.
 pub(crate) fn model(arguments: &CloudArguments) -> anyhow::Result<Model> {
-    let folder = arguments.models.join("robots/unitree_g1");
+    let folder = arguments.source.models.join("robots/unitree_g1");
     Ok(Model::load(&folder, tch::Kind::Float, tch::Device::Cpu)?)
 }

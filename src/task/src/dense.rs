@@ -2,7 +2,7 @@
 
 use thalweg_nn::Perceptron;
 
-use crate::LinkHead;
+use crate::{LinkHead, TreeCapsule, TreeSurface};
 
 /// A task as dense layers and a head, which is all that a native engine has to know.
 ///
@@ -74,6 +74,11 @@ pub struct KinematicTree {
     /// [`Similarity`](crate::Similarity) that brings the tree nearest to what was seen, weight for weight, then comes
     /// before the comparison. None where places are in the frame of the root.
     pub scale: Option<[f64; 2]>,
+    /// Where a cloud is seen, with a scale only: what it is held against. A target that has a cloud has a row for each of
+    /// its points, behind those of leaves: `[O, J + leaves + N, C]`, with coordinates and weight in the last three columns.
+    /// The transform is then that of [`SurfaceFit::find`](crate::SurfaceFit::find), and a point of the cloud has one
+    /// residual.
+    pub surface: Option<TreeSurface>,
 }
 
 impl KinematicTree {
@@ -86,10 +91,17 @@ impl KinematicTree {
         let is_behind =
             |(joint, parent): (usize, &Option<usize>)| parent.is_none_or(|parent| parent < joint.min(joints));
         let is_range = |[least, greatest]: [f64; 2]| 0.0 < least && least <= greatest && greatest.is_finite();
+        // A capsule lies between a place and what carries it, or hangs on the root.
+        let is_hung = |capsule: &TreeCapsule| {
+            let [from, to] = capsule.ends.map(|end| self.parents.get(end));
+            to.is_some_and(|above| above.is_none_or(|above| above == capsule.ends[0])) && from.is_some()
+        };
         joints <= self.parents.len()
+            && self.surface.iter().flat_map(|surface| &surface.capsules).all(is_hung)
             && self.parents.len() == self.offsets.len()
             && self.parents.iter().enumerate().all(is_behind)
             && self.scale.is_none_or(is_range)
+            && self.surface.as_ref().is_none_or(|surface| self.scale.is_some() && surface.fits(self.parents.len()))
     }
 }
 

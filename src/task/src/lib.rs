@@ -14,6 +14,7 @@
 //! the contract.
 
 mod cloud;
+mod cloud_parameters;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod dense;
@@ -37,9 +38,12 @@ mod root;
 mod sampled;
 mod seen;
 mod spec;
+mod surface;
+mod surface_fit;
 mod task;
 
 pub use cloud::{CLOUD_POINTS, thinned};
+pub use cloud_parameters::CloudParameters;
 pub use dense::{DenseForm, DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles};
 pub use error::TaskError;
 pub use expected::Expected;
@@ -63,6 +67,8 @@ pub use spec::{
     Bone, Entry, ImageSpec, JointGroup, JointSpec, Keypoint, Kinds, LoadOptions, PointsSpec, SkeletonSpec, TaskSpec,
     Tracker, edit_distance, nearest,
 };
+pub use surface::{BLOCK, Block, Capsules, Coordinate, LEAST_DISTANCE, Nearest};
+pub use surface_fit::{Moments, PULLS, Pull, SIZE, SurfaceFit, TreeCapsule, TreeSurface};
 pub use task::{Objective, Target, Task};
 
 /// The result of a call to a task.

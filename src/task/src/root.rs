@@ -137,6 +137,52 @@ impl Similarity {
         self.scale
     }
 
+    /// Whether a change of the scale counts.
+    #[must_use]
+    pub fn has_free_scale(&self) -> bool {
+        self.is_scale_free
+    }
+
+    /// The same, of which a change of the scale counts or not.
+    #[must_use]
+    pub(crate) fn with_free_scale(self, is_scale_free: bool) -> Self {
+        Self { is_scale_free, ..self }
+    }
+
+    /// Rotation, row by row, translation, metres, and scale.
+    pub(crate) fn parts(&self) -> ([[f64; 3]; 3], [f64; 3], f64) {
+        let rows = std::array::from_fn(|row| std::array::from_fn(|column| self.matrix[(row, column)]));
+        (rows, self.translation.into(), self.scale)
+    }
+
+    /// Turns about the body's three axes, shifts along them and changes the scale, as [`Similarity::columns`] counts; all
+    /// of it shortened where one of the three is longer than `longest`.
+    #[must_use]
+    pub(crate) fn moved(&self, step: [f64; Self::FREEDOM], longest: [f64; 3], [least, greatest]: [f64; 2]) -> Self {
+        let [a, b, c, x, y, z, scale] = step;
+        let (turn, shift) = (Vector3::new(a, b, c), Vector3::new(x, y, z));
+        let lengths = [turn.norm(), shift.norm(), scale.abs()];
+        let over = lengths.iter().zip(longest).map(|(length, longest)| length / longest).fold(1.0, f64::max);
+        let rotation =
+            UnitQuaternion::new_normalize((self.rotation * UnitQuaternion::from_scaled_axis(turn / over)).into_inner());
+        Self {
+            rotation,
+            matrix: rotation.to_rotation_matrix().into_inner(),
+            translation: self.translation + self.matrix * shift / over,
+            scale: (self.scale + scale / over).clamp(least, greatest),
+            is_scale_free: self.is_scale_free,
+        }
+    }
+
+    /// The transform of a root.
+    #[must_use]
+    pub fn of_root(root: &Root) -> Self {
+        let [i, j, k, w] = root.rotation;
+        let rotation = UnitQuaternion::new_normalize(Quaternion::new(w, i, j, k));
+        let matrix = rotation.to_rotation_matrix().into_inner();
+        Self { rotation, matrix, translation: root.position.into(), scale: root.scale, is_scale_free: true }
+    }
+
     /// Brings what was seen into the body's own frame, as large as the body is there: `R' (seen - t) / s`.
     #[must_use]
     pub fn back(&self, seen: [f64; 3]) -> [f64; 3] {
@@ -192,15 +238,16 @@ const SWEEPS: usize = 1000;
 /// `seen`: those that were seen, metres. They count as on a line when their spread across it, in the mean square, is below
 /// `width`.
 #[must_use]
-pub fn tell_turn(seen: &[[f64; 3]], width: f64) -> bool {
-    if seen.len() < 3 {
+pub fn tell_turn(seen: impl Iterator<Item = [f64; 3]> + Clone, width: f64) -> bool {
+    let count = seen.clone().count();
+    if count < 3 {
         return false;
     }
-    let mean = seen.iter().map(|point| Vector3::from(*point)).sum::<Vector3<f64>>() / seen.len() as f64;
-    let spread = seen.iter().fold(Matrix3::zeros(), |sum, point| {
-        let away = Vector3::from(*point) - mean;
+    let mean = seen.clone().map(Vector3::from).sum::<Vector3<f64>>() / count as f64;
+    let spread = seen.fold(Matrix3::zeros(), |sum, point| {
+        let away = Vector3::from(point) - mean;
         sum + away * away.transpose()
-    }) / seen.len() as f64;
+    }) / count as f64;
     let mut along = spread.symmetric_eigenvalues();
     along.as_mut_slice().sort_by(f64::total_cmp);
     along[1] >= width * width
@@ -336,8 +383,8 @@ mod tests {
         let fixed = Similarity::fit(&pairs(&root, &points()), [1.2, 1.2]);
         assert_eq!((fixed.scale, fixed.is_scale_free), (1.2, false));
         assert_eq!(Similarity::fit(&[], RANGE).root(&[], false).position, [0.0; 3]);
-        assert!(tell_turn(&points(), 0.02) && !tell_turn(&points()[..2], 0.02));
+        assert!(tell_turn(points().into_iter(), 0.02) && !tell_turn(points().into_iter().take(2), 0.02));
         let line: Vec<[f64; 3]> = (0..5).map(|at| [0.3 * f64::from(at), 0.001 * f64::from(at % 2), 1.0]).collect();
-        assert!(!tell_turn(&line, 0.02));
+        assert!(!tell_turn(line.into_iter(), 0.02));
     }
 }

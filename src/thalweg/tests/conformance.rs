@@ -19,17 +19,19 @@ fn planar_arm() {
 
 #[test]
 fn body_pose() {
-    for (loss, point_weight, keypoints) in [
-        ("rotation", 0.0, ""),
-        ("axis_angle", 0.0, ""),
-        ("rotation", 4.0, ""),
-        ("rotation", 4.0, "joints"),
-        ("axis_angle", 0.0, "mediapipe_33"),
+    for (loss, point_weight, keypoints, cloud_weight) in [
+        ("rotation", 0.0, "", 0.0),
+        ("axis_angle", 0.0, "", 0.0),
+        ("rotation", 4.0, "", 0.0),
+        ("rotation", 4.0, "joints", 0.0),
+        ("axis_angle", 0.0, "mediapipe_33", 0.0),
+        ("rotation", 0.0, "", 8.0),
     ] {
         let mut options = LoadOptions::default();
         options.parameters.insert("loss".to_owned(), loss.into());
         options.parameters.insert("point_weight".to_owned(), point_weight.into());
         options.parameters.insert("keypoints".to_owned(), keypoints.into());
+        options.parameters.insert("cloud_weight".to_owned(), cloud_weight.into());
         conformance::check(&thalweg_body_pose::ENTRY.load, &options).assert_passed();
     }
 }
@@ -41,15 +43,32 @@ fn tracked(options: &LoadOptions) -> thalweg_task::Result<Box<dyn Task>> {
     (thalweg_body_pose::ENTRY.load)(&options)
 }
 
+/// As [`tracked`], in a cloud besides.
+fn clouded(options: &LoadOptions) -> thalweg_task::Result<Box<dyn Task>> {
+    let mut options = options.clone();
+    options.parameters.insert("cloud_weight".to_owned(), 8.0.into());
+    options.parameters.insert("cloud_points".to_owned(), 100.into());
+    tracked(&options)
+}
+
 /// Places of the points of a task, `[1, P, 3]`, of somebody else who is taller and stands elsewhere; some are hidden.
 fn places(task: &dyn Task, x: &Tensor) -> Tensor {
     let points = task.render(&task.forward(x).expect("F")).expect("rendered").points.expect("points");
     let root =
         Root { position: [1.0, -2.0, 3.0], rotation: [0.5, -0.5, 0.5, 0.5], scale: 1.2, is_seen: true, misfit: 0.0 };
     let points = numbers::<f64>(&points);
-    let points = points.as_chunks::<3>().0.iter().enumerate();
-    let places = points.flat_map(|(at, point)| if at % 5 == 3 { [f64::NAN; 3] } else { root.place(*point) });
-    Tensor::from_slice(&places.collect::<Vec<f64>>()).view([1, -1, 3])
+    let points = points.as_chunks::<3>().0;
+    let named = points.iter().enumerate();
+    let named = named.map(|(at, point)| if at % 5 == 3 { [f64::NAN; 3] } else { root.place(*point) });
+    // A cloud, where one is observed, some centimetres around them.
+    let around = |at: usize| {
+        let off = |axis: f64| 0.08 * (at as f64 * 2.3 + axis).sin();
+        let [a, b, c] = points[at % points.len()];
+        root.place([a + off(0.0), b + off(2.0), c + off(4.0)])
+    };
+    let cloud = task.spec().points.as_ref().map_or(0, |points| points.cloud);
+    let places: Vec<[f64; 3]> = named.chain((0..cloud).map(around)).collect();
+    Tensor::from_slice(places.as_flattened()).view([1, -1, 3])
 }
 
 #[test]
@@ -136,7 +155,8 @@ fn tasks_that_describe_their_layers_are_what_they_say() {
     // Beside what is shipped, a robot whose wheels turn without end, and a body in front of a camera.
     let registry = Registry::shipped()
         .with(Entry { name: "mixed", load: robot::load, ..thalweg_robot::ENTRY })
-        .with(Entry { name: "tracked", load: tracked, ..thalweg_body_pose::ENTRY });
+        .with(Entry { name: "tracked", load: tracked, ..thalweg_body_pose::ENTRY })
+        .with(Entry { name: "clouded", load: clouded, ..thalweg_body_pose::ENTRY });
     for entry in registry.entries().iter().filter(|entry| entry.observes.joints) {
         let task = (entry.load)(&LoadOptions::default()).expect("a registered task");
         if task.dense().is_none() {
@@ -154,7 +174,7 @@ fn tasks_that_describe_their_layers_are_what_they_say() {
             }
         }
     }
-    assert!(described > 3, "body_pose, twice, and both robots describe their layers");
+    assert!(described > 4, "body_pose, thrice, and both robots describe their layers");
 }
 
 /// On a GPU, in single precision: sines and cosines of wheels, and rotations.

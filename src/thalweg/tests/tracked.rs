@@ -138,3 +138,76 @@ fn doubt_counts_less_and_no_confidence_nothing() {
     }
     assert!((none.losses[0] - absent).abs() < 0.1 * absent, "{} and {absent}", none.losses[0]);
 }
+
+/// A person in a cloud: every side of limbs that looks to the camera, off by some millimetres; and the places of joints.
+fn in_cloud(frame: i64, root: &Root) -> (Vec<[f64; 3]>, Vec<[f64; 3]>) {
+    let places = places("joints", frame);
+    let options = LoadOptions { kind: Kind::Double, ..LoadOptions::default() };
+    let task = thalweg_body_pose::BodyPose::load(&options).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/motion.safetensors");
+    let motion = Motion::load(&file, task.spec()).unwrap();
+    let angles = motion.joints.narrow(0, frame, 1).to_kind(Kind::Double);
+    let turns = numbers::<f64>(&thalweg_body_pose::rotations_from_angles(&angles));
+    let rows: Vec<[[f64; 3]; 3]> = turns
+        .as_chunks::<9>()
+        .0
+        .iter()
+        .map(|m| std::array::from_fn(|r| [m[3 * r], m[3 * r + 1], m[3 * r + 2]]))
+        .collect();
+    let posture = thalweg_body_pose::kinematics::forward(&thalweg_body_pose::kinematics::from_matrices(
+        &rows.try_into().unwrap(),
+    ));
+    let mut cloud = Vec::new();
+    for (ends, radius) in thalweg_body_pose::limbs(&posture) {
+        let along = ends[1] - ends[0];
+        let mut aside = along * 0.0;
+        aside[if along.x.abs() < along.y.abs() { 0 } else { 1 }] = 1.0;
+        let side = along.cross(&aside).normalize();
+        let other = along.cross(&side).normalize();
+        let count = (400.0 * (along.norm() + radius)) as usize;
+        for at in 0..count {
+            let (share, angle) = ((at as f64 * 0.618).fract(), at as f64 * 2.4);
+            let axis = ends[0] + along * share;
+            let point = axis + (side * angle.cos() + other * angle.sin()) * (radius + 0.005 * (at as f64).sin());
+            let [seen, behind] = [point, axis].map(|place| root.place(place.into()));
+            if distance(seen, [0.0; 3]) < distance(behind, [0.0; 3]) {
+                cloud.push(seen);
+            }
+        }
+    }
+    (cloud, places)
+}
+
+#[test]
+fn a_body_is_followed_in_a_cloud_when_its_joints_fall_silent() {
+    let builder = load("body_pose").unwrap().parameter("cloud_weight", 8.0).parameter("cloud_points", 800);
+    let mut engine = builder.steps(20).seed(3).build().unwrap();
+    let options = LoadOptions { kind: Kind::Double, ..LoadOptions::default() };
+    let task = thalweg_body_pose::BodyPose::load(&options).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../assets/motion.safetensors");
+    let angles = Motion::load(&file, task.spec()).unwrap().joints.narrow(0, 40, 1).to_kind(Kind::Float);
+    for turn in [0.4, -1.2] {
+        engine.reset();
+        let truth = root(turn);
+        let (cloud, places) = in_cloud(40, &truth);
+        let names = engine.spec().points.clone().unwrap().names.len();
+        let mut all = vec![[f64::NAN; 3]; names];
+        all.extend(thalweg_task::thinned(&cloud, 800));
+        all.resize(names + 800, [f64::NAN; 3]);
+        let points = Tensor::from_slice(all.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float);
+        let (mut before, mut apart) = (None, f64::NAN);
+        // Nothing but the cloud is seen after the first two frames.
+        for frame in 0..6 {
+            let joints = Observation::of_joints(&angles).joints.filter(|_| frame < 2);
+            let obs = Observation { root: before, joints, ..Observation::of_points(&points) };
+            let answer = solve(&mut engine, &obs);
+            let found = answer.roots[0];
+            assert!(found.is_seen, "{found:?}");
+            let distances =
+                places.iter().zip(&answer.points[0]).map(|(a, b)| distance(truth.place(*a), found.place(*b)));
+            apart = distances.sum::<f64>() / places.len() as f64;
+            before = Some(found);
+        }
+        assert!(apart < 0.08, "{turn}: {apart} m, {before:?}");
+    }
+}

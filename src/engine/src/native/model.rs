@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use pulp::Arch;
 use thalweg_nn::Perceptron;
-use thalweg_task::{DenseForm, Target, numbers};
+use thalweg_task::{DenseForm, Similarity, Target, numbers};
 
 use super::heads::comparison::{Comparison, EncodedTarget, HeadSpace};
 use super::kernels::buffer::Buffer;
@@ -64,6 +64,8 @@ pub(crate) struct Batch<T> {
     pub(super) slope: Vec<f64>,
     /// For each row, where a method asks for it.
     pub(super) linear: Vec<Linearisation<T>>,
+    /// The transform of each row, where a cloud was seen from anywhere: what follows need not find it again.
+    pub(super) fits: Vec<Option<Similarity>>,
 }
 
 /// What one tile needs between the layers.
@@ -193,7 +195,18 @@ impl<T: Real> Model<T> {
         let zeros = |width: usize| vec![T::ZERO; rows * width];
         let (z, x, raw) = (zeros(self.dim()), zeros(self.latent()), zeros(self.raw()));
         let (loss, slope) = (vec![0.0; rows], vec![0.0; rows]);
-        Batch { first, gradient: z.clone(), by_x: x.clone(), z, x, raw, loss, slope, linear: Vec::new() }
+        Batch {
+            first,
+            gradient: z.clone(),
+            by_x: x.clone(),
+            z,
+            x,
+            raw,
+            loss,
+            slope,
+            linear: Vec::new(),
+            fits: vec![None; rows],
+        }
     }
 
     /// Allocates what evaluations need.
@@ -296,6 +309,7 @@ impl<T: Real> Model<T> {
             let stride = last.len() / TILE;
             let raw = &mut last[place * stride..][..stride];
             batch.raw[row * width..][..width].copy_from_slice(&raw[..width]);
+            batch.fits[row] = work.places.fit(place);
             let loss = self.comparison.pull(raw, encoded, hypothesis, (&work.places, place));
             batch.loss[row] = loss.wide() + encoded.prior().map_or(0.0, |prior| prior.loss(hypothesis, x));
         }

@@ -32,7 +32,7 @@ impl Method {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Hold => "hold the last value",
-            Self::Plain => "LM on positions, no learned prior",
+            Self::Plain => "LM, no learned prior",
             Self::Default => "**default**: theta, LM in x, warm",
         }
     }
@@ -62,7 +62,7 @@ impl Player {
         Ok(match method {
             Method::Hold => Self::Hold,
             Method::Plain => {
-                let mut options = LoadOptions { models: arguments.models.clone(), ..LoadOptions::default() };
+                let mut options = LoadOptions { models: arguments.source.models.clone(), ..LoadOptions::default() };
                 options.parameters.insert("cloud_weight".to_owned(), weight.into());
                 options.parameters.insert("cloud_points".to_owned(), most.into());
                 let task: Box<dyn Task> = Box::new(RobotTask::of(PathBuf::new(), plain(model(arguments)?)?, &options)?);
@@ -77,7 +77,8 @@ impl Player {
                 Self::Plain(Box::new(Engine::new(task, landscape, config)?), Budget::of_steps(arguments.steps))
             }
             Method::Default => {
-                let builder = Registry::shipped().open("robot")?.models(&arguments.models).steps(arguments.steps);
+                let builder =
+                    Registry::shipped().open("robot")?.models(&arguments.source.models).steps(arguments.steps);
                 let builder = builder.parameter("cloud_weight", weight).parameter("cloud_points", most);
                 Self::Library(Box::new(builder.build()?))
             }
@@ -122,7 +123,7 @@ impl Player {
 }
 
 /// Seconds that this thread has computed: a machine with other work takes longer.
-fn processor_time() -> f64 {
+pub(super) fn processor_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

@@ -23,14 +23,14 @@ const LENGTHS: f64 = 0.04;
 const BIAS: f64 = 0.01;
 const NOISE: f64 = 0.01;
 /// Sizes of people against the common body of 1.75 m: from 1.3 to 2.0 m.
-const SIZES: std::ops::Range<f64> = 0.75..1.15;
+pub(crate) const SIZES: std::ops::Range<f64> = 0.75..1.15;
 /// Share of keypoints that is missing anyway.
 const MISSING: f64 = 0.05;
 
 /// A clip.
 #[derive(Debug)]
 pub(crate) struct Clip {
-    frames: Vec<Rotations>,
+    pub(crate) frames: Vec<Rotations>,
 }
 
 /// What a tracker does not see.
@@ -182,19 +182,19 @@ fn forward(
 }
 
 /// A person who walks about, three metres before a camera whose y points down.
-struct Walk {
+pub(crate) struct Walk {
     place: Vector3<f64>,
     heading: f64,
     speed: Vector3<f64>,
 }
 
 impl Walk {
-    fn new(random: &mut StdRng) -> Self {
+    pub(crate) fn new(random: &mut StdRng) -> Self {
         let place = Vector3::new(random.random_range(-1.0..1.0), 0.2, random.random_range(2.0..4.0));
         Self { place, heading: random.random_range(-3.1..3.1), speed: Vector3::zeros() }
     }
 
-    fn step(&mut self, scale: f64, random: &mut StdRng) -> Root {
+    pub(crate) fn step(&mut self, scale: f64, random: &mut StdRng) -> Root {
         let push = gauss(random);
         self.speed = self.speed * 0.9 + Vector3::new(push.x, 0.1 * push.y, push.z) * 0.3;
         self.place += self.speed / RATE;

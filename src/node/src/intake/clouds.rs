@@ -1,4 +1,4 @@
-//! Clouds without names: what of one is held against a robot.
+//! Clouds without names: what of one is held against a robot or a body.
 
 use thalweg_task::{PointsSpec, thinned};
 
@@ -7,6 +7,7 @@ use super::bounds::COORDINATE;
 use super::layout::find_axes;
 use super::points::{CloudMessage, check_frame, check_layout, check_most, with_row_step};
 use super::refusal::{Cause, Refusal};
+use super::text::escaped;
 
 /// Points of a message that are looked at; of more, every n-th. Ten times what is kept of a scene cropped to a tenth.
 const LOOKED_AT: usize = 1 << 15;
@@ -59,7 +60,16 @@ pub fn decode_cloud(
     Ok(Some(Decoded { values, confidence: Vec::new(), notices }))
 }
 
-/// Refuses a cloud of which more than half lies where no robot is: then its unit is wrong.
+/// Refuses a cloud in another frame than points that are seen beside it; a frame without a name is any.
+pub(super) fn check_one_frame(cloud: &str, points: &str) -> Result<(), Refusal> {
+    if cloud.is_empty() || points.is_empty() || cloud == points {
+        return Ok(());
+    }
+    let text = format!("got a cloud in frame '{}'; expected '{}', that of points", escaped(cloud), escaped(points));
+    Err(Refusal::new(Cause::WrongFrame, text))
+}
+
+/// Refuses a cloud of which more than half lies where nothing can be: then its unit is wrong.
 fn check_unit(seen: &[[f64; 3]]) -> Result<(), Refusal> {
     let is_far = |point: &&[f64; 3]| !point.iter().all(|axis| COORDINATE.holds(*axis));
     let far = seen.iter().filter(is_far).count();

@@ -6,7 +6,7 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
-use super::clouds::{CloudBox, WHOLE, decode_cloud};
+use super::clouds::{CloudBox, WHOLE, check_one_frame, decode_cloud};
 use super::contradiction::BodyFlips;
 use super::convention::translated;
 use super::image::{ImageConfig, ImageMessage, ImageReader};
@@ -59,6 +59,8 @@ pub struct Intake {
     /// Where the tracker's last points came: their frame, and whether it contradicts itself.
     tracked: (Option<String>, BodyFlips),
     cloud: Latest,
+    /// Frame of the last cloud, where any will do.
+    cloud_frame: Option<String>,
     channels: [Channel; Input::ALL.len()],
     revision: u64,
     /// Where people are told apart: what came of each.
@@ -84,6 +86,7 @@ impl Intake {
             points: Latest::default(),
             tracked: (None, BodyFlips::default()),
             cloud: Latest::default(),
+            cloud_frame: None,
             channels: Default::default(),
             revision: 0,
             people: (config.people.most > 1).then(|| Box::new(People::new(spec, config))),
@@ -123,6 +126,7 @@ impl Intake {
         self.tracked = (None, BodyFlips::default());
         self.people.iter_mut().for_each(|people| people.clear());
         self.cloud.clear();
+        self.cloud_frame = None;
         self.channels.iter_mut().for_each(|channel| channel.last_nanos = None);
     }
 
@@ -231,10 +235,34 @@ impl Intake {
     pub fn take_cloud(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
         let header = self.header(message.stamp, message.frame_id, now_nanos);
         let taken = match self.points_spec.as_ref().filter(|spec| spec.cloud > 0) {
-            Some(spec) => self.cloud.take(header, || decode_cloud(message, spec, &self.config.cloud_box)),
+            Some(spec) => {
+                let points = self.points.holding(now_nanos, self.config.stale_timeout);
+                let frame = points.filter(|_| spec.frame.is_empty()).map_or("", |points| points.frame_id.as_str());
+                self.cloud.take(header, || {
+                    check_one_frame(message.frame_id, frame)?;
+                    decode_cloud(message, spec, &self.config.cloud_box)
+                })
+            }
             None => Taken::default(),
         };
+        let taken = self.watch_cloud(taken);
         self.count(Input::Cloud, taken, now_nanos)
+    }
+
+    /// Notices that clouds come in another frame than before, where any will do.
+    fn watch_cloud(&mut self, mut taken: Taken) -> Taken {
+        let is_any = self.points_spec.as_ref().is_some_and(|spec| spec.frame.is_empty());
+        let Some(held) = self.cloud.last().filter(|_| is_any && taken.used > 0) else { return taken };
+        let before = self.cloud_frame.replace(held.frame_id.clone());
+        if let Some(before) = before.filter(|before| *before != held.frame_id) {
+            let text = format!(
+                "got a cloud in frame '{}', in '{}' before; expected one frame; used, and where the body stood is forgotten",
+                escaped(&held.frame_id),
+                escaped(&before)
+            );
+            taken.refusals.push(Refusal::notice(Cause::ChangedFrame, text));
+        }
+        taken
     }
 
     /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
@@ -314,7 +342,12 @@ impl Intake {
         let joints = self.board.snapshot(now_nanos);
         let image = self.image.holding(now_nanos, timeout);
         let points = self.points.holding(now_nanos, timeout);
-        let cloud = self.cloud.holding(now_nanos, timeout);
+        let is_any = self.points_spec.as_ref().is_some_and(|spec| spec.frame.is_empty());
+        // Points with names say more; beside them a cloud of another frame would stand elsewhere.
+        let is_apart = |cloud: &&Held| {
+            is_any && points.is_some_and(|points| check_one_frame(&cloud.frame_id, &points.frame_id).is_err())
+        };
+        let cloud = self.cloud.holding(now_nanos, timeout).filter(|cloud| !is_apart(cloud));
         let provenance = provenance(self.joints, joints.as_ref(), [image, points, cloud])?;
         let mut obs = Observation { stamp_nanos: provenance.stamp_nanos, ..Observation::default() };
         if let Some(snapshot) = joints {

@@ -130,3 +130,41 @@ fn a_task_without_a_cloud_ignores_one() {
     assert_eq!(intake.take_cloud(&cloud.message(&cloud.fields()), NOW).used, 0);
     assert!(intake.observation(NOW).is_none());
 }
+
+/// A task whose points, and cloud, come in any frame.
+fn anywhere() -> TaskSpec {
+    TaskSpec { points: Some(PointsSpec { frame: String::new(), ..spec() }), ..task_spec() }
+}
+
+#[test]
+fn p31_where_any_frame_will_do_another_one_is_used_and_noticed() {
+    let mut intake = Intake::new(&anywhere(), IntakeConfig::default());
+    let mut take = |frame: &str, later: i64| {
+        let cloud = Cloud { frame_id: frame.into(), stamp: at(NOW + later), ..wall(10) };
+        let taken = intake.take_cloud(&cloud.message(&cloud.fields()), NOW + later);
+        let frame = intake.observation(NOW + later).expect("observed").1.points_frame;
+        (taken.used, causes(&taken), frame)
+    };
+    assert_eq!(take("camera", 0), (30, vec![], Some("camera".to_owned())));
+    assert_eq!(take("camera", 1), (30, vec![], Some("camera".to_owned())));
+    assert_eq!(take("map", 2), (30, vec![Cause::ChangedFrame], Some("map".to_owned())));
+}
+
+#[test]
+fn p32_a_cloud_in_another_frame_than_points_beside_it_is_refused() {
+    let mut intake = Intake::new(&anywhere(), IntakeConfig::default());
+    let (named, cloud) = (Cloud::new(&[[1.0, 2.0, 3.0], [3.0, 5.0, 6.0]]), wall(10));
+    let elsewhere = Cloud { frame_id: "camera".into(), ..wall(10) };
+    intake.take_cloud(&elsewhere.message(&elsewhere.fields()), NOW);
+    intake.take_points(&named.message(&named.fields()), NOW);
+    // What came before the points is left out.
+    let (obs, provenance) = intake.observation(NOW).expect("observed");
+    assert_eq!((obs.points.expect("points").count(), provenance.points_frame), (6, Some("world".to_owned())));
+    let later = Cloud { stamp: at(NOW + 1), ..elsewhere };
+    let taken = intake.take_cloud(&later.message(&later.fields()), NOW + 1);
+    assert_eq!(causes(&taken), [Cause::WrongFrame]);
+    assert!(taken.refusals[0].text.contains("got a cloud in frame 'camera'; expected 'world', that of points"));
+    let same = Cloud { stamp: at(NOW + 2), ..cloud };
+    assert_eq!(intake.take_cloud(&same.message(&same.fields()), NOW + 2).used, 30);
+    assert_eq!(intake.observation(NOW + 2).expect("observed").0.points.expect("points").count(), 36);
+}

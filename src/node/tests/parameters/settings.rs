@@ -33,7 +33,12 @@ fn defaults() {
     settings.budget.validate().expect("a deadline is a budget");
     assert_eq!(
         settings.task_parameters,
-        *json!({"loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0, "names": "own", "person": ""}).as_object().unwrap()
+        *json!({
+            "loss": "rotation", "point_weight": 0.0, "keypoints": "", "stature": 0.0, "names": "own", "person": "",
+            "cloud_weight": 0.0, "cloud_points": 500, "cloud_gate": 0.5,
+        })
+        .as_object()
+        .unwrap()
     );
     assert_eq!((settings.diagnostics_period, settings.memory_limit), (Duration::from_secs(1), 4 << 30));
     let best_effort = QosOverride {

@@ -112,6 +112,12 @@ impl PeopleTopics {
              body_pose.keypoints to a table, body_pose.names to rep155, or both",
             spec.name
         );
+        let has_cloud = spec.points.as_ref().is_some_and(|points| points.cloud > 0);
+        ensure!(
+            !has_cloud,
+            "input.people is {most}, and a cloud says nothing of whom it is; set {}.cloud_weight to 0, or input.people to 1",
+            spec.name
+        );
         let person = settings.task_parameters.get("person").and_then(serde_json::Value::as_str).unwrap_or_default();
         ensure!(
             person.is_empty(),

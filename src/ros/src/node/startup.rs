@@ -114,8 +114,8 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
         _ => None,
     });
     // An unknown task is refused with its value.
-    let kinds =
-        registry.find(task.unwrap_or(defaults::TASK)).map_or_else(|_unknown| Kinds::default(), |entry| entry.observes);
+    let entry = registry.find(task.unwrap_or(defaults::TASK)).ok();
+    let kinds = entry.map_or_else(Kinds::default, |entry| entry.observes);
     // A task may observe points only where they have a weight.
     let weight = format!("{}.point_weight", task.unwrap_or(defaults::TASK));
     let has_weight = |given: &GivenValue| given.name == weight && given.value != ParameterValue::Double(0.0);
@@ -133,7 +133,9 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
     };
     let inputs: Vec<String> = Input::ALL.into_iter().filter(is_read).map(|input| names.of_input(input)).collect();
     let images: &[&str] = if kinds.image { &IMAGE_OUTPUTS } else { &[] };
-    let poses: &[&str] = if has_tracker { &["~/pose"] } else { &[] };
+    // A task that may read a tracker finds a root in a cloud, too.
+    let reads_trackers = || entry.is_some_and(|entry| (entry.parameters)().iter().any(|row| row.name == "keypoints"));
+    let poses: &[&str] = if has_tracker || has_cloud && reads_trackers() { &["~/pose"] } else { &[] };
     let outputs =
         OUTPUTS.iter().chain(images).chain(poses).flat_map(|output| publisher_qos_table(&names.resolve(output)));
     full_table(registry, &inputs).into_iter().chain(clock_qos_table()).chain(outputs).collect()

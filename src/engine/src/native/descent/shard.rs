@@ -105,6 +105,7 @@ fn take_row<T: Real>(mine: &mut Batch<T>, row: usize, theirs: &Batch<T>, from: u
         mine.take(theirs);
     }
     (mine.loss[row], mine.slope[row]) = (theirs.loss[from], theirs.slope[from]);
+    mine.fits[row] = theirs.fits[from];
 }
 
 impl<T: Real> Shard<T> {

@@ -4,7 +4,7 @@ use pulp::Arch;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tch::{Device, Kind, Tensor};
-use thalweg_task::{LoadOptions, Observation, Task, draws, numbers};
+use thalweg_task::{LoadOptions, Observation, Root, Task, draws, numbers};
 
 use crate::evaluation::{Evaluation, Problem};
 use crate::landscape::{Landscape, LandscapeShape};
@@ -23,6 +23,15 @@ fn tracked(loss: &str, kind: Kind, keypoints: &str) -> Box<dyn Task> {
     options.parameters.insert("keypoints".to_owned(), keypoints.into());
     options.parameters.insert("loss".to_owned(), loss.into());
     options.parameters.insert("point_weight".to_owned(), 4.0.into());
+    (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
+}
+
+/// As [`body`], of which a cloud is seen as well.
+fn clouded(kind: Kind, keypoints: &str) -> Box<dyn Task> {
+    let mut options = LoadOptions { kind, ..LoadOptions::default() };
+    options.parameters.insert("keypoints".to_owned(), keypoints.into());
+    options.parameters.insert("cloud_weight".to_owned(), 8.0.into());
+    options.parameters.insert("cloud_points".to_owned(), 120.into());
     (thalweg_body_pose::ENTRY.load)(&options).expect("the shipped weights")
 }
 
@@ -81,6 +90,30 @@ fn anywhere(random: &mut StdRng, task: &dyn Task, rows: i64, beside: Beside) -> 
     let confidence = Some(draws::uniform(random, &[rows, count]));
     let joints = if beside == Beside::PlacesAlone { None } else { angles(random, rows, beside == Beside::Both).joints };
     Observation { joints, points, confidence, ..Observation::default() }
+}
+
+/// As [`anywhere`], where all that is seen of bodies is a cloud around their joints, but for points with names where
+/// `beside` says so; some of it is far away. Every other body is where it was before.
+fn around(random: &mut StdRng, task: &dyn Task, rows: i64, beside: Beside, is_before: bool) -> Observation {
+    let x = draws::normal(random, &[rows, task.spec().latent]).to_kind(task.spec().kind) * 0.3;
+    let points = task.render(&task.forward(&x).expect("F")).expect("rendered").points.expect("points");
+    let root =
+        Root { position: [0.4, -2.0, 3.0], rotation: [0.5, -0.5, 0.5, 0.5], scale: 1.1, is_seen: true, misfit: 0.0 };
+    let named = points.size()[1];
+    let seen: Vec<f64> = numbers::<f64>(&points).as_chunks().0.iter().flat_map(|point| root.place(*point)).collect();
+    let points = Tensor::from_slice(&seen).view([rows, named, 3]);
+    let count = task.spec().points.as_ref().expect("points").cloud as i64;
+    let of = draws::uniform(random, &[count]) * named as f64;
+    let cloud = points.index_select(1, &of.to_kind(Kind::Int64)) + draws::normal(random, &[rows, count, 3]) * 0.07;
+    let far = draws::uniform(random, &[rows, count, 1]).lt(0.1).to_kind(Kind::Double);
+    let hidden = draws::uniform(random, &[rows, count, 1]).lt(0.2);
+    let cloud = (cloud + far * draws::normal(random, &[rows, count, 3])).masked_fill(&hidden, f64::NAN);
+    let gaps = if beside == Beside::Places { 0.6 } else { 1.0 };
+    let gaps = draws::uniform(random, &[rows, named, 1]).lt(gaps);
+    let points = Observation::of_points(&Tensor::cat(&[points.masked_fill(&gaps, f64::NAN), cloud], 1)).points;
+    let joints = if beside == Beside::PlacesAlone { None } else { angles(random, rows, beside == Beside::Both).joints };
+    let before = Root { position: [0.35, -1.98, 3.05], rotation: [0.51, -0.49, 0.51, 0.49], scale: 1.08, ..root };
+    Observation { joints, points, root: is_before.then_some(before), ..Observation::default() }
 }
 
 /// A pull of another strength, to another point and with another constant for each row.
@@ -190,6 +223,24 @@ fn losses_of_bodies_anywhere_agree_with_autograd() {
     }
 }
 
+#[test]
+fn losses_of_bodies_in_clouds_agree_with_autograd() {
+    fn check<T: Real>(shared: bool, beside: Beside, is_before: bool, tolerance: f64) {
+        let random = &mut StdRng::seed_from_u64(9);
+        let task = clouded(T::KIND, if shared { "" } else { "mediapipe_33" });
+        let obs = around(random, task.as_ref(), if shared { 1 } else { ROWS }, beside, is_before);
+        compare::<T>(random, task.as_ref(), &Landscape::identity(48), &obs, 0.7, tolerance);
+    }
+    tch::set_num_threads(1);
+    for beside in [Beside::Places, Beside::Both, Beside::PlacesAlone] {
+        for shared in [false, true] {
+            check::<f64>(shared, beside, shared, 1e-7);
+            check::<f64>(shared, beside, true, 1e-7);
+            check::<f32>(shared, beside, true, 1e-2);
+        }
+    }
+}
+
 /// Where a damped step leads from `z`, and the derivatives that it goes by.
 fn damped_step<T: Real>(
     arch: Arch,
@@ -222,13 +273,17 @@ fn damped_steps_agree_on_all_vectors() {
         let shape = LandscapeShape { z: 60, x: 48, hidden: 70 };
         let drawn = Landscape::random(&shape, 3, T::KIND, Device::Cpu).expect("positive widths");
         let identity = Landscape::identity(48);
-        for (theta, loss, keypoints) in
-            [(&drawn, "rotation", ""), (&identity, "axis_angle", ""), (&identity, "rotation", "zed_body_38")]
-        {
-            let task = tracked(loss, T::KIND, keypoints);
+        for (theta, loss, keypoints) in [
+            (&drawn, "rotation", ""),
+            (&identity, "axis_angle", ""),
+            (&identity, "rotation", "zed_body_38"),
+            (&identity, "cloud", "joints"),
+        ] {
+            let task = if loss == "cloud" { clouded(T::KIND, keypoints) } else { tracked(loss, T::KIND, keypoints) };
             let z = draws::normal(random, &[5, theta.dim()]).to_kind(T::KIND);
-            let obs = match keypoints {
-                "" => observation(random, 1, Beside::Both),
+            let obs = match (loss, keypoints) {
+                ("cloud", _) => around(random, task.as_ref(), 1, Beside::Both, true),
+                (_, "") => observation(random, 1, Beside::Both),
                 _ => anywhere(random, task.as_ref(), 1, Beside::Both),
             };
             let steps = arches().into_iter().map(|arch| damped_step::<T>(arch, task.as_ref(), theta, &obs, &z));

@@ -2,10 +2,13 @@
 
 use pulp::Arch;
 use tch::{Device, Tensor};
-use thalweg_task::{DenseHead, KinematicTree, RotationFeatures, RotationHead, SerialAngles, Target, numbers};
+use thalweg_task::{
+    DenseHead, KinematicTree, PULLS, RotationFeatures, RotationHead, SerialAngles, Similarity, Target, numbers,
+};
 
 use super::chord::{Chord, SideBySide};
 use super::circles::Circles;
+use super::cloud::Cloud;
 pub(crate) use super::encoded::{EncodedTarget, PriorTerm};
 use super::encoded::{Wanted, encode_links};
 use super::links::{LinkSpace, Links};
@@ -51,6 +54,11 @@ pub(crate) struct HeadSpace<T> {
 }
 
 impl<T: Real> HeadSpace<T> {
+    /// The transform of the row in place `place`, where it was found in a cloud.
+    pub(crate) fn fit(&self, place: usize) -> Option<Similarity> {
+        self.places.fit(place)
+    }
+
     /// What a transform takes up of the row that was differentiated last.
     pub(crate) fn projection(&self) -> &Projection {
         self.places.projection()
@@ -126,9 +134,9 @@ impl Comparison {
     pub(crate) fn space<T: Real>(&self, rows: usize) -> HeadSpace<T> {
         let places = match self {
             Self::Rotations(RotationComparison { joints, head: RotationHead { tree: Some(tree), .. }, .. }) => {
-                Places::new(*joints, tree.parents.len(), rows)
+                Places::new(*joints, tree, rows)
             }
-            _ => Places::new(0, 0, rows),
+            _ => Places::none(),
         };
         let links = if let Self::Links(links) = self { links.space(rows) } else { LinkSpace::none() };
         HeadSpace { places, links }
@@ -231,13 +239,13 @@ impl Comparison {
         }
     }
 
-    /// Lists how the residuals of hypothesis `row` change with `raw`: rows that have the same product with
+    /// Lists how the residuals of hypothesis `row`, whose transform was `found` when it was scored, change with `raw`: rows that have the same product with
     /// their own transpose, summed up, as all rows of weighted derivatives.
     pub(crate) fn derive<T: Real>(
         &self,
         raw: &[T],
         encoded: &EncodedTarget<T>,
-        row: usize,
+        (row, found): (usize, Option<Similarity>),
         space: &mut HeadSpace<T>,
         rows: &mut Vec<Derivative<T>>,
     ) {
@@ -265,7 +273,9 @@ impl Comparison {
             }
             return;
         }
+        space.places.expect_fit(found);
         self.place((raw, raw.len(), 1), encoded, row, space);
+        space.places.expect_fit(None);
         if let (Self::Rotations(rotations), Some(seen)) = (self, encoded.places(row))
             && let Some(tree) = &rotations.head.tree
         {
@@ -301,12 +311,25 @@ impl RotationComparison {
         let width =
             [whole, whole + SerialAngles::WIDTH].into_iter().find(|width| columns <= width + KinematicTree::WIDTH)?;
         let (parts, places) = (width > whole, columns.checked_sub(width)?);
-        let placed = self.head.tree.as_ref().filter(|_| places == KinematicTree::WIDTH).map(|tree| tree.parents.len());
+        let tree = self.head.tree.as_ref().filter(|_| places == KinematicTree::WIDTH);
+        let placed = tree.map(|tree| tree.parents.len());
         let expected = if places == 0 { Some(self.joints) } else { placed };
-        let fits = expected == Some(joints as usize) && (!parts || !self.head.angles.is_empty());
+        // Behind the rows of the tree are those of a cloud.
+        let surface = tree.and_then(|tree| tree.surface.as_ref());
+        let in_cloud = (joints as usize).checked_sub(expected?)?;
+        let fits = (in_cloud == 0 || surface.is_some()) && (!parts || !self.head.angles.is_empty());
         if !fits {
             return None;
         }
+        let cloud = surface.filter(|_| in_cloud > 0).map(|surface| {
+            let part = |tensor: &Tensor| {
+                let rows = tensor.narrow(1, joints - in_cloud as i64, in_cloud as i64);
+                rows.narrow(-1, tensor.size()[2] - KinematicTree::WIDTH as i64, KinematicTree::WIDTH as i64)
+                    .flatten(1, -1)
+            };
+            (Cloud::new(&part(&target.value), &part(&target.weight)), PULLS * surface.capsules.len())
+        });
+        let (cloud, of_cloud) = cloud.map_or((None, 0), |(cloud, rows)| (Some(cloud), rows));
         let features = Wanted::of_joints(target, 0..width, self.joints);
         let side_by_side = if self.is_chord(features.width) {
             self.side_by_side(&features.value, &features.weight)
@@ -314,8 +337,8 @@ impl RotationComparison {
             Vec::new()
         };
         let places = placed.map(|placed| Wanted::of_joints(target, width..columns, placed));
-        let equations = features.width + places.as_ref().map_or(0, |places| places.width);
-        Some(EncodedTarget { rows, features, side_by_side, places, cloud: None, equations, prior: None })
+        let equations = features.width + places.as_ref().map_or(0, |places| places.width) + of_cloud;
+        Some(EncodedTarget { rows, features, side_by_side, places, cloud, equations, prior: None })
     }
 
     fn joint<T: Real>(&self, joint: usize, six: &[T; SIX], columns: usize) -> Joint<T> {

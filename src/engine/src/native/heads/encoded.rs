@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tch::Tensor;
-use thalweg_task::{Target, numbers};
+use thalweg_task::{Block, Target, numbers};
 
 use super::cloud::Cloud;
 use super::links::{Links, columns};
@@ -20,7 +20,7 @@ pub(crate) struct EncodedTarget<T> {
     pub(super) side_by_side: Vec<T>,
     /// What places are compared with, where some were seen.
     pub(super) places: Option<Wanted<T>>,
-    /// Points that are held against the surface of links, where some were seen.
+    /// Points that are held against the surface of links, or of a tree, where some were seen.
     pub(super) cloud: Option<Cloud<T>>,
     /// Most rows that [`super::comparison::Comparison::derive`] lists.
     pub(super) equations: usize,
@@ -151,7 +151,8 @@ impl<T: Real> EncodedTarget<T> {
 
     /// As [`EncodedTarget::features`], of places, for hypotheses from `first` on; none where none was seen.
     pub(super) fn places(&self, first: usize) -> Option<SeenPlaces<'_, T>> {
-        self.places.as_ref().map(|places| SeenPlaces { places, first, is_shared: self.is_shared() })
+        let (cloud, is_shared) = (self.cloud.as_ref(), self.is_shared());
+        self.places.as_ref().map(|places| SeenPlaces { places, cloud, first, is_shared })
     }
 
     /// As [`EncodedTarget::features`], in the order of [`super::chord::Chord`]; none where that does not compare.
@@ -166,6 +167,7 @@ impl<T: Real> EncodedTarget<T> {
 #[derive(Clone, Copy)]
 pub(super) struct SeenPlaces<'a, T> {
     places: &'a Wanted<T>,
+    cloud: Option<&'a Cloud<T>>,
     first: usize,
     is_shared: bool,
 }
@@ -173,6 +175,10 @@ pub(super) struct SeenPlaces<'a, T> {
 impl<T: Real> Seen<T> for SeenPlaces<'_, T> {
     fn row(&self, row: usize) -> (&[T], &[T]) {
         self.places.row(if self.is_shared { 0 } else { self.first + row })
+    }
+
+    fn cloud(&self, row: usize) -> Option<&[Block<T>]> {
+        self.cloud.map(|cloud| cloud.row(if self.is_shared { 0 } else { self.first + row }))
     }
 }
 

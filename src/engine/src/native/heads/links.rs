@@ -9,10 +9,10 @@
 
 use pulp::Arch;
 use tch::Tensor;
-use thalweg_task::{Link, LinkHead, LinkMotion, LinkPosition, Reading};
+use thalweg_task::{Capsules, Link, LinkHead, LinkMotion, LinkPosition, Reading};
 
 use super::circles::Circles;
-use super::cloud::{Capsules, Pulled};
+use super::cloud::Pulled;
 use super::comparison::{Derivative, EncodedTarget, SIX};
 use crate::native::kernels::real::Real;
 

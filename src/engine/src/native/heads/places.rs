@@ -1,10 +1,10 @@
 //! Where joints are: forward kinematics, and the derivatives of places with respect to rotations.
 
 use pulp::{Arch, Simd, WithSimd};
-use thalweg_task::KinematicTree;
+use thalweg_task::{Block, KinematicTree, PULLS, Similarity};
 
 use super::comparison::{Derivative, SIX};
-use super::root::{Fitted, Projection};
+use super::root::{Clouded, Fitted, Projection, rows_of};
 use super::rotation::{Frame, Matrix, Vector, cross, plus, scaled};
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::lane::{Lane, MOST, Number};
@@ -37,11 +37,20 @@ pub(crate) struct Places<T> {
     fitted: Fitted<T>,
     /// What a transform takes up of the row that was differentiated last.
     projection: Projection,
+    /// Derivatives by the transform of what a cloud adds to those rows.
+    by_transform: Vec<[f64; Similarity::FREEDOM]>,
+    /// Transforms of the rows that were scored last.
+    fits: Vec<Option<Similarity>>,
 }
 
 /// What places are compared with: value and weight of row r, `[J * 3]`.
 pub(super) trait Seen<T>: Copy {
     fn row(&self, row: usize) -> (&[T], &[T]);
+
+    /// The cloud that row r sees.
+    fn cloud(&self, _row: usize) -> Option<&[Block<T>]> {
+        None
+    }
 }
 
 /// Rows of six numbers of each joint, `stride` apart, and how they become rotations.
@@ -60,11 +69,30 @@ impl<T> Turns<'_, T> {
 }
 
 impl<T: Real> Places<T> {
-    /// Allocates what `rows` rows of `joints` joints need, with their leaves `places`.
-    pub(super) fn new(joints: usize, places: usize, rows: usize) -> Self {
+    /// Allocates what `rows` rows of `joints` joints need.
+    pub(super) fn new(joints: usize, tree: &KinematicTree, rows: usize) -> Self {
+        let (places, capsules) = (tree.parents.len(), tree.surface.as_ref().map(|surface| surface.capsules.len()));
         let (loss, by_local) = (vec![T::ZERO; rows], vec![[T::ZERO; 9]; rows * joints]);
-        let (registers, fitted) = (Buffer::zeros(places * REGISTERS * MOST), Fitted::new(places, rows.min(MOST)));
-        Self { joints, places, registers, loss, by_local, fitted, projection: Projection::new(3 * places) }
+        let registers = Buffer::zeros(places * REGISTERS * MOST);
+        let of_cloud = PULLS * capsules.unwrap_or(0);
+        let fitted = Fitted::new(places, capsules, rows.min(MOST));
+        let (projection, by_transform) = (Projection::new(3 * places + of_cloud), Vec::with_capacity(of_cloud));
+        Self { joints, places, registers, loss, by_local, fitted, projection, by_transform, fits: vec![None; rows] }
+    }
+
+    /// Of no joints.
+    pub(super) fn none() -> Self {
+        Self {
+            joints: 0,
+            places: 0,
+            registers: Buffer::zeros(0),
+            loss: Vec::new(),
+            by_local: Vec::new(),
+            fitted: Fitted::new(0, None, 0),
+            projection: Projection::new(0),
+            by_transform: Vec::new(),
+            fits: Vec::new(),
+        }
     }
 
     /// Places the joints of all rows and scores them: fills in what [`Places::row`] gives.
@@ -78,7 +106,8 @@ impl<T: Real> Places<T> {
     }
 
     /// Lists how the weighted places of the one row that was scored last change with the rotations between them and the
-    /// root: one row for each coordinate that has a weight and is moved by one, behind those that are there.
+    /// root: one row for each coordinate that has a weight and is moved by one, behind those that are there, then rows whose
+    /// squares sum up to those of the points of a cloud.
     ///
     /// A turn of joint a by the angular velocity w moves what hangs on it: `dt_j = (O_a w) x (t_j - t_a)`.
     pub(super) fn derive(
@@ -89,7 +118,7 @@ impl<T: Real> Places<T> {
         (_, weight): (&[T], &[T]),
         rows: &mut Vec<Derivative<T>>,
     ) {
-        let Self { places, registers, fitted, projection, .. } = self;
+        let Self { places, registers, fitted, projection, by_transform, .. } = self;
         let weight = if tree.scale.is_some() { fitted.row(0).1 } else { weight };
         let lanes = arch.dispatch(Lanes(std::marker::PhantomData::<T>));
         let entry = |joint: usize, register: usize| registers[(joint * REGISTERS + register) * lanes];
@@ -119,16 +148,75 @@ impl<T: Real> Places<T> {
             }
             row += axes;
         }
+        by_transform.clear();
+        let at = |place: usize, register: usize| registers[(place * REGISTERS + register) * lanes];
+        cloud_rows(tree, fitted, (turns, &at), (rows, row), by_transform);
         projection.clear();
         if tree.scale.is_some() {
             let axes = weights().flat_map(|(joint, weight)| moved(joint, weight).map(move |axis| (joint, axis)));
-            fitted.project(first, axes, projection);
+            fitted.project(first, axes, by_transform, projection);
         }
+    }
+
+    /// The transform of a row that was scored, where it was found in a cloud.
+    pub(super) fn fit(&self, row: usize) -> Option<Similarity> {
+        self.fits.get(row).copied().flatten()
+    }
+
+    /// Says what the transform of the next row is, where it is known.
+    pub(super) fn expect_fit(&mut self, known: Option<Similarity>) {
+        self.fitted.expect(known);
     }
 
     /// What a transform takes up of the row that was differentiated last.
     pub(crate) fn projection(&self) -> &Projection {
         &self.projection
+    }
+}
+
+/// Lists, from row `next` on, rows whose squares sum up to those of the points of the cloud that was fitted last: for each
+/// capsule as many as its ends have coordinates, and one, see [`thalweg_task::SurfaceFit`]. `by_transform` gets their
+/// derivatives by the transform.
+fn cloud_rows<T: Real>(
+    tree: &KinematicTree,
+    fitted: &Fitted<T>,
+    (turns, entry): (Turns<'_, T>, &impl Fn(usize, usize) -> T),
+    (rows, mut next): (&mut Vec<Derivative<T>>, usize),
+    by_transform: &mut Vec<[f64; Similarity::FREEDOM]>,
+) {
+    let (Some((found, fit)), Some(surface)) = (fitted.last_cloud(), &tree.surface) else { return };
+    let size = T::of(fit.scale());
+    for (capsule, of) in surface.capsules.iter().enumerate() {
+        let [from, to] = of.ends;
+        let moments = found.moments(capsule);
+        // What hangs on the root is moved by nothing.
+        if !moments.is_there || tree.parents[to].is_none() {
+            continue;
+        }
+        let own = rows_of(&moments.square);
+        let own = || own.iter().filter(|v| v.iter().any(|entry| *entry != 0.0));
+        for inner in std::iter::successors(tree.parents[to], |parent| tree.parents[*parent]) {
+            let spin = Frame::new(turns.six(0, inner), turns.least_length).spin();
+            let arms = [from, to].map(|end| {
+                std::array::from_fn::<T, 3, _>(|axis| entry(end, PLACE + axis) - entry(inner, PLACE + axis))
+            });
+            let sweeps: [[Vector<T>; 2]; 3] = std::array::from_fn(|about| {
+                let axis = std::array::from_fn(|axis| entry(inner, TURNED + 3 * axis + about));
+                [cross(&axis, &arms[0]), cross(&axis, &arms[1])]
+            });
+            for (place, v) in own().enumerate() {
+                let mut by_raw = [T::ZERO; SIX];
+                for (sweep, spin) in sweeps.iter().zip(&spin) {
+                    let along: f64 = sweep.as_flattened().iter().zip(v).map(|(sweep, v)| sweep.wide() * v).sum();
+                    by_raw = plus(&by_raw, &scaled(spin, size * T::of(along)));
+                }
+                rows.push(Derivative { row: next + place, first: SIX * inner, count: SIX, by_raw });
+            }
+        }
+        let lift = found.lift(capsule, fit);
+        let by = |v: &[f64; PULLS]| lift.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum());
+        by_transform.extend(own().map(by));
+        next += own().count();
     }
 }
 
@@ -207,12 +295,15 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
     }
 
     /// Brings what was seen into the frames of the bodies.
+    #[inline(always)]
     fn fit(&mut self, first: usize, (rows, lanes): (usize, usize), scale: [f64; 2]) {
-        let Places { registers, fitted, .. } = &mut *self.places;
+        let Places { registers, fitted, fits, .. } = &mut *self.places;
         for lane in 0..rows {
             let entry = |place: usize, axis: usize| registers[(place * REGISTERS + PLACE + axis) * lanes + lane];
             let own = |place: usize| std::array::from_fn(|axis| entry(place, axis));
-            fitted.fit(lane, own, self.seen.row(first + lane), scale);
+            let cloud: Clouded<'_, T> = self.seen.cloud(first + lane).zip(self.tree.surface.as_ref());
+            fitted.fit(lane, own, self.seen.row(first + lane), scale, cloud);
+            fits[first + lane] = fitted.last_cloud().map(|(_, fit)| *fit);
         }
     }
 
@@ -240,6 +331,28 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
         let mut numbers = [T::ZERO; MOST];
         loss.write(&mut numbers);
         losses[first..first + rows].copy_from_slice(&numbers[..rows]);
+        if is_fitted {
+            self.add_cloud(simd, first, rows);
+        }
+    }
+
+    /// Adds what clouds add to losses and derivatives.
+    #[inline(always)]
+    fn add_cloud<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
+        let Places { places, registers, fitted, loss: losses, .. } = &mut *self.places;
+        if fitted.clouded(0).is_none() {
+            return;
+        }
+        for (lane, loss) in losses[first..first + rows].iter_mut().enumerate() {
+            *loss += fitted.clouded(lane).map_or(T::ZERO, |(more, _)| more);
+        }
+        let registers = T::registers_mut::<S>(registers);
+        let row = |lane: usize| fitted.clouded(lane).map_or(&[][..], |(_, by_place)| by_place.as_chunks::<3>().0);
+        for place in 0..*places {
+            let more = Lane::gather(simd, rows, |lane| &row(lane)[place]);
+            let sum: Vector<_> = plus(&load(simd, registers, place, BY_PLACE), &more);
+            store(registers, place, BY_PLACE, &sum);
+        }
     }
 
     /// Carries derivatives with respect to places back to rotations, from the ends to the root.
@@ -319,7 +432,9 @@ fn store<S: Simd, T: Real, const N: usize>(
 /// Most rows that [`Places::derive`] lists.
 pub(super) fn most_derivatives(tree: &KinematicTree) -> usize {
     let above = |joint: usize| std::iter::successors(tree.parents[joint], |parent| tree.parents[*parent]).count();
-    3 * (0..tree.parents.len()).map(above).sum::<usize>()
+    let capsules = tree.surface.iter().flat_map(|surface| &surface.capsules);
+    let of_cloud: usize = capsules.map(|capsule| above(capsule.ends[1])).sum();
+    3 * (0..tree.parents.len()).map(above).sum::<usize>() + PULLS * of_cloud
 }
 
 #[inline(always)]
@@ -387,6 +502,7 @@ mod tests {
             parents: vec![None, Some(0), Some(1), Some(2), Some(1), Some(4)],
             offsets: (0..6).map(|joint| [0.1 * f64::from(joint), 0.3, -0.05 * f64::from(joint)]).collect(),
             scale: None,
+            surface: None,
         }
     }
 
@@ -415,7 +531,7 @@ mod tests {
     }
 
     fn at(arch: Arch, raw: &[f64]) -> Places<f64> {
-        let mut places = Places::new(6, 6, 1);
+        let mut places = Places::new(6, &tree(), 1);
         places.score(arch, &tree(), turns(raw), Always(&target()));
         places
     }

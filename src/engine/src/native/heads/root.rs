@@ -6,8 +6,11 @@
 //! the transform's own derivative is zero, so the gradient in `x` is that of a transform held still. The Gauss-Newton
 //! matrix is that of `x` and the transform together, of which the transform has been eliminated: `A'A - A'G (G'G)^-1 G'A`
 //! with `A` the derivatives by `x` and `G` those by the transform (Kaufman, 1975).
+//!
+//! With a cloud the transform is not that of least squares to the last bit, but where a fixed number of steps ends
+//! ([`SurfaceFit`]). The gradient is then that of a transform which also goes the step that is left.
 
-use thalweg_task::{Pair, Similarity};
+use thalweg_task::{Block, PULLS, Pair, Similarity, SurfaceFit, TreeSurface};
 
 use crate::native::kernels::panels::Panels;
 use crate::native::kernels::real::Real;
@@ -25,22 +28,49 @@ pub(super) struct Fitted<T> {
     pairs: Vec<Pair>,
     of_place: Vec<usize>,
     last: Option<Similarity>,
+    /// What is known to be the transform of the next row.
+    known: Option<Similarity>,
+    /// Where a cloud may be seen.
+    surface: Option<SurfaceFit<T>>,
+    /// Whether the last row had one.
+    is_clouded: bool,
+    /// What a cloud adds: its loss for each row, and derivatives by places, `[rows, places * 3]`, of the cloud itself and of
+    /// the step that is left.
+    cloud_loss: Vec<T>,
+    by_place: Vec<T>,
 }
 
+/// What a row sees of a cloud, and what that is held against.
+pub(super) type Clouded<'a, T> = Option<(&'a [Block<T>], &'a TreeSurface)>;
+
 impl<T: Real> Fitted<T> {
-    pub(super) fn new(places: usize, rows: usize) -> Self {
-        let zeros = || vec![T::ZERO; 3 * places * rows];
+    pub(super) fn new(places: usize, capsules: Option<usize>, rows: usize) -> Self {
+        let zeros = |places: usize| vec![T::ZERO; 3 * places * rows];
         let (pairs, of_place) = (Vec::with_capacity(places), Vec::with_capacity(places));
-        Self { value: zeros(), weight: zeros(), width: 3 * places, pairs, of_place, last: None }
+        Self {
+            value: zeros(places),
+            weight: zeros(places),
+            width: 3 * places,
+            pairs,
+            of_place,
+            last: None,
+            known: None,
+            surface: capsules.map(SurfaceFit::new),
+            is_clouded: false,
+            cloud_loss: vec![T::ZERO; rows],
+            by_place: zeros(capsules.map_or(0, |_| places)),
+        }
     }
 
-    /// Fits row `row`, whose places are `own`, to what was seen, value and weight, `[places * 3]`.
+    /// Fits row `row`, whose places are `own`, to what was seen, value and weight, `[places * 3]`, and a cloud.
+    #[inline(always)]
     pub(super) fn fit(
         &mut self,
         row: usize,
         own: impl Fn(usize) -> [T; 3],
         (value, weight): (&[T], &[T]),
         scale: [f64; 2],
+        cloud: Clouded<'_, T>,
     ) {
         let (values, weights) = (value.as_chunks::<3>().0, weight.as_chunks::<3>().0);
         self.pairs.clear();
@@ -52,7 +82,16 @@ impl<T: Real> Fitted<T> {
                 self.of_place.push(place);
             }
         }
-        let fit = Similarity::fit(&self.pairs, scale);
+        self.is_clouded = cloud.is_some();
+        let fit = match (cloud, &mut self.surface) {
+            (Some((blocks, surface)), Some(found)) => {
+                found.place(surface, |place| own(place).map(T::wide));
+                let is_anchor = |place: &&usize| surface.anchors.contains(place);
+                let anchors = self.of_place.iter().filter(is_anchor).count();
+                found.find(blocks, (&self.pairs, anchors), (scale, self.known), surface)
+            }
+            _ => Similarity::fit(&self.pairs, scale),
+        };
         let span = row * self.width..(row + 1) * self.width;
         let (values, weights) = (&mut self.value[span.clone()], &mut self.weight[span]);
         weights.fill(T::ZERO);
@@ -61,6 +100,48 @@ impl<T: Real> Fitted<T> {
             weights[3 * place..3 * place + 3].fill(T::of(pair.weight * fit.scale()));
         }
         self.last = Some(fit);
+        if let Some((_, surface)) = cloud {
+            self.pull(row, &fit, surface);
+        }
+    }
+
+    /// Says what the transform of the next row is, where it is known.
+    pub(super) fn expect(&mut self, known: Option<Similarity>) {
+        self.known = known;
+    }
+
+    /// Keeps what the cloud adds to a row that was just fitted.
+    fn pull(&mut self, row: usize, fit: &Similarity, surface: &TreeSurface) {
+        let Self { pairs, of_place, surface: found, cloud_loss, by_place, width, .. } = self;
+        let Some(found) = found else { return };
+        cloud_loss[row] = T::of(found.loss());
+        let by_place = &mut by_place[row * *width..(row + 1) * *width];
+        by_place.fill(T::ZERO);
+        let mut add = |place: usize, force: [f64; 3]| {
+            let sums = by_place[3 * place..3 * place + 3].iter_mut();
+            sums.zip(force).for_each(|(sum, more)| *sum += T::of(more));
+        };
+        for (capsule, of) in surface.capsules.iter().enumerate().filter(|(at, _)| found.moments(*at).is_there) {
+            for (end, force) in of.ends.iter().zip(found.forces(capsule, fit)) {
+                add(*end, force);
+            }
+        }
+        let step = found.step();
+        for (pair, place) in pairs.iter().zip(of_place.iter()) {
+            let follow = fit.columns(pair.own, pair.weight).map(|column| dot(&column, step));
+            add(*place, follow.map(|follow| 2.0 * pair.weight * fit.scale() * follow));
+        }
+    }
+
+    /// What a cloud adds to a row: its loss, and derivatives by places, `[places * 3]`; none where none was seen.
+    pub(super) fn clouded(&self, row: usize) -> Option<(T, &[T])> {
+        let by_place = || &self.by_place[row * self.width..(row + 1) * self.width];
+        self.is_clouded.then(|| (self.cloud_loss[row], by_place()))
+    }
+
+    /// What was found of the cloud of the row that was fitted last, and the transform; none where none was seen.
+    pub(super) fn last_cloud(&self) -> Option<(&SurfaceFit<T>, &Similarity)> {
+        self.surface.as_ref().filter(|_| self.is_clouded).zip(self.last.as_ref())
     }
 
     /// Value and weight of a row.
@@ -70,20 +151,19 @@ impl<T: Real> Fitted<T> {
     }
 
     /// What the row that was fitted last leaves to the transform: `rows` are the places and axes of its residuals that
-    /// change with `x`, the first of which is residual `first`.
-    pub(super) fn project(&self, first: usize, rows: impl Iterator<Item = (usize, usize)>, out: &mut Projection) {
+    /// change with `x`, the first of which is residual `first`; behind them come those of a cloud, whose derivatives by the
+    /// transform are `cloud`.
+    pub(super) fn project(
+        &self,
+        first: usize,
+        rows: impl Iterator<Item = (usize, usize)>,
+        cloud: &[[f64; FREEDOM]],
+        out: &mut Projection,
+    ) {
         out.columns.clear();
         out.first = first;
         let Some(fit) = &self.last else { return };
-        let mut square = [[0.0; FREEDOM]; FREEDOM];
-        for pair in &self.pairs {
-            for column in fit.columns(pair.own, pair.weight) {
-                for (row, a) in square.iter_mut().zip(column) {
-                    row.iter_mut().zip(column).for_each(|(sum, b)| *sum += a * b);
-                }
-            }
-        }
-        let factor = cholesky(square);
+        let factor = cholesky(self.square(fit));
         let mut pairs = self.of_place.iter().zip(&self.pairs).peekable();
         for (place, axis) in rows {
             while pairs.peek().is_some_and(|(of, _)| **of < place) {
@@ -93,7 +173,43 @@ impl<T: Real> Fitted<T> {
             let column = column.map_or([0.0; FREEDOM], |(_, pair)| fit.columns(pair.own, pair.weight)[axis]);
             out.columns.push(solved(&factor, column));
         }
+        out.columns.extend(cloud.iter().map(|column| solved(&factor, *column)));
     }
+
+    /// Squares of derivatives by the transform, of the row that was fitted last.
+    fn square(&self, fit: &Similarity) -> [[f64; FREEDOM]; FREEDOM] {
+        if let Some((found, _)) = self.last_cloud() {
+            return *found.square();
+        }
+        let mut square = [[0.0; FREEDOM]; FREEDOM];
+        for pair in &self.pairs {
+            for column in fit.columns(pair.own, pair.weight) {
+                for (row, a) in square.iter_mut().zip(column) {
+                    row.iter_mut().zip(column).for_each(|(sum, b)| *sum += a * b);
+                }
+            }
+        }
+        square
+    }
+}
+
+/// The vectors v of [`SurfaceFit`] whose squares sum up to those of a capsule's points (Cholesky), zeros among them.
+pub(super) fn rows_of(square: &[[f64; PULLS]; PULLS]) -> [[f64; PULLS]; PULLS] {
+    let (mut rows, greatest) = ([[0.0; PULLS]; PULLS], (0..PULLS).map(|at| square[at][at]).fold(0.0, f64::max));
+    for lead in 0..PULLS {
+        let rest = |at: usize| square[at][lead] - (0..lead).map(|row| rows[row][at] * rows[row][lead]).sum::<f64>();
+        let own = rest(lead);
+        if own > DEPENDENT * greatest {
+            let root = own.sqrt();
+            let row = std::array::from_fn(|at| if at < lead { 0.0 } else { rest(at) / root });
+            rows[lead] = row;
+        }
+    }
+    rows
+}
+
+fn dot(a: &[f64; FREEDOM], b: &[f64; FREEDOM]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
 /// Residuals that a transform takes up, in a row.
@@ -179,12 +295,12 @@ mod tests {
     #[test]
     fn what_the_transform_takes_up_is_what_its_columns_span() {
         let (own, value, weight) = scene();
-        let mut fitted = Fitted::<f64>::new(6, 1);
-        fitted.fit(0, |place| own[place], (&value, &weight), [0.2, 3.0]);
+        let mut fitted = Fitted::<f64>::new(6, None, 1);
+        fitted.fit(0, |place| own[place], (&value, &weight), [0.2, 3.0], None);
         let places: Vec<(usize, usize)> =
             (0..6).filter(|at| *at != 2).flat_map(|at| [0, 1, 2].map(|axis| (at, axis))).collect();
         let mut projection = Projection::new(18);
-        fitted.project(2, places.iter().copied(), &mut projection);
+        fitted.project(2, places.iter().copied(), &[], &mut projection);
         let fit = fitted.last.expect("fitted");
         // With A = I nothing is left of a column of G, and of what is at right angles to all of them everything is.
         let arch = arches()[0];
@@ -206,8 +322,8 @@ mod tests {
     #[test]
     fn residuals_are_those_of_the_transform() {
         let (own, value, weight) = scene();
-        let mut fitted = Fitted::<f64>::new(6, 2);
-        fitted.fit(1, |place| own[place], (&value, &weight), [0.2, 3.0]);
+        let mut fitted = Fitted::<f64>::new(6, None, 2);
+        fitted.fit(1, |place| own[place], (&value, &weight), [0.2, 3.0], None);
         let root = fitted.last.expect("fitted").root(&[], true);
         let (values, weights) = fitted.row(1);
         for place in 0..6 {

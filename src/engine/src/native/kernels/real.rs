@@ -1,44 +1,16 @@
 //! Element types and their vectors, as wide as the processor has them.
 
-use std::fmt::Debug;
-use std::iter::Sum;
-use std::ops::{Add, AddAssign, Div, Mul, Neg, Sub};
-
 use pulp::Simd;
-use tch::kind::Element;
+use thalweg_task::Coordinate;
 
 /// An element type that a native model computes in: `f32` in service, `f64` to check.
-pub(crate) trait Real:
-    Copy
-    + Debug
-    + Default
-    + PartialOrd
-    + Element
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Div<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-    + Sum
-    + Send
-    + Sync
-    + 'static
-{
-    /// One.
-    const ONE: Self;
+pub(crate) trait Real: Coordinate {
     /// Distance between one and the next number.
     const EPSILON: f64;
 
     /// A register of elements.
     type Lanes<S: Simd>: Copy;
 
-    /// Rounds a number to this type.
-    fn of(value: f64) -> Self;
-    /// Takes a number to double precision.
-    fn wide(self) -> f64;
-    /// Takes the square root.
-    fn square_root(self) -> Self;
     /// Takes sine and cosine of an angle, radians.
     fn sine_and_cosine(self) -> (Self, Self);
     /// Angle of the point (`x`, `self`), radians.
@@ -76,25 +48,9 @@ macro_rules! real {
     ($real:ty, $lanes:ident, $count:ident, $view:ident, $view_mut:ident, $splat:ident, $mul_add:ident, $mul:ident,
      $add:ident, $max:ident, $above:ident, $select:ident, $reduce:ident, $sub:ident, $div:ident, $sqrt:ident, $tree:path) => {
         impl Real for $real {
-            const ONE: Self = 1.0;
             const EPSILON: f64 = <$real>::EPSILON as f64;
 
             type Lanes<S: Simd> = S::$lanes;
-
-            #[inline(always)]
-            fn of(value: f64) -> Self {
-                value as Self
-            }
-
-            #[inline(always)]
-            fn wide(self) -> f64 {
-                f64::from(self)
-            }
-
-            #[inline(always)]
-            fn square_root(self) -> Self {
-                self.sqrt()
-            }
 
             #[inline(always)]
             fn sine_and_cosine(self) -> (Self, Self) {

@@ -189,7 +189,8 @@ impl<T: Real> Model<T> {
         let NormalSpace { tangents, derivatives, joints, residuals, .. } = &mut *space;
         let tangents = tangents.last(self.constant());
         let hypothesis = batch.first + row;
-        self.comparison().derive(&batch.raw[row * self.raw()..], encoded, hypothesis, joints, derivatives);
+        let found = batch.fits[row];
+        self.comparison().derive(&batch.raw[row * self.raw()..], encoded, (hypothesis, found), joints, derivatives);
         self.arch().dispatch(Compose { derivatives, tangents, out: residuals });
         if self.has_theta() {
             self.turn(place, work, &mut space.turned, &mut batch.linear[row].by_z);
