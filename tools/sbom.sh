@@ -18,7 +18,7 @@ fi
 
 # It writes beside each manifest of the workspace.
 name=thalweg-sbom
-trap 'find src plugins tests -maxdepth 2 -name "$name.json" -delete' EXIT
+trap 'find src plugins tests examples -maxdepth 2 -name "$name.json" -delete' EXIT
 cargo cyclonedx --quiet --format json --target all --all-features --spec-version 1.5 --override-filename "$name"
 mkdir -p "$folder"
 for program in "${programs[@]}"; do
