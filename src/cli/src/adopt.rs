@@ -31,6 +31,7 @@ use self::frames::Frames;
 use self::judge::Judgement;
 use self::lies::Lies;
 use crate::console::{note, print};
+use crate::train::expect_one;
 
 /// Options of `thalweg adopt`.
 #[derive(Args, Serialize)]
@@ -89,6 +90,7 @@ pub(crate) struct AdoptArguments {
 
 /// Makes the model, and says how good it is.
 pub(crate) fn run(arguments: &AdoptArguments, registry: &Registry) -> anyhow::Result<()> {
+    expect_one()?;
     pin_threads(1);
     let (description, robot) = read_description(&arguments.urdf)?;
     robot.notes.iter().for_each(|text| note(text));

@@ -17,6 +17,7 @@ mod start;
 mod theta;
 
 use clap::Subcommand;
+pub(crate) use ranks::expect_one;
 use thalweg::Registry;
 
 /// What can be trained.
@@ -42,6 +43,9 @@ pub(crate) enum Train {
 
 /// Runs one of the trainings.
 pub(crate) fn run(train: &Train, registry: &Registry) -> anyhow::Result<()> {
+    if !matches!(train, Train::Prior(_) | Train::Theta(_) | Train::Start(_)) {
+        expect_one()?;
+    }
     match train {
         Train::Prior(arguments) => prior::run(arguments),
         Train::Motion(arguments) => motion::run(arguments),

@@ -3,10 +3,22 @@
 use std::time::Duration;
 
 use clap::Args;
-use thalweg_distributed::{Rendezvous, join};
+use thalweg_distributed::{Rendezvous, RendezvousError, join};
 use thalweg_nn::Ranks;
 
 use crate::failure;
+
+/// Refuses to be one of several processes: each would do all of it, and write the same files.
+pub(crate) fn expect_one() -> Result<(), RendezvousError> {
+    match Rendezvous::from_env()? {
+        Some(place) if place.size > 1 => Err(RendezvousError::Value {
+            name: "WORLD_SIZE",
+            got: place.size.to_string(),
+            expected: "1, for this command is one process (theta, prior and start may be several)".to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// How the processes of a training wait for each other.
 #[derive(Args)]

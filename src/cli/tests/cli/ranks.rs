@@ -183,6 +183,23 @@ fn an_environment_that_is_half_set_is_refused() {
     assert_eq!(err(&half), expected);
 }
 
+#[test]
+fn what_is_one_process_refuses_to_be_several() {
+    let nowhere = ["--output", "nowhere.safetensors"];
+    let motion = [&["train", "motion", "--data", "nowhere"], nowhere.as_slice()].concat();
+    let commands = [motion, vec!["adopt", "nowhere.urdf", "nowhere.csv", "--output", "nowhere"]];
+    for command in &commands {
+        for output in ended(both(command)) {
+            assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+            assert!(
+                err(&output).starts_with("error: WORLD_SIZE: got '2', expected 1, for this command"),
+                "{}",
+                err(&output)
+            );
+        }
+    }
+}
+
 /// Each process reads its files only; both have what one alone would have, and the manifest names all.
 #[test]
 fn recordings_are_read_by_one_process_each() {
