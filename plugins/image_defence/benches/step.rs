@@ -4,7 +4,7 @@
 //! `cargo bench --bench step`. The networks are drawn: what they have learned costs nothing. One thread, as in service. A
 //! Python that has torch takes part where `THALWEG_BENCH_PYTHON` names it; the two take turns, so that what else the
 //! machine does disturbs both.
-#![allow(missing_docs, clippy::print_stdout, reason = "a program")]
+#![allow(missing_docs, clippy::print_stdout, clippy::disallowed_types, reason = "a program, with a clock")]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
