@@ -183,6 +183,10 @@ impl<'a> Logbook<'a> {
         let found = entries.len();
         let fits = entries.iter().take_while(|entry| self.room.takes(entry)).count();
         entries.truncate(fits);
+        // Whoever has read the file had no room for the rest of it; there is no more here.
+        if beyond > 0 {
+            self.room.fill();
+        }
         self.counts.files += files;
         self.counts.foreign += foreign;
         self.counts.damaged += damaged;

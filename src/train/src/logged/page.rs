@@ -39,6 +39,11 @@ impl Room {
         Self { left: self.left.min(bytes), ..self }
     }
 
+    /// Takes no more.
+    pub(super) fn fill(&mut self) {
+        self.is_full = true;
+    }
+
     /// Whether an entry still fits; it is then taken.
     pub(super) fn takes(&mut self, entry: &Entry) -> bool {
         match self.left.checked_sub(entry.bytes()).filter(|_| !self.is_full) {
