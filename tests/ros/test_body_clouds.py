@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
 import time
 import unittest
+from pathlib import Path
 from typing import ClassVar
 
 from body_cloud import body_cloud
@@ -12,10 +15,12 @@ from case import NodeCase
 from geometry_msgs.msg import PoseStamped
 from messages import nanos_of, point_cloud
 from peer import NodeProcess, wait_for
+from recordings import closed, replayed, trigger
 from sensor_msgs.msg import PointCloud2
 from test_body_places import Point, places
 
 FRAME = "camera"
+FOLDER = Path(tempfile.mkdtemp(prefix="thalweg_body_clouds_"))
 PLACE = (0.3, -0.2, 2.5)
 ARM = "left_shoulder", "left_elbow", "left_wrist"
 
@@ -31,10 +36,12 @@ class Clouded(NodeCase):
 
     start: ClassVar[dict] = {"parameters": {
         "body_pose.cloud_weight": 8.0, "budget.deadline": 0.1, "input.joint_timeout": 0.3, "input.stale_timeout": 0.3,
+        "record.folder": str(FOLDER),
     }}
 
     @classmethod
     def setUpClass(cls) -> None:
+        cls.addClassCleanup(shutil.rmtree, FOLDER, ignore_errors=True)
         super().setUpClass()
         cls.clouds = cls.peer.publisher(PointCloud2, "/cloud", matched=1)
         cls.poses = cls.peer.subscribe(PoseStamped, "/thalweg/pose")
@@ -82,6 +89,20 @@ class Clouded(NodeCase):
     def test_a_silent_arm_is_found_from_a_cloud(self) -> None:
         heard = {name: value for name, value in self.pose.items() if not name.startswith(ARM)}
         self.reach(heard, 0.03, "an arm from a cloud")
+
+    def test_a_recording_holds_all_that_a_solve_depends_on(self) -> None:
+        reply = trigger(self.peer, "~/start_recording")
+        self.assertTrue(reply.success, reply.message)
+        heard = {name: value for name, value in self.pose.items() if not name.startswith(ARM)}
+        for step in range(20):
+            stamp = self.peer.now_nanos()
+            self.clouds.publish(point_cloud(body_cloud(self.pose, seen, 900 + step), stamp, FRAME))
+            self.peer.publish_joints(heard)
+            time.sleep(0.1)
+        reply = trigger(self.peer, "~/stop_recording")
+        self.assertTrue(reply.success, reply.message)
+        (file,) = closed(FOLDER)
+        self.assertIn("reproduced bit for bit", replayed(file))
 
 
 class People(unittest.TestCase):
