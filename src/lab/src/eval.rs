@@ -3,6 +3,7 @@
 pub mod completion;
 pub mod lbfgs;
 pub mod metrics;
+pub mod plain;
 pub mod plot;
 pub mod rivals;
 pub mod skeleton;

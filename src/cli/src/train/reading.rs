@@ -13,12 +13,12 @@ use super::approved::{Approved, digest};
 use crate::recordings::{self, Gathered};
 
 /// Reads recordings into a book, those that are approved: the same whatever the number of ranks, for files are taken in
-/// the same order, and of each what one process alone would take.
+/// the same order, and of each what one process alone would take. `files` are those that `paths` name.
 ///
 /// # Errors
 /// What [`recordings::each_of`] says, on all ranks.
 pub(super) fn read(
-    paths: &[PathBuf],
+    (paths, files): (&[PathBuf], &[PathBuf]),
     approved: &mut Approved,
     book: &mut Logbook<'_>,
     ranks: &Ranks,
@@ -26,7 +26,6 @@ pub(super) fn read(
     if ranks.size() == 1 {
         return recordings::each_of(paths, |file| approved.read(file, |file| Ok(book.add(file)?)));
     }
-    let files = recordings::files(paths)?;
     let sizes: Vec<u64> = files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).collect();
     let owners: BTreeMap<&PathBuf, usize> = files.iter().zip(owners(&sizes, ranks.size())).collect();
     let mut room = book.room();

@@ -164,7 +164,7 @@ impl Retraining<'_> {
         let files = recordings::files(&paths)?;
         let book = Logbook::new(task.spec(), (current.id(), current.dim()));
         let mut book = book.with_files(&files).with_memory(memory);
-        let gathered = reading::read(&paths, approved, &mut book, &self.options.ranks)?;
+        let gathered = reading::read((&paths, &files), approved, &mut book, &self.options.ranks)?;
         approved.expect_some()?;
         let collection = &self.options.collection;
         let points = collection.descents * (collection.steps as usize + 1);

@@ -13,14 +13,14 @@ use thalweg::{Inverter, load};
 use thalweg_body_pose::kinematics::{Rotations, forward};
 use thalweg_body_pose::skeleton::{JOINTS, group};
 use thalweg_body_pose::{BodyPose, joint_angles, limbs};
-use thalweg_engine::landscape::Landscape;
-use thalweg_engine::{Answer, Budget, Engine, EngineConfig, LmConfig, Optimizer};
+use thalweg_engine::{Answer, Budget, Engine};
 use thalweg_task::{LoadOptions, Observation, Root, Task, TaskSpec, mean, numbers, percentile};
 
 use super::camera::{Placed, see};
 use super::players::{Method, processor_time};
 use super::{CLIP, CloudArguments, RATE, WHOLE};
 use crate::bench_trackers::scenes::{self, Clip, SIZES, Walk, poses};
+use crate::eval::plain::{HYPOTHESES, plain_engine};
 
 /// What falls silent.
 struct Gap {
@@ -39,10 +39,6 @@ const GAPS: [Gap; 4] = [
 
 /// A turn of the pelvis from which on a body counts as the wrong way round, degrees.
 const ABOUT: f64 = 90.0;
-/// The pull to the rest pose of a rival that has none to human poses, as in `bench trackers`. A guess.
-const PLAIN_PULL: f64 = 0.1;
-/// As the default has.
-const HYPOTHESES: usize = 8;
 
 /// A person before the camera.
 struct Scene {
@@ -95,15 +91,7 @@ impl Player {
                 options.parameters.insert("cloud_weight".to_owned(), weight.into());
                 options.parameters.insert("cloud_points".to_owned(), most.into());
                 let task: Box<dyn Task> = Box::new(BodyPose::without_prior(&options)?);
-                let config = EngineConfig {
-                    hypotheses: HYPOTHESES,
-                    fresh: 1,
-                    prior_weight: PLAIN_PULL,
-                    optimizer: Optimizer::LevenbergMarquardt(LmConfig::default()),
-                    ..EngineConfig::default()
-                };
-                let landscape = Landscape::identity(task.spec().latent);
-                Self::Plain(Box::new(Engine::new(task, landscape, config)?), Budget::of_steps(arguments.steps))
+                Self::Plain(Box::new(plain_engine(task)?), Budget::of_steps(arguments.steps))
             }
             Method::Default => {
                 let builder = load("body_pose")?.models(arguments.source.models.clone()).steps(arguments.steps);

@@ -7,14 +7,14 @@ use rustix::time::{ClockId, clock_gettime};
 use tch::{Kind, Tensor};
 use thalweg::clock::SystemClock;
 use thalweg::{Inverter, Registry};
-use thalweg_engine::landscape::Landscape;
-use thalweg_engine::{Answer, Budget, Engine, EngineConfig, LmConfig, Optimizer};
+use thalweg_engine::{Answer, Budget, Engine};
 use thalweg_nn::Perceptron;
 use thalweg_robot::{Model, RobotTask};
 use thalweg_task::{LoadOptions, Observation, Task};
 
 use super::report::Row;
 use super::{CLIP, CloudArguments, Scene, WHOLE, model};
+use crate::eval::plain::plain_engine;
 
 /// A way to find silent joints.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,11 +50,6 @@ pub(super) enum Player {
     Library(Box<Inverter>),
 }
 
-/// The pull to the mean pose of a rival that has none to likely poses. A guess.
-const PLAIN_PULL: f64 = 0.1;
-/// As the default has.
-const HYPOTHESES: usize = 8;
-
 impl Player {
     pub(super) fn new(method: &Method, points: usize, arguments: &CloudArguments) -> anyhow::Result<Self> {
         let weight = if points > 0 { arguments.cloud_weight } else { 0.0 };
@@ -66,15 +61,7 @@ impl Player {
                 options.parameters.insert("cloud_weight".to_owned(), weight.into());
                 options.parameters.insert("cloud_points".to_owned(), most.into());
                 let task: Box<dyn Task> = Box::new(RobotTask::of(PathBuf::new(), plain(model(arguments)?)?, &options)?);
-                let config = EngineConfig {
-                    hypotheses: HYPOTHESES,
-                    fresh: 1,
-                    prior_weight: PLAIN_PULL,
-                    optimizer: Optimizer::LevenbergMarquardt(LmConfig::default()),
-                    ..EngineConfig::default()
-                };
-                let landscape = Landscape::identity(task.spec().latent);
-                Self::Plain(Box::new(Engine::new(task, landscape, config)?), Budget::of_steps(arguments.steps))
+                Self::Plain(Box::new(plain_engine(task)?), Budget::of_steps(arguments.steps))
             }
             Method::Default => {
                 let builder =

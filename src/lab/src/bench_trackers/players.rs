@@ -8,14 +8,14 @@ use thalweg::{Inverter, load};
 use thalweg_body_pose::BodyPose;
 use thalweg_body_pose::kinematics::Rotations;
 use thalweg_body_pose::skeleton::JOINTS;
-use thalweg_engine::landscape::Landscape;
-use thalweg_engine::{Answer, Budget, Engine, EngineConfig, LmConfig, Optimizer};
+use thalweg_engine::{Answer, Budget, Engine};
 use thalweg_task::{LoadOptions, Observation, Root, Task};
 
 use super::TrackerArguments;
 use super::limbs::Limbs;
 use super::report::Row;
 use super::scenes::{Scene, poses};
+use crate::eval::plain::plain_engine;
 
 /// A way to find body and root.
 pub(super) struct Method {
@@ -47,9 +47,6 @@ pub(super) enum Player {
     Library(Box<Inverter>),
 }
 
-/// The pull to the rest pose of a rival that has none to human poses. A guess.
-const PLAIN_PULL: f64 = 0.1;
-
 impl Player {
     pub(super) fn new(method: &Method, table: &str, arguments: &TrackerArguments) -> anyhow::Result<Self> {
         let builder = load("body_pose")?.models(arguments.source.models.clone()).steps(arguments.steps).time(false);
@@ -61,15 +58,7 @@ impl Player {
                 options.parameters.insert("keypoints".to_owned(), table.into());
                 options.parameters.insert("point_weight".to_owned(), arguments.point_weight.into());
                 let task: Box<dyn Task> = Box::new(BodyPose::without_prior(&options)?);
-                let config = EngineConfig {
-                    hypotheses: 8,
-                    fresh: 1,
-                    prior_weight: PLAIN_PULL,
-                    optimizer: Optimizer::LevenbergMarquardt(LmConfig::default()),
-                    ..EngineConfig::default()
-                };
-                let landscape = Landscape::identity(task.spec().latent);
-                Self::Plain(Box::new(Engine::new(task, landscape, config)?), Budget::of_steps(arguments.steps))
+                Self::Plain(Box::new(plain_engine(task)?), Budget::of_steps(arguments.steps))
             }
             How::Warm => Self::Library(Box::new(builder.landscape("identity").start("none").build()?)),
             How::Default => Self::Library(Box::new(builder.build()?)),
