@@ -27,6 +27,26 @@ pub(crate) enum Descent {
     Gpu(Box<GpuDescent>),
 }
 
+/// Where a descent begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Beginning<'a> {
+    /// `[K, Z]`.
+    pub(crate) z: &'a Tensor,
+    /// The landscape's own steps, which come first.
+    pub(crate) own: Option<&'a OwnSteps>,
+    /// Points, `[K, Z]`, that rows take where they are better.
+    pub(crate) warm: Option<&'a Tensor>,
+    /// See [`crate::Memory::linearised`].
+    pub(crate) linearised: Option<&'a Tensor>,
+}
+
+impl<'a> Beginning<'a> {
+    /// At `z`, `[K, Z]`, of which nothing else is known.
+    pub(crate) fn at(z: &'a Tensor) -> Self {
+        Self { z, own: None, warm: None, linearised: None }
+    }
+}
+
 /// What all descents of an engine, or of its start, have in common.
 pub(crate) struct Ground<'a> {
     pub(crate) task: &'a dyn Task,
@@ -49,22 +69,23 @@ impl Ground<'_> {
         Problem { task: self.task, landscape: self.landscape, target, prior, keep_residual, own }
     }
 
-    /// Starts a descent from `z`, `[K, Z]`, and takes rows of `warm` where they are better: on a GPU or a native one where
-    /// it can be one, with the memory of `spare`.
+    /// Starts a descent, and takes rows of `warm` where they are better: on a GPU or a native one where it can be one, with
+    /// the memory of `spare`.
     ///
     /// # Errors
     /// [`EngineError::NotFused`], or as [`Hypotheses::start`].
     pub(crate) fn descend(
         &self,
         sought: (&Target, &Prior),
-        (z, own, warm): (&Tensor, Option<&OwnSteps>, Option<&Tensor>),
+        beginning: Beginning<'_>,
         spare: Option<Box<NativeDescent>>,
         sampler: &mut Sampler,
     ) -> Result<Descent, EngineError> {
+        let Beginning { z, own, warm, .. } = beginning;
         if let Some(descent) = self.descend_on_gpu(sought, (z, own, warm), sampler)? {
             return Ok(Descent::Gpu(Box::new(descent)));
         }
-        let mut descent = self.descend_here(sought, (z, own), spare, sampler)?;
+        let mut descent = self.descend_here(sought, beginning, spare, sampler)?;
         if let Some(warm) = warm {
             descent.offer(&self.problem(sought, own), warm)?;
         }
@@ -98,7 +119,7 @@ impl Ground<'_> {
     fn descend_here(
         &self,
         (target, prior): (&Target, &Prior),
-        (z, own): (&Tensor, Option<&OwnSteps>),
+        beginning: Beginning<'_>,
         spare: Option<Box<NativeDescent>>,
         sampler: &mut Sampler,
     ) -> Result<Descent, EngineError> {
@@ -109,12 +130,12 @@ impl Ground<'_> {
                 let reason = "a target has another form than the task describes";
                 return Err(EngineError::NotFused { task: self.task.spec().name.clone(), reason });
             }
-            let problem = self.problem((target, prior), own);
-            let hypotheses = Hypotheses::start(&problem, z, &config.optimizer, sampler)?;
+            let problem = self.problem((target, prior), beginning.own);
+            let hypotheses = Hypotheses::start(&problem, beginning.z, &config.optimizer, sampler)?;
             return Ok(Descent::Tch(Box::new(hypotheses)));
         };
         let spare = spare.map(|spare| *spare);
-        let descent = NativeDescent::start(native, encoded, spare, (z, own), config, sampler)?;
+        let descent = NativeDescent::start(native, encoded, spare, beginning, config, sampler)?;
         Ok(Descent::Fused(Box::new(descent)))
     }
 
@@ -134,7 +155,7 @@ impl Ground<'_> {
             Err(EngineError::Gpu(_)) => {
                 let best = descent.best_z();
                 *own = None;
-                *descent = self.descend_here(sought, (&best, None), None, sampler)?;
+                *descent = self.descend_here(sought, Beginning::at(&best), None, sampler)?;
                 descent.step(&self.problem(sought, None), ahead, sampler)
             }
             done => done,
@@ -199,6 +220,11 @@ impl Descent {
             Self::Fused(descent) => descent.best_x(),
             Self::Gpu(descent) => descent.best_x(),
         }
+    }
+
+    /// See [`crate::Memory::linearised`].
+    pub(crate) fn linearised(&self) -> Option<Tensor> {
+        if let Self::Fused(descent) = self { descent.linearised() } else { None }
     }
 
     /// The loss of each row at the present point.

@@ -12,12 +12,12 @@ use thalweg_task::{Observation, Target, Task};
 use super::backend::{Backend, prepare};
 use super::budget::Pace;
 use super::config::EngineConfig;
-use super::descent::{Descent, Ground};
+use super::descent::{Beginning, Descent, Ground};
 use super::error::EngineError;
 use super::evaluation::{guarded, row_index};
 use super::hypotheses::Status;
 use super::leader::Leader;
-use super::memory::{Memory, WarmStart};
+use super::memory::{Memory, Spare, WarmStart};
 use super::native::{Native, NativeDescent};
 use super::observer::{Cadence, Event, Observer, Observers};
 use super::optimizer::Optimizer;
@@ -177,6 +177,8 @@ impl Engine {
     #[must_use]
     pub fn take_memory(&mut self) -> Memory {
         self.end_session();
+        // Without it, what the memory's points are linearised by would be found anew.
+        self.memory.spare = self.spare.take().filter(|_| self.memory.linearised.is_some()).map(Spare);
         std::mem::take(&mut self.memory)
     }
 
@@ -189,13 +191,18 @@ impl Engine {
     /// that of the losses; nothing is changed then.
     pub fn recall(&mut self, memory: Memory) -> Result<(), EngineError> {
         let mut memory = memory;
+        let (spec, dim) = (self.task.spec(), self.landscape.dim());
         if let Some(warm) = &mut memory.warm {
-            let expected = vec![warm.loss.len() as i64, self.landscape.dim()];
-            if warm.z.size() != expected {
-                return Err(EngineError::Start { expected, got: warm.z.size() });
+            let expected = vec![warm.loss.len() as i64, dim];
+            for z in [Some(&mut warm.z), memory.linearised.as_mut()].into_iter().flatten() {
+                if z.size() != expected {
+                    return Err(EngineError::Start { expected, got: z.size() });
+                }
+                *z = z.detach().to_kind(spec.kind).to_device(spec.device);
             }
-            let spec = self.task.spec();
-            warm.z = warm.z.detach().to_kind(spec.kind).to_device(spec.device);
+        }
+        if let Some(Spare(spare)) = memory.spare.take() {
+            self.spare = Some(spare);
         }
         (self.session, self.memory) = (None, memory);
         Ok(())
@@ -327,7 +334,7 @@ impl Engine {
         let own = self.own_steps(obs, is_shared(&target));
         let z = own.as_ref().map_or_else(|| self.starting_points(is_shared(&target)), OwnSteps::origin);
         let prior = Prior::standard(self.config.prior_weight, self.task.spec());
-        self.descend_from((target, prior), obs, (&z, own, None))?;
+        self.descend_from((target, prior), obs, own, Beginning::at(&z))?;
         self.announce(obs);
         Ok(())
     }
@@ -348,13 +355,13 @@ impl Engine {
         let spec = self.task.spec();
         let codes = codes.detach().to_kind(spec.kind).to_device(spec.device);
         let target = self.encode(obs)?;
-        (self.memory.warm, self.memory.leader, self.memory.offset) = (None, None, None);
+        self.memory = Memory { index: self.memory.index, ..Memory::default() };
         if self.start.is_some() {
             return self.begin_proposed(obs, target, &codes);
         }
         let own = self.landscape.steps().map(|steps| OwnSteps::new(steps, &codes, obs)).ok_or(EngineError::NoStart)?;
         let (z, prior) = (own.origin(), Prior::standard(self.config.prior_weight, self.task.spec()));
-        self.descend_from((target, prior), obs, (&z, Some(own), None))?;
+        self.descend_from((target, prior), obs, Some(own), Beginning::at(&z))?;
         self.announce(obs);
         Ok(())
     }
@@ -389,7 +396,7 @@ impl Engine {
             }
             Ok(Prior::around(&centre, codes, config.start_weight, obs, spec))
         })?;
-        self.descend_from((target, prior), obs, (&z, None, warm.as_ref()))?;
+        self.descend_from((target, prior), obs, None, Beginning { warm: warm.as_ref(), ..Beginning::at(&z) })?;
         if let (Some(session), Some(elapsed)) = (self.session.as_mut(), elapsed) {
             session.lead = Some((self.memory.leader, elapsed));
         }
@@ -411,7 +418,8 @@ impl Engine {
         let spec = self.task.spec();
         let z = z.detach().to_kind(spec.kind).to_device(spec.device);
         let prior = Prior::standard(self.config.prior_weight, spec);
-        self.descend_from((target, prior), obs, (&z, None, None))?;
+        self.memory.linearised = None;
+        self.descend_from((target, prior), obs, None, Beginning::at(&z))?;
         self.announce(obs);
         Ok(())
     }
@@ -481,12 +489,15 @@ impl Engine {
         &mut self,
         (target, prior): (Target, Prior),
         obs: &Observation,
-        (z, own, warm): (&Tensor, Option<OwnSteps>, Option<&Tensor>),
+        own: Option<OwnSteps>,
+        beginning: Beginning<'_>,
     ) -> Result<(), EngineError> {
-        let Self { task, landscape, config, sampler, native, spare, accelerator, ahead, .. } = self;
+        let Self { task, landscape, config, sampler, native, spare, accelerator, ahead, memory, .. } = self;
+        let linearised = memory.linearised.as_ref().filter(|_| config.warm_start);
+        let beginning = Beginning { own: own.as_ref(), linearised, ..beginning };
         let gpu = accelerator.as_ref().and_then(Accelerator::model).map(|model| (model, *ahead));
         let ground = Ground { task: task.as_ref(), landscape, config, native: native.as_ref(), gpu };
-        let descent = ground.descend((&target, &prior), (z, own.as_ref(), warm), spare.take(), sampler)?;
+        let descent = ground.descend((&target, &prior), beginning, spare.take(), sampler)?;
         let (is_shared, lead, stop, solution) = (is_shared(&target), None, None, None);
         let (stamp_nanos, reading, offset) = (obs.stamp_nanos, Reading::of(obs), None);
         let session =
@@ -508,6 +519,7 @@ impl Engine {
         if let Some(session) = self.session.take() {
             self.memory.leader = Leader::of(session.lead, session.descent.best_loss());
             self.memory.offset = session.offset;
+            self.memory.linearised = session.descent.linearised();
             self.memory.warm =
                 Some(WarmStart { z: session.descent.best_z(), loss: session.descent.best_loss().to_vec() });
             if let Descent::Fused(descent) = session.descent {

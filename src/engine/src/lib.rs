@@ -57,7 +57,7 @@ pub use error::EngineError;
 pub use hypotheses::Status;
 pub use label::ranked;
 pub use leader::Leader;
-pub use memory::{Memory, WarmStart};
+pub use memory::{Memory, Spare, WarmStart};
 pub use observer::{Cadence, Event, Observer};
 pub use optimizer::{AdamConfig, AdamState, LmConfig, LmState, Optimizer};
 pub use report::{INTERVALS, ReportConfig};

@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use thalweg_task::{Observation, Target, Task, numbers};
 
 use crate::config::EngineConfig;
-use crate::descent::{Descent, Ground};
+use crate::descent::{Beginning, Descent, Ground};
 use crate::engine::is_shared;
 use crate::error::EngineError;
 use crate::exemplars::{Exemplars, Part, Proposed};
@@ -112,7 +112,8 @@ impl Proposer {
         let (spare, begin, count) = (self.spare.take(), own.origin(), own.count());
         let gpu = self.gpu.as_ref().map(|model| (model, count as u32));
         let ground = Ground { task, landscape, config: &self.config, native: self.native.as_ref(), gpu };
-        let mut descent = ground.descend((target, &prior), (&begin, Some(&own), None), spare, sampler)?;
+        let beginning = Beginning { own: Some(&own), ..Beginning::at(&begin) };
+        let mut descent = ground.descend((target, &prior), beginning, spare, sampler)?;
         let mut own = Some(own);
         for _ in 0..count {
             ground.step(&mut descent, (target, &prior), &mut own, (1, sampler))?;

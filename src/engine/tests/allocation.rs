@@ -88,7 +88,14 @@ fn engine(optimizer: Optimizer, with_theta: bool, threads: usize) -> Engine {
 fn steps_allocate_nothing_and_starts_little() {
     pin_threads(1);
     let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
-    for (optimizer, with_theta) in [(Optimizer::default(), true), (damped.clone(), false), (damped, true)] {
+    let reusing = Optimizer::LevenbergMarquardt(LmConfig { reuse: 0.1, ..LmConfig::default() });
+    for (optimizer, with_theta) in [
+        (Optimizer::default(), true),
+        (damped.clone(), false),
+        (damped, true),
+        (reusing.clone(), false),
+        (reusing, true),
+    ] {
         let mut engine = engine(optimizer, with_theta, 1);
         for pace in [1.3, 1.7, 2.1] {
             engine.begin(&observation(pace)).expect("finite losses");

@@ -186,6 +186,13 @@ pub(super) fn found_image(solve: &Solve, image: &Pixels) -> Vec<u8> {
     encoder.finish()
 }
 
+/// Text, std_msgs/String.
+pub(super) fn text(text: &str) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text(text);
+    encoder.finish()
+}
+
 /// Reads an image as [`observed_image`] wrote it.
 pub(super) fn read_image(bytes: &[u8]) -> Option<Pixels> {
     let mut decoder = Decoder::new(bytes)?;
@@ -272,6 +279,7 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     let before = solve.seen.root.as_ref().map(Root::numbers);
     encoder.f64s(before.as_ref().map_or(&[], |numbers| numbers));
     encoder.f64s(&roots.iter().flat_map(Root::numbers).collect::<Vec<_>>());
+    encoder.f32s(warm.map_or(&[], |warm| &warm.linearised));
     encoder.finish()
 }
 
@@ -288,7 +296,7 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let took = Duration::from_nanos(u64::try_from(read_time(decoder)?).ok()?);
     let (landscape, start, stop) = (decoder.text()?, decoder.text()?, StopReason::named(&decoder.text()?));
     let before = decoder.text()?;
-    let mut warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()?, leader: None, offset: None };
+    let mut warm = Warm { z: decoder.f32s()?, loss: decoder.f64s()?, ..Warm::default() };
     let z = decoder.f32s()?;
     let (losses, weights) = (decoder.f64s()?, decoder.f64s()?);
     let (joints, points) = (decoder.f64s()?, decoder.f64s()?);
@@ -298,6 +306,8 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     // And those of before keypoints here.
     let (root, roots) =
         if decoder.is_empty() { (Vec::new(), Vec::new()) } else { (read_roots(decoder)?, read_roots(decoder)?) };
+    // And those of before derivatives were carried on, here.
+    warm.linearised = if decoder.is_empty() { Vec::new() } else { decoder.f32s()? };
     let before = match before.as_str() {
         "cold" => Before::Cold,
         "chained" => Before::Chained,
@@ -335,7 +345,19 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         ..Answer::default()
     };
     let (seen, trace) = (Seen { expected, root: root.first().copied(), ..Seen::default() }, None);
-    is_whole.then_some(Solve { index, stamp_nanos, frame_id, received_nanos, seen, before, fresh, z, answer, trace })
+    is_whole.then_some(Solve {
+        index,
+        stamp_nanos,
+        frame_id,
+        received_nanos,
+        seen,
+        before,
+        fresh,
+        z,
+        answer,
+        trace,
+        label: None,
+    })
 }
 
 /// Reads roots; refuses what is none.
@@ -383,8 +405,9 @@ const SECONDS: std::ops::RangeInclusive<f64> = 0.0..=1e3;
 
 /// Whether rows ended in points of `dim` numbers, each with a loss.
 fn is_memory(before: &Before, dim: usize) -> bool {
-    let Before::Warm(Warm { z, loss, .. }) = before else { return true };
-    (1..=HYPOTHESES as usize).contains(&loss.len()) && z.len() == loss.len() * dim
+    let Before::Warm(Warm { z, loss, linearised, .. }) = before else { return true };
+    let is_whole = |points: &[f32]| points.len() == loss.len() * dim;
+    (1..=HYPOTHESES as usize).contains(&loss.len()) && is_whole(z) && (linearised.is_empty() || is_whole(linearised))
 }
 
 /// The steps of a solve, thalweg/Descent.

@@ -9,6 +9,7 @@ pub(super) enum Kind {
     JointState,
     PointCloud2,
     Image,
+    String,
     Solve,
     Descent,
 }
@@ -31,6 +32,7 @@ impl Kind {
             Self::JointState => "sensor_msgs/msg/JointState",
             Self::PointCloud2 => "sensor_msgs/msg/PointCloud2",
             Self::Image => "sensor_msgs/msg/Image",
+            Self::String => "std_msgs/msg/String",
             Self::Solve => "thalweg/msg/Solve",
             Self::Descent => "thalweg/msg/Descent",
         }
@@ -47,6 +49,7 @@ impl Kind {
             Self::JointState => (include_str!("schema/JointState.msg"), &[HEADER, TIME]),
             Self::PointCloud2 => (include_str!("schema/PointCloud2.msg"), &[HEADER, TIME, POINT_FIELD]),
             Self::Image => (include_str!("schema/Image.msg"), &[HEADER, TIME]),
+            Self::String => (include_str!("schema/String.msg"), &[]),
             Self::Solve => (include_str!("schema/Solve.msg"), &[HEADER, TIME, DURATION]),
             Self::Descent => (include_str!("schema/Descent.msg"), &[]),
         }
@@ -95,7 +98,7 @@ mod tests {
                 .find(|path| path.exists())
                 .expect("installed")
         };
-        for kind in [Kind::JointState, Kind::PointCloud2, Kind::Image, Kind::Solve] {
+        for kind in [Kind::JointState, Kind::PointCloud2, Kind::Image, Kind::String, Kind::Solve] {
             let (own, parts) = kind.own();
             let own = (!kind.is_ours()).then_some((kind.name(), own));
             for (name, text) in own.iter().chain(parts) {

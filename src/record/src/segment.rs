@@ -161,6 +161,9 @@ impl Segment {
             let bytes = message::found_image(solve, image);
             self.message(solve, Kind::Image, &format!("{node}/reconstruction/image"), &bytes)?;
         }
+        if let Some(label) = &solve.label {
+            self.message(solve, Kind::String, &format!("{node}/label"), &message::text(label))?;
+        }
         Ok(())
     }
 

@@ -29,6 +29,8 @@ pub struct Solve {
     /// What was found, best hypothesis first. Of its images only the first is written, for whoever looks; none is
     /// read back.
     pub answer: Answer,
+    /// What was told of the image's class, where the task classifies. Written for whoever looks; not read back.
+    pub label: Option<String>,
     /// Every step, where that was asked for.
     pub trace: Option<Trace>,
 }
@@ -56,6 +58,8 @@ pub struct Warm {
     pub leader: Option<Leader>,
     /// How far what was reported of each joint lay from what was expected, `[J]`; none where nothing was.
     pub offset: Option<Vec<f64>>,
+    /// Where derivatives of F were found that still served, `[K, Z]`; empty where there were none.
+    pub linearised: Vec<f32>,
 }
 
 /// The points of a descent `z_0 .. z_T`, in the order of rows that all steps keep.

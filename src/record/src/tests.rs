@@ -77,11 +77,13 @@ fn solve(index: u64) -> Solve {
                 loss: vec![1.0, 2.0],
                 leader: Some(Leader { row: 1, behind: 0.125 }),
                 offset: Some(vec![0.0, -0.25]),
+                linearised: vec![0.25; 4],
             })
         },
         fresh: 1,
         z: (0..4).map(|place| number(place) as f32).collect(),
         answer: answer(&number),
+        label: None,
         trace: None,
     }
 }
@@ -199,8 +201,13 @@ fn an_image_that_was_found_is_written_as_it_is_published() {
     let recorder = Recorder::start(options(folder.path())).expect("a thread");
     recorder.begin(setup());
     let found = solve(1);
-    recorder.put(Box::new(Solve { answer: Answer { images: vec![Arc::new(image)], ..found.answer.clone() }, ..found }));
-    let (solves, damage) = read(&recorder.save().expect("there is a disk"));
+    let answer = Answer { images: vec![Arc::new(image)], ..found.answer.clone() };
+    recorder.put(Box::new(Solve { answer, label: Some("a cat".to_owned()), ..found }));
+    let path = recorder.save().expect("there is a disk");
+    let (topics, _) = Bag::open(&path).expect("there").topics().expect("readable");
+    let topics: Vec<_> = topics.iter().map(|topic| (topic.name.as_str(), topic.kind.as_str())).collect();
+    assert!(topics.contains(&("/left/thalweg/label", "std_msgs/msg/String")), "{topics:?}");
+    let (solves, damage) = read(&path);
     assert_eq!((solves.len(), damage), (1, Damage::default()));
     assert_same(&solves[0], &solve(1));
 }
@@ -545,7 +552,7 @@ proptest! {
         let found = solve(9);
         let roots = vec![ROOT; k];
         let answer = Answer { joints, points, roots, losses: take(k), weights: take(k), landscape, ..found.answer };
-        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), leader: None, offset: None });
+        let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), ..Warm::default() });
         let written = Solve {
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };

@@ -219,7 +219,7 @@ impl Plan {
             engine.try_gpu(gpu);
         }
         if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {
-            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
+            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::of_streams()))?;
         }
         if let Some(start) = choice.start {
             engine.set_start(start)?;

@@ -10,7 +10,7 @@ use thalweg::{Inverter, Plan, Registry, clock::ManualClock};
 use thalweg_body_pose::rotation::geodesic;
 use thalweg_body_pose::rotations_from_angles;
 use thalweg_body_pose::skeleton::group;
-use thalweg_engine::{Answer, Budget, Engine, Memory, WarmStart};
+use thalweg_engine::{Answer, Budget, Engine};
 use thalweg_task::{Masked, Observation, Seen, numbers};
 
 const HZ: f64 = 100.0;
@@ -113,13 +113,7 @@ fn a_recording_of_observations_and_a_memory_repeat_a_stream_from_anywhere() {
         assert_eq!(obs.expected.is_some(), index >= WHOLE, "frame {index}");
         if index == WHOLE + 10 {
             let memory = first.take_memory();
-            let copy = |memory: &Memory| Memory {
-                index: memory.index,
-                leader: memory.leader,
-                offset: memory.offset.clone(),
-                warm: memory.warm.as_ref().map(|warm| WarmStart { z: warm.z.copy(), loss: warm.loss.clone() }),
-            };
-            kept = Some(copy(&memory));
+            kept = Some(memory.copied());
             first.recall(memory).unwrap();
         }
         first.solve(&obs, &budget, &clock).unwrap();

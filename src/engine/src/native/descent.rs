@@ -16,12 +16,12 @@ use tch::{Device, Kind, Tensor};
 use thalweg_task::{Target, Task};
 
 use crate::config::EngineConfig;
+use crate::descent::Beginning;
 use crate::error::EngineError;
 use crate::evaluation::Point;
 use crate::hypotheses::Status;
 use crate::landscape::Landscape;
 use crate::native::{EncodedTarget, Model, PriorTerm, Real, Team};
-use crate::own_steps::OwnSteps;
 use crate::prior::Prior;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
@@ -120,7 +120,7 @@ macro_rules! either {
 }
 
 impl NativeDescent {
-    /// Evaluates starting points `z`, `[K, Z]`, as [`crate::hypotheses::Hypotheses::start`] does.
+    /// Evaluates starting points, as [`crate::hypotheses::Hypotheses::start`] does.
     ///
     /// `spare`: a descent that has ended; its memory is used again where it fits. With the landscape's own steps the
     /// descent begins with those.
@@ -131,7 +131,7 @@ impl NativeDescent {
         native: &Native,
         encoded: NativeTarget,
         spare: Option<Self>,
-        z: (&Tensor, Option<&OwnSteps>),
+        beginning: Beginning<'_>,
         config: &EngineConfig,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
@@ -139,11 +139,11 @@ impl NativeDescent {
         match (native, encoded) {
             (Native::Single(model, team), NativeTarget::Single(encoded)) => {
                 let spare = if let Some(Self::Single(spare)) = spare { Some(spare) } else { None };
-                RowDescent::start((model, team), encoded, spare, z, optimizer, sampler).map(Self::Single)
+                RowDescent::start((model, team), encoded, spare, beginning, optimizer, sampler).map(Self::Single)
             }
             (Native::Double(model, team), NativeTarget::Double(encoded)) => {
                 let spare = if let Some(Self::Double(spare)) = spare { Some(spare) } else { None };
-                RowDescent::start((model, team), encoded, spare, z, optimizer, sampler).map(Self::Double)
+                RowDescent::start((model, team), encoded, spare, beginning, optimizer, sampler).map(Self::Double)
             }
             _ => unreachable!("a target is encoded by the model that it is used with"),
         }
@@ -162,6 +162,11 @@ impl NativeDescent {
     /// The present points, `[K, Z]`.
     pub(crate) fn z(&self) -> Tensor {
         either!(self, descent => descent.z())
+    }
+
+    /// See [`crate::Memory::linearised`].
+    pub(crate) fn linearised(&self) -> Option<Tensor> {
+        either!(self, descent => descent.linearised())
     }
 
     /// Where theta maps the best point of each row, `[K, X]`.

@@ -1,6 +1,7 @@
 //! A landscape and a task as one chain of layers.
 
 pub(super) mod chain;
+mod held;
 pub(super) mod normal;
 mod skip;
 pub(super) mod tangents;

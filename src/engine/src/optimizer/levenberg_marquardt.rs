@@ -27,23 +27,38 @@ pub struct LmConfig {
     /// Greatest damping, at least `min`; a row that has come up to it is finished. The default
     /// is a guess at where a step gets lost in rounding.
     pub max: f64,
+    /// Share of F's rectifiers, in `[0, 1]`, that may turn between two points for the one to go by derivatives of F that
+    /// were found at the other, also from one observation to the next; where such a step is refused, it is tried again by
+    /// the point's own. With zero every point has its own. For the native backend; others do without.
+    pub reuse: f64,
+}
+
+impl LmConfig {
+    /// For observations that follow each other closely, where most derivatives serve several of them.
+    ///
+    /// The share was chosen on streams of validation clips (docs/streams.md).
+    #[must_use]
+    pub fn of_streams() -> Self {
+        Self { reuse: 0.05, ..Self::default() }
+    }
 }
 
 impl Default for LmConfig {
     fn default() -> Self {
-        Self { damping: 0.1, raise: 3.0, lower: 0.5, min: 1e-6, max: 1e8 }
+        Self { damping: 0.1, raise: 3.0, lower: 0.5, min: 1e-6, max: 1e8, reuse: 0.0 }
     }
 }
 
 impl LmConfig {
     pub(crate) fn validate(&self) -> Result<(), EngineError> {
-        let Self { damping, raise, lower, min, max } = *self;
+        let Self { damping, raise, lower, min, max, reuse } = *self;
         let checks = [
             ("levenberg_marquardt.min", min, min.is_finite() && min > 0.0, "a finite number above 0"),
             ("levenberg_marquardt.max", max, max.is_finite() && max >= min, "a finite number, at least min"),
             ("levenberg_marquardt.damping", damping, (min..=max).contains(&damping), "a number in [min, max]"),
             ("levenberg_marquardt.raise", raise, raise.is_finite() && raise > 1.0, "a finite number above 1"),
             ("levenberg_marquardt.lower", lower, lower > 0.0 && lower < 1.0, "a number in (0, 1)"),
+            ("levenberg_marquardt.reuse", reuse, (0.0..=1.0).contains(&reuse), "a number in [0, 1]"),
         ];
         match checks.into_iter().find(|(_, _, fits, _)| !fits) {
             Some((option, got, _, expected)) => Err(EngineError::option(option, &got, expected)),

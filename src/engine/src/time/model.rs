@@ -2,6 +2,7 @@
 
 use std::f64::consts::{PI, TAU};
 use std::path::Path;
+use std::sync::Arc;
 
 use tch::{Device, Kind, Tensor};
 use thalweg_nn::weights::{self, Weights};
@@ -9,7 +10,7 @@ use thalweg_nn::{NnError, Result};
 use thalweg_task::{TaskSpec, numbers};
 
 use super::cholesky::Cholesky;
-use super::predictor::{Gaps, MotionPredictor};
+use super::predictor::{Gap, MotionPredictor, Numeric};
 
 /// What a file of it says it is, in the metadata entry `format`.
 const FORMAT: &str = "thalweg-motion-model";
@@ -57,6 +58,8 @@ pub struct MotionModel {
     /// `D_c`, each `[J, J]`, squared radians or metres.
     changes: Vec<Vec<f64>>,
     predictor: Option<MotionPredictor>,
+    /// The same, packed.
+    numeric: Option<Arc<Numeric>>,
     id: String,
 }
 
@@ -101,14 +104,15 @@ impl MotionModel {
         }
         let id = weights::fingerprint(&Self::named(times, changes));
         let changes = (0..count).map(|scale| numbers(&changes.get(scale))).collect();
-        Ok(Self { joints: joints as usize, times: times.to_vec(), changes, predictor: None, id })
+        Ok(Self { joints: joints as usize, times: times.to_vec(), changes, predictor: None, numeric: None, id })
     }
 
     /// Adds a network that was trained beside it, for the same joints.
     #[must_use]
     pub fn with_predictor(self, predictor: MotionPredictor) -> Self {
         let id = format!("{}-{}", self.id, predictor.id());
-        Self { predictor: Some(predictor), id, ..self }
+        let numeric = Numeric::new(&predictor).map(Arc::new);
+        Self { predictor: Some(predictor), numeric, id, ..self }
     }
 
     /// The network beside it.
@@ -212,12 +216,9 @@ impl MotionModel {
 
     /// What the network, where there is one, makes of one gap: of each joint, silent or not, how far it has gone beyond its
     /// [`displacement`], and the variance of that.
-    pub(super) fn predict(&self, seconds: f64, gap: &Gaps) -> Option<Likely> {
-        let predictor = self.predictor()?;
-        let _no_grad = tch::no_grad_guard();
-        let (way, log_variance) = predictor.forward(&predictor.features(gap));
-        let (way, log_variance): (Vec<f64>, Vec<f64>) = (numbers(&way), numbers(&log_variance));
-        let usual = (0..self.joints).map(|joint| self.variance(joint, seconds));
+    pub(super) fn predict(&self, gap: &Gap<'_>) -> Option<Likely> {
+        let (way, log_variance) = self.numeric.as_ref()?.forward(gap);
+        let usual = (0..self.joints).map(|joint| self.variance(joint, gap.seconds));
         let (change, variance) = usual
             .zip(way.iter().zip(log_variance))
             .map(|(usual, (way, log))| (way * usual.sqrt(), usual * log.exp()))
@@ -268,7 +269,6 @@ pub(super) fn joints(spec: &TaskSpec) -> String {
 mod tests {
     use super::*;
     use crate::prior::tests::two_numbers;
-    use crate::time::predictor::row;
     use crate::time::predictor::tests::one_change_on;
     use thalweg_task::JointSpec;
 
@@ -305,16 +305,10 @@ mod tests {
 
     #[test]
     fn the_network_speaks_in_usual_changes() {
-        let seen = row(&[0.0, f64::NAN, 0.0]);
-        let gap = Gaps {
-            then: row(&[0.0; 3]),
-            velocity_then: row(&[0.0; 3]),
-            now: seen,
-            velocity_now: row(&[0.0; 3]),
-            seconds: row(&[1.0]),
-        };
-        assert!(model().predict(1.0, &gap).is_none());
-        let likely = model().with_predictor(one_change_on()).predict(1.0, &gap).expect("a network");
+        let (still, now) = (&[0.0; 3], &[0.0, f64::NAN, 0.0]);
+        let gap = Gap { then: still, velocity_then: still, now, velocity_now: still, seconds: 1.0 };
+        assert!(model().predict(&gap).is_none());
+        let likely = model().with_predictor(one_change_on()).predict(&gap).expect("a network");
         for joint in 0..3 {
             let usual = model().variance(joint, 1.0);
             assert!((likely.change[joint] - usual.sqrt()).abs() < 1e-6, "{likely:?}");

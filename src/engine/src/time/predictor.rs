@@ -1,12 +1,15 @@
 //! Where silent joints are, as a network has learned it from motion.
 
+mod numeric;
+
 use std::f64::consts::TAU;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 use thalweg_nn::weights::{self, Weights};
 use thalweg_nn::{Perceptron, Result};
 
 use crate::landscape::SLOPE;
+pub(super) use numeric::{Gap, Numeric};
 
 /// Most that an age counts, seconds: later nobody knows what a joint was about.
 pub const LONGEST_GAP: f64 = 60.0;
@@ -205,18 +208,19 @@ impl MotionPredictor {
     }
 }
 
-/// Rows of numbers as a tensor `[1, N]` of what the network computes in.
-pub(super) fn row(values: &[f64]) -> Tensor {
-    Tensor::from_slice(values).view([1, -1]).to_kind(Kind::Float).to_device(Device::Cpu)
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use rand::SeedableRng;
     use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+    use tch::Device;
     use thalweg_nn::initial;
     use thalweg_task::numbers;
+
+    /// Rows of numbers as a tensor `[1, N]` of what the network computes in.
+    fn row(values: &[f64]) -> Tensor {
+        Tensor::from_slice(values).view([1, -1]).to_kind(Kind::Float).to_device(Device::Cpu)
+    }
 
     /// For three joints, of which the last one slides.
     pub(in crate::time) fn predictor() -> MotionPredictor {
@@ -273,6 +277,42 @@ pub(super) mod tests {
             assert!((got - expected).abs() < 1e-6, "feature {place}: {got}, expected {expected}");
         }
         assert!((features[30]).abs() < 1e-6, "the logarithm of a second");
+    }
+
+    #[test]
+    fn plain_numbers_come_to_what_tensors_do() {
+        let (predictor, random) = (predictor(), &mut StdRng::seed_from_u64(5));
+        let numeric = Numeric::new(&predictor).expect("it has layers");
+        for age in [0.0, 0.02, 0.7, 3.0, 100.0] {
+            let mut some = |share: f64| -> [f64; 3] {
+                std::array::from_fn(|_| {
+                    let value = random.random_range(-7.0..7.0);
+                    if random.random_bool(share) { f64::NAN } else { value }
+                })
+            };
+            let (then, now, velocity_then, velocity_now) = (some(0.3), some(0.3), some(0.0), some(0.0));
+            let gap = Gap {
+                then: &then,
+                velocity_then: &velocity_then,
+                now: &now,
+                velocity_now: &velocity_now,
+                seconds: age,
+            };
+            let gaps = Gaps {
+                then: row(&then),
+                velocity_then: row(&velocity_then),
+                now: row(&now),
+                velocity_now: row(&velocity_now),
+                seconds: row(&[age]),
+            };
+            let (way, log_variance) = predictor.forward(&predictor.features(&gaps));
+            let expected = [numbers::<f64>(&way), numbers(&log_variance)].concat();
+            let (way, log_variance) = numeric.forward(&gap);
+            let got = [way, log_variance].concat();
+            assert_eq!(got.len(), expected.len());
+            let pairs = got.iter().zip(&expected);
+            assert!(pairs.clone().all(|(a, b)| (a - b).abs() < 1e-5), "{age} s: {:?}", pairs.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
 
 use super::alpha_beta::AlphaBeta;
 use super::model::{Likely, MotionModel, angles, displacement, turned};
-use super::predictor::{Gaps, row};
+use super::predictor::Gap;
 
 const SECOND: f64 = 1e9;
 
@@ -234,8 +234,7 @@ impl Timeline {
         positions: &[f64],
         is_asked: bool,
     ) -> Likely {
-        let gap = is_asked.then(|| self.gap(frame, seconds, positions));
-        if let Some(all) = gap.and_then(|gap| self.model.predict(seconds, &gap)) {
+        if let Some(all) = is_asked.then(|| self.predict(frame, seconds, positions)).flatten() {
             let of = |values: &[f64]| silent.iter().map(|&joint| values[joint]).collect();
             return Likely { change: of(&all.change), variance: of(&all.variance) };
         }
@@ -243,17 +242,17 @@ impl Timeline {
         self.model.likely(seconds, (&seen, &changes), silent)
     }
 
-    /// What was seen in a frame and is seen now, for the network.
-    fn gap(&self, frame: &Frame, seconds: f64, positions: &[f64]) -> Gaps {
+    /// What the network makes of what was seen in a frame and is seen now; none where there is no network.
+    fn predict(&self, frame: &Frame, seconds: f64, positions: &[f64]) -> Option<Likely> {
         let velocities: Vec<f64> =
             self.joints.iter().map(|sighting| sighting.as_ref().map_or(0.0, |sighting| sighting.velocity)).collect();
-        Gaps {
-            then: row(&frame.positions),
-            velocity_then: row(&frame.velocities),
-            now: row(positions),
-            velocity_now: row(&velocities),
-            seconds: row(&[seconds]),
-        }
+        self.model.predict(&Gap {
+            then: &frame.positions,
+            velocity_then: &frame.velocities,
+            now: positions,
+            velocity_now: &velocities,
+            seconds,
+        })
     }
 
     /// How the joints that are seen have changed since a frame, net of where their velocity led.

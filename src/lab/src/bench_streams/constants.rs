@@ -3,7 +3,7 @@
 use super::methods::{METHODS, Method};
 
 /// What can be tuned, by name; the first part of the name is the method.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 14] = [
     "default.share",
     "default.delay",
     "default.continuity",
@@ -11,6 +11,7 @@ pub(super) const NAMES: [&str; 13] = [
     "default.variance",
     "default.spread",
     "default.tolerance",
+    "default.reuse",
     "theta_cold.tolerance",
     "velocity.smooth",
     "velocity.decay",
@@ -38,8 +39,11 @@ pub(super) fn trial(text: &str) -> Result<Trial, String> {
     let expected = || format!("expected NAME=VALUE,.., with one of: {}", NAMES.join(", "));
     let (name, values) = text.split_once('=').ok_or_else(expected)?;
     let name = NAMES.into_iter().find(|known| *known == name).ok_or_else(expected)?;
+    // The others divide, or are scales.
+    let least = if name == "default.reuse" { 0.0 } else { 1e-6 };
     let value = |text: &str| {
-        text.parse().ok().filter(|value| (1e-6..=1e6).contains(value)).ok_or("expected numbers from 1e-6 to 1e6")
+        let value = text.parse().ok().filter(|value| (least..=1e6).contains(value));
+        value.ok_or_else(|| format!("expected numbers from {least:e} to 1e6"))
     };
     Ok(Trial { name, values: values.split(',').map(value).collect::<Result<_, _>>()? })
 }

@@ -7,7 +7,7 @@ use tch::Tensor;
 use thalweg::{Inverter, defaults, load};
 use thalweg_body_pose::rotations_from_angles;
 use thalweg_body_pose::skeleton::JOINTS;
-use thalweg_engine::{Budget, EngineConfig, ReportConfig};
+use thalweg_engine::{Budget, EngineConfig, LmConfig, Optimizer, ReportConfig};
 use thalweg_task::Observation;
 
 use super::StreamArguments;
@@ -125,6 +125,13 @@ impl Player {
         let usual = if matches!(arm.method.how, How::Default) { defaults::TOLERANCE } else { 0.0 };
         let tolerance = Some(arm.value(&key, usual)).filter(|tolerance| *tolerance > 0.0);
         inverter.set_budget(Budget { tolerance, ..*inverter.budget() })?;
+        if let Optimizer::LevenbergMarquardt(damped) = inverter.engine().config().optimizer.clone()
+            && matches!(arm.method.how, How::Default)
+        {
+            let reuse = arm.value("default.reuse", damped.reuse);
+            let damped = LmConfig { reuse, ..damped };
+            inverter.engine_mut().set_optimizer(Optimizer::LevenbergMarquardt(damped))?;
+        }
         if let Some(timeline) = inverter.timeline_mut() {
             timeline.set_seen_variance(arm.value("default.seen_variance", timeline.seen_variance()));
         }

@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn engine(&self, seed: u64) -> Result<EngineConfig, ParameterError> {
         let optimizer = match self.method()? {
-            Method::LevenbergMarquardt => Optimizer::LevenbergMarquardt(LmConfig::default()),
+            Method::LevenbergMarquardt => Optimizer::LevenbergMarquardt(LmConfig::of_streams()),
             Method::Adam | Method::Auto => {
                 Optimizer::Adam(AdamConfig { rate: self.double("optimizer.rate")?, ..AdamConfig::default() })
             }

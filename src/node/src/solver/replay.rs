@@ -173,14 +173,15 @@ impl Replayer {
                 return Ok(false);
             }
         };
-        let tensor = |warm: &thalweg_record::Warm| {
+        let tensor = |warm: &thalweg_record::Warm, z: &[f32]| {
             let rows = warm.loss.len() as i64;
-            Tensor::from_slice(&warm.z).view([rows, (warm.z.len() as i64).checked_div(rows).unwrap_or(0)])
+            Tensor::from_slice(z).view([rows, (z.len() as i64).checked_div(rows).unwrap_or(0)])
         };
+        let linearised = warm.filter(|warm| !warm.linearised.is_empty()).map(|warm| tensor(warm, &warm.linearised));
         let (leader, offset) = (warm.and_then(|warm| warm.leader), warm.and_then(|warm| warm.offset.clone()));
-        let warm = warm.map(|warm| WarmStart { z: tensor(warm), loss: warm.loss.clone() });
+        let warm = warm.map(|warm| WarmStart { z: tensor(warm, &warm.z), loss: warm.loss.clone() });
         let index = solve.index.saturating_sub(1);
-        self.engine.recall(Memory { index, warm, leader, offset }).map_err(refuse)?;
+        self.engine.recall(Memory { index, warm, leader, offset, linearised, ..Memory::default() }).map_err(refuse)?;
         Ok(true)
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::settings::available;
 use crate::intake::Provenance;
+use crate::label::label;
 use crate::parameters::Store;
 use thalweg::Loaded;
 use thalweg_engine::{Answer, Cadence, Engine, Event, Memory, Observer, WarmStart};
@@ -80,6 +81,7 @@ impl SolveRecorder {
             received_nanos: provenance.received_nanos,
             fresh: u32::try_from(engine.config().fresh).unwrap_or(u32::MAX),
             answer: Answer { images, ..answer.clone() },
+            label: label(answer, engine.task().spec(), provenance.stamp_nanos, &provenance.frame_id),
             ..take(&mut *lock(&self.notes))
         };
         self.recording.recorder.put(Box::new(solve));
@@ -91,12 +93,13 @@ impl Observer for SolveObserver {
         let mut notes = lock(&self.notes);
         match event {
             Event::Begin { obs, memory, z, loss } => {
-                let Memory { index, leader, offset, .. } = memory;
+                let Memory { index, leader, offset, linearised, .. } = memory;
                 let warm = |warm: &WarmStart| Warm {
                     z: numbers(&warm.z),
                     loss: warm.loss.clone(),
                     leader: *leader,
                     offset: offset.clone(),
+                    linearised: linearised.as_ref().map_or_else(Vec::new, numbers),
                 };
                 let before = memory.warm.as_ref().map_or(Before::Cold, |found| Before::Warm(warm(found)));
                 let trace = self.steps.then(|| Trace { z: numbers(z), loss: loss.to_vec() });

@@ -113,7 +113,7 @@ fn a_solve_that_no_node_can_do_is_damage() {
         Solve { answer, ..solve(1) }
     };
     let warm = |z: usize, loss: usize| Solve {
-        before: Before::Warm(Warm { z: vec![0.0; z], loss: vec![0.0; loss], leader: None, offset: None }),
+        before: Before::Warm(Warm { z: vec![0.0; z], loss: vec![0.0; loss], ..Warm::default() }),
         ..solve(2)
     };
     for (what, is_taken, solve) in [

@@ -82,17 +82,17 @@ impl<T: Real> Method<T> {
             (Optimizer::LevenbergMarquardt(config), spare) => {
                 let prior = if encoded.prior().is_some() { model.latent() } else { 0 };
                 let rank = (encoded.residuals() + prior).min(model.dim());
-                let fits = |space: &NormalSpace<T>| space.equations() == encoded.equations();
+                let reuse = config.reuse;
+                let fits = |space: &NormalSpace<T>| space.equations() == encoded.equations() && space.reuse() == reuse;
                 let damped = match spare {
                     Some(Self::LevenbergMarquardt(_, mut damped)) if fits(&damped.space) => {
                         damped.damping.fill(config.damping);
-                        damped.space.forget();
                         damped.rank = rank;
                         damped
                     }
                     _ => {
                         let damping = vec![config.damping; rows];
-                        let space = model.normal_space(encoded.equations(), rows, hypotheses);
+                        let space = model.normal_space(encoded.equations(), (rows, hypotheses), reuse);
                         Box::new(Damped { damping, space, rank })
                     }
                 };
@@ -128,14 +128,35 @@ impl<T: Real> Method<T> {
         }
     }
 
+    /// Has what is kept of points belong to `z`, `[rows, Z]`; to none where there are none.
+    pub(super) fn recall(&mut self, z: Option<&[T]>, model: &Model<T>, work: &mut Workspace<T>) {
+        let Self::LevenbergMarquardt(_, damped) = self else { return };
+        match z {
+            Some(z) => model.hold(z, work, &mut damped.space),
+            None => damped.space.forget(),
+        }
+    }
+
+    /// Adds the points that something is kept of, `[rows, Z]`; tells whether of every row something is.
+    pub(super) fn tell_points(&self, points: &mut Vec<T>) -> bool {
+        matches!(self, Self::LevenbergMarquardt(_, damped) if damped.space.tell_points(points))
+    }
+
     /// Decides row by row whether the proposed points are taken.
-    pub(super) fn judge(&mut self, before: &Batch<T>, after: &Batch<T>, accepted: &mut [bool]) {
+    ///
+    /// A step that is refused and went by derivatives of another point says nothing of its length: it is tried once more
+    /// by the point's own.
+    pub(super) fn judge(&mut self, before: &mut Batch<T>, after: &Batch<T>, accepted: &mut [bool]) {
         match self {
             Self::Adam(..) => accepted.fill(true),
             Self::LevenbergMarquardt(config, damped) => {
                 for (row, accepted) in accepted.iter_mut().enumerate() {
                     *accepted = is_finite(after, row) && after.loss[row] < before.loss[row];
-                    damped.damping[row] = config.adapted(damped.damping[row], *accepted);
+                    if !*accepted && damped.space.refuse(row) {
+                        before.linear[row].spoil();
+                    } else {
+                        damped.damping[row] = config.adapted(damped.damping[row], *accepted);
+                    }
                 }
             }
         }

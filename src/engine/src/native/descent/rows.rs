@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tch::Tensor;
 
 use super::shard::{Progress, Shard, Span};
+use crate::descent::Beginning;
 use crate::error::EngineError;
 use crate::evaluation::Point;
 use crate::hypotheses::{SPAWN_ATTEMPTS, Status};
 use crate::native::{EncodedTarget, Model, Real, Team, read};
 use crate::optimizer::Optimizer;
-use crate::own_steps::OwnSteps;
 use crate::sampler::Sampler;
 use crate::solution::Statistics;
 
@@ -35,12 +35,12 @@ pub(crate) struct RowDescent<T> {
 }
 
 impl<T: Real> RowDescent<T> {
-    /// Evaluates starting points `z`, `[K, Z]`; those that are not finite are drawn again.
+    /// Evaluates starting points; those that are not finite are drawn again.
     pub(super) fn start(
         (model, team): (&Arc<Model<T>>, &Arc<Shards<T>>),
         encoded: EncodedTarget<T>,
         spare: Option<Self>,
-        (z, own): (&Tensor, Option<&OwnSteps>),
+        Beginning { z, own, linearised, .. }: Beginning<'_>,
         optimizer: &Optimizer,
         sampler: &mut Sampler,
     ) -> Result<Self, EngineError> {
@@ -64,6 +64,7 @@ impl<T: Real> RowDescent<T> {
                 Self { model, team, is_shared, shards, given, best_loss: loss.clone(), loss, statistics }
             }
         };
+        descent.recall(linearised);
         if let Some(own) = own {
             descent.take_in(own.offset(), |shard| &mut shard.offset);
             descent.shards.iter_mut().for_each(|shard| shard.begin_own_steps(own.is_all()));
@@ -74,6 +75,24 @@ impl<T: Real> RowDescent<T> {
         descent.shards.iter_mut().for_each(|shard| shard.begin_best());
         descent.tell_losses();
         Ok(descent)
+    }
+
+    /// Has the method's memory belong to points `z`, `[K, Z]`; to none where there are none, or others than K.
+    fn recall(&mut self, z: Option<&Tensor>) {
+        let z = z.filter(|z| z.numel() == self.given.len());
+        if let Some(z) = z {
+            self.take_in(z, |shard| &mut shard.trial.z);
+        }
+        for shard in &mut self.shards {
+            shard.recall(z.is_some());
+        }
+    }
+
+    /// The points that the method's memory belongs to, `[K, Z]`; none where it has none of some row.
+    pub(super) fn linearised(&self) -> Option<Tensor> {
+        let mut points = Vec::new();
+        let are_whole = self.shards.iter().all(|shard| shard.tell_points(&mut points));
+        are_whole.then(|| rows_of(&points, &[self.model.dim() as i64]))
     }
 
     /// Has every thread do the same with its shard, an evaluation of all rows.

@@ -149,6 +149,16 @@ impl<T: Real> Shard<T> {
         self.model.evaluate(&self.encoded, &mut self.current, &mut self.work, self.own);
     }
 
+    /// Has the method's memory belong to the points in `trial.z`, or to none.
+    pub(super) fn recall(&mut self, any: bool) {
+        self.method.recall(any.then_some(&self.trial.z), &self.model, &mut self.work);
+    }
+
+    /// See [`Method::tell_points`].
+    pub(super) fn tell_points(&self, points: &mut Vec<T>) -> bool {
+        self.method.tell_points(points)
+    }
+
     /// Begins the best with the present points.
     pub(super) fn begin_best(&mut self) {
         let (Batch { z, x, raw, loss, .. }, best) = (&self.current, &mut self.best);

@@ -253,7 +253,8 @@ fn damped_step<T: Real>(
     let model = Model::<T>::with_arch(arch, task.dense().expect("described"), theta.perceptron()).expect("they fit");
     let encoded = model.encode(&target).expect("a target of the described form");
     let rows = z.size()[0] as usize;
-    let (mut batch, mut space) = (model.linear_batch(0, rows), model.normal_space(encoded.equations(), rows, rows));
+    let (mut batch, mut space) =
+        (model.linear_batch(0, rows), model.normal_space(encoded.equations(), (rows, rows), 0.0));
     batch.z = numbers(z);
     let work = &mut model.workspace();
     model.evaluate(&encoded, &mut batch, work, usize::MAX);

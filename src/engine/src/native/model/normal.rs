@@ -3,6 +3,7 @@
 use pulp::{Simd, WithSimd};
 use thalweg_task::Similarity;
 
+use super::held::Held;
 use super::tangents::Tangents;
 use crate::native::heads::comparison::{Derivative, EncodedTarget, HeadSpace};
 use crate::native::kernels::buffer::Buffer;
@@ -33,7 +34,7 @@ pub(crate) struct Linearisation<T> {
 
 impl<T: Copy> Linearisation<T> {
     /// Marks it as belonging to another point.
-    pub(super) fn spoil(&mut self) {
+    pub(crate) fn spoil(&mut self) {
         self.is_fresh = false;
     }
 
@@ -64,6 +65,8 @@ pub(crate) struct NormalSpace<T> {
     outer: Panels<f64>,
     product: Panels<f64>,
     turned: Turned<T>,
+    /// Share of F's rectifiers that may turn before its derivatives are found anew.
+    reuse: f64,
     /// What a transform takes up of each entry of `x`, `[X]`.
     taken: Vec<[f64; Similarity::FREEDOM]>,
     /// `[X, X]` and `[X]`, overwritten by solving.
@@ -125,13 +128,19 @@ impl<T: Real> Model<T> {
         Batch { linear, ..self.batch(first, rows) }
     }
 
-    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` equations needs.
-    pub(crate) fn normal_space(&self, residuals: usize, rows: usize, hypotheses: usize) -> NormalSpace<T> {
+    /// Allocates what linearising `rows` of all `hypotheses` against targets of `residuals` equations needs; `reuse` as
+    /// [`crate::optimizer::LmConfig::reuse`].
+    pub(crate) fn normal_space(
+        &self,
+        residuals: usize,
+        (rows, hypotheses): (usize, usize),
+        reuse: f64,
+    ) -> NormalSpace<T> {
         let (latent, dim, arch) = (self.latent(), self.dim(), self.arch());
         let square = || Panels::zeros(arch, latent, latent);
         let (residuals, by_z) = (Panels::zeros(arch, residuals, latent), Panels::zeros(arch, dim, latent));
         let most = residuals.inputs().max(dim).max(latent);
-        let tangents = Tangents::new(arch, self.decoder(), rows, hypotheses);
+        let tangents = Tangents::new(arch, self.decoder(), (rows, hypotheses), (reuse > 0.0).then_some(dim));
         let layers = self.encoder().iter();
         let width = layers.map(|layer| layer.padded_inputs().max(layer.padded_outputs())).max().unwrap_or(0);
         let zeros = || Buffer::zeros(latent * width);
@@ -145,6 +154,7 @@ impl<T: Real> Model<T> {
             outer: square(),
             product: square(),
             turned: Turned { from: zeros(), to: zeros(), by_z },
+            reuse,
             taken: vec![[0.0; Similarity::FREEDOM]; latent],
             system: vec![0.0; latent * latent],
             right: vec![0.0; latent],
@@ -176,6 +186,28 @@ impl<T: Real> Model<T> {
         }
     }
 
+    /// Begins a descent with the derivatives of F's layers held as they are at points `z`, `[K, Z]`.
+    pub(crate) fn hold(&self, z: &[T], work: &mut Workspace<T>, space: &mut NormalSpace<T>) {
+        let (dim, tangents) = (self.dim(), &mut space.tangents);
+        tangents.begin();
+        for (tile, z) in z.chunks(TILE * dim).enumerate() {
+            let points = || z.chunks_exact(dim).enumerate();
+            let is_held = |place: usize, z: &[T], tangents: &Tangents<T>| {
+                tangents.held().get(tile * TILE + place).is_none_or(|held| held.point() == Some(z))
+            };
+            if points().all(|(place, z)| is_held(place, z, tangents)) {
+                continue;
+            }
+            self.forward(z, z.len() / dim, work);
+            for (place, z) in points() {
+                if !is_held(place, z, tangents) {
+                    tangents.forget_one(tile * TILE + place);
+                    self.find_tangents(z, (tile * TILE + place, place), work, (&mut *tangents, 0.0));
+                }
+            }
+        }
+    }
+
     /// Finds the derivatives of row `row`, in place `place` of the tile that went forward last.
     fn differentiate(
         &self,
@@ -185,9 +217,10 @@ impl<T: Real> Model<T> {
         space: &mut NormalSpace<T>,
         (row, place): (usize, usize),
     ) {
-        self.find_tangents((row, place), work, &mut space.tangents);
+        let z = &batch.z[row * self.dim()..][..self.dim()];
+        self.find_tangents(z, (row, place), work, (&mut space.tangents, space.reuse));
         let NormalSpace { tangents, derivatives, joints, residuals, .. } = &mut *space;
-        let tangents = tangents.last(self.constant());
+        let tangents = tangents.last(row, self.constant());
         let hypothesis = batch.first + row;
         let found = batch.fits[row];
         self.comparison().derive(&batch.raw[row * self.raw()..], encoded, (hypothesis, found), joints, derivatives);
@@ -249,6 +282,24 @@ impl<T: Real> NormalSpace<T> {
         self.tangents.forget();
     }
 
+    /// See [`crate::optimizer::LmConfig::reuse`].
+    pub(crate) fn reuse(&self) -> f64 {
+        self.reuse
+    }
+
+    /// Adds where the derivatives that it holds were found, `[rows, Z]`; tells whether every row holds some.
+    pub(crate) fn tell_points(&self, points: &mut Vec<T>) -> bool {
+        let held = self.tangents.held();
+        held.iter().filter_map(Held::point).for_each(|z| points.extend_from_slice(z));
+        !held.is_empty() && held.iter().all(|held| held.point().is_some())
+    }
+
+    /// Goes no more, in this descent, by what it holds for a row whose step by it was refused, where that was found
+    /// elsewhere; tells whether it was.
+    pub(crate) fn refuse(&mut self, row: usize) -> bool {
+        self.tangents.refuse(row)
+    }
+
     /// Number of equations that it is for.
     pub(crate) fn equations(&self) -> usize {
         self.residuals.inputs()
@@ -290,6 +341,8 @@ impl<T: Real> NormalSpace<T> {
         self.system.iter_mut().step_by(latent + 1).for_each(|entry| *entry += shift);
         // Half the derivative of a sum of squares is A'r.
         self.right.iter_mut().zip(by_x).for_each(|(right, by_x)| *right = 0.5 * by_x.wide());
+        // Without theta the matrix is symmetric, and the damping makes it definite.
+        let solve = if linear.by_z.is_empty() { solve_definite } else { solve };
         if !solve(&mut self.system, &mut self.right) {
             return;
         }
@@ -302,6 +355,25 @@ impl<T: Real> NormalSpace<T> {
             z.iter_mut().zip(row).for_each(|(z, entry)| *z += factor * *entry);
         }
     }
+}
+
+/// Solves `matrix w = right` in place for a symmetric positive definite matrix, of which the upper triangle is read; tells
+/// whether it could.
+fn solve_definite(matrix: &mut [f64], right: &mut [f64]) -> bool {
+    let size = right.len();
+    for column in 0..size {
+        let (above, below) = matrix.split_at_mut((column + 1) * size);
+        let lead = &above[column * size..];
+        if lead[column].is_nan() || lead[column] <= 0.0 {
+            return false;
+        }
+        for (row, below) in (column + 1..size).zip(below.chunks_exact_mut(size)) {
+            let factor = lead[row] / lead[column];
+            below[row..].iter_mut().zip(&lead[row..]).for_each(|(entry, lead)| *entry -= factor * lead);
+            right[row] -= factor * right[column];
+        }
+    }
+    substitute(matrix, right)
 }
 
 /// Solves `matrix w = right` in place, by elimination with row pivots; tells whether it could.
@@ -327,6 +399,12 @@ fn solve(matrix: &mut [f64], right: &mut [f64]) -> bool {
             right[column + 1 + row] -= factor * right[column];
         }
     }
+    substitute(matrix, right)
+}
+
+/// Solves for an upper triangle, from below; tells whether all is finite.
+fn substitute(matrix: &[f64], right: &mut [f64]) -> bool {
+    let size = right.len();
     for row in (0..size).rev() {
         let known: f64 = (row + 1..size).map(|column| matrix[row * size + column] * right[column]).sum();
         right[row] = (right[row] - known) / matrix[row * size + row];
@@ -346,6 +424,25 @@ mod tests {
             matrix.chunks(3).map(|row| row.iter().zip(&expected).map(|(a, w)| a * w).sum()).collect();
         assert!(solve(&mut matrix, &mut right));
         assert!(right.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() < 1e-14), "{right:?}");
+    }
+
+    #[test]
+    fn solves_what_is_definite_from_its_upper_triangle() {
+        let whole = [4.0, 2.0, -1.0, 2.0, 5.0, 0.5, -1.0, 0.5, 3.0];
+        let expected = [1.0, -2.0, 0.5];
+        let mut right: Vec<f64> =
+            whole.chunks(3).map(|row| row.iter().zip(&expected).map(|(a, w)| a * w).sum()).collect();
+        let mut upper = whole;
+        (upper[3], upper[6], upper[7]) = (f64::NAN, f64::NAN, f64::NAN);
+        assert!(solve_definite(&mut upper, &mut right));
+        assert!(right.iter().zip(&expected).all(|(got, expected)| (got - expected).abs() < 1e-14), "{right:?}");
+    }
+
+    #[test]
+    fn refuses_what_is_not_definite() {
+        for mut matrix in [[1.0, 2.0, 2.0, 4.0], [f64::NAN, 0.0, 0.0, 1.0], [1.0, 2.0, 2.0, 1.0]] {
+            assert!(!solve_definite(&mut matrix, &mut [1.0, 1.0]), "{matrix:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::native::kernels::layer::Layer;
 use crate::native::kernels::panels::Panels;
 use crate::native::kernels::real::Real;
 use crate::native::kernels::spread::{Left, Spread};
+use crate::native::model::held::Held;
 use crate::native::model::{Model, Workspace};
 
 /// Most hypotheses whose last points are remembered: beyond, fetching them costs what they save. A guess.
@@ -37,8 +38,10 @@ pub(super) struct Tangents<T> {
     places: Vec<usize>,
     /// The rectifiers' derivatives.
     gates: Vec<T>,
-    /// What is kept of each hypothesis's last point.
+    /// What is kept of each hypothesis's last point; empty where whole derivatives are held.
     kept: Vec<Kept<T>>,
+    /// For each hypothesis, where points near by are to be served; empty elsewhere.
+    held: Vec<Held<T>>,
 }
 
 /// The second layer's changes at the point that a hypothesis had last.
@@ -64,12 +67,19 @@ impl<T: Real> ConstantTangents<T> {
 }
 
 impl<T: Real> Tangents<T> {
-    /// Allocates what `rows` of all `hypotheses` need.
+    /// Allocates what `rows` of all `hypotheses` need; `holds`: whether points of `dim` numbers serve others near by.
     ///
     /// What is remembered depends on their number, not on that of the rows, and so do the results' last bits.
-    pub(super) fn new(arch: Arch, layers: &[Arc<Layer<T>>], rows: usize, hypotheses: usize) -> Self {
+    pub(super) fn new(
+        arch: Arch,
+        layers: &[Arc<Layer<T>>],
+        (rows, hypotheses): (usize, usize),
+        holds: Option<usize>,
+    ) -> Self {
         let latent = layers[0].inputs();
         let zeros = |layer: &Arc<Layer<T>>| Panels::zeros(arch, layer.outputs(), latent);
+        let rectifiers = rectified(layers).map(|(_, layer)| layer.outputs()).sum();
+        let hold = |dim: usize| Held::new(zeros(&layers[layers.len() - 1]), rectifiers, dim);
         let widest = layers.iter().map(|layer| layer.padded_outputs()).max().unwrap_or(0);
         Self {
             after: layers[1..].iter().map(zeros).collect(),
@@ -77,22 +87,48 @@ impl<T: Real> Tangents<T> {
             places: Vec::with_capacity(layers[0].outputs()),
             gates: Vec::with_capacity(widest),
             kept: match layers.get(1) {
-                Some(second) if hypotheses <= MOST_KEPT => (0..rows)
+                Some(second) if hypotheses <= MOST_KEPT && holds.is_none() => (0..rows)
                     .map(|_| Kept { sums: zeros(second), open: Vec::with_capacity(layers[0].outputs()) })
                     .collect(),
                 _ => Vec::new(),
             },
+            // One layer has the same derivatives everywhere.
+            held: holds
+                .filter(|_| layers.len() > 1)
+                .map_or_else(Vec::new, |dim| (0..rows).map(|_| hold(dim)).collect()),
         }
     }
 
     /// Forgets the points that hypotheses had: what is found next does not depend on them.
     pub(super) fn forget(&mut self) {
         self.kept.iter_mut().for_each(|kept| kept.open.clear());
+        self.held.iter_mut().for_each(Held::forget);
     }
 
-    /// How the layers' output changes with `x`, `[raw, X]`.
-    pub(super) fn last<'a>(&'a self, constant: &'a ConstantTangents<T>) -> &'a Panels<T> {
-        self.after.last().unwrap_or(&constant.first)
+    /// Forgets the point that one hypothesis had.
+    pub(super) fn forget_one(&mut self, hypothesis: usize) {
+        self.held.get_mut(hypothesis).iter_mut().for_each(|held| held.forget());
+    }
+
+    /// What is held for each hypothesis.
+    pub(super) fn held(&self) -> &[Held<T>] {
+        &self.held
+    }
+
+    /// Begins another descent with what is held.
+    pub(super) fn begin(&mut self) {
+        self.held.iter_mut().for_each(Held::begin);
+    }
+
+    /// See [`Held::refuse`].
+    pub(super) fn refuse(&mut self, hypothesis: usize) -> bool {
+        self.held.get_mut(hypothesis).is_some_and(Held::refuse)
+    }
+
+    /// How the layers' output changes with `x`, `[raw, X]`, as was found last for a hypothesis.
+    pub(super) fn last<'a>(&'a self, hypothesis: usize, constant: &'a ConstantTangents<T>) -> &'a Panels<T> {
+        let held = self.held.get(hypothesis).map(|held| &held.tangents);
+        held.or_else(|| self.after.last()).unwrap_or(&constant.first)
     }
 
     /// Differentiates the second layer's sums: `s W2 W1 + (1 - s) W2[O] W1[O]` with slope s and open inputs O.
@@ -205,16 +241,24 @@ impl<T: Real> WithSimd for Gating<'_, T> {
 }
 
 impl<T: Real> Model<T> {
-    /// Finds how the layers' output changes with `x` for a hypothesis, at row `place` of the tile that went
-    /// forward last.
+    /// Finds how the layers' output changes with `x` for a hypothesis at `z`, `[Z]`, which is row `place` of the tile
+    /// that went forward last. What is held serves where at most the share `most` of the rectifiers has turned.
     pub(super) fn find_tangents(
         &self,
+        z: &[T],
         (hypothesis, place): (usize, usize),
         work: &Workspace<T>,
-        tangents: &mut Tangents<T>,
+        (tangents, most): (&mut Tangents<T>, f64),
     ) {
         let (arch, constant, layers) = (self.arch(), self.constant(), self.decoder());
         let result = |index: usize| work.row(self.theta() + index, place);
+        let open = || {
+            let outputs = rectified(layers).flat_map(|(index, layer)| &result(index)[..layer.outputs()]);
+            outputs.map(|output| *output > T::ZERO)
+        };
+        if tangents.held.get_mut(hypothesis).is_some_and(|held| held.serves(open(), most)) {
+            return;
+        }
         for (index, layer) in layers.iter().enumerate().skip(1) {
             tangents.set_gates(result(index), layer.slope);
             if index == 1 {
@@ -226,5 +270,14 @@ impl<T: Real> Model<T> {
             let (right, out, finish) = (&before[index - 2], &mut after[0], Scale { factors: &tangents.gates });
             arch.dispatch(Spread { left, right, out, finish });
         }
+        let Tangents { after, held, .. } = tangents;
+        if let (Some(held), Some(found)) = (held.get_mut(hypothesis), after.last_mut()) {
+            held.take(z, open(), found);
+        }
     }
+}
+
+/// The layers whose outputs are rectified, with their places.
+fn rectified<T: Real>(layers: &[Arc<Layer<T>>]) -> impl Iterator<Item = (usize, &Arc<Layer<T>>)> {
+    layers.iter().enumerate().filter(|(_, layer)| layer.slope != T::ONE)
 }
