@@ -4,9 +4,9 @@ use tch::{Kind, Tensor};
 
 use super::compare::{Fault, RuleResult, close, ensure, ensure_finite, same_bits};
 use super::declaration::everything;
-use super::probe::{self, Fill, descend, latents, observe};
+use super::probe::{self, Fill, descend, index, latents, observe};
 use super::subject::Subject;
-use crate::{Observation, Task};
+use crate::{Observation, Task, TaskSpec};
 
 /// How many latents stand for the prior where every one must hold.
 const PRIOR_SAMPLE: i64 = 64;
@@ -19,6 +19,14 @@ const STEPS: [f64; 2] = [1e-5, 1e-7];
 /// Largest deviation of the gradient from central differences, relative to its largest entry.
 /// Truncation and rounding stay below 1e-7 at [`STEPS`]; a wrong term is far above.
 const GRADIENT_TOLERANCE: f64 = 1e-5;
+
+/// Most dimensions of a latent that are differenced one by one; of a larger one so many are, and [`ACROSS`] directions in
+/// which all of them change.
+const MOST_DIMENSIONS: i64 = 256;
+const ACROSS: i64 = 32;
+
+/// Rows that are evaluated at once, so that memory stays small whatever the task makes of a row.
+const ROWS: i64 = 128;
 
 /// Largest loss at the truth, relative to the mean loss at other latents.
 const TRUTH_TOLERANCE: f64 = 1e-6;
@@ -126,12 +134,13 @@ fn deviation_text(deviation: f64) -> String {
 /// Largest difference between gradient and differences, relative to the largest entry.
 fn gradient_deviation(task: &dyn Task, x: &Tensor, obs: &Observation) -> Result<f64, Fault> {
     let descent = descend(task, x, obs)?;
-    let exact = descent.gradient.view(-1);
+    let directions = directions(task.spec());
+    let exact = directions.matmul(&descent.gradient.view(-1));
     let mut error = exact.full_like(f64::INFINITY);
     // An absolute floor: where the loss is flat, differences are nothing but rounding.
     let mut scale = 1e-6_f64.max(1e-6 * descent.loss.double_value(&[0])).max(exact.abs().max().double_value(&[]));
     for step in STEPS {
-        let numeric = central_differences(task, x, obs, step)?;
+        let numeric = central_differences(task, x, obs, &directions, step)?;
         scale = scale.max(numeric.abs().max().double_value(&[]));
         error = error.minimum(&(&numeric - &exact).abs());
         let worst = error.max().double_value(&[]) / scale;
@@ -143,12 +152,34 @@ fn gradient_deviation(task: &dyn Task, x: &Tensor, obs: &Observation) -> Result<
     Ok(if error.is_nan() { f64::INFINITY } else { error / scale })
 }
 
-/// Differentiates the loss at `x`, `[1, X]`, by central differences: `[X]`.
-fn central_differences(task: &dyn Task, x: &Tensor, obs: &Observation, step: f64) -> Result<Tensor, Fault> {
-    let offsets = Tensor::eye(task.spec().latent, (Kind::Double, x.device())) * step;
-    let losses = probe::loss(task, &Tensor::cat(&[x + &offsets, x - &offsets], 0), obs)?;
-    let halves = losses.chunk(2, 0);
-    Ok((&halves[0] - &halves[1]) / (2.0 * step))
+/// Unit vectors in which a loss is differenced, `[D, X]`: every dimension, or, of many, some and drawn ones across all. A
+/// dimension whose derivative is wrong shows in each of the latter.
+fn directions(spec: &TaskSpec) -> Tensor {
+    let latent = spec.latent;
+    let eye = Tensor::eye(latent, (Kind::Double, spec.device));
+    if latent <= MOST_DIMENSIONS {
+        return eye;
+    }
+    let some: Vec<i64> = (0..MOST_DIMENSIONS).map(|place| place * latent / MOST_DIMENSIONS).collect();
+    let across = latents(spec, ACROSS, 23).to_kind(Kind::Double).sign() / (latent as f64).sqrt();
+    Tensor::cat(&[eye.index_select(0, &index(spec, &some)), across], 0)
+}
+
+/// Differentiates the loss at `x`, `[1, X]`, in `directions`, `[D, X]`, by central differences: `[D]`.
+fn central_differences(
+    task: &dyn Task,
+    x: &Tensor,
+    obs: &Observation,
+    directions: &Tensor,
+    step: f64,
+) -> Result<Tensor, Fault> {
+    let differences = directions.split(ROWS / 2, 0).into_iter().map(|directions| {
+        let offsets = directions * step;
+        let losses = probe::loss(task, &Tensor::cat(&[x + &offsets, x - &offsets], 0), obs)?;
+        let halves = losses.chunk(2, 0);
+        Ok((&halves[0] - &halves[1]) / (2.0 * step))
+    });
+    Ok(Tensor::cat(&differences.collect::<Result<Vec<_>, Fault>>()?, 0))
 }
 
 /// Checks that residuals come when they are announced, and that their squares sum to the loss.

@@ -14,6 +14,9 @@ use thalweg_task::{
 /// Latent dimension.
 const LATENT: i64 = 3;
 
+/// A dimension of which only some are differenced by themselves; number 2 is not among them.
+const WIDE: i64 = 400;
+
 /// Two joints, one 1x2x2 image, one point.
 const WIDTHS: [i64; 3] = [2, 4, 3];
 
@@ -56,6 +59,9 @@ pub(crate) enum Flaw {
     ChangesInput,
     Detached,
     PartlyDetached,
+    /// None, but X is large.
+    Wide,
+    WideDetached,
     PanicsInObjective,
     ResidualTwice,
     ResidualMissing,
@@ -94,12 +100,14 @@ impl Double {
         assert!(flaw != Flaw::LoadPanic, "the double panics while loading");
         let mut spec = describe(options);
         spoil(&mut spec, flaw);
-        let mut values: Vec<f64> = (0..LATENT * WIDTH).map(|i| ((i * i + 3 * i + 1) as f64).sin()).collect();
+        let latent = spec.latent;
+        let scale = (LATENT as f64 / latent as f64).sqrt();
+        let mut values: Vec<f64> = (0..latent * WIDTH).map(|i| scale * ((i * i + 3 * i + 1) as f64).sin()).collect();
         if flaw == Flaw::FreshWeights {
             LOADS.set(LOADS.get() + 1.0);
             values[0] += 1e-3 * LOADS.get();
         }
-        let matrix = Tensor::from_slice(&values).view([LATENT, WIDTH]).to_kind(spec.kind);
+        let matrix = Tensor::from_slice(&values).view([latent, WIDTH]).to_kind(spec.kind);
         let matrix = matrix.set_requires_grad(flaw == Flaw::TrainableWeights);
         Ok(Box::new(Self { flaw, spec, matrix, calls: Cell::new(0.0) }))
     }
@@ -166,6 +174,7 @@ fn spoil(spec: &mut TaskSpec, flaw: Flaw) {
                 skeleton.bones[0].to = 1;
             }
         }
+        Flaw::Wide | Flaw::WideDetached => spec.latent = WIDE,
         Flaw::LossOnly => spec.residual = false,
         Flaw::IgnoresKind => spec.kind = Kind::Float,
         _ => {}
@@ -181,7 +190,13 @@ impl Task for Double {
         if self.is(Flaw::AcceptsAnyWidth) && x.size().last() != Some(&LATENT) {
             return Ok(Tensor::zeros([x.size()[0], WIDTH], (self.spec.kind, self.spec.device)));
         }
-        self.check("x", x, LATENT)?;
+        self.check("x", x, self.spec.latent)?;
+        let part = |first: i64, end: i64| x.narrow(1, first, end - first);
+        let x = if self.is(Flaw::WideDetached) {
+            &Tensor::cat(&[part(0, 2), part(2, 3).detach(), part(3, WIDE)], 1)
+        } else {
+            x
+        };
         let y_hat = x.matmul(&self.matrix).sin();
         Ok(match self.flaw {
             Flaw::ExtraColumn => Tensor::cat(&[&y_hat, &y_hat.narrow(1, 0, 1)], 1),

@@ -67,12 +67,13 @@ const RENDERED: [Case; 6] = [
     (Flaw::AcceptsAnyWidthSeen, &["refusal"], "accepted y_hat [3, 10] to render with what was seen"),
 ];
 
-const ARITHMETIC: [Case; 10] = [
+const ARITHMETIC: [Case; 11] = [
     (Flaw::NanTail, &["finite", "loss_sign", "masking", "hiding_everything"], "F(x): 18 of 576 values are not finite"),
     (Flaw::NanRendered, &["finite", "row_independence", "masking"], "rendered image: 256 of 256 values"),
     (Flaw::NegativeLoss, &["loss_sign", "residual"], "least loss is -1.000e-3"),
     (Flaw::ChangesInput, &["determinism", "truth", "row_independence", "masking"], "x after F: 9 of 9 values differ"),
     (Flaw::PartlyDetached, &["gradient"], "all observed: relative deviation"),
+    (Flaw::WideDetached, &["gradient"], "all observed: relative deviation"),
     (Flaw::ResidualTwice, &["residual"], "sum of squared residuals against the loss: relative deviation 7.5e-1"),
     (Flaw::ResidualMissing, &["residual"], "spec.residual is true, residuals given: false"),
     (Flaw::ResidualDetached, &["residual"], "the loss carries no gradient"),
@@ -139,6 +140,7 @@ fn assert_caught(cases: &[Case]) {
 fn a_sound_task_passes() {
     report(Flaw::None).assert_passed();
     report(Flaw::LossOnly).assert_passed();
+    report(Flaw::Wide).assert_passed();
 }
 
 #[test]
