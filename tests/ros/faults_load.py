@@ -183,4 +183,6 @@ def f8_soak(rig: Rig) -> None:
     after = rig.node.memory_kib(), rig.node.threads(), rig.node.files()
     rig.measure("memory_ratio", after[0] / before[0])
     assert after[0] / before[0] < GROWTH, f"memory grew from {before[0]} to {after[0]} KiB"
-    assert after[1:] == before[1:], f"threads, files: {before[1:]} became {after[1:]}"
+    # A thread for blocking work, of the time when the node was configured, may end meanwhile.
+    more = any(now > then for now, then in zip(after[1:], before[1:], strict=True))
+    assert not more, f"threads, files: {before[1:]} became {after[1:]}"

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -169,15 +170,36 @@ class Masks(ImageCase):
 
     start = start(**{"input.mask": "required", "input.mask_marks": "hidden", "input.stale_timeout": 1.0})
 
-    def test_an_image_waits_for_its_mask(self) -> None:
-        masks = self.peer.masks
+    def setUp(self) -> None:
         self.peer.wait_matched(self.peer.images)
+        self.pair_eventually(
+            lambda stamp: self.peer.images.publish(image(portrait(), stamp)),
+            lambda stamp: self.peer.masks.publish(image(halves(b"\x00", b"\x01"), stamp, "mono8")),
+        )
+
+    def pair_eventually(self, *publishers: Callable[[int], None]) -> None:
+        """Publishes an image and its mask at 5 Hz until one pair is answered.
+
+        The node listens best effort, and the middleware may lose either: a single pair would prove nothing.
+        """
+        stamps: list[int] = []
+
+        def answered() -> bool:
+            stamps.append(self.peer.now_nanos())
+            for publish in publishers:
+                publish(stamps[-1])
+            time.sleep(0.2)
+            return any(self.peer.answer(stamp) for stamp in stamps[-20:])
+
+        wait_for(answered, what="an answer to an image and its mask")
+
+    def test_an_image_waits_for_its_mask(self) -> None:
         stamps = [self.peer.now_nanos() + step * 50_000_000 for step in range(-3, 0)]
         for stamp in stamps:
             self.peer.images.publish(image(portrait(), stamp))
         time.sleep(0.3)
         self.assertFalse(any(self.peer.answer(stamp) for stamp in stamps), "none has a mask")
-        masks.publish(image(halves(b"\x00", b"\x01"), stamps[1] + 1_000_000, "mono8"))
+        self.peer.masks.publish(image(halves(b"\x00", b"\x01"), stamps[1] + 1_000_000, "mono8"))
         wait_for(lambda: self.peer.answer(stamps[1]), what="an answer to the second image")
         self.peer.wait_observed(HALF)
         self.assertFalse(self.peer.answer(stamps[0]) or self.peer.answer(stamps[2]), "the others have none")
@@ -187,11 +209,11 @@ class Masks(ImageCase):
         self.assertGreaterEqual(status.count("refused unmatched"), 1)
 
     def test_a_small_mask_lies_over_a_compressed_image(self) -> None:
-        stamp = self.peer.now_nanos()
-        self.peer.masks.publish(image(bytes([1, 0, 0, 0]), stamp, "8UC1", (2, 2)))
         self.peer.wait_matched(self.peer.compressed)
-        self.peer.compressed.publish(compressed(portrait_png(), stamp))
-        wait_for(lambda: self.peer.answer(stamp), what="an answer")
+        self.pair_eventually(
+            lambda stamp: self.peer.compressed.publish(compressed(portrait_png(), stamp)),
+            lambda stamp: self.peer.masks.publish(image(bytes([1, 0, 0, 0]), stamp, "8UC1", (2, 2))),
+        )
         self.peer.wait_observed(ALL * 3 // 4, "image/compressed")
 
 
@@ -199,7 +221,7 @@ class Defended(ImageCase):
     """image_defence tells the class of what it repairs."""
 
     task = "image_defence"
-    start = start("image_defence")
+    start = start("image_defence", **{"record.root": tempfile.gettempdir()})
     target = "/shield/defence"
 
     def test_the_repaired_image_and_its_class_go_out(self) -> None:
@@ -219,6 +241,18 @@ class Defended(ImageCase):
         self.assertEqual((label["class"], label["confidence"]), (label["top"][0]["class"], shares[0]))
         self.assertEqual((len(shares), shares), (5, sorted(shares, reverse=True)))
         self.assertTrue(all(0.0 <= share <= 1.0 for share in shares) and sum(shares) <= 1.0 + 1e-6, shares)
+
+    def test_the_class_is_recorded_with_each_solve(self) -> None:
+        folder = Path(tempfile.mkdtemp(prefix="thalweg_labels_"))
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        self.peer.set_named({"record.folder": str(folder), "record.enabled": True})
+        self.peer.wait_diagnostic("Recorder", "OK", "Recording")
+        self.peer.solve()
+        wait_written(self.peer, 1)
+        reply = trigger(self.peer, "~/stop_recording")
+        self.assertTrue(reply.success, reply.message)
+        found = describe(closed(folder)[0])
+        self.assertEqual(found["topics"][f"{self.target}/label"], found["solves"])
 
     def test_it_is_no_longer_told_once_the_node_is_cleaned_up(self) -> None:
         self.assertEqual(self.peer.node.count_publishers(f"{self.target}/label"), 1)
