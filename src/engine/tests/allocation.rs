@@ -1,5 +1,5 @@
 //! A native descent allocates nothing between its first step and its last, on any of its threads, and little at its
-//! start.
+//! start; one by libtorch the same few at each step.
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -155,6 +155,33 @@ fn steps_on_several_threads_allocate_nothing() {
         });
         assert_eq!(steps, 0, "{:?}", engine.config().optimizer);
     }
+}
+
+/// Most allocations of a step of a convolutional task by libtorch, those inside it not counted: shapes and losses, a few
+/// dozen bytes each. Measured: 53.
+const MOST_BY_LIBTORCH: usize = 60;
+
+#[test]
+fn steps_of_a_convolutional_task_allocate_the_same_few_each() {
+    pin_threads(1);
+    let task =
+        thalweg::Registry::shipped().load("image_defence", &LoadOptions::default()).expect("the shipped weights");
+    let (landscape, image) = (Landscape::identity(task.spec().latent), task.spec().image.expect("it reads images"));
+    let config = EngineConfig { hypotheses: 2, fresh: 0, ..EngineConfig::default() };
+    let mut engine = Engine::new(task, landscape, config).expect("options are in range");
+    let pixels: Vec<f32> = (0..3 * image.height * image.width).map(|place| (place % 97) as f32 / 97.0).collect();
+    let image = Tensor::from_slice(&pixels).view([1, 3, image.height, image.width]);
+    let obs = Observation::of_image(&image);
+    engine.begin(&obs).expect("finite losses");
+    let mut step = || {
+        count(|| {
+            engine.refine().expect("a step");
+        })
+    };
+    step();
+    let counts = [(); 6].map(|()| step());
+    assert_eq!(engine.backend(), Backend::Tch);
+    assert!(counts.iter().all(|count| *count == counts[0] && *count <= MOST_BY_LIBTORCH), "{counts:?}");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::{Assignment, Attendance, Sink, Solver, Source};
 use thalweg_task::{Observation, ParameterValue, numbers};
 
+/// The bundled motion; a bench runs in the folder of its crate.
+const MOTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/motion.safetensors");
+
 /// Frames of each number of people.
 const FRAMES: usize = 300;
 /// Frames before times count.
@@ -115,7 +118,7 @@ impl Bench {
         let solver = Solver::start(Box::new(shared.clone()), Box::new(Answers(sender))).expect("a thread");
         solver.load(assignment).expect("the shipped weights are there");
         solver.run(true).expect("it lives");
-        let motion = Motion::load(Path::new("assets/motion.safetensors"), task.spec()).expect("bundled");
+        let motion = Motion::load(Path::new(MOTION), task.spec()).expect("bundled");
         let joints = motion.resampled(RATE).joints;
         let points = task.points_of(&joints).expect("all joints").expect("a body has points");
         let width = points.size()[1] as usize;

@@ -234,7 +234,9 @@ impl<T: Real> Model<T> {
         let rows = batch.loss.len();
         batch.linear.iter_mut().for_each(Linearisation::spoil);
         for first in (0..rows).step_by(TILE) {
-            let count = TILE.min(rows - first);
+            let all = TILE.min(rows - first);
+            let count =
+                if self.begins_alike(encoded, &batch.z[first * self.dim()..][..all * self.dim()]) { 1 } else { all };
             self.forward(&batch.z[first * self.dim()..], count, work);
             self.score(encoded, batch, work, first, count);
             let metric = self.metrics.get(step).map(|metric| &metric[..]);
@@ -245,7 +247,18 @@ impl<T: Real> Model<T> {
                 self.reverse(encoded, batch, work, (first, count), metric);
                 work.bring_back();
             }
+            (first + count..first + all).for_each(|row| batch.repeat(first, row));
         }
+    }
+
+    /// Whether rows `z`, `[rows, Z]`, are one point with one loss: where theta's own steps begin, towards one observation.
+    fn begins_alike(&self, encoded: &EncodedTarget<T>, z: &[T]) -> bool {
+        encoded.is_shared() && encoded.prior().is_none() && self.is_origin(z)
+    }
+
+    /// Whether all rows of `z`, `[rows, Z]`, are where theta's own steps begin.
+    fn is_origin(&self, z: &[T]) -> bool {
+        !self.metrics.is_empty() && z.iter().all(|entry| *entry == T::ZERO)
     }
 
     /// Evaluates losses alone: gradients stay what they were, and count as zero.
@@ -267,7 +280,7 @@ impl<T: Real> Model<T> {
             mine[..dim].copy_from_slice(z);
         }
         work.rows = count;
-        let is_origin = !self.metrics.is_empty() && z[..count * dim].iter().all(|entry| *entry == T::ZERO);
+        let is_origin = self.is_origin(&z[..count * dim]);
         if is_origin && work.bring_origin(count) {
             return;
         }
@@ -391,6 +404,18 @@ fn apply_metric<T: Real>(metric: &[T], by_x: &mut [T], plain: &mut [T]) {
 /// Whether each layer takes what the one before it gives.
 fn fit<T: Real>(layers: &[Arc<Layer<T>>]) -> bool {
     layers.windows(2).all(|pair| pair[0].outputs() == pair[1].inputs())
+}
+
+impl<T: Real> Batch<T> {
+    /// Puts what was found for row `from` into row `to`, whose point is the same.
+    fn repeat(&mut self, from: usize, to: usize) {
+        let rows = self.loss.len();
+        for values in [&mut self.x, &mut self.raw, &mut self.gradient, &mut self.by_x] {
+            let width = values.len() / rows;
+            values.copy_within(from * width..(from + 1) * width, to * width);
+        }
+        (self.loss[to], self.slope[to], self.fits[to]) = (self.loss[from], self.slope[from], self.fits[from]);
+    }
 }
 
 impl<T: Real> Workspace<T> {

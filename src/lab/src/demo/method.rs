@@ -46,7 +46,7 @@ impl Method {
     pub(super) fn engine(&self, task: Box<dyn Task>, config: &EngineConfig) -> anyhow::Result<Engine> {
         let landscape = self.landscape(task.as_ref())?;
         let optimizer = match self.start {
-            Some(_) => Optimizer::LevenbergMarquardt(LmConfig::default()),
+            Some(_) => Optimizer::LevenbergMarquardt(LmConfig::of_streams()),
             None => Optimizer::Adam(AdamConfig { rate: self.rate, ..AdamConfig::default() }),
         };
         let start = self.start.as_deref().map(|file| Start::trained(file, task.spec(), &landscape)).transpose()?;
