@@ -38,6 +38,10 @@ def u1_no_cuda(rig: Rig) -> None:
         for transition in ("configure", "activate"):
             assert peer.change_state(label=transition), node.stderr()[-1500:]
         peer.solve_eventually()
+        # Software is not measured: it must be named.
+        status = wait_for(lambda: peer.diagnostic("Device"))
+        assert status.values["Auto"].startswith("cpu, for nothing could be compared: gpu: no such adapter"), str(status)
+        assert node.stderr().count("device auto: cpu") == 1, node.stderr()[-1500:]
         assert node.stop() == 0, node.stderr()[-1500:]
 
 

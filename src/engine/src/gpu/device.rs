@@ -63,6 +63,14 @@ fn choose(choice: &GpuChoice) -> Result<Adapter, GpuError> {
     adapter.ok_or_else(|| GpuError::NoAdapter { wanted: choice.to_string(), found })
 }
 
+/// Finds what a choice means on this machine, without opening it.
+///
+/// # Errors
+/// [`GpuError::NoAdapter`].
+pub fn find(choice: &GpuChoice) -> Result<AdapterReport, GpuError> {
+    choose(choice).map(|adapter| report(&adapter))
+}
+
 /// An opened device; a clone is a second handle.
 #[derive(Clone)]
 pub struct Gpu(Arc<Opened>);

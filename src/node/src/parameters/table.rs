@@ -187,9 +187,10 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             text("cpu"),
             devices,
             Unconfigured,
-            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu. gpu is a GPU by Vulkan, Metal or \
-             DirectX 12 that runs all steps of Adam at once, where the task is dense layers; software is used only by number or \
-             name (thalweg doctor lists them). Where it fails, the node goes on natively.",
+            "Device that computes. cuda is cuda:0. gpu is a GPU by Vulkan, Metal or DirectX 12 that runs all steps of Adam at once, \
+             where the task is dense layers; software is used only by number or name (thalweg doctor lists them). Where it fails, \
+             the node goes on natively. auto is cuda:0 when there is one; else gpu where a measurement of about a second, when \
+             the node is configured, finds that it reaches the loss of the processor in less time; else cpu.",
         ),
         row(
             "threads",
