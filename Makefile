@@ -8,7 +8,7 @@ flags := --release --locked
 lab := $(run) target/release/thalweg-lab
 
 # What `make test` does, in this order.
-stages := setup gan graphics lint deny doc test-rust test-python test-ros
+stages := setup gan graphics lint deny doc test-rust gpu-check test-python test-ros
 
 .PHONY: help demo demo-retrain demo-tracker demo-images demo-defence demo-robot programs hostile-node view view-snapshot graphics check test test-kilted msrv sbom $(stages) fault-table \
   bench bench-pose bench-gan bench-node fmt
@@ -64,6 +64,9 @@ test: ## format, lints, documentation and all tests, with the seconds of each st
 # the name of each address: where none answers, that takes ten seconds.
 test-rust: programs
 	RES_OPTIONS="timeout:1 attempts:1" $(cargo) test $(flags)
+
+gpu-check: ## try all that is prepared for a machine with a card, on software
+	$(run) tools/gpu_check.sh --dry
 
 test-python:
 	$(run) tests/python.sh

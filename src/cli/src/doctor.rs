@@ -1,5 +1,6 @@
 //! `thalweg doctor`: looks at everything that the node depends on, and says what to do.
 
+mod auto;
 mod finding;
 mod machine;
 mod model;
@@ -21,6 +22,7 @@ use finding::{Finding, Level};
 /// What `--help` prints below the options.
 const HELP: &str = "\
 One line for each check: ok, warn or FAIL, what was looked at, what was found, and what to do.
+Where there is a GPU, it is compared with the processor, which takes about a second.
 A build with ROS also looks at the graph for a second, in the ROS domain of the environment.
 Nothing is changed. Exit code 5 when a check fails.
 
@@ -85,6 +87,7 @@ pub(crate) fn run(arguments: &DoctorArguments, registry: &Registry) -> anyhow::R
     model::parameters(&of_node, registry).into_iter().try_for_each(&mut tell)?;
     model::task_and_landscape(arguments, registry).into_iter().try_for_each(&mut tell)?;
     machine::CHECKS.iter().try_for_each(|check| tell(check()))?;
+    tell(auto::automatic(arguments, registry))?;
     tell(python::peers())?;
     ros_checks(&of_node).into_iter().try_for_each(&mut tell)?;
     failed.dedup();

@@ -1,4 +1,5 @@
-//! Times whole solves on GPUs beside the native engine, and watches their memory.
+//! Times whole solves on GPUs beside the native engine and libtorch, on CUDA where it has it, says what `device: auto` makes
+//! of each, and watches their memory.
 //!
 //! `cargo bench --bench gpu`, then `-- --adapter NAME` for one adapter (all without), `--json FILE` to keep the figures,
 //! `--rounds N` for another number of turns, `--soak N` to do so many solves and watch the memory instead, `--quick` for
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 use thalweg::clock::SystemClock;
+use thalweg::{Plan, Registry};
 use thalweg_engine::gpu::{Gpu, GpuChoice, adapters};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{AdamConfig, Backend, BackendChoice, Budget, Engine, EngineConfig, Optimizer, pin_threads};
@@ -61,19 +63,32 @@ fn observation(pace: f32) -> Observation {
     Observation::of_joints(&Tensor::from_slice(&angles).view([1, 63]))
 }
 
-fn engine(in_z: bool, hypotheses: usize, gpu: Option<&Gpu>) -> Result<Engine, Box<dyn Error>> {
-    let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions::default())?;
+/// What computes.
+#[derive(Clone, Copy)]
+enum Arm<'a> {
+    Native,
+    Shader(&'a Gpu),
+    /// libtorch, step by step, on a device.
+    Eager(Device),
+}
+
+fn engine(in_z: bool, hypotheses: usize, arm: Arm<'_>) -> Result<Engine, Box<dyn Error>> {
+    let (device, backend) = match arm {
+        Arm::Native => (Device::Cpu, BackendChoice::Fused),
+        Arm::Shader(_) => (Device::Cpu, BackendChoice::Auto),
+        Arm::Eager(device) => (device, BackendChoice::Tch),
+    };
+    let task = (thalweg_body_pose::ENTRY.load)(&LoadOptions { device, ..LoadOptions::default() })?;
     let latent = task.spec().latent;
     let landscape = if in_z {
-        Landscape::random(&LandscapeShape::for_latent(latent), 1, Kind::Float, Device::Cpu)?
+        Landscape::random(&LandscapeShape::for_latent(latent), 1, Kind::Float, device)?
     } else {
         Landscape::identity(latent)
     };
-    let backend = if gpu.is_some() { BackendChoice::Auto } else { BackendChoice::Fused };
     let optimizer = Optimizer::Adam(AdamConfig { rate: 0.05, ..AdamConfig::default() });
     let config = EngineConfig { hypotheses, optimizer, backend, fresh: 0, warm_start: false, ..Default::default() };
     let mut engine = Engine::new(task, landscape, config)?;
-    if let Some(gpu) = gpu {
+    if let Arm::Shader(gpu) = arm {
         engine.use_gpu(gpu)?;
     }
     Ok(engine)
@@ -115,41 +130,72 @@ fn turns(engines: &mut [Engine], rounds: usize) -> Result<Vec<[f64; 3]>, Box<dyn
 }
 
 fn compare(gpu: &Gpu, options: &Options) -> Result<Vec<Value>, Box<dyn Error>> {
+    let (device, eager) = match Device::cuda_if_available() {
+        Device::Cpu => (Device::Cpu, "tch (cpu)"),
+        device => (device, "tch (cuda:0)"),
+    };
     println!("\n{}\n", gpu.report());
     println!(
-        "| descent | K | native, ms | gpu, ms | native, us a step | gpu, us a step | gpu, ms beside steps | losses apart |"
+        "| descent | K | native, ms | gpu, ms | {eager}, ms | native, us a step | gpu, us a step | {eager}, us a step | gpu, ms beside steps | losses apart, gpu | losses apart, {eager} |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
     let mut rows = Vec::new();
     for in_z in [true, false] {
         for &hypotheses in &options.hypotheses {
-            let mut engines = [engine(in_z, hypotheses, None)?, engine(in_z, hypotheses, Some(gpu))?];
+            let arms = [Arm::Native, Arm::Shader(gpu), Arm::Eager(device)];
+            let mut engines = Vec::new();
+            for arm in arms {
+                engines.push(engine(in_z, hypotheses, arm)?);
+            }
             let figures = turns(&mut engines, options.rounds)?;
-            let [native, on_gpu] = figures[..] else { return Err("two engines give two rows".into()) };
-            if (engines[0].backend(), engines[1].backend()) != (Backend::Fused, Backend::Gpu) {
-                return Err(format!("the GPU did not do it: {:?}", engines[1].gpu_trouble()).into());
+            let [native, on_gpu, by_tch] = figures[..] else { return Err("three engines give three rows".into()) };
+            let backends: Vec<Backend> = engines.iter().map(Engine::backend).collect();
+            if backends != [Backend::Fused, Backend::Gpu, Backend::Tch] {
+                return Err(format!("{backends:?} did it: {:?}", engines[1].gpu_trouble()).into());
             }
             let step = |[none, all, _]: [f64; 3]| (all - none) / f64::from(STEPS) * 1e3;
             // A solve without steps evaluates once.
             let beside = |row: [f64; 3]| (row[0] - step(row) / 1e3).max(0.0);
             let descent = if in_z { "Adam in z" } else { "Adam in x" };
-            let apart = (native[2] - on_gpu[2]).abs() / native[2].max(1e-9);
+            let apart = |row: [f64; 3]| (native[2] - row[2]).abs() / native[2].max(1e-9);
             println!(
-                "| {descent} | {hypotheses} | {:.2} | {:.2} | {:.0} | {:.0} | {:.2} | {apart:.1e} |",
+                "| {descent} | {hypotheses} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.0} | {:.2} | {:.1e} | {:.1e} |",
                 native[1],
                 on_gpu[1],
+                by_tch[1],
                 step(native),
                 step(on_gpu),
+                step(by_tch),
                 beside(on_gpu),
+                apart(on_gpu),
+                apart(by_tch),
             );
             rows.push(json!({
                 "adapter": gpu.report().to_string(), "descent": descent, "hypotheses": hypotheses, "steps": STEPS,
                 "native_ms": native[1], "gpu_ms": on_gpu[1], "native_step_us": step(native),
-                "gpu_step_us": step(on_gpu), "gpu_beside_ms": beside(on_gpu), "losses_apart": apart,
+                "gpu_step_us": step(on_gpu), "gpu_beside_ms": beside(on_gpu), "losses_apart": apart(on_gpu),
+                "eager": eager, "eager_ms": by_tch[1], "eager_step_us": step(by_tch), "eager_losses_apart": apart(by_tch),
             }));
         }
     }
     Ok(rows)
+}
+
+/// What `device: auto` finds of the shipped body, with its start, at each number of hypotheses.
+fn automatic(index: usize, options: &Options) -> Vec<Value> {
+    let mut rows = Vec::new();
+    println!();
+    for &hypotheses in &options.hypotheses {
+        let mut plan = Plan::of(Registry::shipped(), thalweg_body_pose::ENTRY.name);
+        let fresh = plan.engine.fresh.min(hypotheses - 1);
+        (plan.engine.hypotheses, plan.engine.fresh) = (hypotheses, fresh);
+        let begin = Instant::now();
+        let trial = plan.compare_gpu(&GpuChoice::Index(index));
+        let seconds = begin.elapsed().as_secs_f64();
+        println!("device auto, in {seconds:.1} s: {trial}");
+        rows.push(json!({ "auto": trial.to_string(), "is_faster": trial.is_faster(), "hypotheses": hypotheses, "seconds": seconds }));
+    }
+    rows
 }
 
 /// Resident memory of this process, MiB.
@@ -160,7 +206,7 @@ fn resident() -> Result<f64, Box<dyn Error>> {
 }
 
 fn soak(gpu: &Gpu, solves: usize) -> Result<Value, Box<dyn Error>> {
-    let mut engine = engine(false, 4, Some(gpu))?;
+    let mut engine = engine(false, 4, Arm::Shader(gpu))?;
     let mut samples = Vec::new();
     for index in 0..=solves {
         solve(&mut engine, 1)?;
@@ -187,7 +233,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let gpu = Gpu::open(&GpuChoice::Index(index))?;
         match options.soak {
             Some(solves) => figures.push(soak(&gpu, solves)?),
-            None => figures.extend(compare(&gpu, &options)?),
+            None => {
+                figures.extend(compare(&gpu, &options)?);
+                figures.extend(automatic(index, &options));
+            }
         }
     }
     if let Some(path) = &options.json {

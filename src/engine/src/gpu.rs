@@ -30,13 +30,13 @@ mod tests;
 use std::fmt;
 
 #[cfg(not(feature = "gpu"))]
-pub use absent::{Gpu, adapters};
+pub use absent::{Gpu, adapters, find};
 #[cfg(not(feature = "gpu"))]
 pub(crate) use absent::{GpuDescent, GpuModel};
 #[cfg(feature = "gpu")]
 pub(crate) use descent::GpuDescent;
 #[cfg(feature = "gpu")]
-pub use device::{Gpu, adapters};
+pub use device::{Gpu, adapters, find};
 #[cfg(feature = "gpu")]
 pub(crate) use model::GpuModel;
 

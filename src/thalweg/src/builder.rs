@@ -188,7 +188,8 @@ impl Builder {
         // Before the number of threads is set.
         self.plan.engine.validate()?;
         self.plan.options.device = Plan::device(&self.device)?;
-        self.plan.gpu = self.device.gpu().cloned();
+        (self.plan.gpu, self.plan.automatic_gpu) = (self.device.gpu().cloned(), self.device == DeviceChoice::Auto);
+        self.plan.budget = budget;
         let (engine, loaded) = self.plan.load()?;
         let timeline = self.plan.timeline(engine.task())?;
         let watch = self.plan.watch(engine.task())?;

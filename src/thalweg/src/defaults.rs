@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use thalweg_engine::Budget;
+
 /// Task that is solved.
 pub const TASK: &str = "body_pose";
 
@@ -17,3 +19,9 @@ pub const DEADLINE: Duration = Duration::from_millis(8);
 /// Relative decrease of the best loss below which a solve ends: with Levenberg-Marquardt a step that gains less than this
 /// changes no joint that anybody sees (docs/streams.md).
 pub const TOLERANCE: f64 = 0.03;
+
+/// When a solve ends: by [`DEADLINE`], or by [`TOLERANCE`] before it.
+#[must_use]
+pub fn budget() -> Budget {
+    Budget { deadline: Some(DEADLINE), tolerance: Some(TOLERANCE), ..Budget::default() }
+}

@@ -7,12 +7,13 @@ use tch::Device;
 use thalweg_engine::gpu::{AdapterReport, GpuChoice, GpuError};
 use thalweg_engine::landscape::LandscapeError;
 use thalweg_engine::time::{MotionModel, SurpriseModel, Timeline, Watch};
-use thalweg_engine::{Backend, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
+use thalweg_engine::{Backend, Budget, Engine, EngineConfig, EngineError, LmConfig, Optimizer, pin_threads};
 use thalweg_nn::NnError;
 use thalweg_task::{LoadOptions, Task, TaskError, TaskSpec};
 
 use crate::choice::{Choice, beside};
 use crate::defaults;
+use crate::gpu_trial::GpuTrial;
 use crate::registry::Registry;
 use crate::source::{DeviceChoice, LandscapeSource, StartSource};
 
@@ -35,6 +36,10 @@ pub struct Plan {
     pub automatic_optimizer: bool,
     /// The GPU for compute shaders; none runs none. One that cannot be had is said ([`Loaded::gpu_trouble`]), and done without.
     pub gpu: Option<GpuChoice>,
+    /// Whether [`Plan::gpu`] is taken only where it is measured to be faster than the processor ([`Plan::compare_gpu`]).
+    pub automatic_gpu: bool,
+    /// When a solve will end; here it only says what is measured for an automatic GPU.
+    pub budget: Budget,
     /// Threads that libtorch may use inside one operation; the engine's own are in its options.
     pub threads: u32,
     /// Whether time counts, where a model of motion lies beside the weights.
@@ -68,6 +73,8 @@ pub struct Loaded {
     pub gpu: Option<AdapterReport>,
     /// Why a GPU that was asked for is not in use.
     pub gpu_trouble: Option<GpuError>,
+    /// What a comparison of GPU and processor found; none where the plan asks for none.
+    pub gpu_trial: Option<GpuTrial>,
     /// The URDF that the task brings along.
     pub robot_description: Option<String>,
 }
@@ -121,6 +128,8 @@ impl Plan {
             engine: EngineConfig::default(),
             automatic_optimizer: true,
             gpu: None,
+            automatic_gpu: false,
+            budget: defaults::budget(),
             threads: 1,
             time: true,
             load_timeout: defaults::LOAD_TIMEOUT,
@@ -171,10 +180,14 @@ impl Plan {
             backend: Backend::Tch,
             gpu: None,
             gpu_trouble: None,
+            gpu_trial: self.compare_automatic(),
             robot_description: task.robot_description().map(str::to_owned),
             spec,
         };
-        let engine = self.join(task, choice)?;
+        // What comparing has set for its own thread is gone with it.
+        let is_faster = loaded.gpu_trial.as_ref().is_some_and(GpuTrial::is_faster);
+        let automatic_gpu = self.automatic_gpu && !is_faster;
+        let engine = Self { automatic_gpu, ..self.clone() }.join(task, choice)?;
         (loaded.optimizer, loaded.backend) = (engine.config().optimizer.name(), engine.backend());
         loaded.gpu_trouble = engine.gpu_trouble();
         loaded.gpu = engine.gpu().filter(|_| loaded.gpu_trouble.is_none()).map(|gpu| gpu.report().clone());
@@ -208,14 +221,14 @@ impl Plan {
     }
 
     /// Joins a task with a landscape and a start, and chooses the optimizer where that is left open: Levenberg-Marquardt
-    /// where the engine runs natively, Adam elsewhere.
+    /// where the engine runs natively, Adam elsewhere. Measures nothing: a GPU that is to be measured first is left out.
     ///
     /// # Errors
     /// [`EngineError`] about an option that does not fit.
     pub fn join(&self, task: Box<dyn Task>, choice: Choice) -> Result<Engine, EngineError> {
         let has_residual = task.spec().residual;
         let mut engine = Engine::new(task, choice.landscape, self.engine.clone())?;
-        if let Some(gpu) = &self.gpu {
+        if let Some(gpu) = self.gpu.as_ref().filter(|_| !self.automatic_gpu) {
             engine.try_gpu(gpu);
         }
         if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {

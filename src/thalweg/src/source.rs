@@ -42,7 +42,8 @@ pub enum DeviceChoice {
     /// A GPU by compute shaders, for tasks that are dense layers and for Adam; the processor does the rest, and all of it
     /// where there is no such GPU.
     Gpu(GpuChoice),
-    /// The first CUDA device when there is one, else the processor.
+    /// The first CUDA device when there is one, else a GPU by compute shaders where it is measured to be faster
+    /// ([`crate::Plan::compare_gpu`]), else the processor.
     Auto,
 }
 
@@ -58,10 +59,14 @@ impl DeviceChoice {
         }
     }
 
-    /// The GPU for compute shaders that is asked for.
+    /// The GPU for compute shaders that is asked for; with [`DeviceChoice::Auto`], the one to be measured first.
     #[must_use]
     pub fn gpu(&self) -> Option<&GpuChoice> {
-        if let Self::Gpu(choice) = self { Some(choice) } else { None }
+        match self {
+            Self::Gpu(choice) => Some(choice),
+            Self::Auto => Some(&GpuChoice::Best),
+            Self::Cpu | Self::Cuda(_) => None,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the library refuses, each in one sentence, and what it takes.
 #![allow(clippy::unwrap_used)]
 
-use thalweg::{DeviceChoice, Error, Inverter, Registry};
-use thalweg_engine::{Backend, Budget};
+use thalweg::{DeviceChoice, Error, GpuTrial, Inverter, Plan, Registry};
+use thalweg_engine::gpu::{GpuChoice, adapters};
+use thalweg_engine::{Backend, Budget, EngineConfig, LmConfig, Optimizer};
 use thalweg_task::Pixels;
 
 fn arm() -> Inverter {
@@ -118,4 +119,67 @@ fn each_hypothesis_may_have_a_moment_of_its_own() {
         sentence(engine.solve_each(&seen[..2])),
         "observation has 2 rows, expected 1 or one for each of 4 hypotheses"
     );
+}
+
+/// A GPU in software is measured, where it is named, and loses; what was measured is not measured again.
+#[test]
+#[expect(clippy::print_stderr, reason = "a skipped test says so")]
+fn a_gpu_that_is_slower_is_not_taken() {
+    let Some(software) = adapters().iter().position(|adapter| adapter.is_software) else {
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "in CI a software adapter must be there");
+        eprintln!("skipped: no software in place of a GPU; tools/setup_graphics.sh --compute installs it");
+        return;
+    };
+    let shipped = || Plan::of(Registry::shipped(), "body_pose");
+    let plan = Plan { automatic_gpu: true, gpu: Some(GpuChoice::Index(software)), ..shipped() };
+    let (engine, loaded) = plan.load().unwrap();
+    let Some(GpuTrial::Measured(measured)) = &loaded.gpu_trial else { panic!("{:?}", loaded.gpu_trial) };
+    assert!(measured.adapter.is_software && !measured.is_faster && measured.gpu > measured.native, "{measured:?}");
+    assert_eq!((measured.hypotheses, measured.method), (8, "levenberg_marquardt"));
+    let sentence = measured.to_string();
+    assert!(
+        sentence.starts_with("cpu: with K = 8 the processor takes ") && sentence.contains(" of adam"),
+        "{sentence}"
+    );
+    assert_eq!((engine.backend(), loaded.optimizer, loaded.gpu), (Backend::Fused, "levenberg_marquardt", None));
+    // The same to the nanosecond, so nothing was measured; with another number of hypotheses it is.
+    assert_eq!(plan.load().unwrap().1.gpu_trial, loaded.gpu_trial);
+    let fewer = Plan { engine: EngineConfig { hypotheses: 2, fresh: 1, ..plan.engine.clone() }, ..plan.clone() };
+    let other = fewer.compare_gpu(&GpuChoice::Index(software));
+    let GpuTrial::Measured(other) = other else { panic!("{other}") };
+    assert_eq!((other.hypotheses, other.is_faster), (2, false));
+    // Where the GPU is named and not left open, nothing is measured.
+    let named = Plan { automatic_gpu: false, ..plan };
+    assert_eq!(named.load().unwrap().1.gpu_trial, None);
+}
+
+/// What cannot be compared is a sentence, and the processor computes.
+#[test]
+fn what_cannot_be_compared_stays_on_the_processor() {
+    let choice = GpuChoice::Named("no such card".to_owned());
+    let plan = Plan { automatic_gpu: true, gpu: Some(choice), ..Plan::of(Registry::shipped(), "body_pose") };
+    let (engine, loaded) = plan.load().unwrap();
+    assert_eq!((engine.backend(), engine.gpu_trouble()), (Backend::Fused, None));
+    let sentence = loaded.gpu_trial.expect("it was asked for").to_string();
+    assert!(
+        sentence.starts_with("cpu, for nothing could be compared: gpu:no such card: no such adapter"),
+        "{sentence}"
+    );
+    let Some(software) = adapters().iter().position(|adapter| adapter.is_software) else { return };
+    let compare = |plan: Plan| plan.compare_gpu(&GpuChoice::Index(software)).to_string();
+    let arm = Plan::of(Registry::shipped(), "planar_arm");
+    let sentence = compare(arm);
+    assert!(
+        sentence.ends_with("task planar_arm is no dense layers in single precision on the processor"),
+        "{sentence}"
+    );
+    let damped = Optimizer::LevenbergMarquardt(LmConfig::default());
+    let engine = EngineConfig { optimizer: damped, ..EngineConfig::default() };
+    let sentence = compare(Plan { engine, automatic_optimizer: false, ..Plan::of(Registry::shipped(), "body_pose") });
+    assert!(
+        sentence.ends_with("a descent of task body_pose by levenberg_marquardt stays on the processor"),
+        "{sentence}"
+    );
+    let sentence = compare(Plan::of(Registry::shipped(), "no_such_task"));
+    assert!(sentence.contains("unknown task 'no_such_task'"), "{sentence}");
 }

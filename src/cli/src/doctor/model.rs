@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thalweg::Registry;
+use thalweg::{LandscapeSource, Plan, Registry};
 use thalweg_engine::landscape::Landscape;
 use thalweg_node::parameters::{Notice, ParameterError, Settings, Store, full_name, full_table, given};
 use thalweg_task::{LoadOptions, TaskSpec};
@@ -60,6 +60,16 @@ fn parse(arguments: &[String]) -> anyhow::Result<&'static str> {
 #[cfg(not(feature = "ros"))]
 fn parse(_arguments: &[String]) -> anyhow::Result<&'static str> {
     Ok("whose values are judged by builds with ROS only")
+}
+
+/// Everything at its default but what the arguments name.
+pub(super) fn plan(arguments: &DoctorArguments, registry: &Registry) -> Plan {
+    let mut plan = Plan::of(registry.clone(), &arguments.task);
+    plan.options.models.clone_from(&arguments.models);
+    if let Some(file) = &arguments.landscape {
+        plan.landscape = LandscapeSource::File(file.clone());
+    }
+    plan
 }
 
 /// Whether the task loads, and a landscape fits it.

@@ -1,7 +1,7 @@
 //! What was found, and how it is written.
 
 use serde::{Serialize, Serializer};
-use thalweg::Inverter;
+use thalweg::{GpuTrial, Inverter};
 use thalweg_engine::gpu::GpuError;
 use thalweg_engine::{Answer as Found, Backend, Budget, EngineError, Optimizer, Statistics, StopReason, ranked};
 use thalweg_task::{Pixels, Root, TaskSpec, numbers};
@@ -19,6 +19,8 @@ pub(super) struct Answer {
     pub(super) backend: Backend,
     /// Why a GPU that was asked for was not used.
     pub(super) gpu_trouble: Option<GpuError>,
+    /// What a comparison of GPU and processor found, where one was asked for.
+    pub(super) gpu_trial: Option<GpuTrial>,
     /// What it was limited to.
     pub(super) budget: Budget,
 }
@@ -30,7 +32,7 @@ impl Answer {
     /// [`thalweg::Error`] without a solve.
     pub(super) fn of(found: Found, inverter: &mut Inverter) -> Result<Self, thalweg::Error> {
         let _no_grad = tch::no_grad_guard();
-        let budget = *inverter.budget();
+        let (budget, gpu_trial) = (*inverter.budget(), inverter.loaded().gpu_trial.clone());
         let engine = inverter.engine_mut();
         let method = match &engine.config().optimizer {
             Optimizer::Adam(adam) => format!("adam, rate {}", adam.rate),
@@ -39,7 +41,7 @@ impl Answer {
         let (backend, gpu_trouble) = (engine.backend(), engine.gpu_trouble());
         let solution = engine.solution().ok_or(EngineError::NotBegun)?;
         let (x, stamp_nanos) = (rows(&solution.x), solution.stamp_nanos);
-        Ok(Self { found, x, stamp_nanos, method, backend, gpu_trouble, budget })
+        Ok(Self { found, x, stamp_nanos, method, backend, gpu_trouble, gpu_trial, budget })
     }
 
     /// Writes all hypotheses as JSON.

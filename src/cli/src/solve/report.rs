@@ -42,6 +42,9 @@ impl Report<'_> {
         if let Some(trouble) = &self.answer.gpu_trouble {
             writeln!(text, "device     without a GPU: {trouble}")?;
         }
+        if let Some(trial) = &self.answer.gpu_trial {
+            writeln!(text, "device     auto: {trial}")?;
+        }
         let Statistics { steps, evaluations, diverged } = self.answer.found.statistics;
         let millis = self.answer.found.took.as_secs_f64() * 1e3;
         let limit = deadline_words(&self.answer.budget);

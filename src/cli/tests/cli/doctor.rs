@@ -19,7 +19,7 @@ fn doctor(args: &[&str]) -> Run {
 }
 
 /// What is looked at in every build.
-const CHECKS: [&str; 11] = [
+const CHECKS: [&str; 12] = [
     "parameters",
     "task",
     "landscape",
@@ -27,6 +27,7 @@ const CHECKS: [&str; 11] = [
     "threads",
     "device",
     "gpu",
+    "device auto",
     "processor",
     "log folder",
     "display",
@@ -47,7 +48,7 @@ fn a_healthy_machine_passes() {
     for what in CHECKS {
         line(&run, what);
     }
-    for what in ["parameters", "task", "landscape", "device"] {
+    for what in ["parameters", "task", "landscape", "device", "device auto"] {
         assert!(line(&run, what).starts_with("ok    "), "{}", run.out);
     }
     assert!(run.out.lines().all(|line| line.starts_with("ok    ") || line.starts_with("warn  ")), "{}", run.out);

@@ -23,6 +23,14 @@ pub fn adapters() -> Vec<AdapterReport> {
     Vec::new()
 }
 
+/// Finds none.
+///
+/// # Errors
+/// [`GpuError::NotBuilt`].
+pub fn find(_choice: &GpuChoice) -> Result<AdapterReport, GpuError> {
+    Err(GpuError::NotBuilt)
+}
+
 /// A device, of which there is none.
 #[derive(Clone, Debug)]
 pub struct Gpu(Infallible);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use thalweg_task::lock;
+use thalweg_task::{guarded, lock, panic_line};
 use wgpu::{Adapter, Backends, Buffer, BufferUsages, Device, DeviceType, Instance, InstanceDescriptor, Queue};
 
 use super::{AdapterReport, GpuChoice, GpuError};
@@ -63,6 +63,14 @@ fn choose(choice: &GpuChoice) -> Result<Adapter, GpuError> {
     adapter.ok_or_else(|| GpuError::NoAdapter { wanted: choice.to_string(), found })
 }
 
+/// Finds what a choice means on this machine, without opening it.
+///
+/// # Errors
+/// [`GpuError::NoAdapter`].
+pub fn find(choice: &GpuChoice) -> Result<AdapterReport, GpuError> {
+    choose(choice).map(|adapter| report(&adapter))
+}
+
 /// An opened device; a clone is a second handle.
 #[derive(Clone)]
 pub struct Gpu(Arc<Opened>);
@@ -87,6 +95,15 @@ impl Gpu {
     /// # Errors
     /// [`GpuError::NoAdapter`] or [`GpuError::NotOpened`].
     pub fn open(choice: &GpuChoice) -> Result<Self, GpuError> {
+        // Unwind safe: what was being opened is dropped. wgpu compiles shaders of its own then, and panics where a driver
+        // fails at that.
+        guarded(|| Self::opened(choice)).unwrap_or_else(|panic| {
+            let reason = panic_line(panic.as_ref()).to_owned();
+            Err(GpuError::NotOpened { adapter: choice.to_string(), reason })
+        })
+    }
+
+    fn opened(choice: &GpuChoice) -> Result<Self, GpuError> {
         let adapter = choose(choice)?;
         let report = report(&adapter);
         let wanted = wgpu::DeviceDescriptor {

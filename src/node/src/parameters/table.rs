@@ -122,6 +122,13 @@ fn zero_or(from: f64, to: f64) -> ParameterRange {
 /// Greatest random seed: what the 32 bits of Qt's spin boxes hold. rqt_reconfigure stops at a range beyond them.
 const SEED: i64 = i32::MAX as i64;
 
+/// What is said of the device.
+const DEVICE: &str = "Device that computes. cuda is cuda:0. gpu is a GPU by Vulkan, Metal or DirectX 12 that runs all steps \
+                      of Adam at once, where the task is dense layers; software is used only by number or name (thalweg \
+                      doctor lists them). Where it fails, the node goes on natively. auto is cuda:0 when there is one; else \
+                      gpu where a measurement of about a second, when the node is configured, finds that it reaches the \
+                      loss of the processor in less time; else cpu.";
+
 const START_PULL: &str = "Pull of hypotheses towards what the start proposes, in proportion to the share that is not \
                           observed.";
 
@@ -182,15 +189,7 @@ fn start(registry: &Registry) -> Vec<ParameterSpec> {
             Unconfigured,
             START_PULL,
         ),
-        row(
-            "device",
-            text("cpu"),
-            devices,
-            Unconfigured,
-            "Device that computes. cuda is cuda:0, auto is cuda:0 when there is one, else cpu. gpu is a GPU by Vulkan, Metal or \
-             DirectX 12 that runs all steps of Adam at once, where the task is dense layers; software is used only by number or \
-             name (thalweg doctor lists them). Where it fails, the node goes on natively.",
-        ),
+        row("device", text("cpu"), devices, Unconfigured, DEVICE),
         row(
             "threads",
             Integer(1),

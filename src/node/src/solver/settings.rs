@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thalweg::{LoadError, Plan, Registry};
+use thalweg::{DeviceChoice, LoadError, Plan, Registry};
 use thalweg_task::{LoadOptions, models_folder};
 
 use super::plan::{Assignment, Tuning};
@@ -30,6 +30,8 @@ impl Assignment {
             engine: settings.engine.clone(),
             automatic_optimizer: settings.automatic_optimizer,
             gpu: settings.device.gpu().cloned(),
+            automatic_gpu: settings.device == DeviceChoice::Auto,
+            budget: settings.budget,
             threads: u32::try_from(settings.threads).unwrap_or(1),
             time: settings.time,
             load_timeout: settings.load_timeout,

@@ -243,9 +243,18 @@ impl Diagnostics {
         if let Some(trouble) = gpu_trouble {
             status.worsen(Level::Warn, format!("going on without a GPU: {trouble}"));
         }
-        let gpu = self.node.state.loaded().as_ref().and_then(|loaded| loaded.gpu.as_ref().map(ToString::to_string));
+        let (gpu, trial) = {
+            let loaded = self.node.state.loaded();
+            let text = |found: Option<&dyn std::fmt::Display>| found.map(ToString::to_string);
+            let gpu = loaded.as_ref().and_then(|loaded| text(loaded.gpu.as_ref().map(|gpu| gpu as _)));
+            (gpu, loaded.as_ref().and_then(|loaded| text(loaded.gpu_trial.as_ref().map(|trial| trial as _))))
+        };
         let gpu = gpu.filter(|_| gpu_trouble.is_none()).unwrap_or_else(|| "none".to_owned());
-        status.with("Device", device).with("GPU", gpu).with("CUDA devices", tch::Cuda::device_count())
+        let status = status.with("Device", device).with("GPU", gpu).with("CUDA devices", tch::Cuda::device_count());
+        match trial {
+            Some(trial) => status.with("Auto", trial),
+            None => status,
+        }
     }
 
     fn device_name(&self) -> String {
