@@ -231,11 +231,16 @@ impl Plan {
         if let Some(gpu) = self.gpu.as_ref().filter(|_| !self.automatic_gpu) {
             engine.try_gpu(gpu);
         }
-        if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {
+        let is_open = self.automatic_optimizer && has_residual;
+        if is_open && engine.backend() == Backend::Fused {
             engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
         }
         if let Some(start) = choice.start {
             engine.set_start(start)?;
+        }
+        // A device may fail at the start's shader.
+        if is_open && engine.backend() == Backend::Fused && matches!(engine.config().optimizer, Optimizer::Adam(_)) {
+            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::default()))?;
         }
         Ok(engine)
     }
