@@ -231,12 +231,19 @@ impl Plan {
         if let Some(gpu) = self.gpu.as_ref().filter(|_| !self.automatic_gpu) {
             engine.try_gpu(gpu);
         }
-        if self.automatic_optimizer && has_residual && engine.backend() == Backend::Fused {
-            engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::of_streams()))?;
-        }
+        let is_open = self.automatic_optimizer && has_residual;
+        let damp = |engine: &mut Engine| match engine.config().optimizer {
+            Optimizer::Adam(_) if is_open && engine.backend() == Backend::Fused => {
+                engine.set_optimizer(Optimizer::LevenbergMarquardt(LmConfig::of_streams()))
+            }
+            _ => Ok(()),
+        };
+        damp(&mut engine)?;
         if let Some(start) = choice.start {
             engine.set_start(start)?;
         }
+        // A device may fail at the start's shader.
+        damp(&mut engine)?;
         Ok(engine)
     }
 }
