@@ -29,7 +29,8 @@ pub struct LmConfig {
     pub max: f64,
     /// Share of F's rectifiers, in `[0, 1]`, that may turn between two points for the one to go by derivatives of F that
     /// were found at the other, also from one observation to the next; where such a step is refused, it is tried again by
-    /// the point's own. With zero every point has its own. For the native backend; others do without.
+    /// the point's own. After three steps towards an observation it is a tenth of the share. With zero every point has its
+    /// own. For the native backend; others do without.
     pub reuse: f64,
 }
 

@@ -107,8 +107,13 @@ fn derivatives_of_before_lead_to_where_each_points_own_do() {
         let z = Tensor::zeros([5, engine.landscape().dim()], (tch::Kind::Float, tch::Device::Cpu));
         let memory = Memory { index: 1, warm: Some(WarmStart { z, loss: vec![1.0; 5] }), ..Memory::default() };
         engine.recall(memory).expect("it fits");
-        let solve = |frame| {
-            let solution = engine.solve(&pose(frame), &Budget::of_steps(25), &ManualClock::default());
+        // Poses that F can make, so that there is one end to come to.
+        let far = Tensor::arange(engine.landscape().dim(), (tch::Kind::Float, tch::Device::Cpu)).sin() * 0.1;
+        let solve = |frame: i64| {
+            let made = engine.task().forward(&(&far * frame as f64).unsqueeze(0)).expect("finite");
+            let joints = engine.task().render(&made).expect("finite").joints.expect("a body has joints");
+            let solution =
+                engine.solve(&Observation::of_joints(&joints), &Budget::of_steps(3), &ManualClock::default());
             solution.expect("well behaved").loss[0]
         };
         (0..12).map(solve).collect::<Vec<_>>()

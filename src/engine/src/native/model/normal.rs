@@ -49,6 +49,11 @@ impl<T: Copy> Linearisation<T> {
     }
 }
 
+/// Steps of a descent in which derivatives of points near by serve, and what is left of the share of rectifiers that may have
+/// turned afterwards: who goes on wants to end where a point's own derivatives lead. Streams take one to three. Guesses.
+const FIRST_STEPS: usize = 3;
+const LATER: f64 = 0.1;
+
 /// What linearising and solving need.
 #[derive(Debug)]
 pub(crate) struct NormalSpace<T> {
@@ -67,6 +72,8 @@ pub(crate) struct NormalSpace<T> {
     turned: Turned<T>,
     /// Share of F's rectifiers that may turn before its derivatives are found anew.
     reuse: f64,
+    /// How often points were linearised in this descent.
+    steps: usize,
     /// What a transform takes up of each entry of `x`, `[X]`.
     taken: Vec<[f64; Similarity::FREEDOM]>,
     /// `[X, X]` and `[X]`, overwritten by solving.
@@ -155,6 +162,7 @@ impl<T: Real> Model<T> {
             product: square(),
             turned: Turned { from: zeros(), to: zeros(), by_z },
             reuse,
+            steps: 0,
             taken: vec![[0.0; Similarity::FREEDOM]; latent],
             system: vec![0.0; latent * latent],
             right: vec![0.0; latent],
@@ -172,6 +180,7 @@ impl<T: Real> Model<T> {
         space: &mut NormalSpace<T>,
     ) {
         let (rows, dim) = (batch.loss.len(), self.dim());
+        space.steps += 1;
         for first in (0..rows).step_by(TILE) {
             let count = TILE.min(rows - first);
             let stale: [bool; TILE] =
@@ -190,6 +199,7 @@ impl<T: Real> Model<T> {
     pub(crate) fn hold(&self, z: &[T], work: &mut Workspace<T>, space: &mut NormalSpace<T>) {
         let (dim, tangents) = (self.dim(), &mut space.tangents);
         tangents.begin();
+        space.steps = 0;
         for (tile, z) in z.chunks(TILE * dim).enumerate() {
             let points = || z.chunks_exact(dim).enumerate();
             let is_held = |place: usize, z: &[T], tangents: &Tangents<T>| {
@@ -218,7 +228,8 @@ impl<T: Real> Model<T> {
         (row, place): (usize, usize),
     ) {
         let z = &batch.z[row * self.dim()..][..self.dim()];
-        self.find_tangents(z, (row, place), work, (&mut space.tangents, space.reuse));
+        let most = if space.steps <= FIRST_STEPS { space.reuse } else { space.reuse * LATER };
+        self.find_tangents(z, (row, place), work, (&mut space.tangents, most));
         let NormalSpace { tangents, derivatives, joints, residuals, .. } = &mut *space;
         let tangents = tangents.last(row, self.constant());
         let hypothesis = batch.first + row;
@@ -280,6 +291,7 @@ impl<T: Real> NormalSpace<T> {
     /// Makes what follows independent of what came before.
     pub(crate) fn forget(&mut self) {
         self.tangents.forget();
+        self.steps = 0;
     }
 
     /// See [`crate::optimizer::LmConfig::reuse`].
