@@ -7,7 +7,7 @@ import base64
 import struct
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -204,16 +204,20 @@ class ImagePeer(Peer):
 
     def solve_eventually(self, _: object = None, timeout: float = ANY_TIME) -> int:
         """Publishes good images until one is answered; gives how many it took."""
-        stamps: list[int] = []
+        return self.sent_eventually(lambda stamp: self.images.publish(image(portrait(), stamp)), timeout=timeout)
 
-        def answered() -> bool:
-            stamps.append(self.now_nanos())
-            self.images.publish(image(portrait(), stamps[-1]))
-            time.sleep(0.2)
-            return any(self.answer(stamp) for stamp in stamps[-20:])
+    def sent_eventually(self, *senders: Callable[[int], None], timeout: float = ANY_TIME) -> int:
+        """Has all send with one stamp, an image and its mask as a rule, at 5 Hz until one is answered; gives how many it
+        took.
+        """
 
-        wait_for(answered, timeout, "a reconstruction of any image that was sent")
-        return len(stamps)
+        def send() -> int:
+            stamp = self.now_nanos()
+            for sender in senders:
+                sender(stamp)
+            return stamp
+
+        return self.answered_eventually(send, 0.2, timeout, "any image that was sent")
 
     def wait_observed(self, pixels: int, input_name: str = "image") -> Status:
         """Waits until diagnostics say how many pixels of the image were observed."""

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import tempfile
+import time
+import unittest
+from collections.abc import Callable
 from pathlib import Path
 
 from std_srvs.srv import Trigger
@@ -62,3 +67,32 @@ def wait_written(peer: Peer, count: int) -> None:
         return bool(status) and status.count("Written") >= count
 
     wait_for(written, what=f"{count} recorded solves")
+
+
+def stopped(peer: Peer, folder: Path) -> Path:
+    """Ends a recording; gives its one file."""
+    reply = trigger(peer, "~/stop_recording")
+    assert reply.success, reply.message
+    (file,) = closed(folder)
+    return file
+
+
+def recorded_stream(peer: Peer, folder: Path, send: Callable[[int], None]) -> Path:
+    """Records while `send` is called twenty times, each a tenth of a second after the one before; gives the file."""
+    reply = trigger(peer, "~/start_recording")
+    assert reply.success, reply.message
+    for step in range(20):
+        send(step)
+        time.sleep(0.1)
+    return stopped(peer, folder)
+
+
+def recorded_solves(test: unittest.TestCase, peer: Peer, count: int, solve: Callable[[], object]) -> Path:
+    """Records what `solve` has solved, `count` solves at least, into a folder of the test's own; gives the file."""
+    folder = Path(tempfile.mkdtemp(prefix="thalweg_recorded_"))
+    test.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+    peer.set_named({"record.folder": str(folder), "record.enabled": True})
+    peer.wait_diagnostic("Recorder", "OK", "Recording")
+    solve()
+    wait_written(peer, count)
+    return stopped(peer, folder)

@@ -15,7 +15,7 @@ from case import NodeCase
 from geometry_msgs.msg import PoseStamped
 from messages import nanos_of, point_cloud
 from peer import NodeProcess, wait_for
-from recordings import closed, replayed, trigger
+from recordings import recorded_stream, replayed
 from sensor_msgs.msg import PointCloud2
 from test_body_places import Point, places
 
@@ -91,17 +91,14 @@ class Clouded(NodeCase):
         self.reach(heard, 0.03, "an arm from a cloud")
 
     def test_a_recording_holds_all_that_a_solve_depends_on(self) -> None:
-        reply = trigger(self.peer, "~/start_recording")
-        self.assertTrue(reply.success, reply.message)
         heard = {name: value for name, value in self.pose.items() if not name.startswith(ARM)}
-        for step in range(20):
+
+        def send(step: int) -> None:
             stamp = self.peer.now_nanos()
             self.clouds.publish(point_cloud(body_cloud(self.pose, seen, 900 + step), stamp, FRAME))
             self.peer.publish_joints(heard)
-            time.sleep(0.1)
-        reply = trigger(self.peer, "~/stop_recording")
-        self.assertTrue(reply.success, reply.message)
-        (file,) = closed(FOLDER)
+
+        file = recorded_stream(self.peer, FOLDER, send)
         self.assertIn("reproduced bit for bit", replayed(file))
 
 

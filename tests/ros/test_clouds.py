@@ -12,7 +12,7 @@ from typing import ClassVar
 from case import NodeCase
 from messages import nanos_of, point_cloud
 from peer import wait_for
-from recordings import closed, replayed, trigger
+from recordings import recorded_stream, replayed
 from robot_links import Links
 from sensor_msgs.msg import JointState, PointCloud2
 
@@ -98,15 +98,12 @@ class SeenRobot(NodeCase):
         self.reach(lambda stamp: self.clouds.publish(point_cloud(cloud, stamp, "pelvis")), 0.15, "a pose from a cloud")
 
     def test_a_recording_holds_all_that_a_solve_depends_on(self) -> None:
-        reply = trigger(self.peer, "~/start_recording")
-        self.assertTrue(reply.success, reply.message)
         heard = {name: value for name, value in self.pose.items() if not name.startswith(ARM)}
-        for step in range(20):
+
+        def send(step: int) -> None:
             stamp = self.peer.now_nanos()
             self.clouds.publish(point_cloud(self.links.cloud(self.pose, 900, seed=step), stamp, "pelvis"))
             self.peer.publish_joints(heard)
-            time.sleep(0.1)
-        reply = trigger(self.peer, "~/stop_recording")
-        self.assertTrue(reply.success, reply.message)
-        (file,) = closed(FOLDER)
+
+        file = recorded_stream(self.peer, FOLDER, send)
         self.assertIn("reproduced bit for bit", replayed(file))

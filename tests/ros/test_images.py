@@ -5,13 +5,10 @@ from __future__ import annotations
 import array
 import json
 import os
-import shutil
 import struct
 import tempfile
 import time
 import unittest
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pictures
@@ -32,7 +29,7 @@ from pictures import (
     portrait_png,
     start,
 )
-from recordings import closed, describe, replayed, trigger, wait_written
+from recordings import describe, recorded_solves, replayed
 from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
@@ -147,18 +144,13 @@ class Images(ImageCase):
         self.assertGreater(max(values), 0.0)
 
     def test_it_is_recorded_and_comes_out_again(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="thalweg_images_"))
-        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        self.peer.set_named({"record.folder": str(folder), "record.enabled": True})
-        self.peer.wait_diagnostic("Recorder", "OK", "Recording")
-        for shade in (60, 120):
-            pixels = halves(bytes([shade, shade, 90, 255]), bytes(4))
-            self.peer.solved(image(pixels, self.now(), "rgba8"))
-            self.peer.solved(compressed(UPRIGHT, self.now()))
-        wait_written(self.peer, 4)
-        reply = trigger(self.peer, "~/stop_recording")
-        self.assertTrue(reply.success, reply.message)
-        (file,) = closed(folder)
+        def solve() -> None:
+            for shade in (60, 120):
+                pixels = halves(bytes([shade, shade, 90, 255]), bytes(4))
+                self.peer.solved(image(pixels, self.now(), "rgba8"))
+                self.peer.solved(compressed(UPRIGHT, self.now()))
+
+        file = recorded_solves(self, self.peer, 4, solve)
         found = describe(file)
         for topic in ("observation/image", "reconstruction/image"):
             self.assertEqual(found["topics"][f"{TARGET}/{topic}"], found["solves"])
@@ -172,26 +164,10 @@ class Masks(ImageCase):
 
     def setUp(self) -> None:
         self.peer.wait_matched(self.peer.images)
-        self.pair_eventually(
+        self.peer.sent_eventually(
             lambda stamp: self.peer.images.publish(image(portrait(), stamp)),
             lambda stamp: self.peer.masks.publish(image(halves(b"\x00", b"\x01"), stamp, "mono8")),
         )
-
-    def pair_eventually(self, *publishers: Callable[[int], None]) -> None:
-        """Publishes an image and its mask at 5 Hz until one pair is answered.
-
-        The node listens best effort, and the middleware may lose either: a single pair would prove nothing.
-        """
-        stamps: list[int] = []
-
-        def answered() -> bool:
-            stamps.append(self.peer.now_nanos())
-            for publish in publishers:
-                publish(stamps[-1])
-            time.sleep(0.2)
-            return any(self.peer.answer(stamp) for stamp in stamps[-20:])
-
-        wait_for(answered, what="an answer to an image and its mask")
 
     def test_an_image_waits_for_its_mask(self) -> None:
         stamps = [self.peer.now_nanos() + step * 50_000_000 for step in range(-3, 0)]
@@ -210,7 +186,7 @@ class Masks(ImageCase):
 
     def test_a_small_mask_lies_over_a_compressed_image(self) -> None:
         self.peer.wait_matched(self.peer.compressed)
-        self.pair_eventually(
+        self.peer.sent_eventually(
             lambda stamp: self.peer.compressed.publish(compressed(portrait_png(), stamp)),
             lambda stamp: self.peer.masks.publish(image(bytes([1, 0, 0, 0]), stamp, "8UC1", (2, 2))),
         )
@@ -243,15 +219,7 @@ class Defended(ImageCase):
         self.assertTrue(all(0.0 <= share <= 1.0 for share in shares) and sum(shares) <= 1.0 + 1e-6, shares)
 
     def test_the_class_is_recorded_with_each_solve(self) -> None:
-        folder = Path(tempfile.mkdtemp(prefix="thalweg_labels_"))
-        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
-        self.peer.set_named({"record.folder": str(folder), "record.enabled": True})
-        self.peer.wait_diagnostic("Recorder", "OK", "Recording")
-        self.peer.solve()
-        wait_written(self.peer, 1)
-        reply = trigger(self.peer, "~/stop_recording")
-        self.assertTrue(reply.success, reply.message)
-        found = describe(closed(folder)[0])
+        found = describe(recorded_solves(self, self.peer, 1, self.peer.solve))
         self.assertEqual(found["topics"][f"{self.target}/label"], found["solves"])
 
     def test_it_is_no_longer_told_once_the_node_is_cleaned_up(self) -> None:
