@@ -9,6 +9,10 @@ use tch::{Device, Kind, Tensor};
 use crate::weights::{self, Weights};
 use crate::{NnError, Ranks, Result};
 
+/// Largest checkpoint that is read, bytes. It holds weights four times (as they are, the best so far, two moments of
+/// the optimizer), so the one of a landscape as wide as the paper's is larger than any file of weights may be.
+const SIZE_LIMIT: u64 = 64 << 30;
+
 /// Everything that survives a round of a training, as a file holds it.
 #[derive(Debug, Default)]
 pub struct State {
@@ -51,7 +55,7 @@ impl Checkpoint {
             ranks.agree(key, value)?;
         }
         let is_there = ranks.is_first() && self.path.exists();
-        let bytes = is_there.then(|| weights::read(&self.path)).transpose()?;
+        let bytes = is_there.then(|| weights::read_up_to(&self.path, SIZE_LIMIT)).transpose()?;
         let Some(bytes) = ranks.bytes_of_first(bytes)? else { return Ok(None) };
         let file = Weights::parse(&self.path, &bytes, kind, device)?;
         self.check(&file)?;

@@ -155,9 +155,17 @@ impl Weights {
 /// # Errors
 /// As [`Weights::open`].
 pub fn read(path: &Path) -> Result<Vec<u8>> {
+    read_up_to(path, SIZE_LIMIT)
+}
+
+/// As [`read`], of at most `limit` bytes.
+///
+/// # Errors
+/// As [`Weights::open`].
+pub(crate) fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let io = |source| NnError::Io { path: path.to_owned(), source };
     let refuse = |reason: String| NnError::Weights { path: path.to_owned(), reason };
-    let bytes = files::read_limited(path, SIZE_LIMIT).map_err(|error| match error.kind() {
+    let bytes = files::read_limited(path, limit).map_err(|error| match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::FileTooLarge => refuse(error.to_string()),
         _ => io(error),
     })?;
@@ -166,7 +174,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(refuse(format!("{kind}; expected safetensors, for {why}")));
     }
     let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-    if header > HEADER_LIMIT && header < SIZE_LIMIT {
+    if header > HEADER_LIMIT && header < limit {
         return Err(refuse(format!(
             "not a whole safetensors file: a header of {header} bytes; expected at most {HEADER_LIMIT}"
         )));

@@ -113,6 +113,17 @@ fn a_checkpoint_of_other_options_names_the_one_that_differs() {
     assert!(matches!(plain.resume(&mut Number::new(4)), Err(NnError::OtherTraining { what, .. }) if what == "options"));
 }
 
+/// A checkpoint may be larger than weights: 548 MB were kept of the paper's landscape, and refused when it went on.
+#[test]
+fn a_checkpoint_has_a_limit_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("number.checkpoint");
+    // A sparse file: the length without the bytes.
+    std::fs::File::create(&path).unwrap().set_len((64 << 30) + 1).unwrap();
+    let text = training(Some((&path, "{}"))).resume(&mut Number::new(4)).unwrap_err().to_string();
+    assert!(text.contains("68719476737 bytes; expected at most 68719476736"), "{text}");
+}
+
 #[test]
 fn a_loss_that_is_not_finite_ends_it_before_it_is_kept() {
     let folder = tempfile::tempdir().unwrap();
