@@ -9,7 +9,7 @@ use crate::config::EngineConfig;
 use crate::descent::{Beginning, Descent, Ground};
 use crate::engine::is_shared;
 use crate::error::EngineError;
-use crate::exemplars::{Exemplars, Part, Proposed};
+use crate::exemplars::{Exemplars, Proposed};
 use crate::gpu::GpuModel;
 use crate::landscape::{Landscape, Steps};
 use crate::native::{Native, NativeDescent};
@@ -134,15 +134,15 @@ impl Proposer {
     ) -> Result<Option<Proposed>, EngineError> {
         let Some(exemplars) = &mut self.exemplars else { return Ok(None) };
         let hidden = hidden(obs, task.spec());
-        let part = |(index, rank): (usize, Option<usize>)| {
+        let asked = |(index, rank): (usize, Option<usize>)| {
             let row = if hidden.len() == 1 { 0 } else { index };
-            (row, rank.filter(|_| hidden[row] > 0.0).map_or(Part::Theta, Part::of))
+            (row, rank.filter(|_| hidden[row] > 0.0))
         };
-        let parts: Vec<(usize, Part)> = ranks(&self.codes, codes).enumerate().map(part).collect();
-        if parts.iter().all(|(_, part)| *part == Part::Theta) {
+        let asked: Vec<(usize, Option<usize>)> = ranks(&self.codes, codes).enumerate().map(asked).collect();
+        if asked.iter().all(|(_, rank)| rank.is_none()) {
             return Ok(None);
         }
-        exemplars.propose(task, target, &parts)
+        exemplars.propose(task, (obs, target), &asked)
     }
 }
 

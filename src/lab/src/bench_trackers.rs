@@ -1,6 +1,7 @@
 //! `thalweg-lab bench trackers`: real motion as trackers of bodies see it, and every way to find body and root in it.
 
 pub(crate) mod limbs;
+mod nearest;
 mod players;
 mod report;
 pub(crate) mod scenes;
@@ -10,7 +11,7 @@ use std::path::PathBuf;
 use clap::Args;
 use thalweg_cli::console::print;
 
-use players::{METHODS, Player};
+use players::{METHODS, Method, Player};
 use report::Row;
 use scenes::{HOLES, Scene, TABLES};
 
@@ -36,6 +37,9 @@ pub(crate) struct TrackerArguments {
     /// Tables of keypoints, by their names
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = TABLES.map(str::to_owned))]
     tables: Vec<String>,
+    /// Methods, by these words
+    #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = METHODS.iter().map(|method| method.word.to_owned()))]
+    methods: Vec<String>,
     /// Most frames of a clip, at 15 a second
     #[arg(long, default_value_t = 60)]
     frames: u32,
@@ -59,12 +63,13 @@ pub(crate) fn run(arguments: &TrackerArguments) -> anyhow::Result<()> {
     let _no_grad = tch::no_grad_guard();
     let clips = scenes::load(&arguments.source, arguments.frames)?;
     anyhow::ensure!(!clips.is_empty(), "no clip lasts for a second");
+    let methods = arguments.methods.iter().map(|word| Method::find(word)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for table in &arguments.tables {
         for hole in &HOLES {
             let scenes = clips.iter().enumerate().map(|(seed, clip)| Scene::new(clip, table, hole, seed as u64));
             let scenes = scenes.collect::<anyhow::Result<Vec<_>>>()?;
-            for method in &METHODS {
+            for method in &methods {
                 let mut player = Player::new(method, table, arguments)?;
                 let mut row = Row::new(table, hole.name, method.name);
                 for scene in &scenes {

@@ -13,12 +13,15 @@ use thalweg_task::{LoadOptions, Observation, Root, Task};
 
 use super::TrackerArguments;
 use super::limbs::Limbs;
+use super::nearest::Nearest;
 use super::report::Row;
 use super::scenes::{Scene, poses};
 use crate::eval::plain::plain_engine;
 
 /// A way to find body and root.
 pub(super) struct Method {
+    /// What `--methods` calls it.
+    pub(super) word: &'static str,
     pub(super) name: &'static str,
     how: How,
 }
@@ -28,21 +31,33 @@ enum How {
     Limbs,
     /// The same descent on rotations themselves, pulled to the rest pose.
     Plain,
+    Nearest,
     /// Descent in x from drawn points, each frame from the one before.
     Warm,
     Default,
 }
 
-pub(super) static METHODS: [Method; 4] = [
-    Method { name: "limb by limb, closed form", how: How::Limbs },
-    Method { name: "LM on rotations, no learned prior", how: How::Plain },
-    Method { name: "LM in x, warm", how: How::Warm },
-    Method { name: "**default**: theta, LM in x, warm", how: How::Default },
+pub(super) static METHODS: [Method; 5] = [
+    Method { word: "limbs", name: "limb by limb, closed form", how: How::Limbs },
+    Method { word: "nearest", name: "nearest stored pose", how: How::Nearest },
+    Method { word: "plain", name: "LM on rotations, no learned prior", how: How::Plain },
+    Method { word: "warm", name: "LM in x, warm", how: How::Warm },
+    Method { word: "default", name: "**default**: examples, LM in x, warm", how: How::Default },
 ];
+
+impl Method {
+    /// Finds the method of a word.
+    pub(super) fn find(word: &str) -> anyhow::Result<&'static Self> {
+        let known = || METHODS.iter().map(|method| method.word).collect::<Vec<_>>().join(", ");
+        let found = METHODS.iter().find(|method| method.word == word);
+        found.ok_or_else(|| anyhow::anyhow!("--methods {word}; expected some of {}", known()))
+    }
+}
 
 /// A method at work.
 pub(super) enum Player {
     Limbs,
+    Nearest(Nearest),
     Plain(Box<Engine>, Budget),
     Library(Box<Inverter>),
 }
@@ -53,6 +68,7 @@ impl Player {
         let builder = builder.parameter("keypoints", table).parameter("point_weight", arguments.point_weight);
         Ok(match method.how {
             How::Limbs => Self::Limbs,
+            How::Nearest => Self::Nearest(Nearest::new(table, arguments)?),
             How::Plain => {
                 let mut options = LoadOptions { models: arguments.source.models.clone(), ..LoadOptions::default() };
                 options.parameters.insert("keypoints".to_owned(), table.into());
@@ -68,7 +84,7 @@ impl Player {
     /// Plays a scene from the start and adds how it went.
     pub(super) fn play(&mut self, scene: &Scene, row: &mut Row) -> anyhow::Result<()> {
         match self {
-            Self::Limbs => {}
+            Self::Limbs | Self::Nearest(_) => {}
             Self::Plain(engine, _) => engine.reset(),
             Self::Library(inverter) => inverter.reset(),
         }
@@ -79,6 +95,7 @@ impl Player {
             let begin = Instant::now();
             let (pose, root) = match self {
                 Self::Limbs => limbs.step(seen),
+                Self::Nearest(nearest) => nearest.step(seen),
                 Self::Plain(engine, budget) => {
                     engine.solve(&obs, budget, &SystemClock::default())?;
                     best(&Answer::of(engine, begin.elapsed())?)?
