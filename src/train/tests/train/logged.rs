@@ -2,7 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
-use thalweg_task::TaskSpec;
+use thalweg_task::{TaskSpec, numbers};
 use thalweg_train::{Data, Logbook, Logged, LoggedOptions, Page, PseudoTruth, Visited};
 
 use super::{load, only, tiny};
@@ -49,8 +49,8 @@ fn solves_of_several_people_serve_as_those_of_one() {
     book.add(&file).unwrap();
     let (several, one) = (book.close(&OPTIONS).unwrap(), logged(task.spec(), &start));
     assert_eq!(several.counts, one.counts);
-    let joints = |logged: &Logged| Vec::<f32>::try_from(logged.training.joints.as_ref().unwrap().values().view(-1));
-    assert_eq!(joints(&several).unwrap(), joints(&one).unwrap());
+    let joints = |logged: &Logged| numbers::<f32>(logged.training.joints.as_ref().unwrap().value());
+    assert_eq!(joints(&several), joints(&one));
 }
 
 #[test]
