@@ -18,9 +18,10 @@ from mcap.writer import CompressionType, Writer
 
 from faults_disk import folder, recording
 from faults_time import preload
+from faults_trackers import HERE, THERE, several
 from messages import standing_legs
 from peer import Peer, wait_for
-from recordings import active, closed, describe, thalweg, trigger, wait_written
+from recordings import active, closed, describe, replayed, thalweg, trigger, wait_written
 from rig import Rig, TooSlow, in_time
 
 STALL = 5.0
@@ -226,3 +227,31 @@ def lost_machine(place: Path, peer: Peer) -> tuple[Path, float]:
     shutil.copyfile(file, copy)
     os.truncate(copy, sizes[-2])
     return copy, last
+
+
+def l15_people_come_and_go(rig: Rig) -> None:
+    options = {"input.person_timeout": 0.1, "record.enabled": True}
+    with folder() as place, several(**options, **{"record.folder": str(place)}) as (peer, publish):
+        for number in range(20):
+            # Every other one is new; between them the same one comes back.
+            identity, at = (number, HERE) if number % 2 else (99, THERE)
+
+            def is_there(identity: int = identity, at: tuple[float, float, float] = at) -> bool:
+                publish((identity, at))
+                people = peer.diagnostic("People")
+                return bool(people) and f"b{identity}" in people.values["Identities"].split(", ")
+
+            wait_for(is_there, what=f"person {identity}")
+            assert len(active(place)) == 1, active(place)
+        status = peer.diagnostic("Recorder")
+        assert status and status.count("Dropped") == 0, status
+        reply = trigger(peer, "~/stop_recording")
+        assert reply.success, reply.message
+        (file,) = closed(place)
+        found = describe(file)
+        expected = sorted({"b99"} | {f"b{number}" for number in range(1, 20, 2)})
+        assert sorted(found["people"]) == expected, found["people"]
+        assert found["damage"] == 0, found
+        solved = found["solves"]
+        assert f"{solved} solves, {solved} reproduced bit for bit" in replayed(file), solved
+        rig.measure("solves", solved)

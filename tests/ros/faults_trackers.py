@@ -148,13 +148,14 @@ def near(status: Status, place: Point, distance: float) -> bool:
 
 
 @contextlib.contextmanager
-def several(people: int = 2) -> Iterator[tuple[Peer, Callable[..., None]]]:
+def several(people: int = 2, **further: object) -> Iterator[tuple[Peer, Callable[..., None]]]:
     """A node that follows people, and what publishes those who are given: numbers and where they stand."""
     parameters = {
         "body_pose.keypoints": "joints",
         "input.people": people,
         "input.person_timeout": 0.5,
         "budget.deadline": 0.03,
+        **further,
     }
     standing = places(dict.fromkeys(body_joints(), 0.0))
     fields = [*XYZ, ("person_id", PointField.INT32, "i")]

@@ -10,10 +10,12 @@ import time
 from pathlib import Path
 
 from faults_load import check_age, storm
+from faults_trackers import several
 from messages import ROOT, standing_legs
 from peer import wait_for
 from rig import NotHere, Rig
 from screen import Hand, Screen, is_there
+from test_body_places import Point
 
 PATIENCE = 60.0
 """Seconds within which a window draws its first picture in software on a loaded machine."""
@@ -162,6 +164,38 @@ def v4_many_hypotheses(rig: Rig) -> None:
         rig.peer.stream(standing_legs(0.3), 1.0)
         assert followed(CAP) == 0, "more are followed than can be shown"
         assert f"of 256 hypotheses {CAP} are followed" in view.text(), view.text()
+
+
+def v6_people_come_and_go(rig: Rig) -> None:
+    here, there = (-0.9, 0.0, 3.0), (0.9, 0.0, 3.0)
+    with several(**{"input.person_timeout": 0.3}) as (peer, publish), screen() as seen:
+        with View(seen.display, "--node", "/tracker") as view:
+
+            def bodies() -> int:
+                """Counts trunks: runs of strips with more of a body than arms are, without the legend."""
+                strips = [count > 600 for count in seen.completed()[4:13]]
+                return sum(now and not before for before, now in zip([False, *strips], strips, strict=False))
+
+            def are_drawn(wanted: int, *people: tuple[int, Point]) -> None:
+                def is_so() -> bool:
+                    assert view.process.poll() is None, f"the window has ended: {view.text()[-1000:]}"
+                    for _ in range(10):
+                        publish(*people)
+                    return bodies() == wanted
+
+                wait_for(is_so, PATIENCE, f"{wanted} bodies on the screen")
+
+            def followed() -> int:
+                return len(peer.node.get_subscriber_names_and_types_by_node("thalweg_view", "/"))
+
+            are_drawn(2, (1, here), (2, there))
+            topics = followed()
+            for number in range(3, 23, 2):
+                for _ in range(12):
+                    publish((number, here), (number + 1, there))
+            are_drawn(2, (23, here), (24, there))
+            assert followed() == topics, "people who have gone leave subscriptions behind"
+            are_drawn(1, (23, here))
 
 
 HEAD_OF_A_ROBOT = '<robot name="r"><link name="base"/>'

@@ -53,6 +53,14 @@ class Screen:
         step = range(0, len(data) - 4, 16)
         return sum(1 for at in step if holds(data[at + 2], data[at + 1], data[at]))
 
+    def completed(self) -> list[int]:
+        """Counts pixels of bodies that are completed, in strips of 64 columns."""
+        data, strips = self.pixels(), [0] * (SIZE[0] // 64)
+        for at in range(0, len(data) - 4, 16):
+            if data[at + 2] > data[at] + 60 and data[at + 2] > data[at + 1] + 40:
+                strips[at // 4 % SIZE[0] // 64] += 1
+        return strips
+
     def blue(self) -> int:
         """Counts pixels of an observed body."""
         return self.count(lambda red, green, blue: blue > red + 60 and blue > green + 15)

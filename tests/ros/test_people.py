@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import math
+import shutil
+import tempfile
 import time
 import unittest
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from case import NodeCase
@@ -15,6 +19,7 @@ from geometry_msgs.msg import PoseStamped
 from hri_msgs.msg import IdsList
 from messages import body_joints, nanos_of, time_of
 from peer import Collector, qos, run_to_end, wait_for
+from recordings import describe, replayed, stopped, thalweg, trigger, wait_written
 from sensor_msgs.msg import JointState, PointCloud2, PointField
 from std_msgs.msg import String
 from test_body_places import Point, places
@@ -134,6 +139,27 @@ class People(Followed):
         self.assertEqual(stamps, sorted(set(stamps)), "tf2 complains of what comes twice")
         self.forget_all()
 
+    def test_one_topic_tells_of_everybody(self) -> None:
+        bodies = self.watch(String, "~/bodies")
+        one, two = (7, body(*FIRST)), (9, body(*SECOND))
+
+        def newest() -> dict[str, Any]:
+            found = [json.loads(message.data) for message in bodies.messages]
+            return {body["id"]: body for body in found}
+
+        def near() -> bool:
+            self.send(one, two)
+            told = newest()
+            return all(
+                f"b{number}" in told and math.dist(told[f"b{number}"]["root"][:3], where) < 0.1
+                for number, where in ((7, FIRST[1]), (9, SECOND[1]))
+            )
+
+        wait_for(near, what="both where they stand")
+        told = newest()["b7"]
+        self.assertEqual((sorted(told["names"]), len(told["positions"])), (sorted(body_joints()), len(body_joints())))
+        self.forget_all()
+
     def test_a_third_one_is_counted_and_gets_the_place_of_who_goes(self) -> None:
         lists = self.peer.subscribe(String, "~/people", qos(1, latched=True))
         tracked = self.peer.subscribe(IdsList, f"{BODIES}/tracked", qos(1, latched=True))
@@ -223,6 +249,61 @@ class People(Followed):
         wait_for(
             lambda: (status := self.peer.diagnostic("People")) and status.values["In memory"] == "0", what="no memory left"
         )
+
+
+class Recorded(Followed):
+    """A recording of two people, one of whom goes and comes back."""
+
+    folder = Path(tempfile.mkdtemp(prefix="thalweg_people_"))
+    start = {"parameters": {**Followed.parameters, "record.folder": str(folder)}}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        super().setUpClass()
+
+    def test_everybody_is_in_it_and_comes_out_bit_for_bit(self) -> None:
+        one, two = (7, body(*FIRST)), (9, body(*SECOND))
+        wait_for(lambda: self.sent_until(["b7", "b9"], one, two), what="both")
+        reply = trigger(self.peer, "~/start_recording")
+        self.assertTrue(reply.success, reply.message)
+        for _ in range(15):
+            self.send(one, two)
+        wait_for(lambda: self.sent_until(["b9"], two), what="the second one alone")
+        for _ in range(10):
+            self.send(one, two)
+        wait_written(self.peer, 40)
+        file = stopped(self.peer, self.folder)
+        found = describe(file)
+        self.assertEqual(sorted(found["people"]), ["b7", "b9"])
+        self.assertEqual(sum(found["people"].values()), found["solves"])
+        self.assertEqual(found["damage"], 0)
+        for number in (7, 9):
+            for topic in ("observation/points", "solve", "reconstruction"):
+                name = f"/thalweg/people/b{number}/{topic}"
+                self.assertEqual(found["topics"][name], found["people"][f"b{number}"], name)
+        said = replayed(file)
+        self.assertIn(f"{found['solves']} solves, {found['solves']} reproduced bit for bit", said)
+        self.exported(file, found)
+        self.forget_all()
+
+    def sent_until(self, ids: list[str], *people: tuple[int, dict[str, Point]]) -> bool:
+        """Sends one message; whether these are followed then, and nobody else."""
+        self.send(*people)
+        return self.identities() == ids
+
+    def exported(self, file: Path, found: dict[str, Any]) -> None:
+        """Checks that the table of a recording says whose each line is."""
+        path = self.folder / "solves.csv"
+        result = thalweg("export", file, "--format", "csv", "--output", path)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        with path.open(newline="") as table:
+            rows = list(csv.DictReader(table))
+        counts = {who: sum(row["person"] == who for row in rows) for who in ("b7", "b9")}
+        self.assertEqual(counts, found["people"])
+        arrivals = {who: {row["arrival"] for row in rows if row["person"] == who} for who in ("b7", "b9")}
+        self.assertEqual((len(arrivals["b7"]), len(arrivals["b9"])), (2, 1), "the first one came twice")
+        self.assertEqual(arrivals["b7"] & arrivals["b9"], set())
 
 
 class Clouds(NodeCase):
@@ -341,17 +422,6 @@ class Unfit(unittest.TestCase):
             parameters={"input.people": 2, "body_pose.names": "rep155"},
             remaps={"joint_states": f"{BODIES}/a1/joint_states"},
         )
-
-
-class Refused(NodeCase):
-    """What does not go with several people."""
-
-    start = {"parameters": {"input.people": 4, "body_pose.names": "rep155"}}
-
-    def test_a_recording_is_refused_in_words(self) -> None:
-        result = self.peer.set_parameters(record__enabled=True)[0]
-        self.assertFalse(result.successful)
-        self.assertIn("record.enabled must be false where input.people is above 1", result.reason)
 
 
 def position(pose: PoseStamped) -> Point:

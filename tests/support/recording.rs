@@ -10,7 +10,7 @@ use thalweg::Registry;
 use thalweg::clock::ManualClock;
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::{AdamConfig, Answer, Budget, Cadence, Engine, EngineConfig, Event, Observer, Optimizer};
-use thalweg_record::{RecordOptions, Recorder, Setup, Solve, Trace, recordings};
+use thalweg_record::{Person, RecordOptions, Recorder, Setup, Solve, Trace, recordings};
 use thalweg_task::Seen;
 use thalweg_task::{LoadOptions, Observation};
 
@@ -40,6 +40,11 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
 ///
 /// Gives the file.
 pub fn record(folder: &Path, landscape: Landscape, count: u64) -> PathBuf {
+    record_of(folder, landscape, count, |_| None)
+}
+
+/// As [`record`]; `whose`: of whom the solve of a number is.
+pub fn record_of(folder: &Path, landscape: Landscape, count: u64, whose: impl Fn(u64) -> Option<Person>) -> PathBuf {
     tch::set_num_threads(1);
     let task = Registry::shipped().load("planar_arm", &LoadOptions::default()).unwrap();
     let options = RecordOptions {
@@ -73,6 +78,7 @@ pub fn record(folder: &Path, landscape: Landscape, count: u64) -> PathBuf {
         let z = flat(&engine.solve(&obs, &Budget::of_steps(STEPS), &ManualClock::default()).unwrap().z);
         let solve = Solve {
             index,
+            person: whose(index),
             stamp_nanos: index as i64 * 10_000_000,
             received_nanos: index as i64 * 10_000_000,
             seen: Seen::of(&obs),

@@ -43,7 +43,7 @@ pub fn run(arguments: &DescribeArguments) -> anyhow::Result<()> {
 }
 
 fn words(files: usize, summary: &Summary) -> String {
-    let Summary { setup, solves, start, end, thetas, topics, damage, bytes, .. } = summary;
+    let Summary { setup, solves, start, end, thetas, people, topics, damage, bytes, .. } = summary;
     let seconds = (end - start).max(0.0);
     let rate = if seconds > 0.0 { (solves.saturating_sub(1)) as f64 / seconds } else { 0.0 };
     let mut text = format!(
@@ -56,6 +56,9 @@ fn words(files: usize, summary: &Summary) -> String {
     text += &format!("{optimizer} ({backend}), thalweg {version}\n");
     for (id, count) in thetas {
         text += &format!("theta {}: {count} solves\n", line(id));
+    }
+    for (person, count) in people {
+        text += &format!("person {}: {count} solves\n", line(person));
     }
     for (topic, count) in topics {
         text += &format!("{count:>9}  {}\n", line(topic));

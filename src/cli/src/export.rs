@@ -29,9 +29,11 @@ pub(crate) struct ExportArguments {
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// NumPy arrays: stamp, observed [N, J], joints [N, K, J], z [N, K, Z], losses [N, K], weights [N, K], steps,
-    /// theta; NaN where a solve had no such number: of what was not observed, and of hypotheses beyond its own
+    /// theta; where people are told apart, person and arrival; NaN where a solve had no such number: of what was not
+    /// observed, and of hypotheses beyond its own
     Npz,
-    /// One line for each solve: the best hypothesis, and which joints were observed
+    /// One line for each solve: whose it is where people are told apart, the best hypothesis, and which joints were
+    /// observed
     Csv,
 }
 

@@ -105,7 +105,7 @@ impl Reading {
             return Report { joints: found, ..Report::default() };
         }
         let is_angle = angles(spec);
-        let seen = self.joints.as_ref().map_or_else(|| vec![f64::NAN; count], |joints| numbers(&joints.with_nan()));
+        let seen = self.joints.as_ref().map_or_else(|| vec![f64::NAN; count], |joints| joints.numbers_with_nan());
         let apart = |joint: usize| {
             let from = |row: &Vec<f64>| turned(row[joint] - found[0][joint], is_angle[joint]).powi(2);
             found.iter().map(from).sum::<f64>() / found.len() as f64

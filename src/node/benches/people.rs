@@ -5,8 +5,11 @@
 //! 8 hypotheses, 8 ms, which all people of a frame share. `--deadline SECONDS` gives them another time.
 #![allow(missing_docs, reason = "a program")]
 
+#[path = "processor/clock.rs"]
+mod clock;
+
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,6 +23,8 @@ use thalweg_node::intake::{CloudMessage, Field, Intake, IntakeConfig, PeopleConf
 use thalweg_node::parameters::{Settings, Store, full_table};
 use thalweg_node::solver::{Assignment, Attendance, Sink, Solver, Source};
 use thalweg_task::{Observation, ParameterValue, numbers};
+
+use clock::{engine_thread, on_processor, quantiles};
 
 /// The bundled motion; a bench runs in the folder of its crate.
 const MOTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/motion.safetensors");
@@ -205,32 +210,11 @@ impl Bench {
     }
 }
 
-/// The folder of the engine's thread; the newest one, where an earlier one is just ending.
-fn engine_thread() -> PathBuf {
-    let threads = std::fs::read_dir("/proc/self/task").expect("this is Linux").flatten().map(|entry| entry.path());
-    let is_engine =
-        |folder: &PathBuf| std::fs::read_to_string(folder.join("comm")).is_ok_and(|name| name.trim_end() == "engine");
-    let number = |folder: &PathBuf| folder.file_name().and_then(|name| name.to_str()?.parse::<u64>().ok());
-    threads.filter(is_engine).max_by_key(number).expect("it lives")
-}
-
-/// Time that a thread was on a processor, milliseconds; not a number where the kernel does not say.
-fn on_processor(thread: &Path) -> f64 {
-    let text = std::fs::read_to_string(thread.join("schedstat")).unwrap_or_default();
-    text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok()).map_or(f64::NAN, |nanos| nanos / 1e6)
-}
-
 /// Resident memory, megabytes; zero where the system does not say.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1e3
-}
-
-/// Median, and what one in a hundred exceeds.
-fn quantiles(values: &mut [f64]) -> [f64; 2] {
-    values.sort_by(f64::total_cmp);
-    [0.5, 0.99].map(|share| values[((values.len() - 1) as f64 * share) as usize])
 }
 
 fn main() {

@@ -1,19 +1,25 @@
 //! Several people: told apart, each solved as if alone, forgotten, and none more than there are places for.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use thalweg::{Plan, Registry};
+use thalweg::{Loaded, Plan, Registry};
 use thalweg_engine::{Answer, Budget, EngineConfig};
 use thalweg_node::intake::{
     Cause, Intake, IntakeConfig, JointMessage, PeopleConfig, Person, Provenance, Reading, Stamp, Taken, identity,
     read_objects,
 };
-use thalweg_node::solver::{Assignment, Attendance, Sink, Solver, Source, Tuning};
-use thalweg_task::{LoadOptions, Observation, TaskSpec};
+use thalweg_node::parameters::{Settings, Store, full_table};
+use thalweg_node::solver::{
+    Assignment, Attendance, Recording, Repetition, Replayer, Sink, Solver, Source, Tuning, setup,
+};
+use thalweg_record::{Before, Reader, RecordOptions, Recorder, Solve};
+use thalweg_task::{LoadOptions, Observation, ParameterValue, TaskSpec};
 use thalweg_tests::zed;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -256,13 +262,18 @@ struct Bench {
 
 impl Bench {
     fn new(most: usize) -> Self {
+        let tuning = Tuning { hypotheses: 2, fresh: 0, budget: Budget::of_steps(3), period: Duration::ZERO };
+        Self::of(most, Assignment { plan: plan(), tuning }).0
+    }
+
+    /// Of another assignment, with what is loaded.
+    fn of(most: usize, assignment: Assignment) -> (Self, Loaded) {
         let shared = Shared(Arc::new(Mutex::new((intake(&spec(), most), 0))));
         let (sender, answers) = channel();
         let solver = Solver::start(Box::new(shared.clone()), Box::new(Heard(sender))).unwrap();
-        let tuning = Tuning { hypotheses: 2, fresh: 0, budget: Budget::of_steps(3), period: Duration::ZERO };
-        solver.load(Assignment { plan: plan(), tuning }).unwrap();
+        let loaded = solver.load(assignment).unwrap();
         solver.run(true).unwrap();
-        Self { solver, shared, answers }
+        (Self { solver, shared, answers }, loaded)
     }
 
     /// The answers to one message, by the identities of the people in it.
@@ -333,4 +344,95 @@ fn an_engine_keeps_nothing_of_people_who_have_gone() {
         std::thread::sleep(Duration::from_millis(1));
     }
     assert!(bench.solver.report().roots.is_empty());
+}
+
+/// A node's parameters: two hypotheses, three steps, whatever time they take.
+fn store() -> Store {
+    let text = |value: &str| ParameterValue::String(value.to_owned());
+    let values = [
+        ("task", text("body_pose")),
+        ("body_pose.keypoints", text("azure_kinect_32")),
+        ("body_pose.names", text("rep155")),
+        ("input.people", ParameterValue::Integer(3)),
+        ("record.enabled", ParameterValue::Bool(true)),
+        ("hypotheses", ParameterValue::Integer(2)),
+        ("warm_start.fresh", ParameterValue::Integer(1)),
+        ("budget.steps", ParameterValue::Integer(3)),
+        ("budget.deadline", ParameterValue::Double(10.0)),
+    ];
+    let values = values.map(|(name, value)| (name.to_owned(), value));
+    Store::declare(full_table(&Registry::shipped(), &[]), &values).unwrap()
+}
+
+fn options(folder: &Path) -> RecordOptions {
+    RecordOptions {
+        folder: folder.to_owned(),
+        max_segment_bytes: u64::MAX,
+        max_segment_duration: Duration::MAX,
+        max_total_bytes: 0,
+        queue: 1000,
+    }
+}
+
+/// Every solve of a file again, each with what came of it; but for the second solve of those people.
+fn repeated(file: &Path, without: &[&str]) -> Vec<(Solve, Repetition)> {
+    let mut reader = Reader::open(file).unwrap();
+    let mut replayer = Replayer::new(&Registry::shipped(), reader.setup(), None, &[]).unwrap();
+    let is_lost = |solve: &Solve| solve.index == 2 && without.contains(&solve.person.as_ref().unwrap().id.as_str());
+    let solves = reader.solves().map(Result::unwrap).filter(|solve| !is_lost(solve));
+    let again = solves.map(|solve| (replayer.repeat(&solve).unwrap(), solve));
+    again.map(|(came, solve)| (solve, came)).collect()
+}
+
+#[test]
+fn everybody_is_in_the_recording_and_comes_out_of_it_bit_for_bit() {
+    let (store, folder) = (store(), tempfile::tempdir().unwrap());
+    let settings = Settings::read(&store, 7).unwrap();
+    let (bench, loaded) = Bench::of(3, Assignment::of(&settings, Registry::shipped()).unwrap());
+    let recorder = Arc::new(Recorder::start(options(folder.path())).unwrap());
+    recorder.begin(setup(&loaded, "/thalweg", &store, settings.seed));
+    bench.solver.record(Some(Recording { recorder: Arc::clone(&recorder), steps: false })).unwrap();
+    let mut now = 0;
+    let mut show = |people: &[Vec<Reading>]| {
+        now += PERIOD;
+        bench.solve(&people.concat(), now, people.len());
+    };
+    let frames = frames();
+    for [one, two] in &frames {
+        show(&[one.clone(), two.clone()]);
+    }
+    let first = recorder.save().unwrap();
+    // A third one comes; the first one goes, and comes back after a silence.
+    let third: Vec<_> = (0..90).map(|frame| body(3, -1.0, 0.002 * f64::from(frame))).collect();
+    for lift in third.iter().take(3) {
+        show(&[frames[4][0].clone(), frames[4][1].clone(), lift.clone()]);
+    }
+    for lift in third.iter().skip(3) {
+        show(&[frames[4][1].clone(), lift.clone()]);
+    }
+    show(&[frames[0][0].clone(), frames[4][1].clone()]);
+    show(&[frames[1][0].clone(), frames[4][1].clone()]);
+    let second = recorder.save().unwrap();
+    bench.solver.record(None).unwrap();
+    assert_eq!(recorder.report().dropped, 0);
+
+    let mut stays = BTreeSet::new();
+    for (file, count) in [(&first, 10), (&second, 3 * 3 + 87 * 2 + 4)] {
+        let (repeated, mut met) = (repeated(file, &[]), BTreeSet::new());
+        assert_eq!(repeated.len(), count);
+        for (solve, came) in repeated {
+            let person = solve.person.unwrap();
+            assert_eq!(came, Repetition::Same, "solve {} of {person:?}", solve.index);
+            // Each file tells once where the engine came from, of each stay.
+            assert_eq!(solve.before != Before::Chained, met.insert(person), "solve {}", solve.index);
+        }
+        stays.extend(met);
+    }
+    let of_first = stays.iter().filter(|person| person.id == "b1");
+    assert_eq!((stays.len(), of_first.count()), (4, 2), "the first one came twice: {stays:?}");
+    // What is lost of one person breaks nobody else's chain.
+    for (solve, came) in repeated(&first, &["b2"]) {
+        let is_broken = solve.person.unwrap().id == "b2" && solve.index > 2;
+        assert_eq!(came, if is_broken { Repetition::Unanchored } else { Repetition::Same }, "solve {}", solve.index);
+    }
 }

@@ -49,5 +49,5 @@ pub use reader::Reader;
 pub use recorder::{FLUSH, RecordReport, Recorder};
 pub use recover::{Recovered, recover};
 pub use session::RecordOptions;
-pub use solve::{Before, Setup, Solve, Trace, Warm};
+pub use solve::{Before, Person, Setup, Solve, Trace, Warm};
 pub use summary::Summary;

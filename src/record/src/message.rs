@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::cdr::{Decoder, Encoder};
-use super::solve::{Before, Setup, Solve, Trace, Warm};
+use super::solve::{Before, Person, Setup, Solve, Trace, Warm};
 use thalweg_engine::{Answer, Leader, Statistics, StopReason};
 use thalweg_task::limits::{CHANNELS, HYPOTHESES, IMAGE_SIDE, JOINTS, POINTS, SOLVE_STEPS};
 use thalweg_task::{ExpectedNumbers, Pixels, Root, Seen};
@@ -280,6 +280,8 @@ pub(super) fn solve(solve: &Solve, before: &Before) -> Vec<u8> {
     encoder.f64s(before.as_ref().map_or(&[], |numbers| numbers));
     encoder.f64s(&roots.iter().flat_map(Root::numbers).collect::<Vec<_>>());
     encoder.f32s(warm.map_or(&[], |warm| &warm.linearised));
+    encoder.text(solve.person.as_ref().map_or("", |person| &person.id));
+    encoder.u64(solve.person.as_ref().map_or(0, |person| person.arrival));
     encoder.finish()
 }
 
@@ -308,6 +310,8 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         if decoder.is_empty() { (Vec::new(), Vec::new()) } else { (read_roots(decoder)?, read_roots(decoder)?) };
     // And those of before derivatives were carried on, here.
     warm.linearised = if decoder.is_empty() { Vec::new() } else { decoder.f32s()? };
+    // And those of before people were told apart, here.
+    let person = if decoder.is_empty() { None } else { read_person(decoder)? };
     let before = match before.as_str() {
         "cold" => Before::Cold,
         "chained" => Before::Chained,
@@ -347,6 +351,7 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
     let (seen, trace) = (Seen { expected, root: root.first().copied(), ..Seen::default() }, None);
     is_whole.then_some(Solve {
         index,
+        person,
         stamp_nanos,
         frame_id,
         received_nanos,
@@ -358,6 +363,12 @@ pub(super) fn read_solve(bytes: &[u8]) -> Option<Solve> {
         trace,
         label: None,
     })
+}
+
+/// Reads of whom a solve is, nobody in particular perhaps; refuses what is no identity.
+fn read_person(decoder: &mut Decoder<'_>) -> Option<Option<Person>> {
+    let person = Person { id: decoder.text()?, arrival: decoder.u64()? };
+    if person.id.is_empty() { Some(None) } else { person.is_named().then_some(Some(person)) }
 }
 
 /// Reads roots; refuses what is none.

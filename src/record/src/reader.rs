@@ -23,6 +23,8 @@ pub struct Reader {
     seen: Seen,
     trace: Option<(u64, Trace)>,
     sequence: u32,
+    /// Identity of whom they are; none of nobody in particular.
+    who: Option<String>,
     /// Messages of each topic, so far.
     topics: BTreeMap<String, u64>,
 }
@@ -50,7 +52,7 @@ impl Reader {
                 Some(Item::Message(..)) | None => return Err(refuse("is missing")),
             }
         };
-        Ok(Self { storage, setup, seen: Seen::default(), trace: None, sequence: 0, topics: BTreeMap::new() })
+        Ok(Self { storage, setup, seen: Seen::default(), trace: None, sequence: 0, who: None, topics: BTreeMap::new() })
     }
 
     /// What all solves have in common.
@@ -86,10 +88,13 @@ impl Reader {
                 Some(count) => *count += 1,
                 None => drop(self.topics.insert(topic.name.clone(), 1)),
             }
-            if header.sequence != self.sequence {
+            let Some((who, part)) = self.setup.part(&topic.name) else { continue };
+            // All messages of a solve stand together.
+            if header.sequence != self.sequence || who != self.who.as_deref() {
                 (self.seen, self.trace, self.sequence) = (Seen::default(), None, header.sequence);
+                self.who = who.map(str::to_owned);
             }
-            match self.take(&topic, &bytes) {
+            match self.take(part, &topic, &bytes) {
                 Some(Some(solve)) if !is_finite(&solve) => self.storage.damage_mut().not_finite += 1,
                 Some(Some(solve)) => return Ok(Some(solve)),
                 Some(None) => {}
@@ -100,8 +105,7 @@ impl Reader {
     }
 
     /// Takes one message: a part, or the solve that it completes. None when it does not decode.
-    fn take(&mut self, topic: &Topic, bytes: &[u8]) -> Option<Option<Solve>> {
-        let Some(part) = topic.name.strip_prefix(self.setup.node.as_str()) else { return Some(None) };
+    fn take(&mut self, part: &str, topic: &Topic, bytes: &[u8]) -> Option<Option<Solve>> {
         match (part, topic.kind()) {
             ("/observation/joint_states", kind) if kind == Kind::JointState.name() => {
                 self.seen.joints = message::seen_joints(&message::read_joint_state(bytes)?, &self.setup);
@@ -121,7 +125,8 @@ impl Reader {
 
     fn complete(&mut self, bytes: &[u8]) -> Option<Solve> {
         let solve = message::read_solve(bytes)?;
-        if sequence(solve.index) != self.sequence {
+        let who = solve.person.as_ref().map(|person| person.id.as_str());
+        if sequence(solve.index) != self.sequence || who != self.who.as_deref() {
             return None;
         }
         let trace = self.trace.take().filter(|(index, _)| *index == solve.index).map(|(_, trace)| trace);

@@ -77,7 +77,8 @@ impl Recorder {
     pub(super) fn on(options: RecordOptions, open: Box<Open>) -> io::Result<Self> {
         let (orders, receiver) = sync_channel(options.queue.max(1));
         let report = Arc::new(Mutex::new(RecordReport::default()));
-        let worker = Worker { options, open, report: Arc::clone(&report), setup: None, session: None, retry: None };
+        let (told, setup, session, retry) = (Arc::clone(&report), None, None, None);
+        let worker = Worker { options, open, report: told, setup, session, closed_before: 0, retry };
         let thread = Builder::new().name("recorder".to_owned()).spawn(move || worker.run(&receiver))?;
         Ok(Self { orders, report, overflow: Arc::default(), thread: Mutex::new(Some(thread)) })
     }
@@ -157,6 +158,8 @@ struct Worker {
     setup: Option<Setup>,
     /// None while there is nowhere to write.
     session: Option<Session>,
+    /// Files of recordings that ended because too many people were in them.
+    closed_before: u32,
     /// When to try again.
     retry: Option<Instant>,
 }
@@ -182,7 +185,7 @@ impl Worker {
         match order {
             Order::Begin(setup, reply) => {
                 drop(self.careful(Self::finish));
-                (self.setup, self.retry) = (Some(*setup), None);
+                (self.setup, self.retry, self.closed_before) = (Some(*setup), None, 0);
                 recover_carefully(&self.options.folder);
                 drop(self.careful(Self::open));
                 reply.send(()).unwrap_or_default();
@@ -213,6 +216,9 @@ impl Worker {
     }
 
     fn put(&mut self, solve: &Solve) {
+        if self.session.as_ref().is_some_and(|session| session.is_crowded(solve)) {
+            self.begin_next();
+        }
         let Some(session) = &mut self.session else {
             lock(&self.report).dropped += u64::from(self.setup.is_some());
             return;
@@ -266,6 +272,16 @@ impl Worker {
         }
     }
 
+    /// Ends the recording and goes on in another of the same kind.
+    fn begin_next(&mut self) {
+        let Some(session) = self.session.take() else { return };
+        self.closed_before = self.closed_before.saturating_add(session.closed()).saturating_add(1);
+        match session.end() {
+            Ok(()) => self.open(),
+            Err(error) => self.fail(&error),
+        }
+    }
+
     /// Leaves the file as it is; tries again later.
     fn fail(&mut self, error: &RecordError) {
         if let Some(session) = self.session.take() {
@@ -279,7 +295,8 @@ impl Worker {
     fn finish(&mut self) {
         (self.setup, self.retry) = (None, None);
         if let Some(session) = self.session.take() {
-            let (bytes, segments) = (session.bytes(), session.closed() + 1);
+            let (bytes, segments) =
+                (session.bytes(), self.closed_before.saturating_add(session.closed()).saturating_add(1));
             let mut failure = None;
             if let Err(error) = session.end() {
                 tracing::warn!("a recording could not be closed: {error}");
@@ -294,7 +311,8 @@ impl Worker {
         if let Some(session) = &self.session {
             let mut report = lock(&self.report);
             report.file = Some(session.file().to_owned());
-            (report.bytes, report.segments) = (session.bytes(), session.closed());
+            report.bytes = session.bytes();
+            report.segments = self.closed_before.saturating_add(session.closed());
         }
     }
 }

@@ -89,8 +89,8 @@ pub(super) struct Segment {
     path: PathBuf,
     channels: BTreeMap<String, u16>,
     contents: Contents,
-    /// The solve that was written last.
-    last: Option<u64>,
+    /// The solve that was written last of each who is told apart, or of nobody: the number of the arrival, and its own.
+    last: BTreeMap<Option<String>, (u64, u64)>,
     begun: Instant,
     /// The sync that is under way. It runs behind the writes: a killed process loses what was not written, and a slow
     /// disk must not make that more.
@@ -111,7 +111,7 @@ impl Segment {
             .disable_seeking(true);
         let writer = options.create(BufWriter::new(disk.clone())).map_err(RecordError::mcap(path))?;
         let (channels, contents, path, begun) = (BTreeMap::new(), Contents::default(), path.to_owned(), Instant::now());
-        let mut segment = Self { writer, disk, path, channels, contents, last: None, begun, syncing: None };
+        let mut segment = Self { writer, disk, path, channels, contents, last: BTreeMap::new(), begun, syncing: None };
         let metadata = Metadata { name: METADATA.to_owned(), metadata: setup.to_map() };
         match segment
             .writer
@@ -130,46 +130,50 @@ impl Segment {
     /// Writes a solve: what was seen, the steps, what was found.
     pub(super) fn write(&mut self, solve: &Solve, setup: &Setup) -> Result<(), RecordError> {
         let result = self.messages(solve, setup).map_err(RecordError::mcap(&self.path));
-        self.last = Some(solve.index);
+        let who = solve.person.as_ref();
+        self.last.insert(who.map(|who| who.id.clone()), (who.map_or(0, |who| who.arrival), solve.index));
         result
     }
 
     fn messages(&mut self, solve: &Solve, setup: &Setup) -> mcap::McapResult<()> {
-        let node = &setup.node;
+        let base = &setup.base(solve.person.as_ref());
         if !solve.seen.joints.is_empty() {
             let bytes = message::observed_joints(solve, setup);
-            self.message(solve, Kind::JointState, &format!("{node}/observation/joint_states"), &bytes)?;
+            self.message(solve, Kind::JointState, &format!("{base}/observation/joint_states"), &bytes)?;
         }
         if !solve.seen.points.is_empty() {
             let bytes = message::observed_points(solve);
-            self.message(solve, Kind::PointCloud2, &format!("{node}/observation/points"), &bytes)?;
+            self.message(solve, Kind::PointCloud2, &format!("{base}/observation/points"), &bytes)?;
         }
         if let Some(image) = &solve.seen.image {
             let bytes = message::observed_image(solve, image);
-            self.message(solve, Kind::Image, &format!("{node}/observation/image"), &bytes)?;
+            self.message(solve, Kind::Image, &format!("{base}/observation/image"), &bytes)?;
         }
         if let Some(trace) = &solve.trace {
-            self.message(solve, Kind::Descent, &format!("{node}/descent"), &message::descent(solve, trace))?;
+            self.message(solve, Kind::Descent, &format!("{base}/descent"), &message::descent(solve, trace))?;
         }
         let bytes = message::solve(solve, self.before(solve));
-        self.message(solve, Kind::Solve, &format!("{node}/solve"), &bytes)?;
+        self.message(solve, Kind::Solve, &format!("{base}/solve"), &bytes)?;
         if !solve.answer.joints.is_empty() {
             let bytes = message::reconstruction(solve, setup);
-            self.message(solve, Kind::JointState, &format!("{node}/reconstruction"), &bytes)?;
+            self.message(solve, Kind::JointState, &format!("{base}/reconstruction"), &bytes)?;
         }
         if let Some(image) = solve.answer.images.first() {
             let bytes = message::found_image(solve, image);
-            self.message(solve, Kind::Image, &format!("{node}/reconstruction/image"), &bytes)?;
+            self.message(solve, Kind::Image, &format!("{base}/reconstruction/image"), &bytes)?;
         }
         if let Some(label) = &solve.label {
-            self.message(solve, Kind::String, &format!("{node}/label"), &message::text(label))?;
+            self.message(solve, Kind::String, &format!("{base}/label"), &message::text(label))?;
         }
         Ok(())
     }
 
     /// Where the engine came from, in full only where the file does not tell already.
     fn before<'a>(&self, solve: &'a Solve) -> &'a Before {
-        let is_chained = self.last.is_some_and(|last| last.checked_add(1) == Some(solve.index));
+        let who = solve.person.as_ref();
+        let last =
+            self.last.get(&who.map(|who| who.id.clone())).filter(|last| last.0 == who.map_or(0, |who| who.arrival));
+        let is_chained = last.is_some_and(|(_, last)| last.checked_add(1) == Some(solve.index));
         match &solve.before {
             Before::Warm(_) if is_chained => &Before::Chained,
             before => before,

@@ -1,5 +1,6 @@
 //! One recording: a folder as rosbag2 has it, its files one after the other.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,10 @@ use super::bag::BagFile;
 use super::error::RecordError;
 use super::files::{mark, remove_oldest, remove_when_empty};
 use super::segment::{ACTIVE, Open, Segment};
-use super::solve::{Setup, Solve};
+use super::solve::{Person, Setup, Solve};
+
+/// Most people in one recording: each has topics of their own, all of which its list names.
+pub(super) const MOST_PEOPLE: usize = 256;
 
 /// How a recording is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +43,8 @@ pub(super) struct Session {
     segment: Segment,
     /// Files that were closed.
     closed: u32,
+    /// Identities of all who are in it.
+    people: BTreeSet<String>,
 }
 
 impl Session {
@@ -48,7 +54,13 @@ impl Session {
         // A folder without a file would be left at each try.
         let segment = Segment::create(&file(&folder, &name, 0), open, &setup)
             .inspect_err(|_| fs::remove_dir_all(&folder).unwrap_or_default())?;
-        Ok(Self { options: options.clone(), setup, folder, name, next: 1, segment, closed: 0 })
+        Ok(Self { options: options.clone(), setup, folder, name, next: 1, segment, closed: 0, people: BTreeSet::new() })
+    }
+
+    /// Whether somebody's solve has no place in it, for there are too many others: it belongs into the next recording.
+    pub(super) fn is_crowded(&self, solve: &Solve) -> bool {
+        let is_new = |person: &Person| !self.people.contains(&person.id);
+        self.people.len() >= MOST_PEOPLE && solve.person.as_ref().is_some_and(is_new)
     }
 
     /// Writes a solve; begins a new file when the present one is full.
@@ -57,6 +69,9 @@ impl Session {
             || self.segment.begun().elapsed() >= self.options.max_segment_duration;
         if is_full {
             self.rotate(open)?;
+        }
+        if let Some(person) = solve.person.as_ref().filter(|person| !self.people.contains(&person.id)) {
+            self.people.insert(person.id.clone());
         }
         self.segment.write(solve, &self.setup)
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use thalweg_task::limits::JOINTS;
 
 use super::error::RecordError;
-use super::solve::Setup;
+use super::solve::{Person, Setup};
 
 /// Name of the metadata record.
 pub(super) const METADATA: &str = "thalweg";
@@ -16,6 +16,9 @@ const FORMAT: &str = "2";
 const UNSUMMED: &str = "1";
 /// Entry that holds the checksum of all others.
 const CHECKSUM: &str = "blake3";
+
+/// What stands between the node's name and an identity, in the topics of a person.
+const PEOPLE: &str = "/people/";
 
 /// BLAKE3 over keys and values in the order of keys, each behind its length.
 fn checksum(map: &BTreeMap<String, String>) -> String {
@@ -28,6 +31,20 @@ fn checksum(map: &BTreeMap<String, String>) -> String {
 }
 
 impl Setup {
+    /// What the topics of somebody lie below: of nobody in particular those of the node.
+    pub(super) fn base(&self, person: Option<&Person>) -> String {
+        person.map_or_else(|| self.node.clone(), |person| format!("{}{PEOPLE}{}", self.node, person.id))
+    }
+
+    /// Divides the name of a topic into whose it is, an identity or nobody's, and what it holds; none where it is not the
+    /// node's.
+    pub(super) fn part<'a>(&self, topic: &'a str) -> Option<(Option<&'a str>, &'a str)> {
+        let part = topic.strip_prefix(self.node.as_str())?;
+        let Some(of_person) = part.strip_prefix(PEOPLE) else { return Some((None, part)) };
+        let end = of_person.find('/')?;
+        Some((Some(&of_person[..end]), &of_person[end..]))
+    }
+
     /// As metadata.
     pub(super) fn to_map(&self) -> BTreeMap<String, String> {
         let entries = [

@@ -5,6 +5,9 @@ use serde::Serialize;
 use thalweg_engine::{Answer, Leader};
 use thalweg_task::Seen;
 
+/// Longest identity of a person, bytes.
+const IDENTITY_BYTES: usize = 64;
+
 /// One solved observation: what was seen, what was found, and what is needed to find it again.
 ///
 /// Tensors are flat, in row-major order; the engine's numbers are `f32` in a running node.
@@ -12,6 +15,8 @@ use thalweg_task::Seen;
 pub struct Solve {
     /// Which observation of the engine, from 1: its random numbers come from the seed and this.
     pub index: u64,
+    /// Of whom it is; none where people are not told apart.
+    pub person: Option<Person>,
     /// Stamp of the observation, nanoseconds.
     pub stamp_nanos: i64,
     /// Frame of the observation; empty when it named none.
@@ -33,6 +38,26 @@ pub struct Solve {
     pub label: Option<String>,
     /// Every step, where that was asked for.
     pub trace: Option<Trace>,
+}
+
+/// Somebody who is told apart from others, for one stay: each has observations, and a memory of the engine, of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Person {
+    /// Letters, digits and underscores, no digit first: part of names of topics.
+    pub id: String,
+    /// Number of the arrival: another one where the same identity comes back after a silence.
+    pub arrival: u64,
+}
+
+impl Person {
+    /// Whether the identity can be part of the name of a topic, and is no longer than one of a node.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        (1..=IDENTITY_BYTES).contains(&self.id.len())
+            && self.id.bytes().all(is_plain)
+            && !self.id.starts_with(|first: char| first.is_ascii_digit())
+    }
 }
 
 /// Where the engine came from when it took an observation.

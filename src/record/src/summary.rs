@@ -23,6 +23,8 @@ pub struct Summary {
     pub end: f64,
     /// Solves by the identity of their landscape.
     pub thetas: BTreeMap<String, u64>,
+    /// Solves of each who is told apart, by their identities.
+    pub people: BTreeMap<String, u64>,
     /// Messages of each topic.
     pub topics: BTreeMap<String, u64>,
     /// Damaged chunks and messages that were passed over.
@@ -46,6 +48,9 @@ impl Summary {
             self.start = if self.solves == 0 { seconds } else { self.start.min(seconds) };
             self.end = self.end.max(seconds);
             self.solves += 1;
+            if let Some(person) = solve.person {
+                *self.people.entry(person.id).or_default() += 1;
+            }
             *self.thetas.entry(solve.answer.landscape).or_default() += 1;
         }
         for (topic, count) in reader.topics() {

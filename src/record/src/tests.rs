@@ -18,6 +18,7 @@ use super::*;
 mod foreign;
 mod hostile;
 mod ownership;
+mod people;
 mod recovery;
 
 use thalweg_engine::{Answer, Leader, Statistics, StopReason};
@@ -54,6 +55,7 @@ fn solve(index: u64) -> Solve {
     let stamp_nanos = 1_700_000_000_000_000_000 + index as i64 * 5_000_000;
     Solve {
         index,
+        person: None,
         stamp_nanos,
         received_nanos: stamp_nanos + 7,
         frame_id: "base".to_owned(),
@@ -541,7 +543,7 @@ proptest! {
     fn messages_are_read_as_they_were_written(
         k in 1usize..5, z in 1usize..4, steps in 0usize..4,
         values in proptest::collection::vec(-1e3f64..1e3, 100), nanos in 0i64..i64::from(u32::MAX) * 1_000_000_000 / 2,
-        frame in "[a-z\u{e4}]{0,9}", landscape in "[ -~]{0,20}",
+        frame in "[a-z\u{e4}]{0,9}", landscape in "[ -~]{0,20}", id in "[a-z_][a-z0-9_]{0,63}",
     ) {
         let take = |count: usize| values.iter().cycle().take(count).copied().collect::<Vec<f64>>();
         let single = |count: usize| take(count).iter().map(|value| *value as f32).collect::<Vec<f32>>();
@@ -553,7 +555,9 @@ proptest! {
         let roots = vec![ROOT; k];
         let answer = Answer { joints, points, roots, losses: take(k), weights: take(k), landscape, ..found.answer };
         let before = Before::Warm(Warm { z: single(2 * z), loss: take(2), ..Warm::default() });
+        let person = Some(Person { id, arrival: nanos as u64 });
         let written = Solve {
+            person,
             before, stamp_nanos: nanos, received_nanos: nanos, frame_id: frame, z: single(k * z), answer, ..found
         };
         prop_assert_eq!(&message::read_solve(&message::solve(&written, &written.before)).expect("whole"),

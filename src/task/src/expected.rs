@@ -2,6 +2,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use crate::numbers::row;
 use crate::{Masked, Result, TaskError};
 
 /// Positions that time makes likely for joints that are not observed, and how much each counts.
@@ -29,6 +30,23 @@ impl Expected {
         let usable = value.isfinite().logical_and(&weight.ge(0.0)).logical_and(&weight.le(1.0));
         let or_zero = |tensor: &Tensor| tensor.where_self(&usable, &tensor.zeros_like());
         Ok(Self { value: or_zero(value), weight: or_zero(weight), elapsed })
+    }
+
+    /// As [`Expected::new`] of one row of an element type, on the CPU: of a row of joints, an operation of libtorch costs more
+    /// than all numbers do.
+    ///
+    /// # Errors
+    /// [`TaskError::Shape`] when there is not one weight for each position.
+    pub fn of_row(values: &[f64], weights: &[f64], kind: Kind, elapsed: f64) -> Result<Self> {
+        if values.len() != weights.len() || kind != Kind::Float {
+            return Self::new(&row(values, kind), &row(weights, kind), elapsed);
+        }
+        let pairs = values.iter().zip(weights).map(|(value, weight)| (*value as f32, *weight as f32));
+        let is_usable = |(value, weight): (f32, f32)| value.is_finite() && (0.0..=1.0).contains(&weight);
+        let (values, weights): (Vec<f32>, Vec<f32>) =
+            pairs.map(|pair| if is_usable(pair) { pair } else { (0.0, 0.0) }).unzip();
+        let row = |values: &[f32]| Tensor::from_slice(values).view([1, values.len() as i64]);
+        Ok(Self { value: row(&values), weight: row(&weights), elapsed })
     }
 
     /// Positions `[O, J]`; zero where nothing is expected.
@@ -81,6 +99,22 @@ mod tests {
 
     fn row(values: &[f64]) -> Tensor {
         Tensor::from_slice(values).view([1, -1])
+    }
+
+    #[test]
+    fn numbers_and_tensors_of_them_are_expected_alike() {
+        let values = [0.1, f64::NAN, 1e300, 0.4, 0.5, -0.0, f64::INFINITY];
+        let weights = [0.5, 0.5, 0.5, f64::NAN, 1.5, 1.0, 0.25];
+        for kind in [Kind::Float, Kind::Double] {
+            let of_row = Expected::of_row(&values, &weights, kind, 0.01).expect("of one size");
+            let tensor = |values: &[f64]| row(values).to_kind(kind);
+            let expected = Expected::new(&tensor(&values), &tensor(&weights), 0.01).expect("of one size");
+            for (one, other) in [(of_row.value(), expected.value()), (of_row.weight(), expected.weight())] {
+                let bits = |tensor: &Tensor| numbers::<f64>(tensor).iter().map(|n| n.to_bits()).collect::<Vec<_>>();
+                assert_eq!((one.size(), one.kind(), bits(one)), (other.size(), other.kind(), bits(other)));
+            }
+        }
+        assert!(Expected::of_row(&values, &weights[1..], Kind::Float, 0.01).is_err());
     }
 
     #[test]

@@ -20,6 +20,9 @@ use sheet::Sheet;
 /// Distance of cards from the edge, logical pixels.
 const MARGIN: f32 = 14.0;
 
+/// Height of the letters of a person's name.
+const NAME: f32 = 14.0;
+
 /// Silence after which it is said that nothing comes.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -57,8 +60,19 @@ pub struct Told<'a> {
     pub most_ghosts: usize,
     /// Why what is drawn is not what is meant.
     pub trouble: Option<&'a str>,
-    /// Names in the picture, and where they stand, pixels.
-    pub labels: &'a [(&'static str, f32, f32)],
+    /// Names in the picture.
+    pub labels: &'a [Label],
+}
+
+/// A name in the picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// What is written.
+    pub text: String,
+    /// Where, pixels from the top left.
+    pub at: (f32, f32),
+    /// Whether it is that of a person, not of an axis.
+    pub is_person: bool,
 }
 
 /// The writing.
@@ -80,9 +94,7 @@ impl Hud {
     pub fn write(&mut self, window: &mut Window, told: &Told<'_>, scale: f32) {
         let sheet = &mut self.sheet;
         sheet.begin(window, scale);
-        for (text, x, y) in told.labels {
-            sheet.text(window, text, (x / scale - 3.0, y / scale - 8.0), 12.0, palette::FAINT);
-        }
+        told.labels.iter().for_each(|label| name(sheet, window, label, scale));
         numbers::write(sheet, window, told);
         numbers::legend(sheet, window, told);
         chart::write(sheet, window, told.pace);
@@ -98,6 +110,17 @@ impl Hud {
     pub fn root_mut(&mut self) -> &mut SceneNode2d {
         self.sheet.root_mut()
     }
+}
+
+/// The name of an axis, or of a person: that one on a card, in the middle above them.
+fn name(sheet: &mut Sheet, window: &mut Window, Label { text, at, is_person }: &Label, scale: f32) {
+    let (x, y) = (at.0 / scale, at.1 / scale);
+    if !is_person {
+        return sheet.text(window, text, (x - 3.0, y - 8.0), 12.0, palette::FAINT);
+    }
+    let width = sheet.width_of(text, NAME);
+    sheet.card((x - width / 2.0 - 6.0, y - 11.0), (width + 12.0, 22.0));
+    sheet.text(window, text, (x - width / 2.0, y - 8.0), NAME, palette::INK);
 }
 
 /// One line at the top: paused, filming, waiting, or what just happened.

@@ -2,9 +2,12 @@
 
 mod body;
 mod floor;
+mod people;
+
+use std::sync::Arc;
 
 use kiss3d::glamx::{Quat, Vec3};
-use kiss3d::light::Light;
+use kiss3d::light::{Fog, Light};
 use kiss3d::scene::SceneNode3d;
 use kiss3d::window::Window;
 use nalgebra::Isometry3;
@@ -14,6 +17,10 @@ use crate::body::Model;
 use crate::palette::{self, linear};
 use body::Figures;
 use floor::Floor;
+use people::{Place, Stand, name_above};
+
+/// Where the fog begins and ends before a camera that sees one body, metres.
+const FOG: (f32, f32) = (4.5, 9.0);
 
 /// Side of a drawn point, pixels at scale one. A guess, by eye.
 const POINT: f32 = 3.0;
@@ -23,6 +30,10 @@ pub struct Scene {
     root: SceneNode3d,
     figures: Option<Figures>,
     floor: Floor,
+    /// How the frame of the points lies, where several people are shown.
+    stand: Stand,
+    /// Where each of several people stands, with their identities; nobody where one body is shown as it is.
+    places: Vec<(Arc<str>, Place)>,
 }
 
 impl Scene {
@@ -33,22 +44,53 @@ impl Scene {
         light(&mut root);
         let floor = Floor::new(&mut root);
         let figures = model.map(|model| Figures::new(&mut root, model));
-        Self { root, figures, floor }
+        Self { root, figures, floor, stand: Stand::default(), places: Vec::new() }
     }
 
     /// Shows an answer; `chosen` is the hypothesis that is drawn as the body.
     pub fn show(&mut self, shown: &ShownAnswer, chosen: usize) {
-        if let Some(figures) = &mut self.figures {
-            figures.show(shown, chosen);
-            self.floor.settle(figures.lowest());
+        let were_several = !self.places.is_empty();
+        self.places.clear();
+        let Some(figures) = &mut self.figures else { return };
+        if were_several != (shown.people.len() > 1) {
+            self.floor.forget();
         }
+        if shown.people.len() > 1 {
+            let places = self.stand.places(&shown.people, figures.model());
+            figures.show_people(shown, &places);
+            let ids = shown.people.iter().map(|person| Arc::clone(&person.id));
+            self.places.extend(ids.zip(places));
+        } else {
+            self.stand = Stand::default();
+            figures.show(shown, chosen);
+        }
+        self.floor.settle(figures.lowest());
+    }
+
+    /// How many people are shown at their places; none where one body is shown as it is.
+    #[must_use]
+    pub fn people(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How far from the middle of the picture somebody stands at most, metres.
+    #[must_use]
+    pub fn reach(&self) -> f32 {
+        let distance = |(_, place): &(Arc<str>, Place)| place.pose.translation.vector.norm() as f32;
+        self.places.iter().map(distance).fold(0.0, f32::max)
+    }
+
+    /// The identities of several people, and where they are written.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Vec3)> {
+        self.places.iter().map(|(id, place)| (&**id, name_above(place)))
     }
 
     /// Draws what lasts for one picture only: the points that were seen.
     pub fn draw_points(&self, window: &mut Window, shown: &ShownAnswer, scale: f32) {
         let colour = linear(palette::POINTS, 1.0);
-        for &[x, y, z] in shown.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
-            window.draw_point(Vec3::new(x, y, z), colour, POINT * scale);
+        for &point in shown.points.iter().filter(|point| point.iter().all(|value| value.is_finite())) {
+            let place = if self.places.is_empty() { Vec3::from(point) } else { self.stand.point(point) };
+            window.draw_point(place, colour, POINT * scale);
         }
     }
 
@@ -95,16 +137,20 @@ fn light(root: &mut SceneNode3d) {
     root.add_light(fill.with_casts_shadows(false));
 }
 
+/// Moves the fog back as the camera goes back, metres: it hides the end of the floor, and nobody.
+pub fn move_fog(window: &mut Window, back: f32) {
+    window.set_fog(Fog::linear(linear(palette::PAPER, 1.0), FOG.0 + back, FOG.1 + back));
+}
+
 /// Sets how the whole picture looks.
 pub fn prepare(window: &mut Window) {
-    use kiss3d::light::Fog;
     use kiss3d::post_processing::Tonemap;
     let paper = linear(palette::PAPER, 1.0);
     window.set_background_color(paper);
     window.set_ambient(0.42);
     // Colours are those of the palette, whatever their brightness.
     window.set_tonemap(Tonemap::None);
-    window.set_fog(Fog::linear(paper, 4.5, 9.0));
+    window.set_fog(Fog::linear(paper, FOG.0, FOG.1));
     window.set_shadow_resolution(1024);
     window.set_shadow_softness(1.0);
     window.set_shadow_distance(8.0);

@@ -11,12 +11,16 @@ use thalweg_node::display::ShownAnswer;
 
 use crate::body::Model;
 use crate::film::Picture;
-use crate::hud::{Hud, Mode, Told};
+use crate::hud::{Hud, Label, Mode, Told};
 use crate::pace::Pace;
-use crate::scene::{Scene, prepare};
+use crate::scene::{Scene, move_fog, prepare};
 
 /// Field of view, radians: that of a portrait lens, which does not distort.
 const VIEW: f32 = 0.62;
+
+/// How far the camera goes back for people beside each other, for each metre that somebody stands from the middle: so that
+/// they are seen beside the cards. A guess, by eye.
+const BACK: f32 = 1.9;
 
 /// Everything that a picture is made of.
 pub struct Stage {
@@ -29,6 +33,10 @@ pub struct Stage {
     pace: Pace,
     shown: Option<Arc<ShownAnswer>>,
     chosen: usize,
+    /// For how many people the camera stands where it does; none where one body is shown as it is.
+    people: usize,
+    /// How far it stands back for them, metres.
+    back: f32,
     /// What the window does; shown, and set by whoever runs it.
     pub mode: Mode,
 }
@@ -43,7 +51,8 @@ impl Stage {
         let flat = FixedView2d::new(CoordinateSystem2d::TopLeftDown, false);
         let smooth = (window.samples() == 1).then(Fxaa::new);
         let (hud, pace) = (Hud::default(), Pace::default());
-        Self { scene, hud, camera, flat, smooth, pace, shown: None, chosen: 0, mode: Mode::default() }
+        let (shown, chosen, people, back, mode) = (None, 0, 0, 0.0, Mode::default());
+        Self { scene, hud, camera, flat, smooth, pace, shown, chosen, people, back, mode }
     }
 
     /// Shows an answer that came at a time.
@@ -52,6 +61,17 @@ impl Stage {
         self.chosen = self.chosen.min(shown.answer.joints.len().max(shown.answer.images.len()).saturating_sub(1));
         self.scene.show(&shown, self.chosen);
         self.shown = Some(shown);
+        self.step_back();
+    }
+
+    /// Moves the camera back, or near again, when people come or go: as far as the keys have left it beside that.
+    fn step_back(&mut self) {
+        if self.scene.people() == std::mem::replace(&mut self.people, self.scene.people()) {
+            return;
+        }
+        let back = if self.people > 1 { BACK * self.scene.reach() } else { 0.0 };
+        let before = std::mem::replace(&mut self.back, back);
+        self.camera.set_dist(self.camera.dist() + back - before);
     }
 
     /// Takes the next hypothesis as the body, or the one before.
@@ -71,6 +91,7 @@ impl Stage {
     /// Puts the camera where it was at the beginning.
     pub fn reset_camera(&mut self) {
         self.camera = camera(&self.scene);
+        self.camera.set_dist(self.camera.dist() + self.back);
     }
 
     /// Turns the camera about the body, radians.
@@ -83,6 +104,7 @@ impl Stage {
         if let Some(shown) = &self.shown {
             self.scene.draw_points(window, shown, scale);
         }
+        move_fog(window, self.back);
         let (labels, trouble) = (self.labels(window), self.scene.trouble());
         let told = Told {
             shown: self.shown.as_deref(),
@@ -101,11 +123,18 @@ impl Stage {
         pollster::block_on(window.render(Some(space), Some(sheet), Some(cameras.0), Some(cameras.1), None, smooth))
     }
 
-    /// Names of the axes where they are seen.
-    fn labels(&self, window: &Window) -> Vec<(&'static str, f32, f32)> {
+    /// Names of the axes and of people, where they are seen.
+    fn labels(&self, window: &Window) -> Vec<Label> {
         let size = Vec2::new(window.width() as f32, window.height() as f32);
-        let axes = self.scene.axes().into_iter().map(|(name, place)| (name, self.camera.project(place, size)));
-        axes.filter(|(_, at)| at.is_finite()).map(|(name, at)| (name, at.x, size.y - at.y)).collect()
+        let (eye, ahead) = (self.camera.eye(), self.camera.at() - self.camera.eye());
+        let axes = self.scene.axes().map(|(name, place)| (name, place, false));
+        let all = axes.into_iter().chain(self.scene.names().map(|(name, place)| (name, place, true)));
+        let seen = all.filter(|(_, place, _)| (*place - eye).dot(ahead) > 0.0);
+        let label = |(name, place, is_person): (&str, Vec3, bool)| {
+            let at = self.camera.project(place, size);
+            at.is_finite().then(|| Label { text: name.to_owned(), at: (at.x, size.y - at.y), is_person })
+        };
+        seen.filter_map(label).collect()
     }
 }
 

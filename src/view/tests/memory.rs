@@ -8,7 +8,7 @@ mod answers;
 use std::sync::Arc;
 use std::time::Duration;
 
-use answers::{human, standing};
+use answers::{crowd, human, standing};
 use thalweg_view::headless::Studio;
 
 /// Pictures before memory is measured: pipelines are built and buffers grow in the first ones.
@@ -39,6 +39,10 @@ fn pictures_need_no_more_memory_the_longer_they_are_drawn() {
         let raise = (index as f64 * 0.1).sin();
         let mut shown = standing(&[raise, raise + 0.3, raise - 0.4], &[0.5, 0.3, 0.2]);
         shown.points = vec![[raise as f32, 0.0, 0.0]; 500].into();
+        // People who come and go: from one picture to the next others, up to three.
+        let names: Vec<String> = (0..index % 4).map(|place| format!("b{}", index + place)).collect();
+        let places = names.iter().zip(0u8..).map(|(name, place)| (name.as_str(), [f64::from(place), 0.0, 3.0]));
+        shown.people = crowd(&places.collect::<Vec<_>>()).people;
         studio.stage_mut().show(Arc::new(shown), Duration::from_millis(33 * index));
         studio.draw();
         if index == WARM_UP {

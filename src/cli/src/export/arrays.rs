@@ -72,6 +72,8 @@ struct Columns {
     steps: Column<4>,
     took: Column<8>,
     theta: Column<1>,
+    person: Column<1>,
+    arrival: Column<8>,
 }
 
 impl Columns {
@@ -86,6 +88,8 @@ impl Columns {
             steps: Column::new()?,
             took: Column::new()?,
             theta: Column::new()?,
+            person: Column::new()?,
+            arrival: Column::new()?,
         })
     }
 
@@ -109,8 +113,12 @@ impl Columns {
         self.steps.put(answer.statistics.steps.to_le_bytes())?;
         self.took.put(u64::try_from(answer.took.as_nanos()).unwrap_or(u64::MAX).to_le_bytes())?;
         // Identities are short texts; as bytes, padded with zeros, NumPy reads them with .view("S16").
-        let padded = answer.landscape.bytes().chain(std::iter::repeat(0)).take(*identity);
-        padded.into_iter().try_for_each(|byte| self.theta.put([byte]))?;
+        let padded =
+            |text: &str, width: usize| -> Vec<u8> { text.bytes().chain(std::iter::repeat(0)).take(width).collect() };
+        padded(&answer.landscape, *identity).into_iter().try_for_each(|byte| self.theta.put([byte]))?;
+        let (id, arrival) = solve.person.as_ref().map_or(("", 0), |person| (person.id.as_str(), person.arrival));
+        padded(id, shape.person).into_iter().try_for_each(|byte| self.person.put([byte]))?;
+        self.arrival.put(arrival.to_le_bytes())?;
         Ok(())
     }
 
@@ -125,7 +133,12 @@ impl Columns {
         self.weights.end(archive, "weights", &[n, k], f64::from_le_bytes)?;
         self.steps.end(archive, "steps", &[n], u32::from_le_bytes)?;
         self.took.end(archive, "took_nanos", &[n], u64::from_le_bytes)?;
-        self.theta.end(archive, "theta", &[n, width], |[byte]| byte)
+        self.theta.end(archive, "theta", &[n, width], |[byte]| byte)?;
+        if shape.person > 0 {
+            self.person.end(archive, "person", &[n, shape.person as u64], |[byte]| byte)?;
+            self.arrival.end(archive, "arrival", &[n], u64::from_le_bytes)?;
+        }
+        Ok(())
     }
 }
 

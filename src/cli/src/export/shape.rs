@@ -20,6 +20,8 @@ pub(super) struct Shape {
     pub(super) latent: usize,
     /// Longest identity of a landscape, bytes.
     pub(super) identity: usize,
+    /// Longest identity of a person, bytes; zero where nobody is told apart.
+    pub(super) person: usize,
 }
 
 impl Shape {
@@ -42,6 +44,7 @@ impl Shape {
             self.hypotheses = self.hypotheses.max(hypotheses);
             self.latent = self.latent.max(solve.z.len().checked_div(hypotheses).unwrap_or(0));
             self.identity = self.identity.max(solve.answer.landscape.len());
+            self.person = self.person.max(solve.person.map_or(0, |person| person.id.len()));
         }
         self.files.push(file.to_owned());
         Ok(reader.damage())

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tch::Tensor;
-use thalweg_task::{Expected, Masked, Observation, TaskSpec, numbers};
+use tch::Kind;
+use thalweg_task::{Expected, Masked, Observation, TaskSpec};
 
 use super::alpha_beta::AlphaBeta;
 use super::model::{Likely, MotionModel, angles, displacement, turned};
@@ -139,14 +139,14 @@ impl Timeline {
         if elapsed.is_some_and(|elapsed| !(0.0..=LONGEST_SILENCE).contains(&elapsed)) {
             self.forget();
         }
-        let mut positions: Vec<f64> = numbers(&joints.with_nan());
+        let mut positions: Vec<f64> = joints.numbers_with_nan();
         self.take(stamp, &mut positions, stamps);
         let elapsed = self.stamp.replace(stamp).map_or(f64::INFINITY, |before| seconds_between(before, stamp));
         let likely = self.likely((stamp, elapsed), &positions);
         if elapsed.is_finite() {
-            let seen = Tensor::from_slice(&positions).view([1, -1]).to_kind(joints.value().kind());
-            obs.expected = expected(&likely, (elapsed, self.seen_variance), joints);
-            obs.joints = Some(Masked::new(&seen));
+            let kind = joints.value().kind();
+            obs.expected = expected(&likely, (elapsed, self.seen_variance), kind);
+            obs.joints = Some(Masked::of_row(&positions, kind));
         }
     }
 
@@ -267,15 +267,14 @@ impl Timeline {
 }
 
 /// What is expected, from pairs of position and variance; none where nothing is.
-fn expected(likely: &[f64], (elapsed, seen): (f64, f64), joints: &Masked) -> Option<Expected> {
+fn expected(likely: &[f64], (elapsed, seen): (f64, f64), kind: Kind) -> Option<Expected> {
     let pairs = likely.as_chunks::<2>().0;
     if pairs.iter().all(|[value, _]| value.is_nan()) {
         return None;
     }
-    let tensor = |values: Vec<f64>| Tensor::from_slice(&values).view([1, -1]).to_kind(joints.value().kind());
-    let value = tensor(pairs.iter().map(|[value, _]| *value).collect());
-    let weight = tensor(pairs.iter().map(|[_, variance]| seen / (seen + variance)).collect());
-    Expected::new(&value, &weight, elapsed).ok()
+    let (values, weights): (Vec<f64>, Vec<f64>) =
+        pairs.iter().map(|[value, variance]| (*value, seen / (seen + variance))).unzip();
+    Expected::of_row(&values, &weights, kind, elapsed).ok()
 }
 
 /// The variance of what is expected of a joint that counts so much, above zero: see [`Timeline`].
@@ -291,7 +290,9 @@ fn seconds_between(earlier: i64, later: i64) -> f64 {
 mod tests {
     use super::*;
     use crate::prior::tests::two_numbers;
+    use tch::Tensor;
     use thalweg_task::JointSpec;
+    use thalweg_task::numbers;
 
     const FRAME: i64 = 10_000_000;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tch::Tensor;
-use thalweg_task::{ImageSpec, JointConvention, Kinds, Observation, PointsSpec, TaskSpec};
+use thalweg_task::{ImageSpec, JointConvention, Kinds, Masked, Observation, PointsSpec, TaskSpec};
 
 use super::channel::{Channel, Input};
 use super::clouds::{CloudBox, WHOLE, check_one_frame, decode_cloud};
@@ -351,14 +351,14 @@ impl Intake {
         let provenance = provenance(self.joints, joints.as_ref(), [image, points, cloud])?;
         let mut obs = Observation { stamp_nanos: provenance.stamp_nanos, ..Observation::default() };
         if let Some(snapshot) = joints {
-            obs.joints = Observation::of_joints(&tensor(&snapshot.positions, &[1, -1])).joints;
+            obs.joints = Some(Masked::of_numbers(&snapshot.positions, &[1, -1]));
         }
         if let (Some(held), Some(ImageSpec { channels, height, width })) = (image, self.image_spec) {
             obs.image = Observation::of_image(&tensor(&held.values, &[1, channels, height, width])).image;
         }
         if let (Some(spec), true) = (&self.points_spec, points.is_some() || cloud.is_some()) {
             let (values, confidence) = together(points, cloud, spec);
-            obs.points = Observation::of_points(&tensor(&values, &[1, -1, 3])).points;
+            obs.points = Some(Masked::of_numbers(&values, &[1, -1, 3]));
             obs.confidence = (!confidence.is_empty()).then(|| tensor(&confidence, &[1, -1]));
         }
         Some((obs, provenance))

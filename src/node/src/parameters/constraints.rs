@@ -15,8 +15,6 @@ pub fn constraints(spec: &ParameterSpec) -> String {
     let cross = match spec.name.as_ref() {
         "warm_start.fresh" => Some("below hypotheses".to_owned()),
         "hypotheses" => Some("above warm_start.fresh".to_owned()),
-        "input.people" => Some("1 where record.enabled is true".to_owned()),
-        "record.enabled" => Some("false where input.people is above 1".to_owned()),
         "output.people_namespace" => Some("a namespace, as /humans/bodies".to_owned()),
         "input.colour_key" => Some("empty, or a colour as #rrggbb".to_owned()),
         _ => None,

@@ -57,15 +57,6 @@ pub enum ParameterError {
         /// What came; a long text is cut.
         got: String,
     },
-    /// A recording of several people.
-    #[error(
-        "record.enabled must be false where input.people is above 1, got input.people = {people}: a recording holds the \
-         solves of one stream, each of which follows from the one before; run a node for each person to be recorded"
-    )]
-    RecordedPeople {
-        /// How many people are followed.
-        people: i64,
-    },
     /// A path that leads out of the folder that it is confined to.
     #[error("{name} must lie in {roots} ({root}, links resolved), got '{got}'")]
     Outside {

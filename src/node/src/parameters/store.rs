@@ -242,12 +242,6 @@ fn check_together<'a>(get: impl Fn(&str) -> Option<&'a ParameterValue>) -> Resul
     {
         return Err(ParameterError::Namespace { name: "output.people_namespace", got: escaped(namespace) });
     }
-    if let (Some(&ParameterValue::Integer(people)), Some(ParameterValue::Bool(true))) =
-        (get("input.people"), get("record.enabled"))
-        && people > 1
-    {
-        return Err(ParameterError::RecordedPeople { people });
-    }
     match (get("hypotheses"), get("warm_start.fresh")) {
         (Some(&ParameterValue::Integer(hypotheses)), Some(&ParameterValue::Integer(fresh))) if fresh >= hypotheses => {
             Err(ParameterError::Fresh { hypotheses, fresh })

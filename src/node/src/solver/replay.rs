@@ -12,8 +12,11 @@ use thalweg::{LoadError, Registry};
 use thalweg_engine::landscape::{Landscape, LandscapeError};
 use thalweg_engine::start::Start;
 use thalweg_engine::{Answer, Budget, Engine, EngineError, Memory, WarmStart};
-use thalweg_record::{Before, Setup, Solve};
+use thalweg_record::{Before, Person, Setup, Solve};
 use thalweg_task::{Root, numbers};
+
+/// Most people whose memories are kept: more than a node follows at once, and some who have gone.
+const MOST_PEOPLE: usize = 64;
 
 /// Why a recording cannot be repeated here.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +88,9 @@ pub enum Repetition {
 }
 
 /// Repeats the solves of a recording, in their order.
+///
+/// Where people are told apart each goes on from their own solves; so the engine has the memory of one, and those of the
+/// others are kept.
 #[derive(Debug)]
 pub struct Replayer {
     engine: Engine,
@@ -92,6 +98,35 @@ pub struct Replayer {
     files: Vec<PathBuf>,
     /// Number of the last solve that was repeated; none when the next one has to be anchored.
     last: Option<u64>,
+    /// Of whom that was.
+    person: Option<Person>,
+    others: Others,
+}
+
+/// What is kept of people of whom the last solve was not: of each the number of their own last solve, and the engine's
+/// memory behind it.
+#[derive(Debug, Default)]
+struct Others {
+    /// Who was solved longest ago comes first.
+    kept: Vec<(Option<Person>, u64, Memory)>,
+}
+
+impl Others {
+    /// Keeps what is known of somebody, in place of who was solved longest ago where there are too many. Who comes anew
+    /// has another number of arrival, and what was kept of before is of no use.
+    fn keep(&mut self, person: Option<Person>, last: u64, memory: Memory) {
+        self.kept.push((person, last, memory));
+        if self.kept.len() > MOST_PEOPLE {
+            self.kept.remove(0);
+        }
+    }
+
+    /// What is known of somebody, who has it then.
+    fn take(&mut self, person: Option<&Person>) -> Option<(u64, Memory)> {
+        let place = self.kept.iter().position(|(kept, ..)| kept.as_ref() == person)?;
+        let (_, last, memory) = self.kept.remove(place);
+        Some((last, memory))
+    }
 }
 
 impl Replayer {
@@ -118,7 +153,7 @@ impl Replayer {
             let (expected, got) = (setup.fingerprint.clone(), loaded.spec.fingerprint);
             return Err(ReplayError::OtherModel { task: setup.task.clone(), expected, got });
         }
-        Ok(Self { engine, files, last: None })
+        Ok(Self { engine, files, last: None, person: None, others: Others::default() })
     }
 
     /// The engine that repeats.
@@ -164,6 +199,7 @@ impl Replayer {
         if (config.hypotheses, config.fresh) != (hypotheses, fresh) {
             self.engine.set_population(hypotheses, fresh).map_err(refuse)?;
         }
+        self.turn_to(solve.person.as_ref());
         let warm = match &solve.before {
             Before::Cold => None,
             Before::Warm(warm) => Some(warm),
@@ -183,6 +219,21 @@ impl Replayer {
         let index = solve.index.saturating_sub(1);
         self.engine.recall(Memory { index, warm, leader, offset, linearised, ..Memory::default() }).map_err(refuse)?;
         Ok(true)
+    }
+
+    /// Gives the engine what is known of somebody; nothing of who is new, or of whom it does not fit any more.
+    fn turn_to(&mut self, person: Option<&Person>) {
+        if self.person.as_ref() == person {
+            return;
+        }
+        let (before, memory) = (std::mem::replace(&mut self.person, person.cloned()), self.engine.take_memory());
+        if let Some(last) = self.last.take() {
+            // Derivatives that served are found anew: the same bits, in less memory.
+            self.others.keep(before, last, Memory { spare: None, ..memory });
+        }
+        if let Some((last, memory)) = self.others.take(person) {
+            self.last = self.engine.recall(memory).is_ok().then_some(last);
+        }
     }
 
     /// Takes the landscape and the start of a solve, where they are others.

@@ -9,7 +9,7 @@ use crate::label::label;
 use crate::parameters::Store;
 use thalweg::Loaded;
 use thalweg_engine::{Answer, Cadence, Engine, Event, Memory, Observer, WarmStart};
-use thalweg_record::{Before, Recorder, Setup, Solve, Trace, Warm};
+use thalweg_record::{Before, Person, Recorder, Setup, Solve, Trace, Warm};
 use thalweg_task::Seen;
 use thalweg_task::{lock, numbers};
 
@@ -75,7 +75,9 @@ impl SolveRecorder {
     pub(super) fn hand_over(&self, engine: &Engine, answer: &Answer, provenance: &Provenance) {
         // Of the images only the best one is recorded.
         let images = answer.images.iter().take(1).cloned().collect();
+        let person = provenance.person.as_ref();
         let solve = Solve {
+            person: person.map(|person| Person { id: person.id.to_string(), arrival: person.arrival }),
             stamp_nanos: provenance.stamp_nanos,
             frame_id: provenance.frame_id.clone(),
             received_nanos: provenance.received_nanos,

@@ -137,15 +137,6 @@ fn pairs_are_judged_together() {
 }
 
 #[test]
-fn a_recording_is_of_one_person() {
-    let mut running = store_with(&[("input.people", Integer(4))]).expect("nothing is recorded");
-    let refusal = running.set(&[("record.enabled".to_owned(), Bool(true))], false).expect_err("four people");
-    let expected = "record.enabled must be false where input.people is above 1, got input.people = 4";
-    assert!(refusal.to_string().starts_with(expected), "{refusal}");
-    store_with(&[("input.people", Integer(2)), ("record.enabled", Bool(true))]).expect_err("at the start, too");
-}
-
-#[test]
 fn the_last_of_a_name_counts() {
     let mut running = store();
     let twice = [("budget.steps".to_owned(), Integer(5)), ("budget.steps".to_owned(), Integer(6))];

@@ -81,7 +81,6 @@ fn constraints_are_told() {
     );
     assert_eq!(told("planar_arm.lengths"), "3 of [0.01, 100.0]; changes only in state unconfigured");
     assert_eq!(told("warm_start.fresh"), "below hypotheses");
-    assert_eq!(told("record.enabled"), "false where input.people is above 1");
     assert_eq!(told("record.steps"), "");
     assert_eq!(told("budget.steps"), "");
 }

@@ -83,7 +83,11 @@ fn written(bytes: &[u8]) -> (tempfile::TempDir, PathBuf) {
 
 /// One recorded solve as a file.
 fn one(solve: &Solve) -> Vec<u8> {
-    let records = Raw::default().channel(1, "/left/thalweg/solve", "thalweg/msg/Solve", "cdr").message(
+    one_at("/left/thalweg/solve", solve)
+}
+
+fn one_at(topic: &str, solve: &Solve) -> Vec<u8> {
+    let records = Raw::default().channel(1, topic, "thalweg/msg/Solve", "cdr").message(
         1,
         super::super::segment::sequence(solve.index),
         1,
@@ -134,6 +138,26 @@ fn a_solve_that_no_node_can_do_is_damage() {
         ("more fresh ones than any", false, Solve { fresh: u32::MAX, ..solve(1) }),
     ] {
         let (_folder, path) = written(&one(&solve));
+        let (solves, damage) = read(&path);
+        assert_eq!((solves.len(), damage.messages), (usize::from(is_taken), u64::from(!is_taken)), "{what}");
+    }
+}
+
+#[test]
+fn a_solve_of_somebody_who_is_none_is_damage() {
+    let of = |id: &str| Solve { person: Some(Person { id: id.to_owned(), arrival: 1 }), ..solve(1) };
+    let long = "b".repeat(65);
+    for (what, is_taken, topic, solve) in [
+        ("somebody", true, "people/b7/solve", of("b7")),
+        ("nobody in particular", true, "solve", solve(1)),
+        ("the topic of another", false, "people/b9/solve", of("b7")),
+        ("the topic of nobody", false, "solve", of("b7")),
+        ("nobody's on the topic of somebody", false, "people/b7/solve", solve(1)),
+        ("a digit first", false, "people/7/solve", of("7")),
+        ("a letter of none", false, "people/b-7/solve", of("b-7")),
+        ("a long identity", false, &format!("people/{long}/solve"), of(&long)),
+    ] {
+        let (_folder, path) = written(&one_at(&format!("/left/thalweg/{topic}"), &solve));
         let (solves, damage) = read(&path);
         assert_eq!((solves.len(), damage.messages), (usize::from(is_taken), u64::from(!is_taken)), "{what}");
     }

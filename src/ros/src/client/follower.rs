@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ~/reconstruction, ~/hypotheses/.., ~/deviation, ~/statistics, ~/losses, ~/weights ─┐
-//! joint_states, points, image, /diagnostics ─────────────────────────────────────────┴─> Assembler ─> ShownAnswer
+//! ~/people, ~/bodies, joint_states, points, image, /diagnostics ─────────────────────────────────────────┴─> Assembler ─> ShownAnswer
 //! ```
 
 mod assembler;
@@ -15,18 +15,21 @@ use thalweg_task::lock;
 
 use r2r::diagnostic_msgs::msg::DiagnosticArray;
 use r2r::sensor_msgs::msg::{Image, JointState, PointCloud2};
-use r2r::std_msgs::msg::Float32MultiArray;
+use r2r::std_msgs::msg::{Float32MultiArray, String as Text};
 use r2r::{QosProfile, WrappedTypesupport};
 
 use super::peer::{JOINT_STATES, Link};
 use assembler::Assembler;
-use thalweg_node::display::{MOST_HYPOTHESES, ShownAnswer};
+use thalweg_node::display::{MOST_HYPOTHESES, MOST_PEOPLE, ShownAnswer};
 
 /// The name of whoever watches, unless it is remapped.
 const NAME: &str = "thalweg_view";
 
 /// A window needs the newest answer only, and must never hold up the node that publishes it.
 const NEWEST: QosProfile = QosProfile::default().best_effort().keep_last(2);
+
+/// The newest answer of each of several people: they come one behind the other.
+const MANY: QosProfile = QosProfile::default().best_effort().keep_last(MOST_PEOPLE);
 
 /// Follows a node by its topics until it is dropped.
 #[derive(Debug)]
@@ -86,6 +89,9 @@ fn listen(link: &Link, target: &str, assembler: &Shared) -> anyhow::Result<()> {
     hear(to, &own("losses"), NEWEST, |assembler, message: Float32MultiArray| assembler.losses(&message.data))?;
     hear(to, &own("weights"), NEWEST, |assembler, message: Float32MultiArray| assembler.weights(&message.data))?;
     hear(to, &own("reconstruction/image"), NEWEST, |assembler, message: Image| assembler.image_of(0, &message))?;
+    hear(to, &own("bodies"), MANY, |assembler, message: Text| assembler.body(&message.data))?;
+    let latched = QosProfile::default().keep_last(1).transient_local();
+    hear(to, &own("people"), latched, |assembler, message: Text| assembler.people(&message.data))?;
     hear(to, JOINT_STATES, sensor(), |assembler, message: JointState| assembler.seen_joints(&message))?;
     hear(to, "points", sensor(), |assembler, message: PointCloud2| assembler.seen_points(&message))?;
     hear(to, "image", sensor(), |assembler, message: Image| assembler.seen_image(&message))?;

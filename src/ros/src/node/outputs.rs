@@ -1,5 +1,6 @@
 //! Answers on their way out: a thread of its own, so that no reader ever holds up the solver.
 
+mod bodies;
 mod hypotheses;
 mod images;
 mod markers;
@@ -16,6 +17,7 @@ use thalweg_node::intake::Provenance;
 use thalweg_node::parameters::OutputSettings;
 use thalweg_task::lock;
 
+pub(crate) use bodies::Bodies;
 pub(crate) use hypotheses::hypothesis_array;
 pub(crate) use publishers::{Home, OutputQos, Publishers, has_root};
 pub(crate) use root_frame::RootFrame;
@@ -54,6 +56,8 @@ pub(crate) struct Outputs {
     publishers: Mutex<Option<Publishers>>,
     /// Those of people, by their identities, where they are told apart.
     people: Mutex<BTreeMap<Arc<str>, Publishers>>,
+    /// What is told of all of them on one topic.
+    bodies: Mutex<Option<Bodies>>,
     /// Where the body's frame is broadcast.
     root_frame: Mutex<Option<RootFrame>>,
     settings: Mutex<Option<OutputSettings>>,
@@ -112,6 +116,11 @@ impl Outputs {
         lock(&self.people)
     }
 
+    /// What is told of all people on one topic.
+    pub(crate) fn bodies(&self) -> MutexGuard<'_, Option<Bodies>> {
+        lock(&self.bodies)
+    }
+
     /// Forgets somebody; their topics are to be taken from the graph.
     pub(crate) fn part(&self, id: &Arc<str>) -> Option<Publishers> {
         lock(&self.root_frame).iter_mut().for_each(|frame| frame.part(id));
@@ -154,7 +163,8 @@ impl Outputs {
         let is_nodes = provenance.person.is_none() || provenance.leads;
         let of_node = lock(&self.publishers).as_mut().filter(|_| is_nodes).map(|own| own.publish(answer, settings));
         let frame = lock(&self.root_frame).as_mut().map(|frame| frame.publish(&answer.0, provenance));
-        [of_person, of_node, frame].into_iter().flatten().reduce(Result::and)
+        let told = lock(&self.bodies).as_ref().map(|bodies| bodies.publish(&answer.0, provenance));
+        [of_person, of_node, told, frame].into_iter().flatten().reduce(Result::and)
     }
 
     fn next(&self) -> Option<(Answer, Provenance)> {

@@ -4,6 +4,7 @@
 //! NAMESPACE/ID/joint_states    joints by REP-155, with `body_pose.names: rep155`
 //! NAMESPACE/ID/NODE/..         what `~/..` has of one person
 //! ~/people, NAMESPACE/tracked  who is there
+//! ~/bodies                     what was found of each, on one topic
 //! ```
 
 use std::collections::BTreeSet;
@@ -22,7 +23,7 @@ use thalweg_task::TaskSpec;
 use super::executor::Executor;
 use super::inputs::InputBuffer;
 use super::names::Names;
-use super::outputs::{Home, Outputs, Publishers, has_root};
+use super::outputs::{Bodies, Home, Outputs, Publishers, has_root};
 use super::parameters::Parameters;
 use super::time::{RosTime, stamp};
 
@@ -92,13 +93,16 @@ impl PeopleTopics {
         self.check(spec, settings)?;
         let namespace = settings.output.people_namespace.clone();
         let topic = format!("{namespace}/tracked");
+        let qos = self.parameters.qos_of(&self.names.resolve("~/bodies"), QosProfile::default());
+        let (spec, named) = (spec.clone(), spec.clone());
         let create = move |node: &mut Node| -> r2r::Result<_> {
             let latched = || QosProfile::default().keep_last(1).transient_local();
             let list = node.create_publisher("~/people", latched())?;
-            Ok((list, node.create_publisher_untyped(&topic, IDS_LIST, latched()).ok()))
+            let tracked = node.create_publisher_untyped(&topic, IDS_LIST, latched()).ok();
+            Ok((list, tracked, Bodies::create(node, &named, qos)?))
         };
-        let (list, tracked) = self.executor.with(create).await??;
-        let spec = spec.clone();
+        let (list, tracked, bodies) = self.executor.with(create).await??;
+        *self.outputs.bodies() = Some(bodies);
         let following = Following { spec, namespace, list, tracked, told: None, failed: BTreeSet::new() };
         *self.following.lock().await = Some(following);
         Ok(())
@@ -141,8 +145,11 @@ impl PeopleTopics {
     pub(crate) async fn close(&self) -> anyhow::Result<()> {
         let mut following = self.following.lock().await;
         let Some(Following { list, tracked, .. }) = following.take() else { return Ok(()) };
-        let people = std::mem::take(&mut *self.outputs.people());
+        let (people, bodies) = (std::mem::take(&mut *self.outputs.people()), self.outputs.bodies().take());
         let destroy = move |node: &mut Node| {
+            if let Some(bodies) = bodies {
+                bodies.destroy(node);
+            }
             people.into_values().for_each(|publishers| publishers.destroy(node));
             node.destroy_publisher(list);
             if let Some(tracked) = tracked {

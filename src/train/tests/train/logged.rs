@@ -2,11 +2,12 @@
 
 use tch::{Device, Kind, Tensor};
 use thalweg_engine::landscape::{Landscape, LandscapeShape};
-use thalweg_task::TaskSpec;
+use thalweg_task::{TaskSpec, numbers};
 use thalweg_train::{Data, Logbook, Logged, LoggedOptions, Page, PseudoTruth, Visited};
 
 use super::{load, only, tiny};
-use thalweg_tests::recording::record;
+use thalweg_record::Person;
+use thalweg_tests::recording::{record, record_of};
 
 const OPTIONS: LoggedOptions = LoggedOptions { pseudo_weight: 0.5, points: 500, seed: 1 };
 
@@ -36,6 +37,20 @@ fn a_recording_is_divided_by_time_and_its_points_are_visited_again() {
     assert_eq!((logged.habits.rate, logged.habits.hypotheses), (0.1, 4));
     let joints = logged.training.joints.as_ref().unwrap();
     assert_eq!(joints.count(), 2 * 70, "the third joint was never seen");
+}
+
+#[test]
+fn solves_of_several_people_serve_as_those_of_one() {
+    let (task, start) = (load().unwrap(), landscape(1));
+    let folder = tempfile::tempdir().unwrap();
+    let whose = |index| Some(Person { id: format!("b{}", index % 3), arrival: 1 + index % 3 });
+    let file = record_of(folder.path(), landscape(1), 100, whose);
+    let mut book = Logbook::new(task.spec(), (start.id(), start.dim()));
+    book.add(&file).unwrap();
+    let (several, one) = (book.close(&OPTIONS).unwrap(), logged(task.spec(), &start));
+    assert_eq!(several.counts, one.counts);
+    let joints = |logged: &Logged| numbers::<f32>(logged.training.joints.as_ref().unwrap().value());
+    assert_eq!(joints(&several), joints(&one));
 }
 
 #[test]

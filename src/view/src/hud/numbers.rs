@@ -51,6 +51,9 @@ fn rows(shown: &ShownAnswer, told: &Told<'_>) -> Vec<(&'static str, String)> {
     if told.has_body && drawn < shown.hypotheses {
         rows.push(("drawn", format!("{drawn} of {}", shown.hypotheses)));
     }
+    if shown.people.len() > 1 {
+        rows.push(("people", shown.people.len().to_string()));
+    }
     rows
 }
 
@@ -84,7 +87,7 @@ pub(super) fn legend(sheet: &mut Sheet, window: &mut Window, told: &Told<'_>) {
     if told.has_body {
         entries.extend([("observed", palette::OBSERVED, 1.0), ("completed", palette::COMPLETED, 1.0)]);
     }
-    if told.has_body && shown.answer.joints.len() > 1 {
+    if told.has_body && shown.answer.joints.len() > 1 && shown.people.len() < 2 {
         entries.push(("other hypotheses", palette::COMPLETED, 0.4));
     }
     if !shown.points.is_empty() {

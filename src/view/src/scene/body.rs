@@ -5,6 +5,7 @@ use kiss3d::glamx::{Mat3, Pose3, Quat, Vec3};
 use kiss3d::scene::{InstanceData3d, SceneNode3d};
 use thalweg_node::display::ShownAnswer;
 
+use super::people::Place;
 use super::{rotation, vector};
 use crate::body::{Form, Model, Posture};
 use crate::palette::{self, Rgb, linear};
@@ -35,6 +36,8 @@ pub(super) struct Figures {
     solids: Vec<SceneNode3d>,
     ghosts: Vec<SceneNode3d>,
     halos: Vec<SceneNode3d>,
+    /// All bodies of several people, as many as there are.
+    crowd: Vec<SceneNode3d>,
     instances: Vec<Vec<InstanceData3d>>,
     binding: Binding,
     lowest: f32,
@@ -95,9 +98,13 @@ impl Figures {
             ghost.set_color(Color::new(1.0, 1.0, 1.0, 0.999)).set_roughness(0.9).set_metallic(0.0);
             ghost.set_casts_shadows(false).set_visible(false);
         }
+        let mut crowd = add(root, 1.0);
+        for body in &mut crowd {
+            body.set_color(Color::new(1.0, 1.0, 1.0, 1.0)).set_roughness(0.55).set_metallic(0.0).set_visible(false);
+        }
         let instances = ghosts.iter().map(|_| Vec::new()).collect();
         let (posture, binding) = (Posture::default(), Binding::default());
-        Self { model, posture, solids, ghosts, halos, instances, binding, lowest: 0.0 }
+        Self { model, posture, solids, ghosts, halos, crowd, instances, binding, lowest: 0.0 }
     }
 
     pub(super) fn model(&self) -> &Model {
@@ -115,7 +122,33 @@ impl Figures {
         self.lowest
     }
 
+    /// Shows the best hypothesis of each of several people at their places, and nothing else.
+    pub(super) fn show_people(&mut self, shown: &ShownAnswer, places: &[Place]) {
+        self.binding.follow(&self.model, &shown.names);
+        let alone = self.solids.iter_mut().chain(&mut self.ghosts).chain(&mut self.halos);
+        alone.for_each(|node| drop(node.set_visible(false)));
+        self.instances.iter_mut().for_each(Vec::clear);
+        let mut lowest = f32::INFINITY;
+        for (person, place) in shown.people.iter().zip(places) {
+            let colours = self.colours(&person.observed);
+            self.posture.place(&self.model, self.binding.positions(&person.joints));
+            for (index, shape) in self.model.shapes().iter().enumerate() {
+                let at = place.of(&(self.posture.root_from_link[shape.link] * shape.link_from_shape));
+                lowest = lowest.min((at.translation.z - shape.depth(&at) * place.scale) as f32);
+                self.instances[index].push(InstanceData3d {
+                    position: vector(&at),
+                    deformation: Mat3::from_quat(rotation(&at) * upright(shape.form)) * place.scale as f32,
+                    color: linear(colours[index], 1.0),
+                    ..InstanceData3d::default()
+                });
+            }
+        }
+        self.lowest = if lowest.is_finite() { lowest } else { self.lowest };
+        draw_instances(&mut self.crowd, &self.instances);
+    }
+
     pub(super) fn show(&mut self, shown: &ShownAnswer, chosen: usize) {
+        self.crowd.iter_mut().for_each(|node| drop(node.set_visible(false)));
         self.binding.follow(&self.model, &shown.names);
         let colours = self.colours(&shown.observed);
         let body = shown.answer.joints.get(chosen);
@@ -173,12 +206,7 @@ impl Figures {
                 });
             }
         }
-        for (ghost, instances) in self.ghosts.iter_mut().zip(&self.instances) {
-            ghost.set_visible(!instances.is_empty());
-            if !instances.is_empty() {
-                ghost.set_instances(instances);
-            }
-        }
+        draw_instances(&mut self.ghosts, &self.instances);
     }
 
     /// What hangs on observed joints only was observed; what hangs on none always is.
@@ -188,6 +216,16 @@ impl Figures {
             if is_observed { palette::OBSERVED } else { palette::COMPLETED }
         };
         self.model.movers().iter().map(colour).collect()
+    }
+}
+
+/// Draws each node as often as it has instances.
+fn draw_instances(nodes: &mut [SceneNode3d], instances: &[Vec<InstanceData3d>]) {
+    for (node, instances) in nodes.iter_mut().zip(instances) {
+        node.set_visible(!instances.is_empty());
+        if !instances.is_empty() {
+            node.set_instances(instances);
+        }
     }
 }
 

@@ -51,6 +51,11 @@ impl Floor {
         self.all.set_position(Vec3::new(0.0, 0.0, height));
     }
 
+    /// Lies under the next body at once: what is shown is something else.
+    pub(super) fn forget(&mut self) {
+        self.height = None;
+    }
+
     pub(super) fn axes(&self) -> [(&'static str, Vec3); 3] {
         let origin = Vec3::new(0.0, 0.0, self.height.unwrap_or(0.0));
         let end = AXIS.0 + 0.05;

@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use thalweg_node::display::{MOST_POINTS, ShownAnswer};
+use thalweg_node::display::{Crowd, MOST_POINTS, ShownAnswer, ShownPerson};
 use thalweg_record::{Listing, Reader, Setup, Solve};
 
 use super::Timed;
 use super::painter::Painter;
+
+/// Of several people the answers of the first one are shown, with everybody else as they were then; those of others where
+/// that one was silent for this long.
+const LATE: Duration = Duration::from_millis(200);
 
 /// The files of a recording, one after the other.
 pub struct Recording {
@@ -21,6 +25,10 @@ pub struct Recording {
     painter: Option<Painter>,
     /// When the first answer was received, nanoseconds.
     begin: Option<i64>,
+    /// Everybody, where people are told apart.
+    crowd: Crowd,
+    /// When an answer was shown last, from the beginning.
+    last: Duration,
 }
 
 impl Recording {
@@ -38,6 +46,8 @@ impl Recording {
             names: Arc::from([]),
             painter: None,
             begin: None,
+            crowd: Crowd::new(Duration::ZERO),
+            last: Duration::ZERO,
         };
         recording.next_file()?.with_context(|| format!("{}: no recording in this folder", path.display()))?;
         Ok(recording)
@@ -54,6 +64,9 @@ impl Recording {
             match Reader::open(&path) {
                 Ok(reader) => {
                     self.names = reader.setup().joints.clone().into();
+                    if self.begin.is_none() {
+                        self.crowd = Crowd::of_recording(reader.setup());
+                    }
                     self.reader = Some(reader);
                     return Ok(Some(()));
                 }
@@ -87,15 +100,39 @@ impl Iterator for Recording {
         if self.begin.is_none() {
             self.painter = self.setup().and_then(Painter::of);
         }
-        let mut solve = match self.next_solve() {
-            Ok(solve) => solve?,
-            Err(error) => return Some(Err(error)),
-        };
-        let begin = *self.begin.get_or_insert(solve.received_nanos);
-        let at = u64::try_from(solve.received_nanos.saturating_sub(begin)).unwrap_or(0);
-        solve.answer.images = self.painter.as_mut().map_or_else(Vec::new, |painter| painter.paint(&solve));
-        Some(Ok((Duration::from_nanos(at), Arc::new(shown(solve, &self.names)))))
+        loop {
+            let mut solve = match self.next_solve() {
+                Ok(solve) => solve?,
+                Err(error) => return Some(Err(error)),
+            };
+            let begin = *self.begin.get_or_insert(solve.received_nanos);
+            let at = u64::try_from(solve.received_nanos.saturating_sub(begin)).unwrap_or(0);
+            let at = Duration::from_nanos(at);
+            if let Some(person) = person(&solve) {
+                let id = Arc::clone(&person.id);
+                self.crowd.put(at, person);
+                if !self.crowd.is_led_by(&id) && at.saturating_sub(self.last) < LATE {
+                    continue;
+                }
+            }
+            self.last = at;
+            solve.answer.images = self.painter.as_mut().map_or_else(Vec::new, |painter| painter.paint(&solve));
+            let people = self.crowd.shown(at);
+            return Some(Ok((at, Arc::new(ShownAnswer { people, ..shown(solve, &self.names) }))));
+        }
     }
+}
+
+/// Whose solve it is, as they are drawn.
+fn person(solve: &Solve) -> Option<ShownPerson> {
+    let person = solve.person.as_ref()?;
+    Some(ShownPerson {
+        id: person.id.as_str().into(),
+        arrival: person.arrival,
+        joints: solve.answer.joints.first().cloned().unwrap_or_default(),
+        observed: solve.seen.joints.iter().map(|position| !position.is_nan()).collect(),
+        root: solve.answer.roots.first().copied(),
+    })
 }
 
 fn shown(solve: Solve, names: &Arc<[String]>) -> ShownAnswer {
@@ -111,5 +148,6 @@ fn shown(solve: Solve, names: &Arc<[String]>) -> ShownAnswer {
         image: solve.seen.image.map(Arc::new),
         latency: None,
         refusals: 0,
+        people: Arc::default(),
     }
 }

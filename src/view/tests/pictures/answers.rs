@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thalweg_engine::{Answer, Statistics};
-use thalweg_node::display::ShownAnswer;
+use thalweg_node::display::{ShownAnswer, ShownPerson};
+use thalweg_task::Root;
 use thalweg_view::body::Model;
 
 pub(crate) fn human() -> Model {
@@ -41,4 +42,25 @@ pub(crate) fn standing(raises: &[f64], weights: &[f64]) -> ShownAnswer {
         names,
         ..ShownAnswer::default()
     }
+}
+
+/// People who stand before a camera and look into it, each with a name and a place, metres, x right, y down, z ahead.
+pub(crate) fn crowd(people: &[(&str, [f64; 3])]) -> ShownAnswer {
+    let shown = standing(&[-1.2], &[1.0]);
+    let person = |(arrival, (id, position)): (u64, &(&str, [f64; 3]))| ShownPerson {
+        id: (*id).into(),
+        arrival,
+        joints: shown.answer.joints[0].clone(),
+        observed: shown.observed.clone(),
+        // The pelvis' x, left, is the camera's x; its y, up, is -y; its z, ahead, is -z.
+        root: Some(Root {
+            position: *position,
+            rotation: [1.0, 0.0, 0.0, 0.0],
+            scale: 1.0,
+            is_seen: true,
+            misfit: 0.0,
+        }),
+    };
+    let people = (1..).zip(people).map(person).collect();
+    ShownAnswer { people, ..shown }
 }

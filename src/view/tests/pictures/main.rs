@@ -7,6 +7,7 @@
 mod answers;
 mod body;
 mod images;
+mod people;
 
 use thalweg_view::body::Model;
 use thalweg_view::film::Picture;

@@ -9,10 +9,16 @@ use r2r::diagnostic_msgs::msg::{DiagnosticArray, DiagnosticStatus};
 use r2r::sensor_msgs::msg::{Image, JointState, PointCloud2};
 
 use super::messages::{nanos, pixels, points, refusals, value};
-use thalweg_node::display::{MOST_HYPOTHESES, ShownAnswer};
+use thalweg_node::display::{Crowd, MOST_HYPOTHESES, ShownAnswer, present, read_body};
 
 /// How long a joint counts as observed after its last message: the node's own default.
 const JOINT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How long somebody of several people counts as there after their last answer, where nobody says that they have gone.
+const SILENCE: Duration = Duration::from_secs(10);
+
+/// How long the answers of who leads several people may stay away before those of others are shown.
+const LATE: Duration = Duration::from_millis(200);
 
 /// A latency beyond this is none: sender and watcher have different clocks.
 const PLAUSIBLE: Duration = Duration::from_secs(60);
@@ -29,6 +35,11 @@ pub(super) struct Assembler {
     is_told: bool,
     seen: HashMap<String, Instant>,
     refused: HashMap<String, u64>,
+    /// Everybody, where people are told apart.
+    crowd: Crowd,
+    begin: Instant,
+    /// When something was handed on last.
+    told: Instant,
 }
 
 impl std::fmt::Debug for Assembler {
@@ -41,7 +52,29 @@ impl Assembler {
     pub(super) fn new(target: &str, take: Box<dyn FnMut(ShownAnswer) + Send>, wish: Sender<usize>) -> Self {
         let node = target.rsplit('/').next().unwrap_or(target).to_owned();
         let (shown, seen, refused) = (ShownAnswer::default(), HashMap::new(), HashMap::new());
-        Self { node, take, wish, shown, has_statistics: false, is_told: true, seen, refused }
+        let (crowd, begin) = (Crowd::new(SILENCE), Instant::now());
+        Self { node, take, wish, shown, has_statistics: false, is_told: true, seen, refused, crowd, begin, told: begin }
+    }
+
+    /// What was found of one of several people.
+    pub(super) fn body(&mut self, text: &str) {
+        let Some((names, person)) = read_body(text) else { return };
+        let id = Arc::clone(&person.id);
+        self.crowd.put(self.begin.elapsed(), person);
+        // Who leads is shown with their whole answer, and everybody else as they are then.
+        if self.is_told && !self.crowd.is_led_by(&id) && self.told.elapsed() > LATE {
+            if self.shown.names.is_empty() {
+                self.shown.names = names.into();
+            }
+            self.hand_on();
+        }
+    }
+
+    /// Who is there, by what the node says.
+    pub(super) fn people(&mut self, text: &str) {
+        if let Some(ids) = present(text) {
+            self.crowd.keep(&ids);
+        }
     }
 
     /// Joints of one hypothesis, 0 being the best.
@@ -180,6 +213,12 @@ impl Assembler {
         if std::mem::replace(&mut self.is_told, true) || self.shown.answer.joints.first().is_none_or(Vec::is_empty) {
             return;
         }
+        self.hand_on();
+    }
+
+    fn hand_on(&mut self) {
+        self.told = Instant::now();
+        self.shown.people = self.crowd.shown(self.begin.elapsed());
         let mut shown = self.shown.clone();
         let whole = shown.answer.joints.iter().take_while(|joints| !joints.is_empty()).count();
         shown.answer.joints.truncate(whole);
@@ -211,6 +250,7 @@ mod tests {
 
     use super::*;
     use crate::node::time::stamp;
+    use thalweg_node::display::{ShownPerson, write_body};
 
     fn assembler() -> (Assembler, Receiver<ShownAnswer>, Receiver<usize>) {
         let ((told, answers), (wish, wishes)) = (channel(), channel());
@@ -281,5 +321,40 @@ mod tests {
         ];
         assembler.diagnostics(&DiagnosticArray { status, ..DiagnosticArray::default() });
         assert_eq!(assembler.shown.refusals, 6);
+    }
+
+    /// What a node tells of a person of two joints.
+    fn told_of(id: &str, arrival: u64, position: f64) -> String {
+        let (joints, observed) = (vec![position; 2], vec![true, false]);
+        let person = ShownPerson { id: id.into(), arrival, joints, observed, root: None };
+        write_body(&person, &["a", "b"].map(str::to_owned))
+    }
+
+    #[test]
+    fn everybody_is_shown_with_who_leads_until_they_go() {
+        let (mut assembler, answers, _wishes) = assembler();
+        let shown = |assembler: &mut Assembler, nanos: i64| {
+            assembler.statistics(&solve(nanos, 1));
+            assembler.hypothesis(0, joints(nanos, 0.1));
+            let shown = answers.try_recv().expect("whole");
+            shown.people.iter().map(|person| (person.id.to_string(), person.joints[0])).collect::<Vec<_>>()
+        };
+        assert!(shown(&mut assembler, 1).is_empty(), "nobody is told apart");
+        assembler.body(&told_of("b9", 2, 0.9));
+        assembler.body(&told_of("b7", 1, 0.7));
+        assembler.body("what is none");
+        let person = |id: &str, position: f64| (id.to_owned(), position);
+        assert_eq!(shown(&mut assembler, 2), [person("b7", 0.7), person("b9", 0.9)]);
+        assembler.body(&told_of("b9", 2, 0.8));
+        assert!(answers.try_recv().is_err(), "who leads has told a moment ago");
+        assert_eq!(shown(&mut assembler, 3), [person("b7", 0.7), person("b9", 0.8)]);
+        std::thread::sleep(LATE + Duration::from_millis(20));
+        assembler.body(&told_of("b9", 2, 0.6));
+        assert_eq!(answers.try_recv().expect("who leads is late").people[1].joints[0], 0.6);
+        assembler.people(r#"{"ids": ["b9"], "others": 0}"#);
+        assert_eq!(shown(&mut assembler, 4), [person("b9", 0.6)]);
+        assembler.people("what is none");
+        assembler.people(r#"{"ids": [], "others": 0}"#);
+        assert!(shown(&mut assembler, 5).is_empty());
     }
 }
