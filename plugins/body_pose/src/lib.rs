@@ -20,6 +20,7 @@ pub mod prior;
 mod rep155;
 pub mod rotation;
 mod shape;
+mod sight;
 pub mod skeleton;
 mod task;
 pub mod urdf;

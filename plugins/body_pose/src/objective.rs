@@ -155,7 +155,7 @@ impl Comparison {
         numbers::<f64>(&self.rows(rotations.as_ref().unwrap_or(&self.usual))).as_chunks().0.to_vec()
     }
 
-    /// Puts places, `[O, rows, 4]`, beside joints.
+    /// Puts places, `[O, rows, 6]`, beside joints.
     fn with_places(&self, joints: Option<Target>, places: &Tensor) -> Target {
         let [rows, all, _] = places.size()[..] else { unreachable!("it has three axes") };
         let (kind, device) = self.angles.kind_and_device();
@@ -171,7 +171,7 @@ impl Comparison {
         };
         Target {
             value: beside(&joints.value, &places.narrow(-1, 0, 3)),
-            weight: beside(&joints.weight, &places.narrow(-1, 3, 1).expand([rows, all, 3], false)),
+            weight: beside(&joints.weight, &places.narrow(-1, 3, 3)),
         }
     }
 
@@ -225,7 +225,12 @@ impl Comparison {
         let tree = match &self.root {
             Some(root) => {
                 let (parents, offsets) = root.tree();
-                Some(KinematicTree { parents, offsets, scale: Some(root.scale()), surface: root.surface().cloned() })
+                Some(KinematicTree {
+                    parents,
+                    offsets,
+                    scale: Some(root.scale()),
+                    surface: Some(root.surface().clone()),
+                })
             }
             None => (self.point_weight > 0.0).then(fixed),
         };

@@ -106,10 +106,7 @@ impl Guess<'_> {
         fit.pull_size(&blocks, size, SIZE);
         let mut descend = |from: Similarity, steps: usize| {
             let found = fit.descend(&blocks, pairs, (from, steps), self.scale, self.surface);
-            let named = pairs.iter().map(|pair| {
-                let apart = Vector3::from(found.back(pair.seen)) - Vector3::from(pair.own);
-                (apart * pair.weight * found.scale()).norm_squared()
-            });
+            let named = pairs.iter().flat_map(|pair| found.residual(pair)).map(|residual| residual * residual);
             let up = Vector3::from(found.root(&[], false).place([0.0, 1.0, 0.0]))
                 - Vector3::from(found.root(&[], false).position);
             let is_down = up.normalize().z < -ALONG || up.normalize().y > ALONG;

@@ -325,11 +325,11 @@ impl Parameters {
 fn points(table: Option<&Table>, cloud: &CloudParameters) -> PointsSpec {
     let names = std::iter::once(FRAME).chain(NAMES).map(str::to_owned);
     let Some(Table { tracker, leaves, .. }) = table else {
-        return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None, cloud: 0 };
+        return PointsSpec { names: names.collect(), frame: FRAME.to_owned(), tracker: None, cloud: 0, rays: false };
     };
     let names = names.chain(leaves.iter().map(|leaf| leaf.name.clone())).collect();
     let cloud = if cloud.weight > 0.0 { cloud.points } else { 0 };
-    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()), cloud }
+    PointsSpec { names, frame: String::new(), tracker: Some(tracker.clone()), cloud, rays: true }
 }
 
 /// Frame of the places: the root of the body.

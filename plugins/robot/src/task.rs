@@ -246,7 +246,7 @@ fn refused(error: ModelError) -> TaskError {
 fn points(robot: &Robot, parameters: &Parameters) -> PointsSpec {
     let names = (0..robot.links.len()).filter(|&link| link != robot.root).map(|link| robot.links[link].clone());
     let cloud = if parameters.cloud.weight > 0.0 { parameters.cloud.points } else { 0 };
-    PointsSpec { names: names.collect(), frame: robot.links[robot.root].clone(), tracker: None, cloud }
+    PointsSpec { names: names.collect(), frame: robot.links[robot.root].clone(), tracker: None, cloud, rays: false }
 }
 
 /// How links follow from the numbers of F, and, where a cloud is observed, their shapes.

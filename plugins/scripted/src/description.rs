@@ -441,6 +441,7 @@ impl Description {
             frame: points.frame.clone(),
             tracker: None,
             cloud: 0,
+            rays: false,
         })
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tch::Tensor;
-use thalweg::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
+use thalweg::{BRIGHTNESS, GREATEST_COORDINATE, GREATEST_SLOPE, JointRange};
 use thalweg_nn::files;
 use thalweg_task::{ImageSpec, Masked, Observation, PointsSpec, TaskError, TaskSpec, nearest, thinned};
 
@@ -73,7 +73,7 @@ pub fn parse(text: &str, spec: &TaskSpec) -> Result<Observation> {
         stamp_nanos: form.stamp_nanos,
         joints: form.joints.as_ref().map(read_joints).transpose()?,
         image: form.image.as_ref().map(|image| pixels(image, spec)).transpose()?,
-        points: points(form.points.as_ref(), form.cloud.as_deref(), spec)?,
+        points: points([form.points.as_ref(), form.rays.as_ref()], form.cloud.as_deref(), spec)?,
         ..Observation::default()
     };
     if obs.observed() == 0 {
@@ -109,9 +109,13 @@ fn joints(entries: &Entries, spec: &TaskSpec) -> Result<Masked> {
     Ok(masked(&values, &shape, spec))
 }
 
-/// Places points by name, each `[x, y, z]` or null, and behind them a cloud.
-fn points(entries: Option<&Entries>, cloud: Option<&[[f64; 3]]>, spec: &TaskSpec) -> Result<Option<Masked>> {
-    if entries.is_none() && cloud.is_none() {
+/// Places points by name, each `[x, y, z]` or null, rays, each `[x, y]` or null, and behind them a cloud.
+fn points(
+    [entries, rays]: [Option<&Entries>; 2],
+    cloud: Option<&[[f64; 3]]>,
+    spec: &TaskSpec,
+) -> Result<Option<Masked>> {
+    if entries.is_none() && rays.is_none() && cloud.is_none() {
         return Ok(None);
     }
     let shape = shape(spec, "points")?;
@@ -119,12 +123,20 @@ fn points(entries: Option<&Entries>, cloud: Option<&[[f64; 3]]>, spec: &TaskSpec
     let names = of.map_or(&[][..], |points| &points.names);
     let mut values = vec![[f64::NAN; 3]; of.map_or(0, PointsSpec::count)];
     let mut given = vec![false; names.len()];
-    for (name, value) in entries.into_iter().flat_map(Entries::pairs) {
+    if let Some((name, value)) =
+        rays.filter(|_| !of.is_some_and(|of| of.rays)).and_then(|rays| rays.pairs().first().copied())
+    {
+        let (what, expected) = (format!("ray '{name}'"), "none: the task reads no rays");
+        return Err(ObservationError::Value { what, got: value.to_string(), expected });
+    }
+    let places = entries.into_iter().flat_map(Entries::pairs).map(|(name, value)| (name, value, false));
+    let rays = rays.into_iter().flat_map(Entries::pairs).map(|(name, value)| (name, value, true));
+    for (name, value, is_ray) in places.chain(rays) {
         let place = of.and_then(|points| points.index(name)).ok_or_else(|| unknown_point(name, names))?;
         if std::mem::replace(&mut given[place], true) {
             return Err(ObservationError::Twice { kind: "point", name: name.to_owned() });
         }
-        values[place] = point(name, value)?;
+        values[place] = if is_ray { ray(name, value)? } else { point(name, value, of.is_some_and(|of| of.rays))? };
     }
     if let Some(cloud) = cloud {
         place_cloud(cloud, &mut values[names.len()..])?;
@@ -152,7 +164,28 @@ fn unknown_point(name: &str, names: &[String]) -> TaskError {
     TaskError::UnknownName { kind: "point", name: name.to_owned(), hint }
 }
 
-fn point(name: &str, value: &Value) -> Result<[f64; 3]> {
+fn ray(name: &str, value: &Value) -> Result<[f64; 3]> {
+    if value.is_null() {
+        return Ok([f64::NAN; 3]);
+    }
+    let Some([x, y]) = value.as_array().map(Vec::as_slice) else {
+        let expected = "[x / z, y / z] or null";
+        return Err(ObservationError::Value { what: format!("ray '{name}'"), got: value.to_string(), expected });
+    };
+    let range = -GREATEST_SLOPE..=GREATEST_SLOPE;
+    let axis = |value: &Value, axis| {
+        let what = || format!("ray '{name}', {axis}");
+        let slope = within(value, &range, A_SLOPE, what)?;
+        // One without the other is no ray.
+        if slope.is_nan() {
+            return Err(ObservationError::Value { what: what(), got: value.to_string(), expected: A_SLOPE });
+        }
+        Ok(slope)
+    };
+    Ok([axis(x, "x / z")?, axis(y, "y / z")?, f64::NAN])
+}
+
+fn point(name: &str, value: &Value, has_rays: bool) -> Result<[f64; 3]> {
     if value.is_null() {
         return Ok([f64::NAN; 3]);
     }
@@ -162,7 +195,9 @@ fn point(name: &str, value: &Value) -> Result<[f64; 3]> {
     };
     let range = -GREATEST_COORDINATE..=GREATEST_COORDINATE;
     let axis = |value, axis| within(value, &range, A_COORDINATE, || format!("point '{name}', {axis}"));
-    Ok([axis(x, "x")?, axis(y, "y")?, axis(z, "z")?])
+    let place = [axis(x, "x")?, axis(y, "y")?, axis(z, "z")?];
+    // Without a depth it would be a ray.
+    Ok(if has_rays && place.iter().any(|axis| axis.is_nan()) { [f64::NAN; 3] } else { place })
 }
 
 /// Takes pixels row by row, channels last, and puts channels first.
@@ -195,6 +230,8 @@ fn pixels(image: &ImageForm, spec: &TaskSpec) -> Result<Masked> {
 const A_POSITION: &str = "an angle within 10,000 turns, a slide within 1000 m, or null";
 /// What a coordinate may be.
 const A_COORDINATE: &str = "a number within 100 m, or null";
+/// What x / z and y / z may be.
+const A_SLOPE: &str = "a number within 10";
 /// What a pixel may be.
 const A_BRIGHTNESS: &str = "a number from 0 to 1, or null";
 
@@ -247,6 +284,7 @@ mod tests {
                 frame: "base".to_owned(),
                 tracker: None,
                 cloud: 0,
+                rays: false,
             }),
             skeleton: None,
             classes: Vec::new(),
@@ -288,6 +326,26 @@ mod tests {
         assert!(refused(text, 0).contains("the task observes no cloud"));
         assert!(refused(r#"{"cloud": [[0, 0, 101]]}"#, 3).contains("cloud"));
         assert!(!refused(r#"{"cloud": [[0, 0]]}"#, 3).is_empty());
+    }
+
+    #[test]
+    fn a_ray_is_a_point_without_a_depth() {
+        let points = |rays| spec(None).points.map(|points| PointsSpec { rays, ..points });
+        let seeing = |rays| TaskSpec { points: points(rays), ..spec(None) };
+        let found = values(parse(r#"{"rays": {"tip": [0.1, -0.2]}}"#, &seeing(true)).expect("it is sound").points);
+        assert!(matches!(found[..], [0.1, -0.2, z] if z.is_nan()), "{found:?}");
+        // A place of which a coordinate is missing must not become one.
+        let half = r#"{"joints": {"hip": 0}, "points": {"tip": [1, 2, null]}}"#;
+        let found = values(parse(half, &seeing(true)).expect("it is sound").points);
+        assert!(found.iter().all(|value| value.is_nan()), "{found:?}");
+        let refused = |text: &str, rays| parse(text, &seeing(rays)).expect_err("refused").to_string();
+        assert!(refused(r#"{"rays": {"tip": [0.1, 0.2]}}"#, false).contains("the task reads no rays"));
+        for bad in ["[0.1, 11]", "[0.1, null]", "[0.1, 0.2, 0.3]", "0.1"] {
+            let text = format!(r#"{{"rays": {{"tip": {bad}}}}}"#);
+            assert!(refused(&text, true).contains("ray 'tip'"), "{bad}");
+        }
+        let both = r#"{"points": {"tip": [1, 2, 3]}, "rays": {"tip": [0.1, 0.2]}}"#;
+        assert!(refused(both, true).contains("tip"), "{}", refused(both, true));
     }
 
     #[test]

@@ -325,7 +325,8 @@ pub(super) mod tests {
         start.save(&path, &spec, &landscape, &[]).expect("saved");
         let back = Start::trained(&path, &spec, &landscape).expect("read");
         assert_eq!((back.id(), back.reads(&spec), back.code(), back.dim()), (start.id(), JOINTS, 3, 2));
-        let points = PointsSpec { names: vec!["tip".into()], frame: "base".into(), tracker: None, cloud: 0 };
+        let points =
+            PointsSpec { names: vec!["tip".into()], frame: "base".into(), tracker: None, cloud: 0, rays: false };
         let more = TaskSpec { points: Some(points), ..spec.clone() };
         let back = Start::trained(&path, &more, &landscape).expect("it reads joints there, too");
         assert_eq!((back.id(), back.reads(&spec)), (start.id(), JOINTS));

@@ -36,6 +36,7 @@ fn spec() -> TaskSpec {
             frame: "world".into(),
             tracker: None,
             cloud: 0,
+            rays: false,
         }),
         skeleton: None,
         classes: Vec::new(),

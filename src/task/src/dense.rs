@@ -43,7 +43,8 @@ pub enum DenseHead {
 /// `y_hat` is `[K, J, 3, 3]`, the two columns in six numbers made orthonormal (Zhou et al., 2019,
 /// eq. 15). Targets are `[O, J, C]`: the features of [`RotationHead::features`], then, when some joint was seen
 /// in part, sine and cosine of each of its three angles in series, then, when some joint's place was seen, its three
-/// coordinates. Residuals are `(columns - value) * weight`, column by column.
+/// coordinates. Residuals are `(columns - value) * weight`, column by column. A place whose first coordinate has a weight
+/// and whose third has none is a ray, see [`KinematicTree::surface`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct RotationHead {
     /// Epsilon in `v / sqrt(|v|^2 + epsilon^2)`, by which columns are normalised.
@@ -74,10 +75,11 @@ pub struct KinematicTree {
     /// [`Similarity`](crate::Similarity) that brings the tree nearest to what was seen, weight for weight, then comes
     /// before the comparison. None where places are in the frame of the root.
     pub scale: Option<[f64; 2]>,
-    /// Where a cloud is seen, with a scale only: what it is held against. A target that has a cloud has a row for each of
-    /// its points, behind those of leaves: `[O, J + leaves + N, C]`, with coordinates and weight in the last three columns.
-    /// The transform is then that of [`SurfaceFit::find`](crate::SurfaceFit::find), and a point of the cloud has one
-    /// residual.
+    /// Where a cloud or rays are seen, with a scale only: what finds the transform. A target that has a cloud has a row for
+    /// each of its points, behind those of leaves: `[O, J + leaves + N, C]`, with coordinates and weight in the last three
+    /// columns. Of a ray x / z and y / z in the frame of a camera stand in the first two of them, with weights. The transform
+    /// is then that of [`SurfaceFit::find`](crate::SurfaceFit::find); a point of the cloud has one residual, and a ray has
+    /// those of [`Similarity::residual`](crate::Similarity::residual).
     pub surface: Option<TreeSurface>,
 }
 

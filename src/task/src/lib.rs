@@ -60,7 +60,7 @@ pub use parameter::{
 pub use pixels::Pixels;
 pub use printable::printable;
 pub use reconstruction::Reconstruction;
-pub use root::{Pair, Root, Similarity, tell_turn};
+pub use root::{LEAST_DEPTH, Pair, Root, Similarity, tell_turn};
 pub use sampled::sampled;
 pub use seen::{ExpectedNumbers, Seen};
 pub use spec::{

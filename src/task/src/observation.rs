@@ -16,7 +16,8 @@ pub struct Observation {
     pub joints: Option<Masked>,
     /// Pixels `[O, C, H, W]`, dimensionless, black 0, white 1.
     pub image: Option<Masked>,
-    /// Points `[O, P, 3]`, metres in the task's frame: those that have a name, then a cloud, where the task observes one.
+    /// Points `[O, P, 3]`, metres in the task's frame: those that have a name, then a cloud, where the task observes one. A
+    /// named point may be a ray, where the task reads those: x / z, y / z and an unobserved third entry ([`crate::PointsSpec::rays`]).
     pub points: Option<Masked>,
     /// How much each point counts, `[O, P]`, from 0 to 1; none is 1 for all. Beside [`Observation::points`] only.
     pub confidence: Option<Tensor>,

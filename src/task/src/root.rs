@@ -61,11 +61,16 @@ impl Root {
 pub struct Pair {
     /// In the body's own frame, metres.
     pub own: [f64; 3],
-    /// In the frame of what was seen, metres.
+    /// In the frame of what was seen, metres; of a ray x / z and y / z, dimensionless, and a third number that is not read.
     pub seen: [f64; 3],
-    /// Not negative.
+    /// Not negative; of a ray metres, the depth at which its residual is one across the line of sight, are part of it.
     pub weight: f64,
+    /// Whether it is a ray: a camera at the origin, which looks along z, saw the point in a direction.
+    pub is_ray: bool,
 }
+
+/// Depth, metres, below which a point before a camera counts as that deep: what is behind it has no image.
+pub const LEAST_DEPTH: f64 = 0.1;
 
 /// The transform that brings points of a body nearest to where they were seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,10 +94,12 @@ impl Similarity {
     ///
     /// In closed form: Horn, Closed-form solution of absolute orientation using unit quaternions, J. Opt. Soc. Am. A 4
     /// (1987); the scale after Umeyama, IEEE PAMI 13 (1991), which does not depend on R's part and is clamped. Without
-    /// pairs it is the identity; points on a line, or at one place, leave some of R to chance but nothing undefined.
+    /// pairs it is the identity; points on a line, or at one place, leave some of R to chance but nothing undefined. Rays,
+    /// of which there is no closed form, do not count.
     #[must_use]
     pub fn fit(pairs: &[Pair], [least, greatest]: [f64; 2]) -> Self {
-        let total: f64 = pairs.iter().map(|pair| pair.weight * pair.weight).sum();
+        let pairs = || pairs.iter().filter(|pair| !pair.is_ray);
+        let total: f64 = pairs().map(|pair| pair.weight * pair.weight).sum();
         let scale = 1f64.clamp(least, greatest);
         if !(total > 0.0 && total.is_finite()) {
             let (rotation, matrix, translation) = (UnitQuaternion::identity(), Matrix3::identity(), Vector3::zeros());
@@ -100,11 +107,11 @@ impl Similarity {
         }
         let mean = |of: fn(&Pair) -> [f64; 3]| {
             let sum = |sum: Vector3<f64>, pair: &Pair| sum + Vector3::from(of(pair)) * (pair.weight * pair.weight);
-            pairs.iter().fold(Vector3::zeros(), sum) / total
+            pairs().fold(Vector3::zeros(), sum) / total
         };
         let (own, seen) = (mean(|pair| pair.own), mean(|pair| pair.seen));
         let (mut together, mut spread) = (Matrix3::zeros(), 0.0);
-        for pair in pairs {
+        for pair in pairs() {
             let (mine, theirs) = (Vector3::from(pair.own) - own, Vector3::from(pair.seen) - seen);
             let square = pair.weight * pair.weight;
             together += mine * theirs.transpose() * square;
@@ -123,7 +130,7 @@ impl Similarity {
     /// `pairs`: what was seen.
     #[must_use]
     pub fn root(&self, pairs: &[Pair], is_seen: bool) -> Root {
-        let square = |pair: &Pair| (Vector3::from(self.back(pair.seen)) - Vector3::from(pair.own)).norm_squared();
+        let square = |pair: &Pair| (self.apart(pair) / self.scale).powi(2);
         let misfit = (pairs.iter().map(square).sum::<f64>() / pairs.len().max(1) as f64).sqrt();
         let misfit = if misfit.is_finite() { misfit.min(Root::REACH) } else { Root::REACH };
         let rotation = self.rotation.quaternion();
@@ -187,6 +194,71 @@ impl Similarity {
     #[must_use]
     pub fn back(&self, seen: [f64; 3]) -> [f64; 3] {
         (self.matrix.tr_mul(&(Vector3::from(seen) - self.translation)) / self.scale).into()
+    }
+
+    /// Puts a point of the body where it is in the frame of what was seen, metres.
+    #[must_use]
+    pub fn put(&self, own: [f64; 3]) -> [f64; 3] {
+        (self.matrix * Vector3::from(own) * self.scale + self.translation).into()
+    }
+
+    /// How far a point is from where it was seen, or from its ray, metres.
+    #[must_use]
+    pub fn apart(&self, pair: &Pair) -> f64 {
+        let [x, y, z] = pair.seen;
+        let put = self.put(pair.own);
+        if !pair.is_ray {
+            return (Vector3::from(put) - Vector3::new(x, y, z)).norm();
+        }
+        // What is behind the camera is as far from a ray as from the camera.
+        let depth = put[2].max(LEAST_DEPTH);
+        (put[0] - x * depth).hypot(put[1] - y * depth).hypot(put[2] - depth)
+    }
+
+    /// The residual of a pair: `weight (s R own + t - seen)`, turned into the body's frame; of a ray
+    /// `weight (P_x / P_z - x, P_y / P_z - y, 0)` with `P = s R own + t`.
+    #[must_use]
+    pub fn residual(&self, pair: &Pair) -> [f64; 3] {
+        let Pair { own, seen, weight, is_ray } = *pair;
+        if is_ray {
+            let [x, y, z] = self.put(own);
+            let depth = z.max(LEAST_DEPTH);
+            return [(x / depth - seen[0]) * weight, (y / depth - seen[1]) * weight, 0.0];
+        }
+        let back = self.back(seen);
+        std::array::from_fn(|axis| (own[axis] - back[axis]) * weight * self.scale)
+    }
+
+    /// How [`Similarity::residual`] changes with the point in the body's frame: a row for each coordinate.
+    #[must_use]
+    pub fn by_own(&self, pair: &Pair) -> [[f64; 3]; 3] {
+        if pair.is_ray {
+            return self.by_shift(pair).map(|row| row.map(|entry| entry * self.scale));
+        }
+        let same = pair.weight * self.scale;
+        [[same, 0.0, 0.0], [0.0, same, 0.0], [0.0, 0.0, same]]
+    }
+
+    /// How the residual of a ray changes where the body is shifted along its own axes.
+    fn by_shift(&self, pair: &Pair) -> [[f64; 3]; 3] {
+        let [x, y, z] = self.put(pair.own);
+        let depth = z.max(LEAST_DEPTH);
+        let along = pair.weight / depth;
+        let by_depth = if z > LEAST_DEPTH { along / depth } else { 0.0 };
+        let turned = |by_x: f64, by_y: f64, by_z: f64| self.matrix.tr_mul(&Vector3::new(by_x, by_y, by_z)).into();
+        [turned(along, 0.0, -x * by_depth), turned(0.0, along, -y * by_depth), [0.0; 3]]
+    }
+
+    /// How [`Similarity::residual`] changes with the transform, as [`Similarity::columns`].
+    #[must_use]
+    pub fn columns_of(&self, pair: &Pair) -> [[f64; Self::FREEDOM]; 3] {
+        if !pair.is_ray {
+            return self.columns(pair.own, pair.weight);
+        }
+        let moved = self.columns(pair.own, 1.0);
+        self.by_shift(pair).map(|row| {
+            std::array::from_fn(|number| row.iter().zip(&moved).map(|(by, column)| by * column[number]).sum())
+        })
     }
 
     /// How the residual of a point, turned into the body's frame, changes with the transform: for each coordinate, the
@@ -265,7 +337,12 @@ mod tests {
 
     fn pairs(root: &Root, points: &[[f64; 3]]) -> Vec<Pair> {
         let weight = |at: usize| 1.0 + 0.3 * (at % 3) as f64;
-        let pair = |(at, own): (usize, &[f64; 3])| Pair { own: *own, seen: root.place(*own), weight: weight(at) };
+        let pair = |(at, own): (usize, &[f64; 3])| Pair {
+            own: *own,
+            seen: root.place(*own),
+            weight: weight(at),
+            is_ray: false,
+        };
         points.iter().enumerate().map(pair).collect()
     }
 
@@ -373,6 +450,41 @@ mod tests {
             let change = fit.matrix.tr_mul(&change) * 1.5;
             for (axis, row) in fit.columns(own, 1.5).iter().enumerate() {
                 assert!((row[number] - change[axis]).abs() < 1e-8, "{number} {axis}: {row:?} {change:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn residuals_of_rays_change_as_columns_say() {
+        let root = Root { position: [0.3, -0.2, 3.0], scale: 1.1, ..roots().next().expect("there are some") };
+        let fit = Similarity::of_root(&root);
+        for is_behind in [false, true] {
+            let own = points()[3].map(|entry| if is_behind { entry - 9.0 * fit.matrix[(2, 0)] } else { entry });
+            let pair = Pair { own, seen: [0.12, -0.3, 0.0], weight: 2.5, is_ray: true };
+            let far = is_behind.then(|| Similarity { translation: Vector3::new(0.3, -0.2, -3.0), ..fit });
+            let fit = far.unwrap_or(fit);
+            let step = 1e-6;
+            let along = |number: usize| std::array::from_fn(|at| if at == number { step } else { 0.0 });
+            let moved = |number: usize, sign: f64| {
+                let by: [f64; Similarity::FREEDOM] = along(number);
+                fit.moved(by.map(|entry| entry * sign), [1.0; 3], [0.1, 9.0]).residual(&pair)
+            };
+            for (axis, row) in fit.columns_of(&pair).iter().enumerate() {
+                for (number, got) in row.iter().enumerate() {
+                    let expected = (moved(number, 1.0)[axis] - moved(number, -1.0)[axis]) / (2.0 * step);
+                    assert!((got - expected).abs() < 1e-7, "{is_behind} {axis} {number}: {got} {expected}");
+                }
+            }
+            for (axis, row) in fit.by_own(&pair).iter().enumerate() {
+                for (number, got) in row.iter().enumerate() {
+                    let at = |sign: f64| {
+                        let mut pair = pair;
+                        pair.own[number] += sign * step;
+                        fit.residual(&pair)[axis]
+                    };
+                    let expected = (at(1.0) - at(-1.0)) / (2.0 * step);
+                    assert!((got - expected).abs() < 1e-7, "{is_behind} {axis} {number}: {got} {expected}");
+                }
             }
         }
     }

@@ -74,10 +74,18 @@ pub struct PointsSpec {
     /// How many points without a name may follow those: a cloud, in the same frame.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cloud: usize,
+    /// Whether a point of which x and y alone are observed is a ray: x / z and y / z in the frame of a camera, which looks
+    /// along z and has x to the right. Where not, it says what its two coordinates say.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub rays: bool,
 }
 
 fn is_zero(count: &usize) -> bool {
     *count == 0
+}
+
+fn is_no(flag: &bool) -> bool {
+    !*flag
 }
 
 impl PointsSpec {

@@ -8,6 +8,9 @@
 //! body by `s (a x v_a + b x v_b)`, `v_a + v_b` and `v_a a + v_b b + r v_1` (r is the radius). All of that is linear in v: so
 //! sums of `v v'` and `v w rho` over the points of each capsule say all that a step needs to know of any number of points.
 //!
+//! A ray of a named point has a partner, but no closed form either: its residual, [`Similarity::residual`], goes into the same
+//! steps. One camera does not tell a large body that is far from a small one that is near: of rays alone the size is fixed.
+//!
 //! A cloud of one side leaves much of the size to the pose: a small body that reaches out is seen as a large one that does
 //! not. So the size is pulled to the usual one, see [`SIZE`]; to that of the frame before it would drift.
 
@@ -20,7 +23,8 @@ const FREEDOM: usize = Similarity::FREEDOM;
 /// Numbers of v.
 pub const PULLS: usize = 7;
 
-/// What a cloud around a tree is held against: capsules between its places.
+/// What finds the transform of a tree where it has no closed form: capsules between its places, against which a cloud is
+/// held, and where the search begins. Where none but rays are seen there need be no capsules.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TreeSurface {
     /// The capsules.
@@ -143,7 +147,8 @@ impl<T: Coordinate> SurfaceFit<T> {
 
     /// Finds the transform from the start that the target gives; where it is `known`, what belongs to it.
     ///
-    /// `pairs`: points with names, then anchors, of which there are `anchors`.
+    /// `pairs`: points with names, places and rays, then anchors, of which there are `anchors`. Where no place and no cloud is
+    /// among them, the size is the usual one.
     #[inline(always)]
     pub fn find(
         &mut self,
@@ -153,11 +158,15 @@ impl<T: Coordinate> SurfaceFit<T> {
         surface: &TreeSurface,
     ) -> Similarity {
         let (named, held) = pairs.split_at(pairs.len() - anchors.min(pairs.len()));
-        self.pull_size(blocks, 1f64.clamp(range[0], range[1]), SIZE);
+        let usual = 1f64.clamp(range[0], range[1]);
+        let are_rays = blocks.is_empty() && !named.is_empty() && named.iter().all(|pair| pair.is_ray);
+        let range = if are_rays { [usual; 2] } else { range };
+        self.pull_size(blocks, usual, SIZE);
         if let Some(known) = known {
             return self.descend(blocks, pairs, (known, 0), range, surface);
         }
-        let is_told = tell_turn(named.iter().map(|pair| pair.seen), surface.line);
+        let places = named.iter().filter(|pair| !pair.is_ray);
+        let is_told = tell_turn(places.map(|pair| pair.seen), surface.line);
         let start = Similarity::fit(if is_told || held.is_empty() { pairs } else { held }, range);
         self.descend(blocks, pairs, (start, STEPS), range, surface)
     }
@@ -313,9 +322,7 @@ impl<T: Coordinate> SurfaceFit<T> {
     fn sum(&mut self, pairs: &[Pair], fit: &Similarity) -> [f64; FREEDOM] {
         let (mut square, mut right) = ([[0.0; FREEDOM]; FREEDOM], [0.0; FREEDOM]);
         for pair in pairs {
-            let back = fit.back(pair.seen);
-            for (axis, column) in fit.columns(pair.own, pair.weight).iter().enumerate() {
-                let residual = (pair.own[axis] - back[axis]) * pair.weight * fit.scale();
+            for (column, residual) in fit.columns_of(pair).iter().zip(fit.residual(pair)) {
                 for (number, a) in column.iter().enumerate() {
                     square[number].iter_mut().zip(column).for_each(|(sum, b)| *sum += a * b);
                     right[number] += a * residual;

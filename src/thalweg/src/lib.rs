@@ -33,7 +33,7 @@ pub use inverter::Inverter;
 pub use observed::Observed;
 pub use plan::{LoadError, Loaded, Plan};
 pub use position::{
-    BRIGHTNESS, BadPosition, GREATEST_ANGLE, GREATEST_COORDINATE, GREATEST_LENGTH, JointRange, Position,
+    BRIGHTNESS, BadPosition, GREATEST_ANGLE, GREATEST_COORDINATE, GREATEST_LENGTH, GREATEST_SLOPE, JointRange, Position,
 };
 pub use registry::Registry;
 pub use solved::{Hypothesis, Solved};

@@ -6,7 +6,7 @@ use tch::Tensor;
 use thalweg_task::{ImageSpec, Observation, Pixels, PointsSpec, TaskError, TaskSpec, nearest, thinned};
 
 use crate::error::Error;
-use crate::position::{BRIGHTNESS, GREATEST_COORDINATE, JointRange};
+use crate::position::{BRIGHTNESS, GREATEST_COORDINATE, GREATEST_SLOPE, JointRange};
 
 /// What was seen of one moment; everything that is not named is unobserved.
 ///
@@ -74,19 +74,42 @@ impl Observed {
     ///
     /// # Errors
     /// As [`Observed::joint`].
-    pub fn point(mut self, name: &str, position: [f64; 3]) -> Result<Self, Error> {
+    pub fn point(self, name: &str, position: [f64; 3]) -> Result<Self, Error> {
         self.expect("points")?;
+        let what = format!("point '{name}'");
+        if !position.iter().all(|axis| (-GREATEST_COORDINATE..=GREATEST_COORDINATE).contains(axis)) {
+            let expected = format!("three numbers within {GREATEST_COORDINATE} m");
+            return Err(Error::Value { what, got: format!("{position:?}"), expected });
+        }
+        self.put(name, what, position.map(|axis| axis as f32))
+    }
+
+    /// Adds a point that a camera saw in a direction: x / z and y / z in the camera's frame, which has x to the right, y down
+    /// and z forward. For a pixel (u, v) of an image without distortion that is `(u - cx) / fx` and `(v - cy) / fy`.
+    ///
+    /// # Errors
+    /// As [`Observed::joint`]; [`Error::Value`] also when the task reads no rays.
+    pub fn ray(self, name: &str, direction: [f64; 2]) -> Result<Self, Error> {
+        self.expect("points")?;
+        let (what, got) = (format!("ray '{name}'"), || format!("{direction:?}"));
+        if !self.spec.points.as_ref().is_some_and(|points| points.rays) {
+            return Err(Error::Value { what, got: got(), expected: "none: the task reads no rays".to_owned() });
+        }
+        if !direction.iter().all(|slope| (-GREATEST_SLOPE..=GREATEST_SLOPE).contains(slope)) {
+            let expected = format!("two numbers within {GREATEST_SLOPE}, x / z and y / z");
+            return Err(Error::Value { what, got: got(), expected });
+        }
+        self.put(name, what, [direction[0] as f32, direction[1] as f32, f32::NAN])
+    }
+
+    /// Puts what was seen of a point in its place.
+    fn put(mut self, name: &str, what: String, value: [f32; 3]) -> Result<Self, Error> {
         let names = self.spec.points.as_ref().map_or(&[][..], |points| &points.names);
         let unknown = || {
             let hint = nearest(name, names.iter().map(String::as_str));
             TaskError::UnknownName { kind: "point", name: name.to_owned(), hint }
         };
         let place = self.spec.points.as_ref().and_then(|points| points.index(name)).ok_or_else(unknown)?;
-        let (what, value) = (format!("point '{name}'"), position.map(|axis| axis as f32));
-        if !position.iter().all(|axis| (-GREATEST_COORDINATE..=GREATEST_COORDINATE).contains(axis)) {
-            let expected = format!("three numbers within {GREATEST_COORDINATE} m");
-            return Err(Error::Value { what, got: format!("{position:?}"), expected });
-        }
         self.make_room();
         if !std::mem::replace(&mut self.points[place], value)[0].is_nan() {
             return Err(Error::Twice { what });

@@ -16,6 +16,8 @@ pub const GREATEST_LENGTH: f64 = 1000.0;
 /// The greatest coordinate of a point either way that is taken, m: no arm or body whose points are named reaches 100 m from
 /// its own frame, and a body in millimetres does.
 pub const GREATEST_COORDINATE: f64 = 100.0;
+/// Greatest x / z and y / z of a ray: 84 degrees off the axis of the camera.
+pub const GREATEST_SLOPE: f64 = 10.0;
 
 /// Overshoot of black and white that is clamped: rounding of whoever normalised the image. A guess.
 const OVERSHOOT: f64 = 1e-3;

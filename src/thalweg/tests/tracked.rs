@@ -211,3 +211,83 @@ fn a_body_is_followed_in_a_cloud_when_its_joints_fall_silent() {
         assert!(apart < 0.08, "{turn}: {apart} m, {before:?}");
     }
 }
+
+/// What one camera sees of points: rays.
+fn rays(places: &[[f64; 3]], root: &Root, seen: impl Fn(usize) -> bool) -> Observation {
+    let ray = |(at, place): (usize, &[f64; 3])| {
+        let [x, y, z] = root.place(*place);
+        if seen(at) { [x / z, y / z, f64::NAN] } else { [f64::NAN; 3] }
+    };
+    let points: Vec<[f64; 3]> = places.iter().enumerate().map(ray).collect();
+    Observation::of_points(&Tensor::from_slice(points.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float))
+}
+
+#[test]
+fn one_camera_suffices() {
+    for keypoints in ["mediapipe_33", "openpose_body_25", "coco_17"] {
+        let builder = load("body_pose").unwrap().parameter("keypoints", keypoints).parameter("stature", 1.75 * SCALE);
+        let (places, mut engine) = (places(keypoints, 40), builder.steps(30).seed(3).build().unwrap());
+        let named: Vec<bool> = {
+            let table = thalweg_body_pose::keypoints::Table::find(keypoints).unwrap();
+            (0..places.len()).map(|at| table.tracker.keypoints.iter().any(|point| point.point == Some(at))).collect()
+        };
+        for turn in [0.0, 2.0, -2.9] {
+            engine.reset();
+            let truth = root(turn);
+            let seen = rays(&places, &truth, |at| named[at]);
+            let answer = solve(&mut engine, &seen);
+            let found = answer.roots[0];
+            assert!(found.is_seen && answer.roots.len() == answer.losses.len());
+            assert!((found.scale - SCALE).abs() < 1e-6, "one camera does not tell the size: {found:?}");
+            assert!(distance(found.position, truth.position) < 0.15, "{keypoints}, {turn}: {found:?}");
+            let same: f64 = found.rotation.iter().zip(truth.rotation).map(|(a, b)| a * b).sum();
+            // Toward the camera or away from it a bent spine and a tilted pelvis look alike.
+            assert!(2.0 * same.abs().min(1.0).acos() < 0.9, "{keypoints}, {turn}: {found:?}");
+            // Across the line of sight it lies where it was seen.
+            assert!(found.misfit < 0.02, "{keypoints}, {turn}: {found:?}");
+            // The same again gives the same, bit for bit; places among rays tell the depth as well.
+            engine.reset();
+            assert_eq!(solve(&mut engine, &seen).joints, answer.joints);
+        }
+    }
+}
+
+#[test]
+fn few_rays_leave_the_root_of_before() {
+    let builder = load("body_pose").unwrap().parameter("keypoints", "joints").parameter("stature", 1.75 * SCALE);
+    let (places, mut engine) = (places("joints", 40), builder.steps(20).seed(3).build().unwrap());
+    let truth = root(0.5);
+    for seen in [&[20, 21][..], &[4, 7], &[0]] {
+        let mut obs = rays(&places, &truth, |at| seen.contains(&at));
+        obs.root = Some(truth);
+        let found = solve(&mut engine, &obs).roots[0];
+        assert!(!found.is_seen, "{seen:?}: {found:?}");
+        assert!(distance(found.position, truth.position) < 0.1, "{seen:?}: {found:?}");
+        engine.reset();
+        obs.root = None;
+        let found = solve(&mut engine, &obs).roots[0];
+        assert!(!found.is_seen && found.position[2] > 0.3, "{seen:?}: {found:?}");
+    }
+    // Of somebody else, elsewhere and the other way round, what was before says nothing.
+    let mut obs = rays(&places, &truth, |_| true);
+    obs.root = Some(Root { position: [1.4, 0.2, 3.0], ..root(3.5) });
+    let found = solve(&mut engine, &obs).roots[0];
+    assert!(found.is_seen && distance(found.position, truth.position) < 0.15, "{found:?}");
+}
+
+#[test]
+fn rays_are_said_by_name() {
+    let engine = engine("coco_17");
+    let seen = engine.observe().ray("left_wrist", [0.1, -0.2]).unwrap().observation().points.unwrap();
+    assert_eq!(seen.count(), 2, "a ray has no depth");
+    let refused = |name: &str, ray| engine.observe().ray(name, ray).unwrap_err().to_string();
+    assert!(
+        refused("left_wrist", [0.1, 12.0]).contains("expected two numbers within 10"),
+        "{}",
+        refused("left_wrist", [0.1, 12.0])
+    );
+    assert!(refused("left_wrost", [0.1, 0.2]).contains("left_wrist"));
+    let plain = load("body_pose").unwrap().parameter("point_weight", 4.0).build().unwrap();
+    let error = plain.observe().ray("left_wrist", [0.1, 0.2]).unwrap_err().to_string();
+    assert!(error.contains("the task reads no rays"), "{error}");
+}

@@ -18,6 +18,8 @@ pub(super) struct ObservationForm {
     pub(super) joints: Option<Entries>,
     /// `[x, y, z]` by name.
     pub(super) points: Option<Entries>,
+    /// `[x / z, y / z]` of points that a camera saw, by name.
+    pub(super) rays: Option<Entries>,
     /// `[x, y, z]` of points without a name.
     pub(super) cloud: Option<Vec<[f64; 3]>>,
     /// Pixels.

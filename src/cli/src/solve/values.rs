@@ -43,7 +43,11 @@ pub(super) fn points(spec: &TaskSpec, problem: &Problem, answer: &Answer) -> Vec
     let axes = |name: &String| ["x", "y", "z"].map(|axis| (format!("{name} {axis}"), "m".to_owned()));
     let names = spec.points.iter().flat_map(|points| &points.names).flat_map(axes);
     let truth = problem.truth.as_ref().and_then(|truth| truth.points.as_ref());
-    scalars(names, best_points(answer).as_flattened(), problem.obs.points.as_ref(), truth)
+    // What is seen of a ray is no coordinate.
+    let has_rays = spec.points.as_ref().is_some_and(|points| points.rays);
+    let whole = |seen: &Masked| seen.hide(&seen.observed().all_dim(-1, true));
+    let seen = problem.obs.points.as_ref().map(|seen| if has_rays { whole(seen) } else { seen.shallow_clone() });
+    scalars(names, best_points(answer).as_flattened(), seen.as_ref(), truth)
 }
 
 /// Mean distance of the best hypothesis' points from the truth, metres, where both are known.

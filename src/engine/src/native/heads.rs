@@ -9,3 +9,4 @@ pub(super) mod links;
 pub(super) mod places;
 pub(super) mod root;
 pub(super) mod rotation;
+mod searched;

@@ -135,7 +135,7 @@ impl Cloud {
 
 pub(crate) fn points_spec(count: usize) -> PointsSpec {
     let names = (0..count).map(|point| format!("point_{point}")).collect();
-    PointsSpec { names, frame: "world".into(), tracker: None, cloud: 0 }
+    PointsSpec { names, frame: "world".into(), tracker: None, cloud: 0, rays: false }
 }
 
 /// A task that observes everything: three joints, a 4 x 4 gray image, two points.

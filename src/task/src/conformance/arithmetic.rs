@@ -100,7 +100,7 @@ pub(super) fn determinism(subject: &Subject<'_>) -> RuleResult {
 /// Checks the gradient of L(F(x)) against central differences, in f64.
 ///
 /// The engine descends this gradient and nothing else. Tried at several latents, with all
-/// entries observed and with half of them.
+/// entries observed and with half of them, and near the truth of a camera's rays, where a task reads those.
 pub(super) fn gradient(subject: &Subject<'_>) -> RuleResult {
     gradient_at(subject, 16..19)
 }
@@ -113,11 +113,17 @@ pub(super) fn gradient_once(subject: &Subject<'_>) -> RuleResult {
 fn gradient_at(subject: &Subject<'_>, seeds: std::ops::Range<u64>) -> RuleResult {
     let task = &*subject.double;
     let obs = observe(task, &latents(task.spec(), 1, 14))?;
-    let half = probe::apply(&obs, &probe::masks(&obs, 15), &Fill::Value(f64::NAN))?;
+    let half = probe::whole(task.spec(), probe::masks(&obs, 15));
+    let half = probe::apply(&obs, &half, &Fill::Value(f64::NAN))?;
+    let truth = latents(task.spec(), 1, 14);
+    let rays = probe::before_a_camera(task, &truth)?;
+    let of_rays = rays.iter().map(|obs| ("rays", obs, Some(&truth)));
     let mut worst: f64 = 0.0;
-    for (mask, obs) in [("all observed", &obs), ("half observed", &half)] {
+    for (mask, obs, near) in [("all observed", &obs, None), ("half observed", &half, None)].into_iter().chain(of_rays) {
         for seed in seeds.clone() {
             let x = latents(task.spec(), 1, seed);
+            // Where a transform is found by a fixed number of steps, they must come to its end.
+            let x = near.map_or(x.shallow_clone(), |truth| truth + x * 0.1);
             let deviation = gradient_deviation(task, &x, obs)?;
             let text = || format!("{mask}: {}", deviation_text(deviation));
             ensure(deviation <= GRADIENT_TOLERANCE, text)?;

@@ -54,7 +54,8 @@ fn hidden_truth(task: &dyn Task, seed: u64) -> Result<(), Fault> {
     }
     let x = latents(task.spec(), 1, seed);
     let obs = observe(task, &x)?;
-    let obs = probe::apply(&obs, &probe::masks(&obs, seed + 30), &Fill::Value(f64::NAN))?;
+    let masks = probe::whole(task.spec(), probe::masks(&obs, seed + 30));
+    let obs = probe::apply(&obs, &masks, &Fill::Value(f64::NAN))?;
     let at_truth = probe::loss(task, &x, &obs)?.double_value(&[0]);
     let elsewhere = probe::loss(task, &latents(task.spec(), 16, seed + 40), &obs)?;
     let limit = TRUTH_TOLERANCE * elsewhere.mean(elsewhere.kind()).double_value(&[]);

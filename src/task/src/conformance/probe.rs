@@ -3,7 +3,7 @@
 use tch::{Kind, Tensor};
 
 use super::compare::{Fault, ensure};
-use crate::{Masked, Objective, Observation, Result, Target, Task, TaskSpec};
+use crate::{Masked, Objective, Observation, Result, Root, Target, Task, TaskSpec};
 
 /// A source of reproducible draws: SplitMix64 (Steele, Lea, Flood, 2014).
 pub(super) struct Draws(u64);
@@ -85,6 +85,36 @@ pub(super) fn masks(obs: &Observation, seed: u64) -> Vec<(&'static str, Tensor)>
         (kind, coins.gt(0.5).to_device(field.value().device()))
     };
     obs.fields().map(mask).collect()
+}
+
+/// The same masks, of which those of points hide all of a point or nothing where x and y alone would be a ray, which says
+/// something else.
+pub(super) fn whole(spec: &TaskSpec, mut masks: Vec<(&'static str, Tensor)>) -> Vec<(&'static str, Tensor)> {
+    let has_rays = spec.points.as_ref().is_some_and(|points| points.rays);
+    for (_, mask) in masks.iter_mut().filter(|(kind, _)| has_rays && *kind == "points") {
+        *mask = mask.narrow(-1, 0, 1).expand_as(&*mask);
+    }
+    masks
+}
+
+/// What a camera that looks at a body from four metres away sees of its points at `x`, `[1, X]`: rays, and where the body
+/// stood before; none where the task reads none.
+pub(super) fn before_a_camera(task: &dyn Task, x: &Tensor) -> Result<Option<Observation>> {
+    if !task.spec().points.as_ref().is_some_and(|points| points.rays) {
+        return Ok(None);
+    }
+    let obs = observe(task, x)?;
+    let root =
+        Root { position: [0.3, -0.2, 4.0], rotation: [1.0, 0.0, 0.0, 0.0], scale: 1.0, is_seen: true, misfit: 0.0 };
+    let rays = obs.points.as_ref().map(|points| {
+        let own = points.with_nan();
+        let like = |values: &[f64]| Tensor::from_slice(values).to_kind(own.kind()).to_device(own.device());
+        // Upright for a camera whose y points down.
+        let put = &own * like(&[1.0, -1.0, -1.0]) + like(&root.position);
+        let depth = put.narrow(-1, 2, 1);
+        Masked::new(&Tensor::cat(&[put.narrow(-1, 0, 2) / &depth, depth.full_like(f64::NAN)], -1))
+    });
+    Ok(Some(Observation { points: rays, root: Some(root), ..Observation::default() }))
 }
 
 /// Hides what the masks hide, after writing `fill` over the hidden entries.

@@ -89,7 +89,7 @@ fn sums_are_those_of_points() {
 fn forces_and_steps_are_those_of_differences() {
     const STEP: f64 = 1e-6;
     let (blocks, surface) = (cloud::<f64>(&root(), 0.01), surface());
-    let pairs = [Pair { own: [0.0, 0.6, 0.05], seen: root().place([0.01, 0.62, 0.0]), weight: 2.0 }];
+    let pairs = [Pair { own: [0.0, 0.6, 0.05], seen: root().place([0.01, 0.62, 0.0]), weight: 2.0, is_ray: false }];
     // Where the transform has found its place, losses change as forces say.
     let loss = |places: &[[f64; 3]], fit: &mut SurfaceFit<f64>| {
         fit.place(&surface, |place| places[place]);
@@ -135,4 +135,41 @@ fn a_size_stays_in_its_range_and_nothing_is_undefined() {
     let found = fit.descend(&cloud(&root(), 0.0), &[], (near(), 4), RANGE, &surface);
     let pairs = found.root(&[], true).numbers().into_iter().zip(near().root(&[], true).numbers());
     assert!(pairs.into_iter().all(|(found, start)| (found - start).abs() < 1e-12), "{found:?}");
+}
+
+/// Points of a body before a camera, as rays of weight one metre at its depth.
+fn rays(root: &Root, count: usize) -> Vec<Pair> {
+    let own = |at: usize| [0.0, 1.0, 2.0].map(|axis| (at as f64 * 1.7 + axis * 2.3).sin() * 0.6);
+    let ray = |at: usize| {
+        let [x, y, z] = root.place(own(at));
+        Pair { own: own(at), seen: [x / z, y / z, 0.0], weight: root.position[2], is_ray: true }
+    };
+    (0..count).map(ray).collect()
+}
+
+#[test]
+fn rays_tell_where_a_body_of_the_usual_size_stands() {
+    let truth = Root { position: [0.4, -0.2, 3.0], scale: 1.0, ..root() };
+    let seen = rays(&truth, 12);
+    let before = Root { position: [0.2, 0.0, 3.5], ..truth };
+    let anchor = |own: [f64; 3]| Pair { own, seen: before.place(own), weight: 1e-3, is_ray: false };
+    let anchors = [[0.3, 0.0, 0.0], [-0.3, 0.0, 0.0], [0.0, 0.3, 0.0], [0.0, 0.0, 0.3]].map(anchor);
+    let pairs = [&seen[..], &anchors[..]].concat();
+    let surface = TreeSurface { capsules: Vec::new(), ..surface() };
+    let mut fit = SurfaceFit::<f64>::new(0);
+    let found = fit.find(&[], (&pairs, anchors.len()), (RANGE, None), &surface);
+    for (got, expected) in found.root(&seen, true).position.iter().zip(truth.position) {
+        assert!((got - expected).abs() < 1e-4, "{found:?}");
+    }
+    assert_eq!((found.scale(), found.has_free_scale()), (1.0, false), "one camera does not tell the size");
+    // What is known is taken as it is.
+    assert_eq!(fit.find(&[], (&pairs, anchors.len()), (RANGE, Some(found)), &surface), found);
+    // A place beside them tells it.
+    let tall = Root { scale: 1.2, ..truth };
+    let mut pairs = [&rays(&tall, 12)[..], &anchors[..]].concat();
+    pairs.insert(0, Pair { seen: tall.place(pairs[3].own), is_ray: false, ..pairs[3] });
+    pairs.insert(0, Pair { seen: tall.place(pairs[5].own), is_ray: false, ..pairs[5] });
+    pairs.insert(0, Pair { seen: tall.place(pairs[8].own), is_ray: false, ..pairs[8] });
+    let found = fit.find(&[], (&pairs, anchors.len()), (RANGE, None), &surface);
+    assert!((found.scale() - 1.2).abs() < 1e-3, "{found:?}");
 }

@@ -144,6 +144,7 @@ fn describe(options: &LoadOptions) -> TaskSpec {
             frame: "base_link".to_owned(),
             tracker: None,
             cloud: 0,
+            rays: false,
         }),
         skeleton: Some(SkeletonSpec {
             frame: "base_link".to_owned(),

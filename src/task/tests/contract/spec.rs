@@ -19,6 +19,7 @@ pub(crate) fn describe() -> TaskSpec {
             frame: "base_link".to_owned(),
             tracker: None,
             cloud: 0,
+            rays: false,
         }),
         skeleton: None,
         classes: Vec::new(),

@@ -116,6 +116,34 @@ fn around(random: &mut StdRng, task: &dyn Task, rows: i64, beside: Beside, is_be
     Observation { joints, points, root: is_before.then_some(before), ..Observation::default() }
 }
 
+/// Bodies before a camera, which sees where their points are in its image, a little off and with holes; of `both` some
+/// points are places.
+fn beheld(random: &mut StdRng, task: &dyn Task, rows: i64, beside: Beside, is_before: bool) -> Observation {
+    let x = draws::normal(random, &[rows, task.spec().latent]).to_kind(task.spec().kind) * 0.3;
+    let points = task.render(&task.forward(&x).expect("F")).expect("rendered").points.expect("points");
+    // Upright before a camera that looks along z and has y down, turned a little.
+    let root =
+        Root { position: [0.4, -0.2, 3.0], rotation: [0.98, 0.05, 0.1, 0.15], scale: 1.0, is_seen: true, misfit: 0.0 };
+    let put: Vec<f64> = numbers::<f64>(&points).as_chunks().0.iter().flat_map(|point| root.place(*point)).collect();
+    let put = Tensor::from_slice(&put).view([rows, -1, 3]);
+    let count = put.size()[1];
+    let depth = put.narrow(-1, 2, 1);
+    let rays = put.narrow(-1, 0, 2) / &depth + draws::normal(random, &[rows, count, 2]) * 0.01;
+    let rays = Tensor::cat(&[rays, depth.full_like(f64::NAN)], -1);
+    let share = if beside == Beside::Both { 0.3 } else { 0.0 };
+    let seen = put.where_self(&draws::uniform(random, &[rows, count, 1]).lt(share), &rays);
+    let hidden = draws::uniform(random, &[rows, count, 1]).lt(0.3);
+    // No cloud is seen, where one is observed.
+    let in_cloud = task.spec().points.as_ref().expect("points").cloud as i64;
+    let cloud = Tensor::full([rows, in_cloud, 3], f64::NAN, (Kind::Double, Device::Cpu));
+    let seen = Tensor::cat(&[seen.masked_fill(&hidden, f64::NAN), cloud], 1);
+    let points = Observation::of_points(&seen).points;
+    let confidence = Some(draws::uniform(random, &[rows, count + in_cloud]));
+    let joints = if beside == Beside::PlacesAlone { None } else { angles(random, rows, beside == Beside::Both).joints };
+    let before = Root { position: [0.35, -0.15, 3.1], rotation: [0.99, 0.0, 0.05, 0.1], ..root };
+    Observation { joints, points, confidence, root: is_before.then_some(before), ..Observation::default() }
+}
+
 /// A pull of another strength, to another point and with another constant for each row.
 fn prior_of(weight: f64, task: &dyn Task) -> Prior {
     let spec = task.spec();
@@ -241,6 +269,50 @@ fn losses_of_bodies_in_clouds_agree_with_autograd() {
     }
 }
 
+#[test]
+fn losses_of_bodies_before_a_camera_agree_with_autograd() {
+    fn check<T: Real>(shared: bool, beside: Beside, is_before: bool, tolerance: f64) {
+        let random = &mut StdRng::seed_from_u64(10);
+        let task = if shared { clouded(T::KIND, "joints") } else { tracked("rotation", T::KIND, "mediapipe_33") };
+        let obs = beheld(random, task.as_ref(), if shared { 1 } else { ROWS }, beside, is_before);
+        compare::<T>(random, task.as_ref(), &Landscape::identity(48), &obs, 0.7, tolerance);
+    }
+    tch::set_num_threads(1);
+    for beside in [Beside::Places, Beside::Both, Beside::PlacesAlone] {
+        for shared in [false, true] {
+            check::<f64>(shared, beside, shared, 1e-7);
+            check::<f64>(shared, beside, true, 1e-7);
+            check::<f32>(shared, beside, true, 1e-2);
+        }
+    }
+}
+
+/// The Gauss-Newton matrix of rays, whose square root the residual's derivative is, natively and by autograd.
+#[test]
+fn steps_before_a_camera_are_those_of_autograd() {
+    tch::set_num_threads(1);
+    let random = &mut StdRng::seed_from_u64(11);
+    let task = tracked("rotation", Kind::Double, "coco_17");
+    let obs = beheld(random, task.as_ref(), 1, Beside::Both, true);
+    let z = draws::normal(random, &[1, 48]).to_kind(Kind::Double) * 0.3;
+    let landscape = Landscape::identity(48);
+    let arch = arches()[0];
+    let (gradient, moved) = damped_step::<f64>(arch, task.as_ref(), &landscape, &obs, &z);
+    let target = task.encode(&obs).expect("a valid observation");
+    let free = z.copy().set_requires_grad(true);
+    let residual =
+        task.objective(&task.forward(&free).expect("F"), &target).expect("fits").residual.expect("residuals");
+    let rows: Vec<Tensor> = (0..residual.size()[1])
+        .map(|row| Tensor::run_backward(&[residual.select(1, row).sum(Kind::Double)], &[&free], true, false).remove(0))
+        .collect();
+    let jacobian = Tensor::cat(&rows, 0);
+    let square = jacobian.tr().matmul(&jacobian);
+    let matrix = &square + Tensor::eye(48, (Kind::Double, Device::Cpu)) * square.trace() / 48.0;
+    let by_x = Tensor::from_slice(&gradient).view([48, 1]) / 2.0;
+    let expected = &z - Tensor::linalg_solve(&matrix, &by_x, true).view([1, 48]);
+    assert_near("step", &moved, &expected, 1e-7);
+}
+
 /// Where a damped step leads from `z`, and the derivatives that it goes by.
 fn damped_step<T: Real>(
     arch: Arch,
@@ -279,10 +351,16 @@ fn damped_steps_agree_on_all_vectors() {
             (&identity, "axis_angle", ""),
             (&identity, "rotation", "zed_body_38"),
             (&identity, "cloud", "joints"),
+            (&identity, "rays", "openpose_body_25"),
         ] {
-            let task = if loss == "cloud" { clouded(T::KIND, keypoints) } else { tracked(loss, T::KIND, keypoints) };
+            let task = match loss {
+                "cloud" => clouded(T::KIND, keypoints),
+                "rays" => tracked("rotation", T::KIND, keypoints),
+                _ => tracked(loss, T::KIND, keypoints),
+            };
             let z = draws::normal(random, &[5, theta.dim()]).to_kind(T::KIND);
             let obs = match (loss, keypoints) {
+                ("rays", _) => beheld(random, task.as_ref(), 1, Beside::Both, true),
                 ("cloud", _) => around(random, task.as_ref(), 1, Beside::Both, true),
                 (_, "") => observation(random, 1, Beside::Both),
                 _ => anywhere(random, task.as_ref(), 1, Beside::Both),

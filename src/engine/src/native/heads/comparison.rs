@@ -54,7 +54,7 @@ pub(crate) struct HeadSpace<T> {
 }
 
 impl<T: Real> HeadSpace<T> {
-    /// The transform of the row in place `place`, where it was found in a cloud.
+    /// The transform of the row in place `place`, where it was searched for.
     pub(crate) fn fit(&self, place: usize) -> Option<Similarity> {
         self.places.fit(place)
     }

@@ -4,16 +4,17 @@ use pulp::{Arch, Simd, WithSimd};
 use thalweg_task::{Block, KinematicTree, PULLS, Similarity};
 
 use super::comparison::{Derivative, SIX};
-use super::root::{Clouded, Fitted, Projection, rows_of};
+use super::root::{Clouded, Fitted, Projection};
 use super::rotation::{Frame, Matrix, Vector, cross, plus, scaled};
+use super::searched::{cloud_rows, ray_rows};
 use crate::native::kernels::buffer::Buffer;
 use crate::native::kernels::lane::{Lane, MOST, Number};
 use crate::native::kernels::real::Real;
 
 /// What is kept of a joint, and where in its registers it begins.
 const LOCAL: usize = 0;
-const TURNED: usize = 9;
-const PLACE: usize = 18;
+pub(super) const TURNED: usize = 9;
+pub(super) const PLACE: usize = 18;
 const BY_TURNED: usize = 21;
 const BY_PLACE: usize = 30;
 /// How many registers that makes.
@@ -37,7 +38,7 @@ pub(crate) struct Places<T> {
     fitted: Fitted<T>,
     /// What a transform takes up of the row that was differentiated last.
     projection: Projection,
-    /// Derivatives by the transform of what a cloud adds to those rows.
+    /// Derivatives by the transform of what rays and a cloud add to those rows.
     by_transform: Vec<[f64; Similarity::FREEDOM]>,
     /// Transforms of the rows that were scored last.
     fits: Vec<Option<Similarity>>,
@@ -63,7 +64,7 @@ pub(super) struct Turns<'a, T> {
 }
 
 impl<T> Turns<'_, T> {
-    fn six(&self, row: usize, joint: usize) -> &[T; SIX] {
+    pub(super) fn six(&self, row: usize, joint: usize) -> &[T; SIX] {
         &self.raw[row * self.stride..].as_chunks().0[joint]
     }
 }
@@ -76,7 +77,8 @@ impl<T: Real> Places<T> {
         let registers = Buffer::zeros(places * REGISTERS * MOST);
         let of_cloud = PULLS * capsules.unwrap_or(0);
         let fitted = Fitted::new(places, capsules, rows.min(MOST));
-        let (projection, by_transform) = (Projection::new(3 * places + of_cloud), Vec::with_capacity(of_cloud));
+        let (projection, by_transform) =
+            (Projection::new(3 * places + of_cloud), Vec::with_capacity(2 * places + of_cloud));
         Self { joints, places, registers, loss, by_local, fitted, projection, by_transform, fits: vec![None; rows] }
     }
 
@@ -150,6 +152,7 @@ impl<T: Real> Places<T> {
         }
         by_transform.clear();
         let at = |place: usize, register: usize| registers[(place * REGISTERS + register) * lanes];
+        let row = ray_rows(tree, fitted, (turns, &at), (rows, row), by_transform);
         cloud_rows(tree, fitted, (turns, &at), (rows, row), by_transform);
         projection.clear();
         if tree.scale.is_some() {
@@ -158,7 +161,7 @@ impl<T: Real> Places<T> {
         }
     }
 
-    /// The transform of a row that was scored, where it was found in a cloud.
+    /// The transform of a row that was scored, where it was searched for.
     pub(super) fn fit(&self, row: usize) -> Option<Similarity> {
         self.fits.get(row).copied().flatten()
     }
@@ -171,52 +174,6 @@ impl<T: Real> Places<T> {
     /// What a transform takes up of the row that was differentiated last.
     pub(crate) fn projection(&self) -> &Projection {
         &self.projection
-    }
-}
-
-/// Lists, from row `next` on, rows whose squares sum up to those of the points of the cloud that was fitted last: for each
-/// capsule as many as its ends have coordinates, and one, see [`thalweg_task::SurfaceFit`]. `by_transform` gets their
-/// derivatives by the transform.
-fn cloud_rows<T: Real>(
-    tree: &KinematicTree,
-    fitted: &Fitted<T>,
-    (turns, entry): (Turns<'_, T>, &impl Fn(usize, usize) -> T),
-    (rows, mut next): (&mut Vec<Derivative<T>>, usize),
-    by_transform: &mut Vec<[f64; Similarity::FREEDOM]>,
-) {
-    let (Some((found, fit)), Some(surface)) = (fitted.last_cloud(), &tree.surface) else { return };
-    let size = T::of(fit.scale());
-    for (capsule, of) in surface.capsules.iter().enumerate() {
-        let [from, to] = of.ends;
-        let moments = found.moments(capsule);
-        // What hangs on the root is moved by nothing.
-        if !moments.is_there || tree.parents[to].is_none() {
-            continue;
-        }
-        let own = rows_of(&moments.square);
-        let own = || own.iter().filter(|v| v.iter().any(|entry| *entry != 0.0));
-        for inner in std::iter::successors(tree.parents[to], |parent| tree.parents[*parent]) {
-            let spin = Frame::new(turns.six(0, inner), turns.least_length).spin();
-            let arms = [from, to].map(|end| {
-                std::array::from_fn::<T, 3, _>(|axis| entry(end, PLACE + axis) - entry(inner, PLACE + axis))
-            });
-            let sweeps: [[Vector<T>; 2]; 3] = std::array::from_fn(|about| {
-                let axis = std::array::from_fn(|axis| entry(inner, TURNED + 3 * axis + about));
-                [cross(&axis, &arms[0]), cross(&axis, &arms[1])]
-            });
-            for (place, v) in own().enumerate() {
-                let mut by_raw = [T::ZERO; SIX];
-                for (sweep, spin) in sweeps.iter().zip(&spin) {
-                    let along: f64 = sweep.as_flattened().iter().zip(v).map(|(sweep, v)| sweep.wide() * v).sum();
-                    by_raw = plus(&by_raw, &scaled(spin, size * T::of(along)));
-                }
-                rows.push(Derivative { row: next + place, first: SIX * inner, count: SIX, by_raw });
-            }
-        }
-        let lift = found.lift(capsule, fit);
-        let by = |v: &[f64; PULLS]| lift.map(|row| row.iter().zip(v).map(|(a, b)| a * b).sum());
-        by_transform.extend(own().map(by));
-        next += own().count();
     }
 }
 
@@ -301,9 +258,9 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
         for lane in 0..rows {
             let entry = |place: usize, axis: usize| registers[(place * REGISTERS + PLACE + axis) * lanes + lane];
             let own = |place: usize| std::array::from_fn(|axis| entry(place, axis));
-            let cloud: Clouded<'_, T> = self.seen.cloud(first + lane).zip(self.tree.surface.as_ref());
-            fitted.fit(lane, own, self.seen.row(first + lane), scale, cloud);
-            fits[first + lane] = fitted.last_cloud().map(|(_, fit)| *fit);
+            let more: Clouded<'_, T> = (self.seen.cloud(first + lane), self.tree.surface.as_ref());
+            fitted.fit(lane, own, self.seen.row(first + lane), scale, more);
+            fits[first + lane] = fitted.last_search().map(|(_, fit)| *fit);
         }
     }
 
@@ -332,22 +289,22 @@ impl<T: Real, A: Seen<T>> Score<'_, T, A> {
         loss.write(&mut numbers);
         losses[first..first + rows].copy_from_slice(&numbers[..rows]);
         if is_fitted {
-            self.add_cloud(simd, first, rows);
+            self.add_more(simd, first, rows);
         }
     }
 
-    /// Adds what clouds add to losses and derivatives.
+    /// Adds what clouds and rays add to losses and derivatives.
     #[inline(always)]
-    fn add_cloud<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
+    fn add_more<S: Simd>(&mut self, simd: S, first: usize, rows: usize) {
         let Places { places, registers, fitted, loss: losses, .. } = &mut *self.places;
-        if fitted.clouded(0).is_none() {
+        if !fitted.has_more(rows) {
             return;
         }
         for (lane, loss) in losses[first..first + rows].iter_mut().enumerate() {
-            *loss += fitted.clouded(lane).map_or(T::ZERO, |(more, _)| more);
+            *loss += fitted.more(lane).0;
         }
         let registers = T::registers_mut::<S>(registers);
-        let row = |lane: usize| fitted.clouded(lane).map_or(&[][..], |(_, by_place)| by_place.as_chunks::<3>().0);
+        let row = |lane: usize| fitted.more(lane).1.as_chunks::<3>().0;
         for place in 0..*places {
             let more = Lane::gather(simd, rows, |lane| &row(lane)[place]);
             let sum: Vector<_> = plus(&load(simd, registers, place, BY_PLACE), &more);
@@ -444,7 +401,7 @@ fn entries<N: Number>(entry: impl Fn(usize, usize) -> N) -> Matrix<N> {
 
 /// Adds up three products.
 #[inline(always)]
-fn dot<N: Number>(a: [N; 3], b: [N; 3]) -> N {
+pub(super) fn dot<N: Number>(a: [N; 3], b: [N; 3]) -> N {
     a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 }
 

@@ -7,8 +7,9 @@
 //! matrix is that of `x` and the transform together, of which the transform has been eliminated: `A'A - A'G (G'G)^-1 G'A`
 //! with `A` the derivatives by `x` and `G` those by the transform (Kaufman, 1975).
 //!
-//! With a cloud the transform is not that of least squares to the last bit, but where a fixed number of steps ends
-//! ([`SurfaceFit`]). The gradient is then that of a transform which also goes the step that is left.
+//! With a cloud, or with rays, the transform is not that of least squares to the last bit, but where a fixed number of steps
+//! ends ([`SurfaceFit`]). The gradient is then that of a transform which also goes the step that is left. Residuals of rays
+//! are no comparison of coordinates: they are added to what a cloud adds.
 
 use thalweg_task::{Block, PULLS, Pair, Similarity, SurfaceFit, TreeSurface};
 
@@ -30,18 +31,20 @@ pub(super) struct Fitted<T> {
     last: Option<Similarity>,
     /// What is known to be the transform of the next row.
     known: Option<Similarity>,
-    /// Where a cloud may be seen.
+    /// Where a cloud or rays may be seen.
     surface: Option<SurfaceFit<T>>,
-    /// Whether the last row had one.
-    is_clouded: bool,
-    /// What a cloud adds: its loss for each row, and derivatives by places, `[rows, places * 3]`, of the cloud itself and of
-    /// the step that is left.
-    cloud_loss: Vec<T>,
+    /// Whether the transform of each row was searched for: it has a cloud, or rays.
+    is_searched: Vec<bool>,
+    /// Whether that of the row that was fitted last was.
+    is_last_searched: bool,
+    /// What a cloud and rays add: their loss for each row, and derivatives by places, `[rows, places * 3]`, of themselves
+    /// and of the step that is left.
+    more_loss: Vec<T>,
     by_place: Vec<T>,
 }
 
-/// What a row sees of a cloud, and what that is held against.
-pub(super) type Clouded<'a, T> = Option<(&'a [Block<T>], &'a TreeSurface)>;
+/// What a row sees of a cloud, and what finds the transform.
+pub(super) type Clouded<'a, T> = (Option<&'a [Block<T>]>, Option<&'a TreeSurface>);
 
 impl<T: Real> Fitted<T> {
     pub(super) fn new(places: usize, capsules: Option<usize>, rows: usize) -> Self {
@@ -56,8 +59,9 @@ impl<T: Real> Fitted<T> {
             last: None,
             known: None,
             surface: capsules.map(SurfaceFit::new),
-            is_clouded: false,
-            cloud_loss: vec![T::ZERO; rows],
+            is_searched: vec![false; rows],
+            is_last_searched: false,
+            more_loss: vec![T::ZERO; rows],
             by_place: zeros(capsules.map_or(0, |_| places)),
         }
     }
@@ -70,7 +74,7 @@ impl<T: Real> Fitted<T> {
         own: impl Fn(usize) -> [T; 3],
         (value, weight): (&[T], &[T]),
         scale: [f64; 2],
-        cloud: Clouded<'_, T>,
+        (cloud, surface): Clouded<'_, T>,
     ) {
         let (values, weights) = (value.as_chunks::<3>().0, weight.as_chunks::<3>().0);
         self.pairs.clear();
@@ -78,30 +82,39 @@ impl<T: Real> Fitted<T> {
         for (place, (seen, weight)) in values.iter().zip(weights).enumerate() {
             if weight[0] != T::ZERO {
                 let [own, seen] = [own(place), *seen].map(|point| point.map(T::wide));
-                self.pairs.push(Pair { own, seen, weight: weight[0].wide() });
+                let is_ray = weight[2] == T::ZERO;
+                self.pairs.push(Pair { own, seen, weight: weight[0].wide(), is_ray });
                 self.of_place.push(place);
             }
         }
-        self.is_clouded = cloud.is_some();
-        let fit = match (cloud, &mut self.surface) {
-            (Some((blocks, surface)), Some(found)) => {
+        let has_more = cloud.is_some() || self.pairs.iter().any(|pair| pair.is_ray);
+        let surface = surface.filter(|_| has_more);
+        let is_searched = surface.is_some() && self.surface.is_some();
+        (self.is_searched[row], self.is_last_searched) = (is_searched, is_searched);
+        let fit = match (surface, &mut self.surface) {
+            (Some(surface), Some(found)) => {
                 found.place(surface, |place| own(place).map(T::wide));
                 let is_anchor = |place: &&usize| surface.anchors.contains(place);
                 let anchors = self.of_place.iter().filter(is_anchor).count();
-                found.find(blocks, (&self.pairs, anchors), (scale, self.known), surface)
+                found.find(cloud.unwrap_or_default(), (&self.pairs, anchors), (scale, self.known), surface)
             }
             _ => Similarity::fit(&self.pairs, scale),
         };
         let span = row * self.width..(row + 1) * self.width;
         let (values, weights) = (&mut self.value[span.clone()], &mut self.weight[span]);
         weights.fill(T::ZERO);
-        for (pair, place) in self.pairs.iter().zip(&self.of_place) {
+        for (pair, place) in self.pairs.iter().zip(&self.of_place).filter(|(pair, _)| !pair.is_ray) {
             values[3 * place..3 * place + 3].copy_from_slice(&fit.back(pair.seen).map(T::of));
             weights[3 * place..3 * place + 3].fill(T::of(pair.weight * fit.scale()));
         }
         self.last = Some(fit);
-        if let Some((_, surface)) = cloud {
-            self.pull(row, &fit, surface);
+        match surface {
+            Some(surface) => self.pull(row, &fit, surface),
+            None if self.surface.is_some() => {
+                self.more_loss[row] = T::ZERO;
+                self.by_place[row * self.width..(row + 1) * self.width].fill(T::ZERO);
+            }
+            None => {}
         }
     }
 
@@ -110,11 +123,11 @@ impl<T: Real> Fitted<T> {
         self.known = known;
     }
 
-    /// Keeps what the cloud adds to a row that was just fitted.
+    /// Keeps what cloud and rays add to a row that was just fitted.
     fn pull(&mut self, row: usize, fit: &Similarity, surface: &TreeSurface) {
-        let Self { pairs, of_place, surface: found, cloud_loss, by_place, width, .. } = self;
+        let Self { pairs, of_place, surface: found, more_loss, by_place, width, .. } = self;
         let Some(found) = found else { return };
-        cloud_loss[row] = T::of(found.loss());
+        let mut loss = found.loss();
         let by_place = &mut by_place[row * *width..(row + 1) * *width];
         by_place.fill(T::ZERO);
         let mut add = |place: usize, force: [f64; 3]| {
@@ -128,20 +141,39 @@ impl<T: Real> Fitted<T> {
         }
         let step = found.step();
         for (pair, place) in pairs.iter().zip(of_place.iter()) {
-            let follow = fit.columns(pair.own, pair.weight).map(|column| dot(&column, step));
-            add(*place, follow.map(|follow| 2.0 * pair.weight * fit.scale() * follow));
+            let mut pulled = fit.columns_of(pair).map(|column| dot(&column, step));
+            if pair.is_ray {
+                for (pulled, residual) in pulled.iter_mut().zip(fit.residual(pair)) {
+                    *pulled += residual;
+                    loss += residual * residual;
+                }
+            }
+            let by_own = fit.by_own(pair);
+            let force = |axis: usize| by_own.iter().zip(&pulled).map(|(row, pulled)| row[axis] * pulled).sum::<f64>();
+            add(*place, [0, 1, 2].map(|axis| 2.0 * force(axis)));
         }
+        more_loss[row] = T::of(loss);
     }
 
-    /// What a cloud adds to a row: its loss, and derivatives by places, `[places * 3]`; none where none was seen.
-    pub(super) fn clouded(&self, row: usize) -> Option<(T, &[T])> {
-        let by_place = || &self.by_place[row * self.width..(row + 1) * self.width];
-        self.is_clouded.then(|| (self.cloud_loss[row], by_place()))
+    /// Whether one of the first `rows` rows has a cloud or rays.
+    pub(super) fn has_more(&self, rows: usize) -> bool {
+        self.is_searched[..rows].contains(&true)
     }
 
-    /// What was found of the cloud of the row that was fitted last, and the transform; none where none was seen.
-    pub(super) fn last_cloud(&self) -> Option<(&SurfaceFit<T>, &Similarity)> {
-        self.surface.as_ref().filter(|_| self.is_clouded).zip(self.last.as_ref())
+    /// What a cloud and rays add to a row: their loss, and derivatives by places, `[places * 3]`; zeros where none was seen
+    /// and another row has some.
+    pub(super) fn more(&self, row: usize) -> (T, &[T]) {
+        (self.more_loss[row], &self.by_place[row * self.width..(row + 1) * self.width])
+    }
+
+    /// What was found of cloud and rays of the row that was fitted last, and the transform; none where none was seen.
+    pub(super) fn last_search(&self) -> Option<(&SurfaceFit<T>, &Similarity)> {
+        self.surface.as_ref().filter(|_| self.is_last_searched).zip(self.last.as_ref())
+    }
+
+    /// Rays of the row that was fitted last, with the places that they are of.
+    pub(super) fn rays(&self) -> impl Iterator<Item = (usize, &Pair)> {
+        self.of_place.iter().copied().zip(&self.pairs).filter(|(_, pair)| pair.is_ray)
     }
 
     /// Value and weight of a row.
@@ -151,13 +183,13 @@ impl<T: Real> Fitted<T> {
     }
 
     /// What the row that was fitted last leaves to the transform: `rows` are the places and axes of its residuals that
-    /// change with `x`, the first of which is residual `first`; behind them come those of a cloud, whose derivatives by the
-    /// transform are `cloud`.
+    /// change with `x`, the first of which is residual `first`; behind them come those of rays and a cloud, whose derivatives
+    /// by the transform are `more`.
     pub(super) fn project(
         &self,
         first: usize,
         rows: impl Iterator<Item = (usize, usize)>,
-        cloud: &[[f64; FREEDOM]],
+        more: &[[f64; FREEDOM]],
         out: &mut Projection,
     ) {
         out.columns.clear();
@@ -173,12 +205,12 @@ impl<T: Real> Fitted<T> {
             let column = column.map_or([0.0; FREEDOM], |(_, pair)| fit.columns(pair.own, pair.weight)[axis]);
             out.columns.push(solved(&factor, column));
         }
-        out.columns.extend(cloud.iter().map(|column| solved(&factor, *column)));
+        out.columns.extend(more.iter().map(|column| solved(&factor, *column)));
     }
 
     /// Squares of derivatives by the transform, of the row that was fitted last.
     fn square(&self, fit: &Similarity) -> [[f64; FREEDOM]; FREEDOM] {
-        if let Some((found, _)) = self.last_cloud() {
+        if let Some((found, _)) = self.last_search() {
             return *found.square();
         }
         let mut square = [[0.0; FREEDOM]; FREEDOM];
@@ -296,7 +328,7 @@ mod tests {
     fn what_the_transform_takes_up_is_what_its_columns_span() {
         let (own, value, weight) = scene();
         let mut fitted = Fitted::<f64>::new(6, None, 1);
-        fitted.fit(0, |place| own[place], (&value, &weight), [0.2, 3.0], None);
+        fitted.fit(0, |place| own[place], (&value, &weight), [0.2, 3.0], (None, None));
         let places: Vec<(usize, usize)> =
             (0..6).filter(|at| *at != 2).flat_map(|at| [0, 1, 2].map(|axis| (at, axis))).collect();
         let mut projection = Projection::new(18);
@@ -323,7 +355,7 @@ mod tests {
     fn residuals_are_those_of_the_transform() {
         let (own, value, weight) = scene();
         let mut fitted = Fitted::<f64>::new(6, None, 2);
-        fitted.fit(1, |place| own[place], (&value, &weight), [0.2, 3.0], None);
+        fitted.fit(1, |place| own[place], (&value, &weight), [0.2, 3.0], (None, None));
         let root = fitted.last.expect("fitted").root(&[], true);
         let (values, weights) = fitted.row(1);
         for place in 0..6 {
