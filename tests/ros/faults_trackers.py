@@ -71,6 +71,14 @@ def p17_millimetres(rig: Rig) -> None:
         wait_root(peer, clouds, points, "OK", "Seen")
 
 
+def p18_mirror_image(rig: Rig) -> None:
+    with tracked() as (_, peer, clouds, points):
+        wait_root(peer, clouds, points, "OK", "Seen")
+        mirrored = [(-x, y, z) for x, y, z in points]
+        wait_root(peer, clouds, mirrored, "WARN", "left and right seem swapped")
+        wait_root(peer, clouds, points, "OK", "Seen")
+
+
 def p19_two_keypoints(rig: Rig) -> None:
     with tracked() as (_, peer, clouds, points):
         wait_root(peer, clouds, points, "OK", "Seen")

@@ -10,7 +10,7 @@ use thalweg_task::{Observation, Target, Task, numbers};
 
 mod places;
 
-use self::places::Places;
+use self::places::{Places, Side};
 use crate::error::EngineError;
 use crate::evaluation::guarded;
 use crate::native::vectors;
@@ -93,6 +93,8 @@ pub(crate) struct Exemplars {
     places: Option<Places>,
     /// One for each entry of a target that was seen.
     wanted: Vec<Wanted>,
+    /// One for each coordinate of a point that was seen as a ray.
+    along: Vec<Along>,
     /// The nearest, in their order.
     nearest: Vec<Near>,
     /// Blocks in the order in which they are searched: those first where the last ones were near.
@@ -121,6 +123,17 @@ struct Wanted {
     weight: f32,
 }
 
+/// A ray in which a point was seen: what three columns, each times its factor, must sum up to.
+#[derive(Clone, Copy, Debug)]
+struct Along {
+    /// The first of the three.
+    column: usize,
+    factors: [f32; 3],
+    value: f32,
+    /// Square of its weight.
+    weight: f32,
+}
+
 /// An example and the loss that it has.
 #[derive(Clone, Copy, Debug)]
 struct Near {
@@ -143,7 +156,7 @@ impl Exemplars {
         let order = Tensor::from_slice(&neighbours_together(&outputs)).to_device(x.device());
         let (outputs, x) = (outputs.index_select(0, &order), x.index_select(0, &order));
         let (latent, x) = (x.size()[1] as usize, numbers(&x));
-        let (layouts, other, wanted, different) = (Vec::new(), None, Vec::new(), Vec::new());
+        let (layouts, other, wanted, along, different) = (Vec::new(), None, Vec::new(), Vec::new(), Vec::new());
         let (nearest, blocks, places) = (Vec::with_capacity(NEAREST + 1), Vec::new(), None);
         let mut exemplars = Self {
             arch: vectors(),
@@ -155,6 +168,7 @@ impl Exemplars {
             other,
             places,
             wanted,
+            along,
             nearest,
             blocks,
             different,
@@ -217,7 +231,7 @@ impl Exemplars {
             if looked_up != Some(*row) {
                 match layout {
                     Some(layout) => self.look_up_entries((&value, &weight), *row, layout),
-                    None => self.look_up_places(obs, *row),
+                    None => self.look_up_places(obs, *row, Side::AsSeen),
                 }
                 self.tell_apart();
                 looked_up = Some(*row);
@@ -236,23 +250,34 @@ impl Exemplars {
         let layout = &self.layouts[layout];
         let span = row * layout.columns()..(row + 1) * layout.columns();
         want(&mut self.wanted, (&value[span.clone()], &weight[span]), &layout.spread);
-        look_up(layout, self.arch, &self.wanted, (&mut self.nearest, &mut self.blocks));
+        look_up(layout, self.arch, (&self.wanted, &[]), (&mut self.nearest, &mut self.blocks));
     }
 
     /// Finds the examples whose points lie best where a row of the observation has them, as they are brought there.
     ///
     /// Where the body stands is not known before an example is, nor the other way round: each is looked up by the other.
-    fn look_up_places(&mut self, obs: &Observation, row: usize) {
-        let Self { arch, places, wanted, nearest, blocks, .. } = self;
+    fn look_up_places(&mut self, obs: &Observation, row: usize, side: Side) {
+        let Self { arch, places, wanted, along, nearest, blocks, .. } = self;
         let Some(places) = places else { return };
-        if !places.see(obs, row) {
+        if !places.see(obs, row, side) {
             return nearest.clear();
         }
         for _ in 0..LOOKS {
-            places.want(wanted);
-            look_up(&places.layout, *arch, wanted, (nearest, blocks));
+            places.want(wanted, along);
+            look_up(&places.layout, *arch, (wanted, along), (nearest, blocks));
             places.rank(nearest);
         }
+    }
+
+    /// How much better the mirror image of the first row's points fits the stored poses than the points do: the logarithm of
+    /// the ratio of their misfits, above 0 where left and right are swapped. None where the points do not tell.
+    pub(crate) fn handedness(&mut self, obs: &Observation) -> Option<f64> {
+        let mut misfit = |side| {
+            self.look_up_places(obs, 0, side);
+            self.nearest.first().map(|near| f64::from(near.distance.max(f32::MIN_POSITIVE)).sqrt())
+        };
+        let (own, mirrored) = (misfit(Side::AsSeen)?, misfit(Side::Mirrored)?);
+        Some((own / mirrored).ln()).filter(|ratio| ratio.is_finite())
     }
 
     /// Whether an observation is of points that may be seen from anywhere, and of nothing else.
@@ -343,7 +368,12 @@ fn want(wanted: &mut Vec<Wanted>, (value, weight): (&[f32], &[f32]), spread: &[f
 }
 
 /// Finds the examples that agree best: the nearest, in their order.
-fn look_up(layout: &Layout, arch: Arch, wanted: &[Wanted], (nearest, blocks): (&mut Vec<Near>, &mut Vec<usize>)) {
+fn look_up(
+    layout: &Layout,
+    arch: Arch,
+    (wanted, along): (&[Wanted], &[Along]),
+    (nearest, blocks): (&mut Vec<Near>, &mut Vec<usize>),
+) {
     let count = layout.values.len() / (layout.columns() * BLOCK);
     blocks.clear();
     blocks.extend(nearest.iter().map(|near| near.example / BLOCK));
@@ -356,7 +386,7 @@ fn look_up(layout: &Layout, arch: Arch, wanted: &[Wanted], (nearest, blocks): (&
         }
     }
     nearest.clear();
-    arch.dispatch(Search { values: &layout.values, columns: layout.columns(), wanted, blocks, nearest });
+    arch.dispatch(Search { values: &layout.values, columns: layout.columns(), wanted, along, blocks, nearest });
 }
 
 impl Layout {
@@ -383,6 +413,7 @@ struct Search<'a> {
     /// M.
     columns: usize,
     wanted: &'a [Wanted],
+    along: &'a [Along],
     blocks: &'a [usize],
     nearest: &'a mut Vec<Near>,
 }
@@ -392,11 +423,11 @@ impl WithSimd for Search<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let Self { values, columns, wanted, blocks, nearest } = self;
+        let Self { values, columns, wanted, along, blocks, nearest } = self;
         for &block in blocks {
             let values = values[block * columns * BLOCK..][..columns * BLOCK].as_chunks::<BLOCK>().0;
             let farthest = nearest.get(NEAREST - 1).map_or(f32::INFINITY, |near| near.distance);
-            let Some(distances) = distances(values, wanted, farthest) else { continue };
+            let Some(distances) = distances(values, (wanted, along), farthest) else { continue };
             for (place, distance) in distances.into_iter().enumerate() {
                 // What is not a number is not near. Where two are as near, the order of blocks does not decide.
                 let near = Near { distance, example: block * BLOCK + place };
@@ -413,12 +444,24 @@ impl WithSimd for Search<'_> {
 
 /// Sums up how far the examples of a block are from what was seen; none where all are farther than `farthest`.
 #[inline(always)]
-fn distances(values: &[[f32; BLOCK]], wanted: &[Wanted], farthest: f32) -> Option<[f32; BLOCK]> {
+fn distances(values: &[[f32; BLOCK]], (wanted, along): (&[Wanted], &[Along]), farthest: f32) -> Option<[f32; BLOCK]> {
     let mut sums = [0.0; BLOCK];
     for some in wanted.chunks(STRIDE) {
         for Wanted { column, value, weight } in some {
             for (sum, example) in sums.iter_mut().zip(&values[*column]) {
                 let apart = example - value;
+                *sum += weight * apart * apart;
+            }
+        }
+        if sums.iter().all(|sum| *sum > farthest) {
+            return None;
+        }
+    }
+    for some in along.chunks(STRIDE) {
+        for Along { column, factors: [a, b, c], value, weight } in some {
+            let [x, y, z] = [0, 1, 2].map(|axis| &values[column + axis]);
+            for (example, sum) in sums.iter_mut().enumerate() {
+                let apart = a * x[example] + b * y[example] + c * z[example] - value;
                 *sum += weight * apart * apart;
             }
         }

@@ -65,6 +65,11 @@ impl Proposer {
         self.gpu = gpu;
     }
 
+    /// See [`crate::Engine::handedness`].
+    pub(crate) fn handedness(&mut self, obs: &Observation) -> Option<f64> {
+        self.exemplars.as_mut()?.handedness(obs)
+    }
+
     /// Where the steps of `landscape` lead hypotheses of the given codes, `[K, C]`: `x`, `[K, X]`.
     ///
     /// The best point of each on the way, which is the last, as a rule; towards an observation of a kind that the landscape

@@ -1,6 +1,6 @@
 //! Where a body stands and how large it is: the similarity transform between its own frame and that of what was seen.
 
-use nalgebra::{Matrix3, Matrix4, Quaternion, SymmetricEigen, UnitQuaternion, Vector3};
+use nalgebra::{Matrix3, Matrix4, Quaternion, SMatrix, SVector, SymmetricEigen, UnitQuaternion, Vector3};
 
 /// Where the root of a body is in the frame of the points that were seen, and how large the body is.
 ///
@@ -83,6 +83,10 @@ pub struct Similarity {
     is_scale_free: bool,
 }
 
+/// Share of the sum of squares that keeps a step defined where pairs tell too little.
+const DAMPING: f64 = 1e-9;
+/// Longest turn, radians, shift, metres, and change of size of a step: beyond, residuals are not linear.
+const LONGEST: [f64; 3] = [0.5, 0.5, 0.2];
 /// Spread of points, square metres, below which they say nothing of size.
 const LEAST_SPREAD: f64 = 1e-12;
 
@@ -259,6 +263,32 @@ impl Similarity {
         self.by_shift(pair).map(|row| {
             std::array::from_fn(|number| row.iter().zip(&moved).map(|(by, column)| by * column[number]).sum())
         })
+    }
+
+    /// Goes `steps` steps of Gauss-Newton towards where the residuals of `pairs`, rays among them, have the least squares;
+    /// the size stays within `least` and `greatest`.
+    ///
+    /// What the pairs do not tell stays as it is, and so does all of it where a step would not be finite.
+    #[must_use]
+    pub fn refined(self, pairs: &[Pair], [least, greatest]: [f64; 2], steps: usize) -> Self {
+        type Square = SMatrix<f64, { Similarity::FREEDOM }, { Similarity::FREEDOM }>;
+        type Column = SVector<f64, { Similarity::FREEDOM }>;
+        let mut fit = Self { is_scale_free: least < greatest, ..self };
+        for _ in 0..steps {
+            let (mut square, mut right) = (Square::zeros(), Column::zeros());
+            for pair in pairs {
+                for (column, residual) in fit.columns_of(pair).iter().zip(fit.residual(pair)) {
+                    let column = Column::from_column_slice(column);
+                    square += column * column.transpose();
+                    right -= column * residual;
+                }
+            }
+            let damping = DAMPING * square.trace();
+            let step = (square + Square::identity() * damping).cholesky().map(|factor| factor.solve(&right));
+            let Some(step) = step.filter(|step| step.iter().all(|entry| entry.is_finite())) else { break };
+            fit = fit.moved(step.into(), LONGEST, [least, greatest]);
+        }
+        fit
     }
 
     /// How the residual of a point, turned into the body's frame, changes with the transform: for each coordinate, the
@@ -487,6 +517,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn rays_are_met_from_a_transform_nearby() {
+        let root = Root { position: [0.3, -0.2, 3.0], scale: 1.1, ..roots().nth(3).expect("there are some") };
+        let true_fit = Similarity::of_root(&root);
+        let ray = |own: &[f64; 3]| {
+            let [x, y, z] = root.place(*own);
+            Pair { own: *own, seen: [x / z, y / z, 0.0], weight: 3.0, is_ray: true }
+        };
+        let pairs: Vec<Pair> = points().iter().map(ray).collect();
+        let near = true_fit.moved([0.1, -0.2, 0.1, 0.1, 0.1, -0.1, 0.0], [1.0; 3], [1.1, 1.1]);
+        let found = near.refined(&pairs, [1.1, 1.1], 8);
+        for own in points() {
+            let apart = Vector3::from(found.put(own)) - Vector3::from(root.place(own));
+            assert!(apart.norm() < 1e-6, "{apart}");
+        }
+        // Nothing to go by: it stays where it is.
+        assert_eq!(near.refined(&[], [1.1, 1.1], 8).put([0.1, 0.2, 0.3]), near.put([0.1, 0.2, 0.3]));
     }
 
     #[test]

@@ -49,7 +49,7 @@ impl Nearest {
         for (example, own) in points.chunks_exact(seen.len()).enumerate() {
             pairs.clear();
             let there = own.iter().zip(seen).filter(|(_, seen)| seen[0].is_finite());
-            pairs.extend(there.map(|(own, seen)| Pair { own: *own, seen: *seen, weight: 1.0 }));
+            pairs.extend(there.map(|(own, seen)| Pair { own: *own, seen: *seen, weight: 1.0, is_ray: false }));
             let fit = Similarity::fit(pairs, SCALES);
             let misfit = fit.root(pairs, true).misfit;
             if best.is_none_or(|(least, ..)| misfit < least) {

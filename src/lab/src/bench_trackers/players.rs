@@ -88,7 +88,7 @@ impl Player {
             Self::Plain(engine, _) => engine.reset(),
             Self::Library(inverter) => inverter.reset(),
         }
-        let (mut limbs, mut before) = (Limbs::new(), None);
+        let (mut limbs, mut before, mut sides) = (Limbs::new(), None, Vec::new());
         for (frame, seen) in scene.seen.iter().enumerate() {
             let points = Tensor::from_slice(seen.as_flattened()).view([1, -1, 3]).to_kind(Kind::Float);
             let obs = Observation { stamp_nanos: 1 + frame as i64, root: before, ..Observation::of_points(&points) };
@@ -103,9 +103,13 @@ impl Player {
                 Self::Library(inverter) => best(inverter.solve_observation(&obs)?.answer())?,
             };
             let seconds = begin.elapsed().as_secs_f64();
+            if let Self::Library(inverter) = self {
+                sides.extend(inverter.engine_mut().handedness(&obs));
+            }
             before = Some(root).filter(|root| root.is_seen).or(before);
             row.add(scene, frame, (&pose, &root), seconds);
         }
+        row.add_sides(sides);
         Ok(())
     }
 }

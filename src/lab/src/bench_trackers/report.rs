@@ -23,6 +23,8 @@ pub(super) struct Row {
     root_degrees: Vec<f64>,
     scale_percent: Vec<f64>,
     millis: Vec<f64>,
+    /// [`thalweg_engine::Engine::handedness`] of the frames of each clip, where the method has stored poses.
+    sides: Vec<Vec<f64>>,
 }
 
 impl Row {
@@ -39,6 +41,7 @@ impl Row {
             root_degrees: none(),
             scale_percent: none(),
             millis: none(),
+            sides: Vec::new(),
         }
     }
 
@@ -61,6 +64,28 @@ impl Row {
         self.root_degrees.push(turn(root).angle_to(&turn(stood)).to_degrees());
         self.scale_percent.push(100.0 * (root.scale / stood.scale - 1.0).abs());
         self.millis.push(1e3 * seconds);
+    }
+
+    /// Adds how much better the mirror image of each frame of a clip fits stored poses than the frame.
+    pub(super) fn add_sides(&mut self, clip: Vec<f64>) {
+        self.sides.extend(Some(clip).filter(|clip| !clip.is_empty()));
+    }
+
+    /// In words, how often a mirror image fits better than what was seen.
+    fn told_sides(&self) -> Option<String> {
+        let all: Vec<f64> = self.sides.iter().flatten().copied().collect();
+        let swapped = all.iter().filter(|ratio| **ratio > 0.0).count();
+        let clips: Vec<f64> = self.sides.iter().filter_map(|clip| mean(clip)).collect();
+        let greatest = clips.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let share = 100.0 * swapped as f64 / all.len().max(1) as f64;
+        mean(&all).map(|mean| {
+            format!(
+                "Mirrored, {share:.1} % of {} frames fit stored poses better; log ratio of misfits {mean:.2}, mean; \
+                 {greatest:.2}, greatest mean of {} clips\n",
+                all.len(),
+                clips.len()
+            )
+        })
     }
 
     fn cells(&self) -> [Option<f64>; 7] {
@@ -98,6 +123,7 @@ pub(super) fn write(arguments: &TrackerArguments, clips: usize, rows: &[Row]) ->
             }
         }
         text.push('\n');
+        text.extend(row.told_sides().map(|told| format!("\n{told}")));
     }
     fs::create_dir_all(&arguments.output)?;
     fs::write(arguments.output.join("results.md"), &text)?;

@@ -9,6 +9,8 @@ use thalweg_engine::time::{Timeline, Watch};
 use thalweg_engine::{Engine, EngineError, Memory};
 use thalweg_task::{Root, TaskSpec};
 
+use super::sides::Sides;
+
 /// What is carried besides the engine's memory.
 #[derive(Debug, Default)]
 pub(super) struct Carried {
@@ -20,6 +22,8 @@ pub(super) struct Carried {
     pub(super) root: Option<Root>,
     /// The frame in which that was.
     pub(super) root_frame: Option<String>,
+    /// Whether left and right of the points seem swapped.
+    pub(super) sides: Sides,
 }
 
 impl Carried {
@@ -27,13 +31,13 @@ impl Carried {
     pub(super) fn forget(&mut self) {
         self.timeline.iter_mut().for_each(Timeline::forget);
         self.watch.iter_mut().for_each(Watch::forget);
-        (self.root, self.root_frame) = (None, None);
+        (self.root, self.root_frame, self.sides) = (None, None, Sides::default());
     }
 
     /// Where the body stood before, for an observation whose points are in `frame`: in another one that says nothing.
     pub(super) fn root_in(&mut self, frame: Option<&String>) -> Option<Root> {
         if frame.is_some() && self.root_frame.as_ref() != frame {
-            (self.root, self.root_frame) = (None, frame.cloned());
+            (self.root, self.root_frame, self.sides) = (None, frame.cloned(), Sides::default());
         }
         self.root
     }

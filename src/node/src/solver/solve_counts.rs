@@ -21,6 +21,15 @@ struct Stretch {
     age_max: Duration,
 }
 
+/// Where a body stands, and what is odd about the points that say so.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stand {
+    /// Where it stands, how it is turned, how large it is.
+    pub root: Root,
+    /// Whether left and right seem swapped: the mirror image of the points has fitted stored poses better for a while.
+    pub is_mirrored: bool,
+}
+
 /// Notes of the engine thread, read by diagnostics.
 #[derive(Clone, Debug, Default)]
 pub struct SolveCounts {
@@ -32,9 +41,9 @@ pub struct SolveCounts {
     last_refusal: Option<String>,
     failures: u64,
     last_failure: Option<String>,
-    root: Option<Root>,
+    root: Option<Stand>,
     /// Where people stand, by their arrival, where they are told apart.
-    roots: BTreeMap<u64, (Person, Root)>,
+    roots: BTreeMap<u64, (Person, Stand)>,
     /// How many people something is kept of.
     people: usize,
     /// When the solve began that has not ended.
@@ -76,9 +85,9 @@ pub struct SolveReport {
     /// Why the last one since the last report could not.
     pub last_failure: Option<String>,
     /// Where the best hypothesis of the last solve stands; none where the task does not find that out.
-    pub root: Option<Root>,
+    pub root: Option<Stand>,
     /// The same of each person, in the order in which they came, where people are told apart.
-    pub roots: Vec<(Person, Root)>,
+    pub roots: Vec<(Person, Stand)>,
     /// How many people something is kept of by the engine thread.
     pub people: usize,
     /// For how long the present solve has been going on; zero between two solves.
@@ -103,7 +112,7 @@ impl SolveCounts {
     }
 
     /// Notes where the best hypothesis of a solve stands, and of whom it is where people are told apart.
-    pub fn stands(&mut self, person: Option<&Person>, root: Option<Root>) {
+    pub fn stands(&mut self, person: Option<&Person>, root: Option<Stand>) {
         match (person, root) {
             (Some(person), Some(root)) => drop(self.roots.insert(person.arrival, (person.clone(), root))),
             (None, root) => self.root = root,

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use thalweg_task::{Masked, Observation, guarded, lock, numbers, panic_line};
+use thalweg_task::{Masked, Observation, Root, guarded, lock, numbers, panic_line};
 
 use super::carried::{Carried, Minds};
 use super::gate::Gate;
 use super::handle::Message;
 use super::plan::{Assignment, SolverError, Tuning};
 use super::probe::can_run;
-use super::solve_counts::SolveCounts;
+use super::solve_counts::{SolveCounts, Stand};
 use super::solve_recorder::{Recording, SolveRecorder};
 use crate::intake::{Person, Provenance};
 use thalweg::clock::SystemClock;
@@ -324,6 +324,10 @@ impl Worker {
                 // Nobody wants what was asked for before the gate was closed.
                 let gate = Arc::clone(&self.gate);
                 gate.hand_out(pass, || self.hand_out(answer, provenance));
+                // The answer does not wait for it.
+                if let Some(EngineInUse { engine, carried, .. }) = &mut self.in_use {
+                    carried.sides.look(engine, &obs);
+                }
             }
             Ok(Err(error)) if error.is_of_observation() => self.refuse(error.to_string()),
             Ok(Err(error)) => self.fail(error.to_string()),
@@ -338,6 +342,7 @@ impl Worker {
         let Some(in_use) = &mut self.in_use else { return };
         // One that is held already stays where it was seen, and does not drift.
         let carried = &mut in_use.carried;
+        let is_mirrored = carried.sides.are_swapped();
         carried.root = answer.roots.first().filter(|root| root.is_seen).copied().or(carried.root);
         if let Some(recorder) = &in_use.recorder {
             recorder.hand_over(&in_use.engine, &answer, &provenance);
@@ -347,7 +352,8 @@ impl Worker {
         let deadline = in_use.tuning.budget.deadline;
         let mut counts = lock(&self.counts);
         counts.solved(answer.statistics, answer.took, deadline, age);
-        counts.stands(provenance.person.as_ref(), answer.roots.first().copied());
+        let stands = |root: &Root| Stand { root: *root, is_mirrored };
+        counts.stands(provenance.person.as_ref(), answer.roots.first().map(stands));
         drop(counts);
         self.sink.answer(answer, provenance);
     }

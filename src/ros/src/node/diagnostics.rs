@@ -12,8 +12,8 @@ use super::parts::Parts;
 use thalweg_engine::time::{Oddity, Suspect};
 use thalweg_node::diagnostics::{Footprint, Level, Status};
 use thalweg_node::lifecycle::State;
-use thalweg_node::solver::SolveReport;
-use thalweg_task::{JointSpec, Root, printable};
+use thalweg_node::solver::{SolveReport, Stand};
+use thalweg_task::{JointSpec, printable};
 
 /// Least time between two reports, whatever happens: ten a second.
 const LEAST_PERIOD: Duration = Duration::from_millis(100);
@@ -43,8 +43,13 @@ pub(crate) struct Diagnostics {
 const MISFIT: f64 = 0.08;
 
 /// Where the body stands, and whether that is seen.
-fn root(name: &str, root: &Root) -> Status {
+fn root(name: &str, Stand { root, is_mirrored }: &Stand) -> Status {
     let mut status = Status::ok(name, "Seen");
+    if *is_mirrored {
+        let text = "left and right seem swapped, or the image is a mirror image: mirrored, the points fit poses of people \
+                    better than as they are sent";
+        status.worsen(Level::Warn, text.to_owned());
+    }
     if !root.is_seen {
         let text =
             "too few points to tell where the body stands and how it is turned; as before, where they do not tell";
