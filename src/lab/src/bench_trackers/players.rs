@@ -40,6 +40,9 @@ pub(super) static METHODS: [Method; 4] = [
     Method { name: "**default**: theta, LM in x, warm", how: How::Default },
 ];
 
+/// Takes what was found in which frame, in how many seconds of a processor.
+type Add<'a> = &'a mut dyn FnMut(usize, (&Rotations, &Root), f64);
+
 /// A method at work.
 pub(super) enum Player {
     Limbs,
@@ -67,11 +70,7 @@ impl Player {
 
     /// Plays what was seen of the task's points in each frame of a scene from the start, and adds what was found in which
     /// frame, in how many seconds of a processor.
-    pub(super) fn play(
-        &mut self,
-        seen: &[Vec<[f64; 3]>],
-        add: &mut dyn FnMut(usize, (&Rotations, &Root), f64),
-    ) -> anyhow::Result<()> {
+    pub(super) fn play(&mut self, seen: &[Vec<[f64; 3]>], add: Add<'_>) -> anyhow::Result<()> {
         match self {
             Self::Limbs => {}
             Self::Plain(engine, _) => engine.reset(),

@@ -78,7 +78,7 @@ impl Camera {
         let CameraMessage { width, height, .. } = *message;
         let is_side = |side: u32| IMAGE_SIDE.holds(f64::from(side)) && side > 0;
         if !is_side(width) || !is_side(height) {
-            return Err(bad(format!("an image of {width} x {height} pixels"), "1 to 65535 of each"));
+            return Err(bad(&format!("an image of {width} x {height} pixels"), "1 to 65535 of each"));
         }
         let matrix = if is_rectified { rectified(message)? } else { message.k };
         let [fx, skew, cx, below, fy, cy, c, d, one] = matrix;
@@ -94,7 +94,7 @@ impl Camera {
             [below, c, d] == [0.0; 3] && one == 1.0 && [skew, cx, cy].iter().all(|entry| CAMERA.holds(*entry));
         if !(is_focal(fx) && is_focal(fy) && is_matrix) {
             let got = format!("{name} {matrix:?}");
-            return Err(bad(got, "focal lengths above 0, all numbers within 1e6, and 0 0 1 at the end"));
+            return Err(bad(&got, "focal lengths above 0, all numbers within 1e6, and 0 0 1 at the end"));
         }
         let lens = if is_rectified { Lens::Rational([0.0; 8]) } else { Lens::of(message)? };
         let turn = if is_rectified { turn(&message.r)? } else { NO_TURN };
@@ -104,7 +104,7 @@ impl Camera {
             || u64::from(y) + u64::from(window[3]) > u64::from(height)
         {
             let got = format!("a region of {columns} x {rows} pixels from {x}, {y} on");
-            return Err(bad(got, &format!("one within the {width} x {height} of the image")));
+            return Err(bad(&got, &format!("one within the {width} x {height} of the image")));
         }
         let binning = message.binning.map(|count| f64::from(count.max(1)));
         let size = [f64::from(window[2]) / binning[0], f64::from(window[3]) / binning[1]];
@@ -134,7 +134,7 @@ impl Lens {
     fn of(message: &CameraMessage<'_>) -> Result<Self, Refusal> {
         let CameraMessage { distortion_model, d, .. } = *message;
         if !d.iter().all(|entry| CAMERA.holds(*entry)) {
-            return Err(bad(format!("coefficients {d:?}"), "numbers within 1e6"));
+            return Err(bad(&format!("coefficients {d:?}"), "numbers within 1e6"));
         }
         let count = match distortion_model {
             // Without coefficients no lens is meant, whatever its name.
@@ -156,7 +156,7 @@ impl Lens {
         let is_short = own.len() < count && !(distortion_model == "plumb_bob" && own.len() == 4);
         if is_short || more.iter().any(|entry| *entry != 0.0) {
             let got = format!("{} coefficients of {distortion_model}", d.len());
-            return Err(bad(got, &format!("{count}")));
+            return Err(bad(&got, &format!("{count}")));
         }
         let entry = |at: usize| own.get(at).copied().unwrap_or(0.0);
         Ok(match distortion_model {
@@ -244,7 +244,7 @@ fn undo_equidistant(&[k1, k2, k3, k4]: &[f64; 4], seen: [f64; 2]) -> Option<[f64
         let square = angle * angle;
         let made = angle * (1.0 + square * (k1 + square * (k2 + square * (k3 + square * k4))));
         let slope = 1.0 + square * (3.0 * k1 + square * (5.0 * k2 + square * (7.0 * k3 + square * 9.0 * k4)));
-        if !(slope > 0.0) {
+        if slope <= 0.0 || slope.is_nan() {
             return None;
         }
         if (made - distance).abs() <= NEAR {
@@ -259,7 +259,7 @@ fn undo_equidistant(&[k1, k2, k3, k4]: &[f64; 4], seen: [f64; 2]) -> Option<[f64
 fn rectified(message: &CameraMessage<'_>) -> Result<[f64; 9], Refusal> {
     let p = &message.p;
     if !p.iter().all(|entry| CAMERA.holds(*entry)) {
-        return Err(bad(format!("P {p:?}"), "numbers within 1e6"));
+        return Err(bad(&format!("P {p:?}"), "numbers within 1e6"));
     }
     Ok([p[0], p[1], p[2], p[4], p[5], p[6], p[8], p[9], p[10]])
 }
@@ -274,12 +274,12 @@ fn turn(r: &[f64; 9]) -> Result<[[f64; 3]; 3], Refusal> {
     let misses = |a: usize, b: usize| (product(a, b) - if a == b { 1.0 } else { 0.0 }).abs();
     let is_turn = (0..3).flat_map(|a| (0..3).map(move |b| (a, b))).all(|(a, b)| misses(a, b) <= ROUNDED);
     if !is_turn {
-        return Err(bad(format!("R {r:?}"), "a rotation, or zeros"));
+        return Err(bad(&format!("R {r:?}"), "a rotation, or zeros"));
     }
     Ok(std::array::from_fn(|column| std::array::from_fn(|entry| r[3 * entry + column])))
 }
 
-fn bad(got: String, expected: &str) -> Refusal {
+fn bad(got: &str, expected: &str) -> Refusal {
     Refusal::new(Cause::BadCamera, format!("got a camera_info with {got}; expected {expected}"))
 }
 
