@@ -26,7 +26,7 @@ MOST_PUBLISHERS = 4  # each is a process, and one more for its root
 BOOLEANS = ['true', 'false', 'True', 'False']
 # Arguments that are parameters of the node, unless they are left to the parameter file.
 PARAMETERS = {'task': 'task', 'plugins': 'plugins', 'device': 'device', 'record': 'record.enabled', 'autostart': 'autostart'}
-INPUTS = ['joint_states', 'image', 'mask', 'points', 'cloud']
+INPUTS = ['joint_states', 'image', 'mask', 'points', 'cloud', 'camera_info']
 # RViz and robot_state_publisher have TF absolute; under a namespace it is the robot's own, as nav2 has it.
 RELATIVE_TF = [('/tf', 'tf'), ('/tf_static', 'tf_static')]
 

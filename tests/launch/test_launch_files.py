@@ -8,6 +8,7 @@ from installed import KINDS, ROOT, Installation
 ARGUMENTS = {
     'task', 'params_file', 'namespace', 'name', 'device', 'record', 'view', 'rviz', 'demo', 'use_sim_time', 'log_level',
     'autostart', 'use_respawn', 'plugins', 'hypotheses_tf', 'frame', 'urdf', 'joint_states', 'image', 'mask', 'points',
+    'camera_info',
     'cloud',
 }
 # Everything that can be started.
@@ -289,7 +290,7 @@ class Refusals(Launching):
                 f"urdf: got '{file}', expected a URDF with links, joints and a root: ", self.refusal(urdf=file))
 
     def test_an_empty_name(self):
-        for name in ('joint_states', 'image', 'mask', 'points', 'cloud'):
+        for name in ('joint_states', 'image', 'mask', 'points', 'cloud', 'camera_info'):
             self.assertEqual(self.refusal(**{name: ''}), f"{name}: got '', expected the name of a topic")
         self.assertEqual(self.refusal(frame='', rviz='true'), "frame: got '', expected the name of a frame")
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from types import ModuleType
 
+import faults_cameras
 import faults_clouds
 import faults_device
 import faults_disk
@@ -32,6 +33,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_load,
     faults_time,
     faults_trackers,
+    faults_cameras,
     faults_clouds,
     faults_parameters,
     faults_graph,
@@ -46,7 +48,7 @@ MODULES: tuple[ModuleType, ...] = (
     faults_theta_file,
     faults_view,
 )
-ROW_NAME = re.compile(r"[jipftqdselwvgu]\d+_\w+")
+ROW_NAME = re.compile(r"[cjipftqdselwvgu]\d+_\w+")
 
 ACTIONS: dict[str, Callable[[Rig], None]] = {
     name: function

@@ -43,6 +43,7 @@ TABLE = {
     "input.accept_zero_stamp": (BOOL, True, None, None, False),
     "input.robot_description": (BOOL, True, None, None, False),
     "input.points_type": (STRING, "cloud", None, None, False),
+    "input.rectified": (BOOL, False, None, None, False),
     "input.people": (INTEGER, 1, 1, 16, False),
     "input.person_timeout": (DOUBLE, 2.0, 0.01, 3600.0, False),
     "input.cloud_box": (DOUBLES, [-100.0, -100.0, -100.0, 100.0, 100.0, 100.0], None, None, False),

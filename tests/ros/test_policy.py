@@ -78,6 +78,7 @@ class Policy(unittest.TestCase):
     def test_it_lists_what_the_node_does(self) -> None:
         runs = [used({"task": "planar_arm"}), used({
             "body_pose.keypoints": "joints", "body_pose.names": "rep155", "output.robot_description": True,
+            "input.points_type": "pixels",
         })]
         runs.append(used({
             "body_pose.keypoints": "joints", "body_pose.names": "rep155", "input.people": 2, "output.root_frame": "body",

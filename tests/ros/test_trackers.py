@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import shutil
 import struct
+import tempfile
 import time
 import unittest
 from collections.abc import Callable, Iterable
@@ -14,9 +16,11 @@ from typing import Any, ClassVar
 from case import NodeCase
 from geometry_msgs.msg import Point as PointMsg
 from geometry_msgs.msg import Pose, PoseArray, PoseStamped
+from hri_msgs.msg import Skeleton2D
 from messages import time_of
 from peer import NodeProcess, wait_for
-from sensor_msgs.msg import PointCloud2, PointField
+from recordings import recorded_stream, replayed
+from sensor_msgs.msg import CameraInfo, PointCloud2, PointField
 from test_body_places import Point, places
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import Marker, MarkerArray
@@ -28,6 +32,7 @@ NAN = math.nan
 FRAME = "camera_optical"
 # The person is taller than the common body, and stands before a camera whose y points down.
 SCALE = 1.1
+STATURE = 1.925
 PLACE = (0.3, -0.2, 2.5)
 
 
@@ -269,6 +274,96 @@ class ZedObjects(Tracked):
             time.sleep(0.03)
         status = wait_for(lambda: refused(self.peer.diagnostic("Input points"), "wrong_count"))
         self.assertIn("got skeletons of format BODY_34, 34 keypoints; expected 38", str(status))
+
+
+WIDTH, HEIGHT, FOCAL = 640, 480, 480.0
+PIXELS = [(name, PointField.FLOAT32, "f") for name in ("x", "y", "confidence")]
+
+
+def camera_info(stamp: int, **more: Any) -> CameraInfo:
+    """The camera that sees the person."""
+    k = [FOCAL, 0.0, WIDTH / 2, 0.0, FOCAL, HEIGHT / 2, 0.0, 0.0, 1.0]
+    message = CameraInfo(width=WIDTH, height=HEIGHT, distortion_model="plumb_bob", d=[-0.2, 0.05, 0.0, 0.0, 0.0], k=k)
+    message.header.stamp, message.header.frame_id = time_of(stamp), FRAME
+    for name, value in more.items():
+        setattr(message, name, value)
+    return message
+
+
+def pixel(point: Point) -> tuple[float, float]:
+    """Where the camera sees a point, through its lens."""
+    x, y = point[0] / point[2], point[1] / point[2]
+    square = x * x + y * y
+    lens = 1.0 - 0.2 * square + 0.05 * square * square
+    return (FOCAL * x * lens + WIDTH / 2, FOCAL * y * lens + HEIGHT / 2)
+
+
+class OneCamera(Tracked):
+    """Keypoints in the image of one camera, which its camera_info describes; the person's stature is known."""
+
+    keypoints = "coco_17"
+    points_type = "pixels"
+    folder: ClassVar[Path] = Path(tempfile.mkdtemp(prefix="thalweg_one_camera_"))
+    more: ClassVar[dict[str, Any]] = {"body_pose.stature": STATURE, "record.folder": str(folder)}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        super().setUpClass()
+        cls.cameras = cls.peer.publisher(CameraInfo, "/camera_info", matched=1)
+
+    def image(self, stamp: int) -> PointCloud2:
+        self.cameras.publish(camera_info(stamp))
+        every = [(number, p) for number, p in self.readings() if not math.isnan(p[0])]
+        rows = [(number, *pixel(p), 0.9) for number, p in every]
+        # Not seen, by the conventions of the table: at zero, and in doubt.
+        rows += [(0, 0.0, 0.0, 0.9), (1, 10.0, 10.0, 0.1)]
+        return cloud(rows, stamp, [("id", PointField.UINT8, "B"), *PIXELS])
+
+    def test_pixels(self) -> None:
+        self.assert_root(self.image, near=0.25)
+        status = self.peer.diagnostic("Input camera_info")
+        self.assertTrue(status and status.level == "OK", status)
+
+    def test_a_recording_holds_all_that_a_solve_depends_on(self) -> None:
+        self.assert_root(self.image, near=0.25)
+        file = recorded_stream(self.peer, self.folder, lambda _: self.points.publish(self.image(self.peer.now_nanos())))
+        self.assertIn("reproduced bit for bit", replayed(file))
+
+    def test_a_camera_that_was_described_once_holds(self) -> None:
+        self.assert_root(self.image, near=0.25)
+        time.sleep(1.5)
+        status = self.peer.diagnostic("Input camera_info")
+        self.assertTrue(status and status.level == "OK", status)
+
+
+class Ros4hri(Tracked):
+    """hri_msgs/Skeleton2D, read by the text of its type."""
+
+    keypoints = "rep155"
+    points_type = "skeleton2d"
+    message = Skeleton2D
+    more: ClassVar[dict[str, Any]] = {"body_pose.stature": STATURE}
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.cameras = cls.peer.publisher(CameraInfo, "/camera_info", matched=1)
+
+    def skeleton(self, stamp: int) -> Skeleton2D:
+        self.cameras.publish(camera_info(stamp))
+        message = Skeleton2D()
+        message.header.stamp, message.header.frame_id = time_of(stamp), FRAME
+        for number, point in self.readings():
+            if not math.isnan(point[0]):
+                u, v = pixel(point)
+                keypoint = message.skeleton[number]
+                keypoint.x, keypoint.y, keypoint.c = u / WIDTH, v / HEIGHT, 0.9
+        return message
+
+    def test_skeleton(self) -> None:
+        self.assertEqual((Skeleton2D.NOSE, Skeleton2D.RIGHT_EAR, len(Skeleton2D().skeleton)), (0, 17, 18))
+        self.assert_root(self.skeleton, near=0.25)
 
 
 def refused(status: Any, cause: str) -> Any:

@@ -2,7 +2,7 @@
 
 mod body;
 mod camera;
-mod players;
+pub(crate) mod players;
 mod report;
 
 use std::path::PathBuf;

@@ -3,13 +3,16 @@
 pub(crate) mod limbs;
 mod nearest;
 mod players;
+mod rays;
 mod report;
 pub(crate) mod scenes;
 
 use std::path::PathBuf;
 
 use clap::Args;
+use thalweg_body_pose::kinematics::Rotations;
 use thalweg_cli::console::print;
+use thalweg_task::Root;
 
 use players::{METHODS, Method, Player};
 use report::Row;
@@ -26,6 +29,7 @@ hidden and of seen places in millimetres in the tracker's frame, and of root and
 
 Examples:
   thalweg-lab bench trackers
+  thalweg-lab bench trackers --rays --tables coco_17
   thalweg-lab bench trackers --data FOLDER --set validation --frames 60";
 
 /// Options of `thalweg-lab bench trackers`.
@@ -49,6 +53,9 @@ pub(crate) struct TrackerArguments {
     /// Radians that a metre counts as; 0 is the task's own choice
     #[arg(long, default_value_t = 0.0)]
     point_weight: f64,
+    /// The same people before one RGB camera, which sees no depth
+    #[arg(long)]
+    rays: bool,
     /// Where the results go
     #[arg(long, value_name = "DIR", default_value = "out/bench_trackers")]
     output: PathBuf,
@@ -63,6 +70,9 @@ pub(crate) fn run(arguments: &TrackerArguments) -> anyhow::Result<()> {
     let _no_grad = tch::no_grad_guard();
     let clips = scenes::load(&arguments.source, arguments.frames)?;
     anyhow::ensure!(!clips.is_empty(), "no clip lasts for a second");
+    if arguments.rays {
+        return print(&rays::run(arguments, &clips)?);
+    }
     let methods = arguments.methods.iter().map(|word| Method::find(word)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for table in &arguments.tables {
@@ -73,7 +83,11 @@ pub(crate) fn run(arguments: &TrackerArguments) -> anyhow::Result<()> {
                 let mut player = Player::new(method, table, arguments)?;
                 let mut row = Row::new(table, hole.name, method.name);
                 for scene in &scenes {
-                    player.play(scene, &mut row)?;
+                    let add = &mut |frame: usize, found: (&Rotations, &Root), seconds: f64| {
+                        row.add(scene, frame, found, seconds)
+                    };
+                    let sides = player.play(&scene.seen, add)?;
+                    row.add_sides(sides);
                 }
                 tracing::info!("{table}, {}, {}", hole.name, method.name);
                 rows.push(row);

@@ -6,6 +6,7 @@
 //!              --> ImageReader  encoding, size -> [C, H, W] --> Latest, newest wins ----+--> Observation
 //! CloudMessage --> decode_points fields -> [P, 3] ------------> Latest, newest wins ----+    + Provenance
 //! Reading      --> judge_keypoints, by the table of a tracker --> the same
+//! Reading in pixels --> Camera, by the last CameraMessage: rays --> judge_keypoints
 //! several people: each message is divided by whose it is; each has an Intake (`people.rs`)
 //!                        |
 //!                        +--> Refusal {cause, "got .. expected .."} --> Tally, one per input
@@ -19,6 +20,7 @@
 mod average;
 mod bayer;
 mod bounds;
+mod camera;
 mod channel;
 mod clouds;
 mod compressed;
@@ -38,6 +40,7 @@ mod layout;
 mod mask;
 mod objects;
 mod people;
+mod pixels;
 mod places;
 mod points;
 mod position;
@@ -45,6 +48,7 @@ mod provenance;
 mod raster;
 mod refusal;
 mod resize;
+mod skeleton;
 mod sources;
 mod stamp;
 mod store;
@@ -54,6 +58,7 @@ pub mod wire;
 mod yuv;
 
 pub use bounds::{BOUNDS, Bound};
+pub use camera::{Camera, CameraMessage};
 pub use channel::{Channel, Input};
 pub use clouds::{CloudBox, WHOLE, decode_cloud};
 pub use compressed::CompressedMessage;
@@ -65,9 +70,11 @@ pub use keypoints::{Reading, judge_keypoints};
 pub use mask::{ColourKey, Mask, MaskMarks};
 pub use objects::read_objects;
 pub use people::{People, PeopleConfig, Person, identity};
+pub use pixels::PixelUnit;
 pub use points::{CloudMessage, Field, decode_points};
 pub use provenance::Provenance;
 pub use refusal::{Cause, Refusal, Since, Tally};
+pub use skeleton::read_skeleton;
 pub use stamp::{Judged, Stamp, judge};
 pub use text::{NAME_BYTES, escaped, is_acceptable_name};
 

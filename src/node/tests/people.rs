@@ -67,6 +67,7 @@ fn body(number: i64, x: f64, bend: f64) -> Vec<Reading> {
         body: None,
         place: [a + x, b, c + 3.0],
         confidence: None,
+        is_ray: false,
     };
     places.into_iter().map(reading).collect()
 }

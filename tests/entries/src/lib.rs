@@ -30,6 +30,7 @@ pub struct Entry {
 pub const ENTRIES: &[Entry] = &[
     entry("joints", messages::joints, seeds::joints, 20_000),
     entry("points", messages::points, seeds::points, 20_000),
+    entry("camera", messages::camera, seeds::camera, 5_000),
     entry("image", messages::image, seeds::image, 10_000),
     entry("mask", messages::mask, seeds::mask, 10_000),
     entry("compressed", messages::compressed, seeds::compressed, 5_000),

@@ -2,11 +2,11 @@
 
 use tch::{Device, Kind};
 use thalweg_node::intake::wire::{
-    clock_of, read_markers, read_poses, stamp_of, with_compressed, with_image, with_joints, with_points,
+    clock_of, read_markers, read_poses, stamp_of, with_camera, with_compressed, with_image, with_joints, with_points,
 };
 use thalweg_node::intake::{
     ColourKey, CompressedMessage, Decoded, Fit, ImageConfig, ImageReader, Intake, IntakeConfig, Mask, People,
-    PeopleConfig, Refusal, Stamp, Taken, read_objects,
+    PeopleConfig, PixelUnit, Refusal, Stamp, Taken, read_objects, read_skeleton,
 };
 use thalweg_task::{ImageSpec, JointSpec, Keypoint, Observation, PointsSpec, TaskSpec, Tracker, numbers};
 
@@ -102,7 +102,8 @@ pub(crate) fn points(bytes: &[u8]) -> bool {
     let taken = with_points(bytes, |message| intake.take_points(message, NOW));
     let is_used = expect_sound(intake, taken);
     let is_cloud = cloud(bytes);
-    keypoints(bytes) || is_cloud || is_used
+    let are_pixels = pixels(bytes);
+    keypoints(bytes) || is_cloud || is_used || are_pixels
 }
 
 /// The same bytes as a cloud without names.
@@ -130,7 +131,8 @@ fn of_tracker(people: usize) -> Intake {
         confidence_range: [0.5, 1.0],
         ids_per_body: 100,
     };
-    let points = spec().points.map(|points| PointsSpec { frame: String::new(), tracker: Some(tracker), ..points });
+    let points =
+        spec().points.map(|points| PointsSpec { frame: String::new(), tracker: Some(tracker), rays: true, ..points });
     let people = PeopleConfig { most: people, ..PeopleConfig::default() };
     Intake::new(&TaskSpec { points, ..spec() }, IntakeConfig { people, ..IntakeConfig::default() })
 }
@@ -150,6 +152,49 @@ fn keypoints(bytes: &[u8]) -> bool {
         }
     }
     is_used
+}
+
+/// `sensor_msgs/CameraInfo`, and keypoints in the image of that camera: all over it, and the same bytes as such.
+pub(crate) fn camera(bytes: &[u8]) -> bool {
+    let mut is_used = false;
+    for is_rectified in [false, true] {
+        let mut intake = of_tracker(1);
+        intake.configure(IntakeConfig { are_pixels: true, is_rectified, ..IntakeConfig::default() });
+        let taken = with_camera(bytes, |message| intake.take_camera(message, NOW));
+        let is_camera = taken.as_ref().is_ok_and(|taken| taken.used > 0);
+        for at in 0..25 {
+            let place = [f64::from(at % 5) * 160.0, f64::from(at / 5) * 120.0, 0.0];
+            let one =
+                |id| thalweg_node::intake::Reading { id: Some(id), body: None, place, confidence: None, is_ray: false };
+            let stamp = Stamp { sec: (NOW / 1_000_000_000) as i32, nanosec: at as u32 };
+            for unit in [PixelUnit::Pixels, PixelUnit::Shares] {
+                expect_telling(&intake.take_pixels((stamp, ""), &[one(1), one(2)], unit, NOW).refusals);
+                expect_finite(&mut intake);
+            }
+        }
+        is_used |= is_camera;
+        expect_sound(intake, taken);
+    }
+    is_used
+}
+
+/// The same bytes as keypoints in the image of a camera: a cloud, and a skeleton of ros4hri.
+fn pixels(bytes: &[u8]) -> bool {
+    let seeds = crate::seeds::camera();
+    let described = || {
+        let mut intake = of_tracker(1);
+        intake.configure(IntakeConfig { are_pixels: true, ..IntakeConfig::default() });
+        let taken = with_camera(&seeds[0].1, |message| intake.take_camera(message, NOW));
+        assert!(taken.is_ok_and(|taken| taken.used > 0), "the camera is sound");
+        intake
+    };
+    let mut intake = described();
+    let taken = with_points(bytes, |message| intake.take_points(message, NOW));
+    let is_cloud = expect_sound(intake, taken);
+    let mut intake = described();
+    let taken = read_skeleton(bytes)
+        .map(|(stamp, frame_id, readings)| intake.take_pixels((stamp, &frame_id), &readings, PixelUnit::Shares, NOW));
+    expect_sound(intake, taken) || is_cloud
 }
 
 /// Readers of images with every option: the node's defaults, and all that is not.

@@ -5,7 +5,7 @@ mod motion;
 mod recordings;
 mod texts;
 
-pub(crate) use messages::{clock, compressed, image, joints, mask, picture, points};
+pub(crate) use messages::{camera, clock, compressed, image, joints, mask, picture, points};
 pub(crate) use motion::{AMC_MARK, amc, asf, bvh, npz, npz_files};
 pub(crate) use recordings::{bag, recording, replay, weights};
 #[cfg(feature = "view")]

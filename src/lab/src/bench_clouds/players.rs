@@ -110,7 +110,7 @@ impl Player {
 }
 
 /// Seconds that this thread has computed: a machine with other work takes longer.
-pub(super) fn processor_time() -> f64 {
+pub(crate) fn processor_time() -> f64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 * 1e-9
 }

@@ -56,6 +56,8 @@ pub(crate) struct Scene {
     pub(crate) roots: Vec<Root>,
     /// What is seen of the task's points, NaN where it is not.
     pub(crate) seen: Vec<Vec<[f64; 3]>>,
+    /// Where they are, without what is off from frame to frame.
+    pub(crate) exact: Vec<Vec<[f64; 3]>>,
     /// The joints that are hidden.
     pub(crate) hidden: Vec<usize>,
 }
@@ -88,9 +90,23 @@ fn rotations(matrices: &[[f64; 9]]) -> Option<Rotations> {
     Some(from_matrices(&matrices.map(rows)))
 }
 
+/// Where people stand who stand otherwise than before a tracker with depth.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Stand {
+    /// How much farther away, metres.
+    pub(crate) away: f64,
+    /// Their size against the common body; none is each their own.
+    pub(crate) scale: Option<f64>,
+}
+
 impl Scene {
     /// Puts a clip before a tracker.
     pub(crate) fn new(clip: &Clip, table: &str, hole: &Hole, seed: u64) -> anyhow::Result<Self> {
+        Self::at(clip, table, hole, (seed, Stand::default()))
+    }
+
+    /// As [`Scene::new`], where people stand otherwise.
+    pub(crate) fn at(clip: &Clip, table: &str, hole: &Hole, (seed, stand): (u64, Stand)) -> anyhow::Result<Self> {
         let mut random = StdRng::seed_from_u64(seed);
         let table = Table::find(table)?;
         let hidden: Vec<usize> = hole.groups.iter().filter_map(|name| group(name)).flatten().collect();
@@ -100,22 +116,31 @@ impl Scene {
         let offsets: Vec<Vector3<f64>> =
             (0..JOINTS).map(|joint| Vector3::from(OFFSETS[joint]) * lengths(joint)).collect();
         let scale = random.random_range(SIZES);
+        let scale = stand.scale.unwrap_or(scale);
         let bias: Vec<Vector3<f64>> = table.weights.iter().map(|_| gauss(&mut random) * BIAS).collect();
         let mut walk = Walk::new(&mut random);
-        let mut scene =
-            Self { truth: clip.frames.clone(), places: Vec::new(), roots: Vec::new(), seen: Vec::new(), hidden };
+        walk.place.z += stand.away;
+        let mut scene = Self {
+            truth: clip.frames.clone(),
+            places: Vec::new(),
+            roots: Vec::new(),
+            seen: Vec::new(),
+            exact: Vec::new(),
+            hidden,
+        };
         for rotations in &clip.frames {
             let root = walk.step(scale, &mut random);
             let (own, turned) = forward(rotations, &offsets);
-            let seen = scene.keypoints(&table, (&own, &turned), &root, &bias, &mut random);
+            let (seen, exact) = scene.keypoints(&table, (&own, &turned), &root, &bias, &mut random);
             scene.seen.push(seen);
+            scene.exact.push(exact);
             scene.places.push(own.map(|place| Vector3::from(root.place(place.into()))));
             scene.roots.push(root);
         }
         Ok(scene)
     }
 
-    /// What is seen of the task's points.
+    /// What is seen of the task's points, and where they are.
     fn keypoints(
         &self,
         table: &Table,
@@ -123,21 +148,24 @@ impl Scene {
         root: &Root,
         bias: &[Vector3<f64>],
         random: &mut StdRng,
-    ) -> Vec<[f64; 3]> {
+    ) -> (Vec<[f64; 3]>, Vec<[f64; 3]>) {
         let mut points = vec![[f64::NAN; 3]; table.weights.len()];
+        let mut exact = points.clone();
         for point in table.tracker.keypoints.iter().filter_map(|keypoint| keypoint.point) {
             let (at, offset) = match point.checked_sub(JOINTS + 1) {
                 Some(leaf) => (table.leaves[leaf].joint.map_or(0, |joint| joint + 1), table.leaves[leaf].offset),
                 None => (point, [0.0; 3]),
             };
-            let noise = bias[point] + gauss(random) * NOISE;
+            let noise = gauss(random) * NOISE;
             let is_missing = random.random_bool(MISSING);
+            let place = own[at] + turned[at] * Vector3::from(offset);
+            let place = Vector3::from(root.place(place.into())) + bias[point];
+            exact[point] = place.into();
             if !(is_missing || at > 0 && self.is_hidden(at - 1)) {
-                let place = own[at] + turned[at] * Vector3::from(offset);
-                points[point] = (Vector3::from(root.place(place.into())) + noise).into();
+                points[point] = (place + noise).into();
             }
         }
-        points
+        (points, exact)
     }
 
     /// Whether a place is hidden: those of hidden limbs, but for hips and shoulders, which belong to the trunk.

@@ -100,8 +100,16 @@ pub(super) const POINT_STEP: Bound =
 pub(super) const FIELDS: Bound =
     bound("fields of a point", "fields", [3.0, 256.0], "x, y, z at least; each is looked at for every message");
 
+/// A number that describes a camera.
+pub(super) const CAMERA: Bound = bound(
+    "number of a camera_info",
+    "pixels",
+    [-1e6, 1e6],
+    "a lens of a million pixels of focal length sees one point; coefficients of distortion are small (C3)",
+);
+
 /// Every bound.
-pub const BOUNDS: [Bound; 11] = [
+pub const BOUNDS: [Bound; 12] = [
     COORDINATE,
     ANGLE,
     LENGTH,
@@ -113,4 +121,5 @@ pub const BOUNDS: [Bound; 11] = [
     POINTS,
     POINT_STEP,
     FIELDS,
+    CAMERA,
 ];

@@ -17,11 +17,14 @@ pub enum Input {
     Points,
     /// Points without names.
     Cloud,
+    /// The camera in whose image points are.
+    Camera,
 }
 
 impl Input {
     /// Every input.
-    pub const ALL: [Self; 6] = [Self::Joints, Self::Image, Self::Compressed, Self::Mask, Self::Points, Self::Cloud];
+    pub const ALL: [Self; 7] =
+        [Self::Joints, Self::Image, Self::Compressed, Self::Mask, Self::Points, Self::Cloud, Self::Camera];
 
     /// The topic, relative.
     #[must_use]
@@ -33,6 +36,7 @@ impl Input {
             Self::Mask => "mask",
             Self::Points => "points",
             Self::Cloud => "cloud",
+            Self::Camera => "camera_info",
         }
     }
 }

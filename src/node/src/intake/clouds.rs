@@ -48,7 +48,8 @@ pub fn decode_cloud(
     let axes = find_axes(&message)?;
     let read = |place: usize| axes.map(|axis| axis.read(message.point(place), message.is_bigendian));
     let is_seen = |point: &[f64; 3]| point.iter().all(|axis| axis.is_finite()) && point != &[0.0; 3];
-    let step = (count as usize).div_ceil(LOOKED_AT);
+    // A cloud of no columns may have bytes.
+    let step = (count as usize).div_ceil(LOOKED_AT).max(1);
     let seen: Vec<[f64; 3]> = (0..count as usize).step_by(step).map(read).filter(is_seen).collect();
     check_unit(&seen)?;
     let holds = |point: &&[f64; 3]| (0..3).all(|axis| within[axis] <= point[axis] && point[axis] <= within[axis + 3]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tch::Tensor;
 use thalweg_task::{ImageSpec, JointConvention, Kinds, Masked, Observation, PointsSpec, TaskSpec};
 
+use super::camera::{Camera, CameraMessage};
 use super::channel::{Channel, Input};
 use super::clouds::{CloudBox, WHOLE, check_one_frame, decode_cloud};
 use super::contradiction::BodyFlips;
@@ -14,7 +15,8 @@ use super::joints::{JointBoard, JointConfig, JointMessage};
 use super::keypoints::{Reading, judge_keypoints};
 use super::latest::{Header, Held, Latest};
 use super::people::{People, PeopleConfig, Person};
-use super::points::{CloudMessage, decode_points};
+use super::pixels::{PixelUnit, rays};
+use super::points::{CloudMessage, decode_points, read_keypoints};
 use super::provenance::{Provenance, provenance};
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
@@ -34,13 +36,18 @@ pub struct IntakeConfig {
     pub people: PeopleConfig,
     /// Where points of a cloud without names count.
     pub cloud_box: CloudBox,
+    /// Whether points of a cloud with names are pixels in the image of a camera.
+    pub are_pixels: bool,
+    /// Whether pixels are those of its rectified image.
+    pub is_rectified: bool,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
         let (joints, images) = (JointConfig::default(), ImageConfig::default());
         let (people, cloud_box) = (PeopleConfig::default(), WHOLE);
-        Self { joints, images, stale_timeout: Duration::from_secs(1), people, cloud_box }
+        let (are_pixels, is_rectified) = (false, false);
+        Self { joints, images, stale_timeout: Duration::from_secs(1), people, cloud_box, are_pixels, is_rectified }
     }
 }
 
@@ -58,6 +65,8 @@ pub struct Intake {
     points: Latest,
     /// Where the tracker's last points came: their frame, and whether it contradicts itself.
     tracked: (Option<String>, BodyFlips),
+    /// In whose image points are, by the last description that could be used.
+    camera: Option<Camera>,
     cloud: Latest,
     /// Frame of the last cloud, where any will do.
     cloud_frame: Option<String>,
@@ -85,6 +94,7 @@ impl Intake {
             image: Latest::default(),
             points: Latest::default(),
             tracked: (None, BodyFlips::default()),
+            camera: None,
             cloud: Latest::default(),
             cloud_frame: None,
             channels: Default::default(),
@@ -218,6 +228,20 @@ impl Intake {
 
     /// Takes points at ROS time `now_nanos`; a task that reads none ignores them.
     pub fn take_points(&mut self, message: &CloudMessage<'_>, now_nanos: i64) -> Taken {
+        if let Some(spec @ PointsSpec { tracker: Some(tracker), .. }) =
+            self.points_spec.as_ref().filter(|_| self.config.are_pixels)
+        {
+            let taken = match read_keypoints(message, tracker, spec, true) {
+                Ok((readings, notice)) => {
+                    let header = (message.stamp, message.frame_id);
+                    let mut taken = self.judge_pixels(header, &readings, PixelUnit::Pixels, now_nanos);
+                    taken.refusals.extend(notice);
+                    taken
+                }
+                Err(refusal) => Taken { refusals: vec![refusal], ..Taken::default() },
+            };
+            return self.count(Input::Points, taken, now_nanos);
+        }
         if let Some(people) = &mut self.people {
             let taken = people.take_points(message, now_nanos);
             return self.count(Input::Points, taken, now_nanos);
@@ -265,11 +289,86 @@ impl Intake {
         taken
     }
 
+    /// Takes the description of a camera at ROS time `now_nanos`; it holds until another one comes.
+    pub fn take_camera(&mut self, message: &CameraMessage<'_>, now_nanos: i64) -> Taken {
+        let taken = match Camera::of(message, self.config.is_rectified) {
+            Ok(camera) => {
+                self.camera = Some(camera);
+                Taken { used: 1, ..Taken::default() }
+            }
+            Err(refusal) => Taken { refusals: vec![refusal], ..Taken::default() },
+        };
+        self.count(Input::Camera, taken, now_nanos)
+    }
+
+    /// As [`Intake::take_keypoints`], of keypoints in the image of the camera that was described last.
+    pub fn take_pixels(
+        &mut self,
+        header: (Stamp, &str),
+        readings: &[Reading],
+        unit: PixelUnit,
+        now_nanos: i64,
+    ) -> Taken {
+        let taken = self.judge_pixels(header, readings, unit, now_nanos);
+        self.count(Input::Points, taken, now_nanos)
+    }
+
+    fn judge_pixels(
+        &mut self,
+        (stamp, frame_id): (Stamp, &str),
+        readings: &[Reading],
+        unit: PixelUnit,
+        now_nanos: i64,
+    ) -> Taken {
+        let Some(PointsSpec { tracker: Some(tracker), rays: true, .. }) = &self.points_spec else {
+            return self.judge_keypoints(stamp, frame_id, readings, now_nanos);
+        };
+        if readings.is_empty() {
+            return self.judge_keypoints(stamp, frame_id, readings, now_nanos);
+        }
+        let judged = self.camera_of(frame_id).and_then(|camera| {
+            let (rays, notice) = rays(readings, unit, camera, tracker)?;
+            let own = camera.frame_id.as_str();
+            Ok((if own.is_empty() { frame_id } else { own }.to_owned(), rays, notice))
+        });
+        match judged {
+            Ok((frame_id, rays, notice)) => {
+                let mut taken = self.judge_keypoints(stamp, &frame_id, &rays, now_nanos);
+                taken.refusals.extend(notice);
+                taken
+            }
+            Err(refusal) => Taken { refusals: vec![refusal], ..Taken::default() },
+        }
+    }
+
+    /// The camera that took an image with this frame.
+    fn camera_of(&self, frame_id: &str) -> Result<&Camera, Refusal> {
+        let Some(camera) = &self.camera else {
+            let text = "got keypoints in pixels and no camera_info that can be used; expected sensor_msgs/CameraInfo of that \
+                        camera on camera_info before them";
+            return Err(Refusal::new(Cause::NoCamera, text));
+        };
+        let own = camera.frame_id.as_str();
+        if own.is_empty() || frame_id.is_empty() || own == frame_id {
+            return Ok(camera);
+        }
+        let text = format!(
+            "got keypoints in the image of frame '{}', and camera_info of '{}'; expected those of one camera",
+            escaped(frame_id),
+            escaped(own)
+        );
+        Err(Refusal::new(Cause::WrongFrame, text))
+    }
+
     /// As [`Intake::take_points`], of keypoints that are no cloud; a task without a tracker refuses them.
     pub fn take_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
+        let taken = self.judge_keypoints(stamp, frame_id, readings, now_nanos);
+        self.count(Input::Points, taken, now_nanos)
+    }
+
+    fn judge_keypoints(&mut self, stamp: Stamp, frame_id: &str, readings: &[Reading], now_nanos: i64) -> Taken {
         if let Some(people) = &mut self.people {
-            let taken = people.take_keypoints(stamp, frame_id, readings, now_nanos);
-            return self.count(Input::Points, taken, now_nanos);
+            return people.take_keypoints(stamp, frame_id, readings, now_nanos);
         }
         let header = self.header(stamp, frame_id, now_nanos);
         let taken = match &self.points_spec {
@@ -284,8 +383,7 @@ impl Intake {
             }),
             None => Taken::default(),
         };
-        let taken = self.watch_tracker(taken);
-        self.count(Input::Points, taken, now_nanos)
+        self.watch_tracker(taken)
     }
 
     /// Notices that a tracker's points come in another frame than before, or of two bodies in turn.
@@ -322,7 +420,8 @@ impl Intake {
         channel.last_nanos = Some(now_nanos);
         channel.noticed += u64::from(taken.used > 0 && taken.refusals.iter().any(|refusal| refusal.is_used));
         taken.refusals.iter().for_each(|refusal| channel.tally.add(refusal));
-        self.revision += u64::from(taken.used > 0);
+        // A camera alone is nothing to solve.
+        self.revision += u64::from(taken.used > 0 && input != Input::Camera);
         taken
     }
 

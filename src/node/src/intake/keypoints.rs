@@ -14,10 +14,12 @@ pub struct Reading {
     pub id: Option<i64>,
     /// The tracker's number of the person; none where that is in `id`, or is not said.
     pub body: Option<i64>,
-    /// In the tracker's axes and unit.
+    /// In the tracker's axes and unit; of a ray x / z and y / z in the camera's frame, and a third number that is not read.
     pub place: [f64; 3],
     /// How sure the tracker is, in its own unit; none where it does not say.
     pub confidence: Option<f64>,
+    /// Whether it is a ray.
+    pub is_ray: bool,
 }
 
 /// Points of which the extent is judged, at least: of a hand alone little is known.
@@ -26,7 +28,7 @@ const JUDGED: usize = 5;
 const EXTENT: std::ops::RangeInclusive<f64> = 0.05..=5.0;
 
 /// Brings the points of a message into the order and the frame of `spec`: `[P, 3]`, metres, NaN where unobserved, and how
-/// much each counts.
+/// much each counts. Of a ray the third number alone is NaN.
 ///
 /// Where numbers tell several people apart, the one with the least number is taken, and that is noticed; so are numbers
 /// that are none of the table's.
@@ -53,8 +55,13 @@ pub fn judge_keypoints(readings: &[Reading], tracker: &Tracker, spec: &PointsSpe
         let text = format!("got keypoint '{}' ({id}) twice; expected once; the first counts", escaped(name));
         Refusal::notice(Cause::UnknownKeypoint, text)
     }));
-    check_extent(&places)?;
-    let mut decoded = judge_places(places, &spec.names)?;
+    let mut decoded = if readings.iter().any(|reading| reading.is_ray) {
+        let values = places.as_flattened().iter().map(|value| *value as f32).collect();
+        Decoded { values, confidence: Vec::new(), notices: Vec::new() }
+    } else {
+        check_extent(&places)?;
+        judge_places(places, &spec.names)?
+    };
     decoded.notices.extend(notices);
     decoded.confidence = if tracker.confidence.is_some() { confidence } else { Vec::new() };
     Ok(decoded)
@@ -114,18 +121,33 @@ fn numbered<'a>(
 
 /// Where a point is, metres in a right-handed frame, and how much it counts; none where it was not seen.
 fn seen(reading: &Reading, tracker: &Tracker) -> Option<([f64; 3], f64)> {
-    let Reading { place, confidence, .. } = *reading;
+    let Reading { place, confidence, is_ray, .. } = *reading;
+    if is_ray {
+        let [x, y, _] = place;
+        let is_seen = x.is_finite() && y.is_finite();
+        return Some(([x, y, f64::NAN], counts(confidence, tracker)?)).filter(|_| is_seen);
+    }
     if !place.iter().all(|value| value.is_finite()) || (tracker.zeros_are_unseen && place == [0.0; 3]) {
         return None;
     }
+    let turned = tracker.axes.map(|row| row.iter().zip(place).map(|(factor, value)| factor * value).sum());
+    Some((turned, counts(confidence, tracker)?))
+}
+
+/// How much a point counts, from 0 to 1, by how sure the tracker is; none where it is too unsure.
+fn counts(confidence: Option<f64>, tracker: &Tracker) -> Option<f64> {
     let [least, greatest] = tracker.confidence_range;
-    let counts = match confidence.filter(|_| tracker.confidence.is_some()) {
+    match confidence.filter(|_| tracker.confidence.is_some()) {
         // NaN is below everything.
-        Some(confidence) if confidence >= least => (confidence / greatest).min(1.0),
-        Some(_) => return None,
-        None => 1.0,
-    };
-    Some((tracker.axes.map(|row| row.iter().zip(place).map(|(factor, value)| factor * value).sum()), counts))
+        Some(confidence) if confidence >= least => Some((confidence / greatest).min(1.0)),
+        Some(_) => None,
+        None => Some(1.0),
+    }
+}
+
+/// Whether the tracker is sure enough of a point.
+pub(super) fn is_sure(reading: &Reading, tracker: &Tracker) -> bool {
+    counts(reading.confidence, tracker).is_some()
 }
 
 /// Refuses points that are together no body's size: then their unit is another than the table's.
@@ -168,7 +190,7 @@ mod tests {
     }
 
     fn reading(id: Option<i64>, at: f64) -> Reading {
-        Reading { id, body: None, place: [at, 0.5, 1.0], confidence: None }
+        Reading { id, body: None, place: [at, 0.5, 1.0], confidence: None, is_ray: false }
     }
 
     fn judged(readings: &[Reading]) -> Result<Decoded, Refusal> {

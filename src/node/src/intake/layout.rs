@@ -1,4 +1,4 @@
-//! The fields of a point: where x, y and z lie and how they are stored.
+//! The fields of a point: where x, y and z, or its two coordinates in an image, lie and how they are stored.
 
 use super::bounds::FIELDS;
 use super::points::{CloudMessage, Field};
@@ -44,9 +44,6 @@ impl Axis {
     }
 }
 
-/// Where x, y and z of a point lie.
-pub(super) type Axes = [Axis; 3];
-
 /// One number of a point, of any type.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scalar {
@@ -90,21 +87,38 @@ pub(super) fn find_scalar(message: &CloudMessage<'_>, name: &str) -> Result<Opti
 
 /// Finds x, y and z among the fields (P2, P3, P4).
 pub(super) fn find_axes(message: &CloudMessage<'_>) -> Result<[Axis; 3], Refusal> {
+    find_named(message, ["x", "y", "z"])
+}
+
+/// Finds u and v among the fields, or x and y where there is no u.
+pub(super) fn find_pixel_axes(message: &CloudMessage<'_>) -> Result<[Axis; 2], Refusal> {
+    let has_u = message.fields.iter().any(|field| field.name == "u");
+    find_named(message, if has_u { ["u", "v"] } else { ["x", "y"] })
+}
+
+fn find_named<const N: usize>(message: &CloudMessage<'_>, names: [&str; N]) -> Result<[Axis; N], Refusal> {
     let count = message.fields.len();
     if count as f64 > FIELDS.greatest {
         let text = format!("got {count} fields of a point; expected at most {}", FIELDS.greatest);
         return Err(Refusal::new(Cause::BadLayout, text));
     }
-    let axes = [find(message, "x")?, find(message, "y")?, find(message, "z")?];
+    let mut axes = [Axis { offset: 0, is_double: false }; N];
+    for (axis, name) in axes.iter_mut().zip(names) {
+        *axis = find(message, name, &names)?;
+    }
     for field in message.fields {
-        check_field(message, field, &axes)?;
+        check_field(message, field, (&axes, &names))?;
     }
     Ok(axes)
 }
 
 /// Checks that a field lies within the point and beside the coordinates; of an unknown type, its
 /// first byte.
-fn check_field(message: &CloudMessage<'_>, field: &Field<'_>, axes: &[Axis; 3]) -> Result<(), Refusal> {
+fn check_field(
+    message: &CloudMessage<'_>,
+    field: &Field<'_>,
+    (axes, names): (&[Axis], &[&str]),
+) -> Result<(), Refusal> {
     let (name, start, step) = (escaped(field.name), u64::from(field.offset), message.point_step);
     let size = SIZES.get(usize::from(field.datatype)).copied().unwrap_or(1);
     let end = start + size * u64::from(field.count.max(1));
@@ -112,9 +126,9 @@ fn check_field(message: &CloudMessage<'_>, field: &Field<'_>, axes: &[Axis; 3]) 
     if end > u64::from(step) {
         return refuse(format!("got field '{name}' up to byte {end} of a point; expected within point_step {step}"));
     }
-    for (axis, axis_name) in axes.iter().zip(["x", "y", "z"]) {
+    for (axis, axis_name) in axes.iter().zip(names) {
         let (low, high) = (axis.offset as u64, (axis.offset + axis.bytes()) as u64);
-        if field.name != axis_name && start < high && low < end {
+        if field.name != *axis_name && start < high && low < end {
             return refuse(format!(
                 "got fields '{name}' and '{axis_name}' that overlap at offset {start}; expected none"
             ));
@@ -123,10 +137,11 @@ fn check_field(message: &CloudMessage<'_>, field: &Field<'_>, axes: &[Axis; 3]) 
     Ok(())
 }
 
-fn find(message: &CloudMessage<'_>, name: &str) -> Result<Axis, Refusal> {
+fn find(message: &CloudMessage<'_>, name: &str, names: &[&str]) -> Result<Axis, Refusal> {
     let mut named = message.fields.iter().filter(|field| field.name == name);
     let (Some(field), again) = (named.next(), named.next()) else {
-        let text = format!("got fields {}; expected x, y and z", list(message.fields));
+        let expected = if names.len() == 3 { "x, y and z" } else { "x and y, or u and v" };
+        let text = format!("got fields {}; expected {expected}", list(message.fields));
         return Err(Refusal::new(Cause::MissingField, text));
     };
     let refuse = |text: String| Err(Refusal::new(Cause::BadLayout, text));

@@ -64,7 +64,7 @@ pub fn read_objects(bytes: &[u8], keypoints: usize) -> Result<Keypoints, Refusal
     Ok((stamp, frame_id, readings))
 }
 
-fn header(message: &Part) -> Option<(Stamp, String)> {
+pub(super) fn header(message: &Part) -> Option<(Stamp, String)> {
     let header = message.get("header")?;
     let stamp = header.get("stamp")?;
     let (sec, nanosec) = (stamp.number("sec")? as i32, stamp.number("nanosec")? as u32);
@@ -85,7 +85,7 @@ fn skeleton(object: &Part, count: usize) -> Option<Vec<Reading>> {
     let reading = |(number, keypoint): (usize, &Part)| {
         let place: [f64; 3] = keypoint.numbers("kp")?.try_into().ok()?;
         let confidence = confidence.and_then(|all| all.get(number)).copied();
-        Some(Reading { id: i64::try_from(number).ok(), body: Some(body), place, confidence })
+        Some(Reading { id: i64::try_from(number).ok(), body: Some(body), place, confidence, is_ray: false })
     };
     keypoints.iter().enumerate().take(count).map(reading).collect()
 }

@@ -182,7 +182,7 @@ impl People {
     pub(super) fn take_points(&mut self, message: &CloudMessage<'_>, now: i64) -> Taken {
         let Some(spec) = self.spec.points.clone() else { return Taken::default() };
         let Some(tracker) = &spec.tracker else { return self.take_keypoints(message.stamp, "", &[], now) };
-        match read_keypoints(message, tracker, &spec) {
+        match read_keypoints(message, tracker, &spec, false) {
             Ok((readings, notice)) => {
                 let mut taken = self.take_keypoints(message.stamp, message.frame_id, &readings, now);
                 taken.refusals.extend(notice);

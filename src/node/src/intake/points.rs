@@ -5,7 +5,7 @@ use thalweg_task::{PointsSpec, Tracker};
 use super::Decoded;
 use super::bounds::{POINT_STEP, POINTS};
 use super::keypoints::{Reading, judge_keypoints};
-use super::layout::{Axes, find_axes, find_scalar};
+use super::layout::{Axis, find_axes, find_pixel_axes, find_scalar};
 use super::places::judge_places;
 use super::refusal::{Cause, Refusal};
 use super::stamp::Stamp;
@@ -72,7 +72,7 @@ pub fn decode_points(message: &CloudMessage<'_>, spec: &PointsSpec) -> Result<Op
         return Ok(None);
     }
     if let Some(tracker) = &spec.tracker {
-        let (readings, notice) = read_keypoints(message, tracker, spec)?;
+        let (readings, notice) = read_keypoints(message, tracker, spec, false)?;
         let mut decoded = judge_keypoints(&readings, tracker, spec)?;
         decoded.notices.extend(notice);
         return Ok(Some(decoded));
@@ -93,7 +93,8 @@ const NUMBERS: [&str; 3] = ["id", "label", "keypoint_id"];
 /// Names of the field that numbers people, the first that is there.
 const BODIES: [&str; 4] = ["body_id", "person_id", "person", "track_id"];
 
-/// Reads the points of a cloud as a tracker sends them, of any number of people, and what is worth a word about it.
+/// Reads the points of a cloud as a tracker sends them, of any number of people, and what is worth a word about it; with
+/// `are_pixels` their third number is zero.
 ///
 /// # Errors
 /// As [`decode_points`].
@@ -101,6 +102,7 @@ pub(super) fn read_keypoints(
     message: &CloudMessage<'_>,
     tracker: &Tracker,
     spec: &PointsSpec,
+    are_pixels: bool,
 ) -> Result<(Vec<Reading>, Option<Refusal>), Refusal> {
     let count = u64::from(message.width) * u64::from(message.height);
     if count == 0 && message.data.is_empty() {
@@ -110,11 +112,22 @@ pub(super) fn read_keypoints(
     let (message, notice) = with_row_step(message);
     check_layout(&message)?;
     check_most(count)?;
-    Ok((readings(&message, tracker, count as usize, &find_axes(&message)?)?, notice))
+    let count = count as usize;
+    let readings = if are_pixels {
+        readings(&message, tracker, count, &find_pixel_axes(&message)?)
+    } else {
+        readings(&message, tracker, count, &find_axes(&message)?)
+    };
+    Ok((readings?, notice))
 }
 
 /// Reads points with their numbers and with how sure the tracker is, where there are fields for that.
-fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &Axes) -> Result<Vec<Reading>, Refusal> {
+fn readings(
+    message: &CloudMessage<'_>,
+    tracker: &Tracker,
+    count: usize,
+    axes: &[Axis],
+) -> Result<Vec<Reading>, Refusal> {
     let number = NUMBERS.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
     let body = BODIES.iter().find_map(|name| find_scalar(message, name).transpose()).transpose()?;
     let confidence = tracker.confidence.as_deref().map(|name| find_scalar(message, name)).transpose()?.flatten();
@@ -126,8 +139,9 @@ fn readings(message: &CloudMessage<'_>, tracker: &Tracker, count: usize, axes: &
                 .map(|field| field.read(point, is_bigendian))
                 .filter(|body| body.is_finite())
                 .map(|body| body as i64),
-            place: axes.map(|axis| axis.read(point, is_bigendian)),
+            place: std::array::from_fn(|axis| axes.get(axis).map_or(0.0, |axis| axis.read(point, is_bigendian))),
             confidence: confidence.map(|field| field.read(point, is_bigendian)),
+            is_ray: false,
         }
     };
     Ok((0..count).map(read).collect())

@@ -66,6 +66,10 @@ causes! {
     TooManyPeople "too_many_people" "More people came than `input.people`; the first keep their places (P21).",
     ChangedFrame "changed_frame" "Points of a tracker come in another frame than before; used (P24).",
     WrongFrame "wrong_frame" "Points are given in another frame than the task's (P12).",
+    NoCamera "no_camera" "Keypoints in pixels came, and no camera_info before them that can be used (C1).",
+    Uncalibrated "uncalibrated" "A camera_info has no focal lengths (C2).",
+    UnknownDistortion "unknown_distortion" "A camera_info has a distortion that is none of those that are undone (C3).",
+    BadCamera "bad_camera" "The numbers of a camera_info describe no camera (C3).",
     TooManyPoints "too_many_points" "A cloud has more points than are ever read (P10).",
 }
 

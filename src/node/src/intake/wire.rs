@@ -5,6 +5,7 @@
 
 use thalweg_record::cdr::Decoder;
 
+use super::camera::CameraMessage;
 use super::compressed::CompressedMessage;
 use super::image::ImageMessage;
 use super::joints::JointMessage;
@@ -65,6 +66,27 @@ pub fn with_points<T>(bytes: &[u8], work: impl FnOnce(&CloudMessage<'_>) -> T) -
             .collect();
         let (frame_id, fields) = (frame_id.as_str(), fields.as_slice());
         Some(work(&CloudMessage { stamp, frame_id, height, width, fields, is_bigendian, point_step, row_step, data }))
+    };
+    read().ok_or_else(|| undecodable(bytes))
+}
+
+/// Reads a `sensor_msgs/CameraInfo` and hands it on.
+///
+/// # Errors
+/// [`Cause::Undecodable`].
+pub fn with_camera<T>(bytes: &[u8], work: impl FnOnce(&CameraMessage<'_>) -> T) -> Result<T, Refusal> {
+    let read = || {
+        let mut decoder = Decoder::new(bytes)?;
+        let (stamp, frame_id) = read_header(&mut decoder)?;
+        let (height, width, distortion_model) = (decoder.u32()?, decoder.u32()?, decoder.text()?);
+        let d = decoder.f64s()?;
+        let (k, r, p) = (read_doubles(&mut decoder)?, read_doubles(&mut decoder)?, read_doubles(&mut decoder)?);
+        let binning = [decoder.u32()?, decoder.u32()?];
+        let [x, y, rows, columns] = [decoder.u32()?, decoder.u32()?, decoder.u32()?, decoder.u32()?];
+        let _do_rectify = decoder.u8()?;
+        let (frame_id, distortion_model, d) = (frame_id.as_str(), distortion_model.as_str(), d.as_slice());
+        let roi = [x, y, columns, rows];
+        Some(work(&CameraMessage { stamp, frame_id, height, width, distortion_model, d, k, r, p, binning, roi }))
     };
     read().ok_or_else(|| undecodable(bytes))
 }
@@ -130,7 +152,7 @@ fn read_marker(decoder: &mut Decoder<'_>) -> Option<((Stamp, String), Option<Rea
     decoder.text()?;
     decoder.bytes()?;
     decoder.u8()?;
-    let reading = Reading { id: Some(i64::from(id)), body: None, place: [x, y, z], confidence: None };
+    let reading = Reading { id: Some(i64::from(id)), body: None, place: [x, y, z], confidence: None, is_ray: false };
     Some((header, (action == ADD).then_some(reading)))
 }
 
@@ -148,7 +170,7 @@ pub fn read_poses(bytes: &[u8]) -> Result<Keypoints, Refusal> {
         let count = decoder.length().filter(|count| *count <= READINGS)?;
         let pose = |_| {
             let [x, y, z, ..] = read_doubles::<7>(&mut decoder)?;
-            Some(Reading { id: None, body: None, place: [x, y, z], confidence: None })
+            Some(Reading { id: None, body: None, place: [x, y, z], confidence: None, is_ray: false })
         };
         Some((stamp, frame_id, (0..count).map(pose).collect::<Option<Vec<_>>>()?))
     };

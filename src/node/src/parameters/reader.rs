@@ -135,6 +135,7 @@ impl<'a> Reader<'a> {
             accept_zero_stamp: self.truth("input.accept_zero_stamp")?,
             transport: self.word("input.image_transport")?,
             points: self.word("input.points_type")?,
+            is_rectified: self.truth("input.rectified")?,
             cloud_box: self.cloud_box()?,
             images: self.images()?,
             pairing: self.pairing()?,

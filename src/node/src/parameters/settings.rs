@@ -82,6 +82,8 @@ pub struct InputSettings {
     pub transport: ImageTransport,
     /// The type of message in which points come.
     pub points: PointsType,
+    /// Whether pixels are those of a camera's rectified image.
+    pub is_rectified: bool,
     /// Where points of a cloud without names count.
     pub cloud_box: CloudBox,
     /// How images are read.
@@ -106,9 +108,28 @@ pub enum PointsType {
     Poses,
     /// `zed_msgs/ObjectsStamped`.
     Objects,
+    /// `sensor_msgs/PointCloud2` whose points are pixels in the image of a camera.
+    Pixels,
+    /// `hri_msgs/Skeleton2D`.
+    Skeleton2d,
 }
 
-words!(PointsType { Cloud = "cloud", Markers = "markers", Poses = "poses", Objects = "objects" });
+words!(PointsType {
+    Cloud = "cloud",
+    Markers = "markers",
+    Poses = "poses",
+    Objects = "objects",
+    Pixels = "pixels",
+    Skeleton2d = "skeleton2d"
+});
+
+impl PointsType {
+    /// Whether they are seen in the image of a camera, which must be described.
+    #[must_use]
+    pub fn has_camera(self) -> bool {
+        matches!(self, Self::Pixels | Self::Skeleton2d)
+    }
+}
 
 /// Which of `image` and `image/compressed` are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -338,9 +338,17 @@ fn input() -> Vec<ParameterSpec> {
             text("cloud"),
             ("", PointsType::range()),
             Unconfigured,
-            "Type of the messages on points: sensor_msgs/PointCloud2, visualization_msgs/MarkerArray, of which each \
-             marker is a keypoint by its id, geometry_msgs/PoseArray, in the order of the table of keypoints, or \
-             zed_msgs/ObjectsStamped, for which zed_msgs must be sourced when the node is built.",
+            "Type of the messages on points: sensor_msgs/PointCloud2, visualization_msgs/MarkerArray, of which each marker is \
+             a keypoint by its id, geometry_msgs/PoseArray, in the order of the table of keypoints, or zed_msgs/ObjectsStamped; \
+             pixels, PointCloud2 of x and y in the image of the camera on camera_info, or hri_msgs/Skeleton2D in that \
+             image. zed_msgs and hri_msgs must be sourced when the node is built.",
+        ),
+        row(
+            "input.rectified",
+            Bool(false),
+            ANY,
+            Unconfigured,
+            "Whether keypoints in pixels are those of the rectified image: P of camera_info counts, without distortion.",
         ),
         row(
             "input.people",

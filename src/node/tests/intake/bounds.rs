@@ -1,11 +1,13 @@
 //! Every bound of the table, at its ends, beside them, and at the numbers that break arithmetic.
 
 use thalweg_node::intake::{
-    BOUNDS, Bound, Cause, Intake, IntakeConfig, JointBoard, JointConfig, Stamp, decode_image, decode_points,
+    BOUNDS, Bound, Camera, CameraMessage, Cause, Intake, IntakeConfig, JointBoard, JointConfig, Stamp, decode_image,
+    decode_points,
 };
 use thalweg_tests::numbers::ODD;
 
 use crate::messages::{Cloud, Joints, NOW, Picture, at, image_spec, joint_specs, points_spec, task_spec};
+use crate::pixel_rows::camera;
 
 /// Points of FLOAT64.
 fn doubles(points: &[[f64; 3]]) -> Cloud {
@@ -93,6 +95,14 @@ fn takes_fields(count: u32) -> bool {
     decode_points(&cloud.message(&cloud.fields()), &points_spec(1)).is_ok()
 }
 
+/// Whether a camera with this principal point is one.
+fn takes_camera(value: f64) -> bool {
+    let plain = camera("camera");
+    let mut k = plain.k;
+    k[2] = value;
+    Camera::of(&CameraMessage { k, ..plain }, false).is_ok()
+}
+
 /// Whether the number is taken where the bound says; `None` where the field cannot hold it.
 fn takes(bound: &Bound, value: f64) -> Option<bool> {
     let whole = |least: f64, most: f64| ((least..=most).contains(&value) && value.fract() == 0.0).then_some(value);
@@ -116,6 +126,7 @@ fn takes(bound: &Bound, value: f64) -> Option<bool> {
         "points of a cloud" => count().map(takes_points),
         "point_step" => count().map(takes_step),
         "fields of a point" => count().map(takes_fields),
+        "number of a camera_info" => Some(takes_camera(value)),
         other => panic!("no test walks the bound '{other}'"),
     }
 }

@@ -14,5 +14,6 @@ mod joint_rows;
 mod joint_streams;
 mod masks;
 mod messages;
+mod pixel_rows;
 mod point_rows;
 mod properties;

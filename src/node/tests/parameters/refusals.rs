@@ -43,7 +43,7 @@ fn always_refused() -> Vec<(&'static str, ParameterValue, &'static str)> {
         (
             "input.points_type",
             text("cloud2"),
-            "input.points_type must be one of cloud, markers, poses, objects, got cloud2",
+            "input.points_type must be one of cloud, markers, poses, objects, pixels, skeleton2d, got cloud2",
         ),
         ("robot.cloud_weight", Double(-1.0), "robot.cloud_weight must be in 0.0 or [1.0e-6, 1000.0], got -1.0"),
         ("robot.cloud_points", Integer(2001), "robot.cloud_points must be in [50, 2000], got 2001"),

@@ -127,6 +127,9 @@ impl Inputs {
                 Input::Mask => kinds.image,
                 Input::Points => kinds.points,
                 Input::Cloud => spec.points.as_ref().is_some_and(|points| points.cloud > 0),
+                Input::Camera => {
+                    settings.input.points.has_camera() && spec.points.as_ref().is_some_and(|points| points.rays)
+                }
             };
             if is_read {
                 let full = self.node.names.of_input(input);
@@ -186,7 +189,7 @@ impl Inputs {
                 }
                 match input {
                     Input::Image | Input::Compressed | Input::Mask => inputs.keep_frame(input, bytes),
-                    Input::Joints | Input::Points | Input::Cloud => {
+                    Input::Joints | Input::Points | Input::Cloud | Input::Camera => {
                         inputs.receive((input, type_name), &bytes, &meter);
                     }
                 }

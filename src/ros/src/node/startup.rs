@@ -7,7 +7,8 @@ use r2r::{Context, Node};
 use thalweg::{Registry, defaults, plugins};
 use thalweg_node::intake::Input;
 use thalweg_node::parameters::{
-    Given, GivenValue, PLUGINS, Store, clock_qos_table, full_name, full_table, given, publisher_qos_table,
+    Given, GivenValue, PLUGINS, PointsType, Store, Word, clock_qos_table, full_name, full_table, given,
+    publisher_qos_table,
 };
 use thalweg_task::{Kinds, ParameterSpec, ParameterValue, panic_line};
 
@@ -125,11 +126,18 @@ fn table(registry: &Registry, names: &Names, given: &Given) -> Vec<ParameterSpec
     let cloud = format!("{}.cloud_weight", task.unwrap_or(defaults::TASK));
     let has_cloud = given.values.iter().any(|given| given.name == cloud && given.value != ParameterValue::Double(0.0));
     let has_points = kinds.points || has_tracker || has_cloud || given.values.iter().any(has_weight);
+    let is_image = |text: &str| PointsType::named(text).is_some_and(PointsType::has_camera);
+    let has_camera = has_tracker
+        && given.values.iter().any(|given| match &given.value {
+            ParameterValue::String(text) => given.name == "input.points_type" && is_image(text),
+            _ => false,
+        });
     let is_read = |input: &Input| match input {
         Input::Joints => kinds.joints,
         Input::Image | Input::Compressed | Input::Mask => kinds.image,
         Input::Points => has_points,
         Input::Cloud => has_cloud,
+        Input::Camera => has_camera,
     };
     let inputs: Vec<String> = Input::ALL.into_iter().filter(is_read).map(|input| names.of_input(input)).collect();
     let images: &[&str] = if kinds.image { &IMAGE_OUTPUTS } else { &[] };

@@ -82,6 +82,8 @@ pub(crate) fn points() -> Seeds {
         ("markers", markers()),
         ("poses", poses()),
         ("objects", objects()),
+        ("skeleton", skeleton()),
+        ("pixels", cloud(&["x", "y", "id", "intensity"], 7, 4, &seen(), 2)),
     ]
 }
 
@@ -91,6 +93,47 @@ fn objects() -> Vec<u8> {
     let person = zed::Person { label_id: 3, body_format: 0, keypoints: &keypoints, confidence: Some(80.0) };
     let sec = i32::try_from(NOW / SECOND).expect("a second of ROS time");
     zed::objects(sec, &[person, zed::Person { label_id: 4, ..person }])
+}
+
+/// `sensor_msgs/CameraInfo`, with the lens and the focal length that are given.
+fn camera_info(model: &str, d: &[f64], focal: f64) -> Vec<u8> {
+    let mut encoder = header("camera");
+    encoder.u32(480);
+    encoder.u32(640);
+    encoder.text(model);
+    encoder.f64s(d);
+    doubles(&mut encoder, &[focal, 0.0, 320.0, 0.0, focal, 240.0, 0.0, 0.0, f64::from(u8::from(focal != 0.0))]);
+    doubles(&mut encoder, &[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+    doubles(&mut encoder, &[focal, 0.0, 320.0, 0.0, 0.0, focal, 240.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+    (0..6).for_each(|_| encoder.u32(0));
+    encoder.u8(0);
+    encoder.finish()
+}
+
+pub(crate) fn camera() -> Seeds {
+    vec![
+        ("plumb_bob", camera_info("plumb_bob", &[-0.28, 0.09, 0.0008, -0.0005, -0.01], 554.0)),
+        ("rational", camera_info("rational_polynomial", &[4.1, 2.3, 0.0003, -0.0002, 0.12, 4.4, 3.7, 0.6], 554.0)),
+        ("equidistant", camera_info("equidistant", &[-0.02, 0.01, -0.005, 0.001], 300.0)),
+        ("uncalibrated", camera_info("plumb_bob", &[], 0.0)),
+        ("fov", camera_info("fov", &[0.9], 554.0)),
+    ]
+}
+
+/// `hri_msgs/Skeleton2D`.
+fn skeleton() -> Vec<u8> {
+    let mut encoder = header("camera");
+    for at in 0..18_u8 {
+        let share = f32::from(at) / 20.0;
+        [share, 1.0 - share, 0.9].into_iter().for_each(|value| encoder.u32(value.to_bits()));
+    }
+    encoder.finish()
+}
+
+/// Two keypoints of the second person, in pixels.
+fn seen() -> Vec<u8> {
+    let points = [[100.0_f32, 200.0, 201.0, 0.9], [300.0, 50.0, 202.0, 0.7]];
+    points.as_flattened().iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Two keypoints of the second person.

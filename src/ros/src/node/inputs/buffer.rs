@@ -8,7 +8,7 @@ use thalweg_node::diagnostics::{Level, Status};
 use thalweg_node::intake::{
     Cause, FrameQueue, Input, Intake, IntakeConfig, JointConfig, MaskUse, People, PeopleConfig, Person, Provenance,
 };
-use thalweg_node::parameters::InputSettings;
+use thalweg_node::parameters::{InputSettings, PointsType};
 use thalweg_node::solver::{Attendance, Source};
 use thalweg_task::{Masked, Observation, TaskSpec, lock};
 
@@ -216,8 +216,18 @@ impl ObservationSource {
 
 fn config(settings: &InputSettings) -> IntakeConfig {
     let InputSettings {
-        joint_timeout, stale_timeout, max_joints, accept_zero_stamp, images, people, cloud_box, ..
+        joint_timeout,
+        stale_timeout,
+        max_joints,
+        accept_zero_stamp,
+        images,
+        people,
+        cloud_box,
+        points,
+        is_rectified,
+        ..
     } = *settings;
     let joints = JointConfig { timeout: joint_timeout, max_joints, accept_zero_stamp };
-    IntakeConfig { joints, images, stale_timeout, people, cloud_box }
+    let are_pixels = points == PointsType::Pixels;
+    IntakeConfig { joints, images, stale_timeout, people, cloud_box, are_pixels, is_rectified }
 }

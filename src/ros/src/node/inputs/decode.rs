@@ -3,9 +3,11 @@
 use r2r::builtin_interfaces::msg::Time;
 use r2r::sensor_msgs::msg::{JointState, PointCloud2};
 
-use super::topic::{MARKERS, OBJECTS, POSES};
-use thalweg_node::intake::wire::{self, with_joints, with_points};
-use thalweg_node::intake::{CloudMessage, Field, Input, Intake, JointMessage, Refusal, Stamp, Taken, read_objects};
+use super::topic::{MARKERS, OBJECTS, POSES, SKELETON};
+use thalweg_node::intake::wire::{self, with_camera, with_joints, with_points};
+use thalweg_node::intake::{
+    CloudMessage, Field, Input, Intake, JointMessage, PixelUnit, Refusal, Stamp, Taken, read_objects, read_skeleton,
+};
 
 /// Decodes a message and hands it to the intake; images and masks go through [`super::frames`].
 ///
@@ -29,6 +31,11 @@ pub(super) fn take(
             let objects = read_objects(bytes, intake.keypoints().unwrap_or_default())?;
             Ok(keypoints(intake, objects))
         }
+        Input::Points if type_name == SKELETON => {
+            let (stamp, frame_id, readings) = read_skeleton(bytes)?;
+            Ok(intake.take_pixels((stamp, &frame_id), &readings, PixelUnit::Shares, now_nanos))
+        }
+        Input::Camera => with_camera(bytes, |message| intake.take_camera(message, now_nanos)),
         Input::Points => with_points(bytes, |message| intake.take_points(message, now_nanos)),
         Input::Cloud => with_points(bytes, |message| intake.take_cloud(message, now_nanos)),
     }

@@ -41,6 +41,8 @@ impl Inputs {
         let age = |input| self.meter(input).map(|meter| lock(&meter).age(now));
         match input {
             Input::Joints | Input::Points | Input::Cloud => false,
+            // What was said once holds.
+            Input::Camera => age(Input::Camera).flatten().is_some(),
             Input::Mask => {
                 let masks = self.buffer.masks();
                 masks == MaskUse::Ignored || (masks == MaskUse::Auto && publishers == 0)

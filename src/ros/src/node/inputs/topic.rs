@@ -19,19 +19,22 @@ pub(crate) fn type_name(input: Input, points: PointsType) -> &'static str {
         Input::Image | Input::Mask => "sensor_msgs/msg/Image",
         Input::Compressed => "sensor_msgs/msg/CompressedImage",
         Input::Cloud => "sensor_msgs/msg/PointCloud2",
+        Input::Camera => "sensor_msgs/msg/CameraInfo",
         Input::Points => match points {
-            PointsType::Cloud => "sensor_msgs/msg/PointCloud2",
+            PointsType::Cloud | PointsType::Pixels => "sensor_msgs/msg/PointCloud2",
             PointsType::Markers => MARKERS,
             PointsType::Poses => POSES,
             PointsType::Objects => OBJECTS,
+            PointsType::Skeleton2d => SKELETON,
         },
     }
 }
 
-/// Points as markers, as poses, and as a ZED camera has them.
+/// Points as markers, as poses, as a ZED camera has them, and as ros4hri does in an image.
 pub(super) const MARKERS: &str = "visualization_msgs/msg/MarkerArray";
 pub(super) const POSES: &str = "geometry_msgs/msg/PoseArray";
 pub(super) const OBJECTS: &str = "zed_msgs/msg/ObjectsStamped";
+pub(super) const SKELETON: &str = "hri_msgs/msg/Skeleton2D";
 
 /// Sensor data (best effort, the last five), as the user overrides it.
 pub(super) fn qos(user: Option<&QosOverride>) -> QosProfile {
