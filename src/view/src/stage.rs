@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiss3d::camera::{Camera2d, Camera3d, CoordinateSystem2d, FixedView2d, OrbitCamera3d};
+use kiss3d::event::WindowEvent;
 use kiss3d::glamx::{Vec2, Vec3};
 use kiss3d::post_processing::{Fxaa, PostProcessingEffect};
 use kiss3d::window::Window;
@@ -105,6 +106,9 @@ impl Stage {
             self.scene.draw_points(window, shown, scale);
         }
         move_fog(window, self.back);
+        // As the render does, but before names are put where the camera sees things.
+        let size = WindowEvent::FramebufferSize(window.width(), window.height());
+        self.camera.handle_event(window.canvas(), &size);
         let (labels, trouble) = (self.labels(window), self.scene.trouble());
         let told = Told {
             shown: self.shown.as_deref(),

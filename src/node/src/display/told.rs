@@ -51,7 +51,25 @@ pub fn present(text: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_read_or_passed_over(at in 0usize..200, with in "[ -~]{0,6}", cut in 0usize..200, text in ".{0,60}") {
+            let good = write_body(&person(), &["a", "b"].map(str::to_owned));
+            let (at, cut) = (at.min(good.len()), cut.min(good.len()));
+            for text in [text, format!("{}{with}{}", &good[..at], &good[at..]), good[..cut].to_owned()] {
+                if let Some((names, person)) = read_body(&text) {
+                    prop_assert!(names.len() == person.joints.len());
+                    prop_assert!(person.joints.iter().all(|position| position.is_finite()));
+                    prop_assert!(identity(&person.id).is_some_and(|same| same == person.id));
+                }
+                drop(present(&text));
+            }
+        }
+    }
 
     fn person() -> ShownPerson {
         let root = Root { position: [0.1, -2.0, 3.0], rotation: [0.5; 4], scale: 0.9, is_seen: true, misfit: 0.01 };

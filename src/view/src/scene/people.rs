@@ -16,7 +16,7 @@ const FOLLOW: f64 = 0.08;
 const APART: f64 = 1.2;
 
 /// How far above the pelvis a name is written, metres of a body of usual size: above the head.
-const NAME: f64 = 0.85;
+const NAME: f64 = 0.92;
 
 /// How much nearer to upright another axis must be before it counts as up, as a cosine: a body that lies down does not turn
 /// the room. A guess.
