@@ -19,8 +19,8 @@ fn names_that_are_not_known() {
     bad_arm(r#"{"points": {"tip3": [1, 2, 3]}}"#, "unknown point 'tip3'; the nearest known name is 'tip_3'");
     bad_arm(
         r#"{"joint": {"joint_1": 1}}"#,
-        "not an observation: unknown field `joint`, expected one of `stamp_nanos`, `joints`, `points`, `cloud`, `image` \
-         at line 1 column 8",
+        "not an observation: unknown field `joint`, expected one of `stamp_nanos`, `joints`, `points`, `rays`, `cloud`, \
+         `image` at line 1 column 8",
     );
     solve("planar_arm", r#"{"joints": {"joint_1": 1}}"#, &["--hide", "left_arm"]).refused(
         3,
