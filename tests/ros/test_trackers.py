@@ -32,7 +32,8 @@ NAN = math.nan
 FRAME = "camera_optical"
 # The person is taller than the common body, and stands before a camera whose y points down.
 SCALE = 1.1
-STATURE = 1.925
+# With all its digits: parameters come back from a recording bit for bit.
+STATURE = 1.75 * SCALE
 PLACE = (0.3, -0.2, 2.5)
 
 

@@ -10,8 +10,8 @@ use thalweg_task::Observation;
 const EVERY: u32 = 5;
 /// Looks over which the mean is taken.
 const WINDOW: usize = 20;
-/// Mean of the logarithm of the ratio of misfits above which sides are swapped. On 31 validation clips of a second, five
-/// gaps and three tables, it is between -2.1 and -0.1 for points as they are, and so above 0.1 for mirrored ones.
+/// Mean of the logarithm of the ratio of misfits above which sides are swapped. On validation clips of a second it is at
+/// most -0.09 for points as they are (docs/trackers.md), so at least 0.09 for mirrored ones.
 const SWAPPED: f64 = 0.05;
 
 /// What was found in the last looks.
