@@ -1,6 +1,6 @@
 //! The rivals, as data: how each of them descends.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use thalweg_engine::landscape::Landscape;
 use thalweg_engine::start::Start;
@@ -58,6 +58,7 @@ impl Method {
     }
 
     /// The parameters of a node that descends so.
+    #[cfg(feature = "ros")]
     pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
         let theta = self.theta.as_deref().map_or_else(|| "identity".to_owned(), absolute);
         let start = self.start.as_deref().map_or_else(|| "none".to_owned(), absolute);
@@ -78,6 +79,7 @@ impl Method {
 }
 
 /// A path that means the same to another process.
-pub(super) fn absolute(path: &Path) -> String {
+#[cfg(feature = "ros")]
+pub(super) fn absolute(path: &std::path::Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_error| path.to_owned()).display().to_string()
 }
