@@ -129,9 +129,11 @@ fn doubt_counts_less_and_no_confidence_nothing() {
     };
     let (sure, doubtful, none, hidden) = (wrist(1.0, true), wrist(0.01, true), wrist(0.0, true), wrist(1.0, false));
     let [certain, doubted, absent] = [&sure, &doubtful, &hidden].map(|found| found.losses[0]);
-    // What the wrong place adds to the loss of all others.
+    // What the wrong place adds to the loss of all others: where nobody follows it, 0.01 (4 rad/m 0.5 m)^2 of a hundredth of
+    // the confidence.
     let added = [doubted, certain].map(|loss| loss - absent);
-    assert!(0.0 <= added[0] && added[0] < 0.5 * added[1], "{absent} hidden, {doubted} doubtful, {certain} sure");
+    let is_light = 0.0 <= added[0] && added[0] < 0.045 && added[0] < added[1];
+    assert!(is_light, "{absent} hidden, {doubted} doubtful, {certain} sure");
     // It still counts as seen where a start asks what is hidden, so they are not the same bits.
     for (a, b) in none.joints[0].iter().zip(&hidden.joints[0]) {
         assert!((a - b).abs() < 0.02, "{a} without confidence, {b} hidden");
