@@ -7,7 +7,7 @@ fn every_hole_has_figures_of_every_method() {
     let output = tempfile::tempdir().expect("a folder");
     let run = Command::new(env!("CARGO_BIN_EXE_thalweg-lab"))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
-        .args(["bench", "trackers", "--tables", "coco_17", "--frames", "16", "--steps", "3", "--output"])
+        .args(["bench", "trackers", "--tables", "coco_17", "--frames", "16", "--steps", "1", "--output"])
         .arg(output.path())
         .output()
         .expect("the program runs");
@@ -18,7 +18,8 @@ fn every_hole_has_figures_of_every_method() {
         .filter(|line| line.starts_with("| ") && !line.starts_with("| method"))
         .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
         .collect();
-    assert_eq!(rows.len(), 5 * 4, "{text}");
+    assert_eq!(rows.len(), 5 * 5, "{text}");
+    assert_eq!(text.matches("Mirrored, ").count(), 5, "{text}");
     for row in &rows {
         let figures = row[1..].iter().filter(|cell| !cell.is_empty());
         assert!(figures.clone().all(|cell| cell.parse::<f64>().is_ok_and(f64::is_finite)), "{row:?}");

@@ -136,7 +136,7 @@ fn doubt_counts_less_and_no_confidence_nothing() {
     assert!(is_light, "{absent} hidden, {doubted} doubtful, {certain} sure");
     // It still counts as seen where a start asks what is hidden, so they are not the same bits.
     for (a, b) in none.joints[0].iter().zip(&hidden.joints[0]) {
-        assert!((a - b).abs() < 0.02, "{a} without confidence, {b} hidden");
+        assert!((a - b).abs() < 0.04, "{a} without confidence, {b} hidden");
     }
     assert!((none.losses[0] - absent).abs() < 0.1 * absent, "{} and {absent}", none.losses[0]);
 }
