@@ -231,7 +231,7 @@ impl Exemplars {
             if looked_up != Some(*row) {
                 match layout {
                     Some(layout) => self.look_up_entries((&value, &weight), *row, layout),
-                    None => self.look_up_places(obs, *row, Side::AsSeen),
+                    None => self.look_up_places(obs, *row, Side::AsSeen, LOOKS),
                 }
                 self.tell_apart();
                 looked_up = Some(*row);
@@ -256,13 +256,13 @@ impl Exemplars {
     /// Finds the examples whose points lie best where a row of the observation has them, as they are brought there.
     ///
     /// Where the body stands is not known before an example is, nor the other way round: each is looked up by the other.
-    fn look_up_places(&mut self, obs: &Observation, row: usize, side: Side) {
+    fn look_up_places(&mut self, obs: &Observation, row: usize, side: Side, looks: usize) {
         let Self { arch, places, wanted, along, nearest, blocks, .. } = self;
         let Some(places) = places else { return };
         if !places.see(obs, row, side) {
             return nearest.clear();
         }
-        for _ in 0..LOOKS {
+        for _ in 0..looks {
             places.want(wanted, along);
             look_up(&places.layout, *arch, (wanted, along), (nearest, blocks));
             places.rank(nearest);
@@ -273,7 +273,8 @@ impl Exemplars {
     /// the ratio of their misfits, above 0 where left and right are swapped. None where the points do not tell.
     pub(crate) fn handedness(&mut self, obs: &Observation) -> Option<f64> {
         let mut misfit = |side| {
-            self.look_up_places(obs, 0, side);
+            let looks = if side == Side::AsSeen && obs.root.is_some() { 1 } else { LOOKS };
+            self.look_up_places(obs, 0, side, looks);
             self.nearest.first().map(|near| f64::from(near.distance.max(f32::MIN_POSITIVE)).sqrt())
         };
         let (own, mirrored) = (misfit(Side::AsSeen)?, misfit(Side::Mirrored)?);

@@ -73,11 +73,20 @@ impl Places {
     /// Takes a row of what was seen, and where the body stands by the root of before, or else as the mean of all examples
     /// lies in it; whether that tells anything. Of rays the root of before must tell it.
     pub(super) fn see(&mut self, obs: &Observation, row: usize, side: Side) -> bool {
-        self.note(obs, row as i64, side);
+        self.note(obs, row as i64);
         let places = self.seen.iter().filter(|seen| !seen.is_ray);
         let is_told = tell_turn(places.map(|seen| seen.place), LINE);
+        // Where sides are swapped the body of before was turned about: its root misleads.
         let before = obs.root.filter(|before: &Root| before.is_seen && side == Side::AsSeen);
         self.scales = SCALES;
+        if side == Side::Mirrored {
+            // How a mirror image would look to a camera, rays alone do not tell.
+            if self.seen.iter().any(|seen| seen.is_ray) {
+                self.root = None;
+                return false;
+            }
+            self.seen.iter_mut().for_each(|seen| seen.place[0] = -seen.place[0]);
+        }
         self.root = match before {
             Some(before) if is_told => Some(Similarity::of_root(&before)),
             None if is_told => Some(self.as_the_mean()),
@@ -91,7 +100,7 @@ impl Places {
     }
 
     /// Notes the points of a row that were seen.
-    fn note(&mut self, obs: &Observation, row: i64, side: Side) {
+    fn note(&mut self, obs: &Observation, row: i64) {
         let Self { mean, rays, seen, .. } = self;
         seen.clear();
         let Some(points) = &obs.points else { return };
@@ -103,8 +112,7 @@ impl Places {
             let weight = confidence.as_ref().map_or(1.0, |shares| shares[point].sqrt());
             let is_ray = *rays && *there == [true, true, false];
             if weight > 0.0 && (is_ray || *there == [true; 3]) {
-                let x = if side == Side::Mirrored { -x } else { *x };
-                seen.push(SeenPoint { point, place: [x, *y, if is_ray { 0.0 } else { *z }], weight, is_ray });
+                seen.push(SeenPoint { point, place: [*x, *y, if is_ray { 0.0 } else { *z }], weight, is_ray });
             }
         }
     }

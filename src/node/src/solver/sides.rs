@@ -7,7 +7,7 @@ use thalweg_task::Observation;
 
 /// Every how many observations the points are held against their mirror image: what it costs (two looks at the stored
 /// poses) is a fraction of a solve's time then.
-const EVERY: u32 = 5;
+const EVERY: u32 = 10;
 /// Looks over which the mean is taken.
 const WINDOW: usize = 20;
 /// Mean of the logarithm of the ratio of misfits above which sides are swapped. On validation clips of a second it is at
