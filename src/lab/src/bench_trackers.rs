@@ -41,8 +41,8 @@ pub(crate) struct TrackerArguments {
     /// Tables of keypoints, by their names
     #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = TABLES.map(str::to_owned))]
     tables: Vec<String>,
-    /// Methods, by these words
-    #[arg(long, value_name = "NAME", value_delimiter = ',', default_values_t = METHODS.iter().map(|method| method.word.to_owned()))]
+    /// Methods, by their keys; all where none is named
+    #[arg(long, value_name = "KEY", value_delimiter = ',', value_parser = players::key)]
     methods: Vec<String>,
     /// Most frames of a clip, at 15 a second
     #[arg(long, default_value_t = 60)]
@@ -61,6 +61,12 @@ pub(crate) struct TrackerArguments {
     output: PathBuf,
 }
 
+impl TrackerArguments {
+    fn wants(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.iter().any(|key| key == method.key)
+    }
+}
+
 /// Plays, measures, writes and prints.
 ///
 /// # Errors
@@ -73,13 +79,12 @@ pub(crate) fn run(arguments: &TrackerArguments) -> anyhow::Result<()> {
     if arguments.rays {
         return print(&rays::run(arguments, &clips)?);
     }
-    let methods = arguments.methods.iter().map(|word| Method::find(word)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut rows = Vec::new();
     for table in &arguments.tables {
         for hole in &HOLES {
             let scenes = clips.iter().enumerate().map(|(seed, clip)| Scene::new(clip, table, hole, seed as u64));
             let scenes = scenes.collect::<anyhow::Result<Vec<_>>>()?;
-            for method in &methods {
+            for method in METHODS.iter().filter(|method| arguments.wants(method)) {
                 let mut player = Player::new(method, table, arguments)?;
                 let mut row = Row::new(table, hole.name, method.name);
                 for scene in &scenes {

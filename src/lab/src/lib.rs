@@ -22,6 +22,7 @@ mod demo_tracker;
 pub mod eval;
 #[cfg(feature = "ros")]
 mod live;
+mod one_of;
 
 use std::process::ExitCode;
 

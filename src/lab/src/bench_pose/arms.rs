@@ -3,6 +3,8 @@
 use serde::Serialize;
 use thalweg_engine::{AdamConfig, EngineConfig, LmConfig, Optimizer};
 
+use crate::one_of::one_of;
+
 /// How a method gets from what was seen to a whole pose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -158,13 +160,7 @@ pub(super) const ARMS: [Arm; 28] = [
 
 /// Reads the key of a method.
 pub(super) fn key(text: &str) -> Result<String, String> {
-    let keys = || ARMS.iter().map(|arm| arm.key);
-    let is_known = keys().any(|key| key == text);
-    if is_known {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected one of {}", keys().collect::<Vec<_>>().join(", ")))
-    }
+    one_of(text, ARMS.iter().map(|arm| arm.key))
 }
 
 /// Joins the keys of methods that take turns: the name of what was measured together.

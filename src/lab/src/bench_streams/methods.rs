@@ -16,6 +16,7 @@ use super::constants::Arm;
 use super::filters::{Filter, Filters};
 use super::scenarios::Stream;
 use crate::eval::rivals::NearestPose;
+use crate::one_of::one_of;
 
 /// A way to fill gaps.
 #[derive(Debug)]
@@ -61,12 +62,7 @@ pub(super) static METHODS: [Method; 10] = [
 
 /// Reads the key of a method.
 pub(super) fn key(text: &str) -> Result<String, String> {
-    let known = || METHODS.iter().map(|one| one.key).collect::<Vec<_>>().join(", ");
-    if METHODS.iter().any(|one| one.key == text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected one of: {}", known()))
-    }
+    one_of(text, METHODS.iter().map(|one| one.key))
 }
 
 /// All hypotheses of each frame, `[K, 21, 3, 3]`, the reported one first.

@@ -10,6 +10,7 @@ use thalweg_task::numbers;
 
 use super::clips::rotations;
 use crate::clips::Clip;
+use crate::one_of::one_of;
 
 /// Seconds that all is seen at first.
 const WARM_UP: f64 = 0.5;
@@ -56,12 +57,7 @@ pub(super) static ALL: [Scenario; 7] = [
 
 /// Reads the name of a scenario.
 pub(super) fn name(text: &str) -> Result<String, String> {
-    let known = || ALL.iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
-    if ALL.iter().any(|one| one.name == text) {
-        Ok(text.to_owned())
-    } else {
-        Err(format!("expected one of: {}", known()))
-    }
+    one_of(text, ALL.iter().map(|one| one.name))
 }
 
 impl Scenario {

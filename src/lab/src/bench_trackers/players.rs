@@ -17,11 +17,12 @@ use super::nearest::Nearest;
 use super::scenes::poses;
 use crate::bench_clouds::players::processor_time;
 use crate::eval::plain::plain_engine;
+use crate::one_of::one_of;
 
 /// A way to find body and root.
 pub(super) struct Method {
     /// What `--methods` calls it.
-    pub(super) word: &'static str,
+    pub(super) key: &'static str,
     pub(super) name: &'static str,
     how: How,
 }
@@ -38,20 +39,16 @@ enum How {
 }
 
 pub(super) static METHODS: [Method; 5] = [
-    Method { word: "limbs", name: "limb by limb, closed form", how: How::Limbs },
-    Method { word: "nearest", name: "nearest stored pose", how: How::Nearest },
-    Method { word: "plain", name: "LM on rotations, no learned prior", how: How::Plain },
-    Method { word: "warm", name: "LM in x, warm", how: How::Warm },
-    Method { word: "default", name: "**default**: examples, LM in x, warm", how: How::Default },
+    Method { key: "limbs", name: "limb by limb, closed form", how: How::Limbs },
+    Method { key: "nearest", name: "nearest stored pose", how: How::Nearest },
+    Method { key: "plain", name: "LM on rotations, no learned prior", how: How::Plain },
+    Method { key: "warm", name: "LM in x, warm", how: How::Warm },
+    Method { key: "default", name: "**default**: examples, LM in x, warm", how: How::Default },
 ];
 
-impl Method {
-    /// Finds the method of a word.
-    pub(super) fn find(word: &str) -> anyhow::Result<&'static Self> {
-        let known = || METHODS.iter().map(|method| method.word).collect::<Vec<_>>().join(", ");
-        let found = METHODS.iter().find(|method| method.word == word);
-        found.ok_or_else(|| anyhow::anyhow!("--methods {word}; expected some of {}", known()))
-    }
+/// Reads the key of a method.
+pub(super) fn key(text: &str) -> Result<String, String> {
+    one_of(text, METHODS.iter().map(|method| method.key))
 }
 
 /// Takes what was found in which frame, in how many seconds of a processor.

@@ -12,7 +12,7 @@ use thalweg_body_pose::skeleton::JOINTS;
 use thalweg_task::{Root, mean, percentile};
 
 use super::TrackerArguments;
-use super::players::{Method, Player};
+use super::players::{METHODS, Method, Player};
 use super::scenes::{Clip, HOLES, Scene, Stand};
 
 /// The image, pixels, its width in degrees, and how far keypoints are off in it, pixels.
@@ -27,7 +27,7 @@ struct View {
     name: &'static str,
     are_rays: bool,
     scale: Option<f64>,
-    /// By their words.
+    /// By their keys.
     methods: &'static [&'static str],
 }
 
@@ -125,8 +125,8 @@ pub(super) fn run(arguments: &TrackerArguments, clips: &[Clip]) -> anyhow::Resul
                 let scenes =
                     clips.iter().enumerate().map(|(seed, clip)| Scene::at(clip, table, hole, (seed as u64, stand)));
                 let scenes = scenes.collect::<anyhow::Result<Vec<_>>>()?;
-                for word in view.methods.iter().filter(|word| arguments.methods.iter().any(|asked| asked == *word)) {
-                    let method = Method::find(word)?;
+                let has = |method: &&Method| view.methods.contains(&method.key) && arguments.wants(method);
+                for method in METHODS.iter().filter(has) {
                     let (mut player, mut errors) = (Player::new(method, table, arguments)?, Errors::default());
                     for (seed, scene) in (0..).zip(&scenes) {
                         let rays = view.are_rays.then(|| rays(scene, seed));
