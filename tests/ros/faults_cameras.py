@@ -119,32 +119,23 @@ def c3_another_lens(rig: Rig) -> None:
         node.wait_used()
 
 
-def c4_another_camera(rig: Rig) -> None:
+def refused_sight(cause: str, text: str, **sight: object) -> None:
+    """What the camera sees otherwise is refused, and the node goes on."""
     with watched() as node:
         node.wait_used(described=True)
-        node.wait_refused(lambda: node.see(frame="left"), "Input points", "wrong_frame", "image of frame 'left'")
+        node.wait_refused(lambda: node.see(**sight), "Input points", cause, text)
         node.wait_used()
+
+
+def c4_another_camera(rig: Rig) -> None:
+    refused_sight("wrong_frame", "image of frame 'left'", frame="left")
 
 
 def c5_a_larger_image(rig: Rig) -> None:
-    with watched() as node:
-        node.wait_used(described=True)
-        node.wait_refused(
-            lambda: node.see(lambda u, v: (3 * u, 3 * v)),
-            "Input points",
-            "out_of_limits",
-            "outside of an image of 640 x 480 pixels",
-        )
-        node.wait_used()
+    text = "outside of an image of 640 x 480 pixels"
+    refused_sight("out_of_limits", text, change=lambda u, v: (3 * u, 3 * v))
 
 
 def c6_shares(rig: Rig) -> None:
-    with watched() as node:
-        node.wait_used(described=True)
-        node.wait_refused(
-            lambda: node.see(lambda u, v: (u / 640, v / 480)),
-            "Input points",
-            "out_of_limits",
-            "are these shares of width and height?",
-        )
-        node.wait_used()
+    text = "are these shares of width and height?"
+    refused_sight("out_of_limits", text, change=lambda u, v: (u / 640, v / 480))

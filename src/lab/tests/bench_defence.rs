@@ -74,11 +74,16 @@ fn tables_and_pictures_come_out_and_an_ended_run_goes_on() {
     let run = bench(folder, &images, "6");
     let (text, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{errors}");
-    for row in
-        ["| one | static | L2 256/255 | 6 | r |", "| two | transfer |", "| one | ensemble |", "| two | adaptive |"]
-    {
+    for row in [
+        "| one | static | L2 256/255 | 6 | r |",
+        "| one | static | L2 256/255 | 6 | noise, gentle |",
+        "| two | transfer |",
+        "| one | ensemble |",
+        "| two | adaptive | L2 256/255 | 2 | r, gentle |",
+    ] {
         assert!(text.contains(row), "no {row} in {text}");
     }
+    assert!(!text.contains("| adaptive | L2 256/255 | 2 | noise"), "a control was attacked: {text}");
     let out = folder.join("out");
     let results = std::fs::read(out.join("results.json")).expect("results");
     for picture in ["steps_one.png", "strength_two.png"] {

@@ -7,7 +7,7 @@ use thalweg_train::ball::{Ball, Norm};
 
 use super::cells::{Cell, Chosen, Ensemble, Losses, Results, Row};
 use super::costs;
-use super::world::{Arm, Defended, Images, THREATS, Threat, World};
+use super::world::{Arm, ArmKind, Defended, Images, THREATS, Threat, World};
 use crate::bench_pose::store::Store;
 use crate::defence::attacks::{Apgd, ApgdLoss, Attacked, Keep, Pgd, Square, errs};
 use crate::defence::repair::{Repair, Through};
@@ -23,10 +23,10 @@ const BLIND_SEED: u64 = 3;
 /// Steps of attacks on validation images and for transfer.
 const FEWER_STEPS: u32 = 40;
 /// What is chosen from: rates of Adam and bounds, all pairs; then one after the other weights lambda, temperatures, views.
-const RATES: [f64; 3] = [2.0, 8.0, 32.0];
+const RATES: [f64; 4] = [2.0, 8.0, 32.0, 128.0];
 /// Rates on a landscape; the paper has the first.
-const RATES_ON_LANDSCAPES: [f64; 3] = [0.2, 1.0, 5.0];
-const BOUNDS: [f64; 3] = [1.0, 2.0, 4.0];
+const RATES_ON_LANDSCAPES: [f64; 4] = [0.2, 1.0, 5.0, 25.0];
+const BOUNDS: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 const SHRINKAGES: [f64; 2] = [0.1, 1.0];
 const TEMPERATURES: [f64; 2] = [0.1, 0.5];
 const VIEWS: [i64; 2] = [2, 8];
@@ -49,7 +49,7 @@ impl<'a> Descent<'a> {
 
     fn repair(&self) -> Repair<'_> {
         let repair = Repair::new(&self.task, &self.arm.landscape, self.rate, REPAIR_SEED);
-        if self.arm.is_blind { repair.blind(BLIND_SEED) } else { repair }
+        if self.arm.kind == ArmKind::Blind { repair.blind(BLIND_SEED) } else { repair }
     }
 }
 
@@ -99,7 +99,7 @@ pub(super) fn measure(world: &World, store: &mut Store, results: &mut Results) -
     for defended in &world.defended {
         for arm in &defended.arms {
             let key = format!("{}/{}/chosen", defended.name, arm.name);
-            let plain = results.chosen.last().filter(|_| arm.is_blind).cloned();
+            let plain = results.chosen.last().filter(|_| arm.kind == ArmKind::Blind).cloned();
             let chosen: Chosen = store.once(&key, || choose(world, defended, arm, plain))?;
             results.chosen.push(chosen);
         }
@@ -179,8 +179,8 @@ fn one(world: &World, store: &mut Store, results: &mut Results, index: usize) ->
     Ok(())
 }
 
-/// Chooses options by how many attacked validation images are right, over all numbers of steps. The control takes what was
-/// chosen for `plain`.
+/// Chooses options by how many attacked validation images are right, over all numbers of steps; a gentle repair must keep the
+/// clean ones. A control in drawn directions takes what was chosen for `plain`.
 fn choose(world: &World, defended: &Defended, arm: &Arm, plain: Option<Chosen>) -> anyhow::Result<Chosen> {
     let clean = &world.validation;
     let attacked = static_attack(defended, &THREATS[0], FEWER_STEPS, clean)?;
@@ -203,18 +203,24 @@ fn choose(world: &World, defended: &Defended, arm: &Arm, plain: Option<Chosen>) 
         clean: Vec::new(),
     });
     best.arm.clone_from(&arm.name);
-    best.attacked = shares(&best, &attacked)?;
-    let score = |shares: &[f64]| shares.iter().skip(1).sum::<f64>();
+    let fill = |chosen: &mut Chosen| -> anyhow::Result<()> {
+        chosen.attacked = shares(chosen, &attacked)?;
+        if arm.kind == ArmKind::Gentle {
+            chosen.clean = shares(chosen, clean)?;
+        }
+        Ok(())
+    };
+    fill(&mut best)?;
     let try_out = |best: &mut Chosen, mut other: Chosen| -> anyhow::Result<()> {
-        other.attacked = shares(&other, &attacked)?;
-        if score(&other.attacked) > score(&best.attacked) {
+        fill(&mut other)?;
+        if other.score() > best.score() {
             *best = other;
         }
         Ok(())
     };
     if !is_control {
-        let rates = if arm.landscape.perceptron().is_some() { RATES_ON_LANDSCAPES } else { RATES };
-        for (bound, rate) in BOUNDS.iter().flat_map(|bound| rates.map(|rate| (*bound, rate))) {
+        let rates = if arm.landscape.perceptron().is_some() { &RATES_ON_LANDSCAPES[..] } else { &RATES };
+        for (bound, rate) in BOUNDS.iter().flat_map(|bound| rates.iter().map(|rate| (*bound, *rate))) {
             let other = Chosen { bound, rate, ..best.clone() };
             try_out(&mut best, other)?;
         }
@@ -283,7 +289,7 @@ fn ensemble(world: &World, defended: &Defended, threat: &Threat) -> Result<(Ense
 
 /// Attacks through the repair: for each number of steps the worst of static, unrolled and BPDA.
 fn adaptive_blocks(world: &World, store: &mut Store, results: &mut Results, defended: &Defended) -> anyhow::Result<()> {
-    for arm in defended.arms.iter().filter(|arm| !arm.is_blind) {
+    for arm in defended.arms.iter().filter(|arm| arm.is_repair()) {
         let chosen = chosen_of(results, defended, arm)?;
         for threat in &THREATS {
             let rows: Vec<Row> = store

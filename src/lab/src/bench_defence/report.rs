@@ -21,7 +21,10 @@ pub(super) fn text(world: &World, results: &Results) -> anyhow::Result<String> {
         "Attacks that do not know of the repair",
         &["clean", "static", "transfer", "ensemble"],
     )?;
-    text.push_str("*noise*: as many steps of the same size, in directions that are drawn: the control.\n\n");
+    text.push_str(
+        "*gentle*: with options that keep clean validation images. *noise*: as many steps of the same size, in directions that \
+         are drawn: the control.\n\n",
+    );
     rows_table(&mut text, results, "Attacks through the repair", &["adaptive", "unrolled", "BPDA"])?;
     ensembles(&mut text, results)?;
     why(&mut text, results)?;

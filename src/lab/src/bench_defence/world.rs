@@ -48,20 +48,45 @@ pub(super) struct Defended {
 
 /// Name of the arm that descends over the correction itself.
 pub(super) const PLAIN: &str = "r";
-/// Name of the control: steps of the same size in drawn directions.
-pub(super) const BLIND: &str = "noise";
+/// The arms that each classifier has: over the correction itself, and with options that keep clean images; after each its
+/// control, steps of the same size in drawn directions.
+const ARMS: [(&str, ArmKind); 4] = [
+    (PLAIN, ArmKind::Repair),
+    ("noise", ArmKind::Blind),
+    ("r, gentle", ArmKind::Gentle),
+    ("noise, gentle", ArmKind::Blind),
+];
+/// Name of the landscape that nobody trained.
+const RANDOM: &str = "random theta";
 
-/// Where a repair descends.
+/// Where a repair descends, and by what its options are chosen.
 pub(super) struct Arm {
     pub(super) name: String,
     pub(super) landscape: Landscape,
-    /// Whether it goes in drawn directions.
-    pub(super) is_blind: bool,
+    pub(super) kind: ArmKind,
+}
+
+/// What an arm is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ArmKind {
+    /// A repair. Its options are those that get most attacked images right, as one who wants the paper's table would choose.
+    Repair,
+    /// A repair. Its options are those that get most attacked images right of all that keep the clean ones.
+    Gentle,
+    /// A control that goes in drawn directions, with the options of the arm before.
+    Blind,
+    /// A control that descends like a repair. No adaptive attack is spent on it.
+    Untrained,
 }
 
 impl Arm {
-    fn new(name: impl Into<String>, landscape: Landscape) -> Self {
-        Self { name: name.into(), landscape, is_blind: false }
+    fn new(name: impl Into<String>, landscape: Landscape, kind: ArmKind) -> Self {
+        Self { name: name.into(), landscape, kind }
+    }
+
+    /// Whether attacks look through it.
+    pub(super) fn is_repair(&self) -> bool {
+        matches!(self.kind, ArmKind::Repair | ArmKind::Gentle)
     }
 }
 
@@ -123,12 +148,21 @@ impl World {
     pub(super) fn options(&self) -> anyhow::Result<serde_json::Value> {
         let of = |defended: &Defended| (defended.name.clone(), serde_json::json!(defended.plain.fingerprint()));
         let defences: serde_json::Map<String, serde_json::Value> = self.defended.iter().map(of).collect();
-        Ok(serde_json::json!({ "sizes": self.sizes, "defences": defences, "images": self.fingerprints }))
+        let arms = self.defended.iter().flat_map(|defended| &defended.arms);
+        let landscapes: serde_json::Map<String, serde_json::Value> =
+            arms.map(|arm| (arm.name.clone(), arm.landscape.id().into())).collect();
+        Ok(serde_json::json!({
+            "sizes": self.sizes, "defences": defences, "landscapes": landscapes, "images": self.fingerprints,
+        }))
     }
 
     /// How many blocks there will be.
     pub(super) fn blocks(&self) -> usize {
-        let of_one = |defended: &Defended| defended.arms.len() * (3 * THREATS.len() + 2) + 3 * THREATS.len() + 4;
+        let has_other = usize::from(self.defended.len() > 1);
+        let of_one = |defended: &Defended| {
+            let repairs = defended.arms.iter().filter(|arm| arm.is_repair()).count();
+            defended.arms.len() * ((2 + has_other) * THREATS.len() + 2) + (repairs + 1) * THREATS.len() + 3
+        };
         self.defended.iter().map(of_one).sum()
     }
 }
@@ -141,14 +175,15 @@ fn defence(path: &Path, landscapes: &[PathBuf]) -> anyhow::Result<Defended> {
     let task = ImageDefence::of(Defence::load(path, &options)?, Settings::default(), &options);
     let spec = task.spec();
     let identity = || Landscape::identity(spec.latent);
-    let mut arms = vec![Arm::new(PLAIN, identity()), Arm { is_blind: true, ..Arm::new(BLIND, identity()) }];
+    let mut arms: Vec<Arm> = ARMS.map(|(name, kind)| Arm::new(name, identity(), kind)).into();
     if !landscapes.is_empty() {
         let shape = LandscapeShape { z: spec.latent, x: spec.latent, hidden: RANDOM_HIDDEN };
-        arms.push(Arm::new("random theta", Landscape::random(&shape, RANDOM_SEED, spec.kind, spec.device)?));
+        let random = Landscape::random(&shape, RANDOM_SEED, spec.kind, spec.device)?;
+        arms.push(Arm::new(RANDOM, random, ArmKind::Untrained));
     }
     for landscape in landscapes {
         let stem = landscape.file_stem().and_then(|stem| stem.to_str()).unwrap_or("theta");
-        arms.push(Arm::new(stem, Landscape::trained(landscape, spec)?));
+        arms.push(Arm::new(stem, Landscape::trained(landscape, spec)?, ArmKind::Repair));
     }
     Ok(Defended { name, path: path.to_owned(), plain, arms })
 }
