@@ -94,13 +94,27 @@ fn static_attack(defended: &Defended, threat: &Threat, steps: u32, images: &Imag
     Ok(Images { image, labels: images.labels.shallow_clone() })
 }
 
+/// The images of an attack, which all arms share and which are made where the first arm wants them.
+fn made(kept: &mut Option<Images>, make: impl FnOnce() -> Result<Images>) -> Result<&Images> {
+    let images = match kept.take() {
+        Some(images) => images,
+        None => make()?,
+    };
+    Ok(kept.insert(images))
+}
+
 /// Measures everything.
 pub(super) fn measure(world: &World, store: &mut Store, results: &mut Results) -> anyhow::Result<()> {
     for defended in &world.defended {
+        let clean = &world.validation;
+        let mut attacked = None;
         for arm in &defended.arms {
             let key = format!("{}/{}/chosen", defended.name, arm.name);
             let plain = results.chosen.last().filter(|_| arm.kind == ArmKind::Blind).cloned();
-            let chosen: Chosen = store.once(&key, || choose(world, defended, arm, plain))?;
+            let chosen: Chosen = store.once(&key, || {
+                let attack = || static_attack(defended, &THREATS[0], FEWER_STEPS, clean);
+                choose(defended, arm, (clean, made(&mut attacked, attack)?), plain)
+            })?;
             results.chosen.push(chosen);
         }
     }
@@ -122,18 +136,12 @@ fn one(world: &World, store: &mut Store, results: &mut Results, index: usize) ->
     let name = &defended.name;
     let rows =
         |store: &mut Store, results: &mut Results, attack: &str, threat: &str, images: &dyn Fn() -> Result<Images>| {
-            let mut made = None;
+            let mut attacked = None;
             for arm in &defended.arms {
                 let chosen = chosen_of(results, defended, arm)?;
                 let row: Row = store.once(&format!("{name}/{}/{attack}/{threat}", arm.name), || {
-                    let images = match made.take() {
-                        Some(images) => images,
-                        None => images()?,
-                    };
                     let descent = Descent::of(defended, arm, &chosen)?;
-                    let row = row(&descent, defended, (attack, threat), &images)?;
-                    made = Some(images);
-                    Ok(row)
+                    row(&descent, defended, (attack, threat), made(&mut attacked, images)?)
                 })?;
                 results.rows.push(row);
             }
@@ -181,9 +189,12 @@ fn one(world: &World, store: &mut Store, results: &mut Results, index: usize) ->
 
 /// Chooses options by how many attacked validation images are right, over all numbers of steps; a gentle repair must keep the
 /// clean ones. A control in drawn directions takes what was chosen for `plain`.
-fn choose(world: &World, defended: &Defended, arm: &Arm, plain: Option<Chosen>) -> anyhow::Result<Chosen> {
-    let clean = &world.validation;
-    let attacked = static_attack(defended, &THREATS[0], FEWER_STEPS, clean)?;
+fn choose(
+    defended: &Defended,
+    arm: &Arm,
+    (clean, attacked): (&Images, &Images),
+    plain: Option<Chosen>,
+) -> anyhow::Result<Chosen> {
     let shares = |chosen: &Chosen, images: &Images| -> anyhow::Result<Vec<f64>> {
         let right = right(&Descent::of(defended, arm, chosen)?.repair(), defended, images)?;
         Ok(right.iter().map(|right| Cell::count(right).share()).collect())
@@ -204,7 +215,7 @@ fn choose(world: &World, defended: &Defended, arm: &Arm, plain: Option<Chosen>) 
     });
     best.arm.clone_from(&arm.name);
     let fill = |chosen: &mut Chosen| -> anyhow::Result<()> {
-        chosen.attacked = shares(chosen, &attacked)?;
+        chosen.attacked = shares(chosen, attacked)?;
         if arm.kind == ArmKind::Gentle {
             chosen.clean = shares(chosen, clean)?;
         }
