@@ -222,7 +222,11 @@ int thalweg_group_connect(thalweg_group* group, char* text, size_t capacity) {
 // Begins a collective; a broadcast is of rank `from`. The work keeps the tensors for as long as it needs them.
 int thalweg_group_begin(thalweg_group* group, int operation, int from, at::Tensor* input, at::Tensor* output,
                         char* text, size_t capacity) {
+  // libtorch 2.11 notes each collective in a recorder that is one for the process, and enters the group there before it locks
+  // (FlightRecorder::recordWithResetEnabled): two groups that begin at once, as ranks on threads do, break it.
+  static std::mutex recorder;
   return guarded(text, capacity, [&]() -> int {
+    std::lock_guard<std::mutex> lock(recorder);
     ++group->watch->begun;
     std::vector<at::Tensor> tensors{*input};
     if (operation == SUM) {
