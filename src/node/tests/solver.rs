@@ -13,8 +13,10 @@ use thalweg_engine::landscape::{Landscape, LandscapeShape};
 use thalweg_engine::{Answer, Budget, Engine, EngineConfig, Memory};
 use thalweg_nn::weights;
 use thalweg_node::intake::Provenance;
-use thalweg_node::solver::{Assignment, Sink, SolveReport, Solver, Source, Trial, Tuning};
-use thalweg_task::{LoadOptions, Observation};
+use thalweg_node::parameters::{Settings, Store, full_table};
+use thalweg_node::solver::{Assignment, Replayer, Sink, SolveReport, Solver, Source, Trial, Tuning, setup};
+use thalweg_record::Setup;
+use thalweg_task::{LoadOptions, Observation, ParameterValue};
 use thalweg_tests::hostile;
 
 /// Longest wait for what must happen; nothing is measured by it.
@@ -460,4 +462,19 @@ fn w8_a_trial_refuses_what_does_not_fit_or_does_not_work() {
         .unwrap();
     let error = trial.check(&path).expect_err("of another task").to_string();
     assert!(error.contains("trained for task body_pose, expected task planar_arm"), "{error}");
+}
+
+/// The method is left open by default: a node on a GPU took Adam, one on a CPU Levenberg-Marquardt.
+#[test]
+fn a_replay_descends_as_the_recorded_node_did() {
+    let task = [("task".to_owned(), ParameterValue::String("body_pose".to_owned()))];
+    let store = Store::declare(full_table(&Registry::shipped(), &[]), &task).unwrap();
+    let settings = Settings::read(&store, 7).unwrap();
+    let (_, loaded) = Assignment::of(&settings, Registry::shipped()).unwrap().plan.load().unwrap();
+    let recorded = setup(&loaded, "/thalweg", &store, settings.seed);
+    for optimizer in ["adam", "levenberg_marquardt"] {
+        let recorded = Setup { optimizer: optimizer.to_owned(), ..recorded.clone() };
+        let replayer = Replayer::new(&Registry::shipped(), &recorded, None, &[]).unwrap();
+        assert_eq!(replayer.engine().config().optimizer.name(), optimizer);
+    }
 }

@@ -281,6 +281,8 @@ fn settings(registry: &Registry, setup: &Setup, models: Option<&Path>) -> Result
         tracing::warn!("the recording has a parameter that is not known any more: {name}");
     }
     let mut settings = Settings::read(&store, setup.seed)?;
+    // Where the choice was open, a node on a GPU took another method than one on a CPU; what it took is recorded.
+    settings.automatic_optimizer &= setup.optimizer != settings.engine.optimizer.name();
     if let Some(models) = models {
         models.clone_into(&mut settings.models);
     }
