@@ -1,5 +1,6 @@
 //! `thalweg-lab bench defence`: what repairing images is worth, under attacks that know of it and attacks that do not.
 
+mod adaptive;
 mod attacked;
 mod cells;
 mod costs;
@@ -18,14 +19,15 @@ use crate::bench_pose::store::Store;
 /// What `--help` prints below the options.
 const HELP: &str = "\
 Each file of --defence is a classifier with its head, as `thalweg train head` writes it. Rate, bound and
-lambda of the descent are chosen on validation images (a part of train), by attacked ones alone, for
-'r, gentle' of those that lose at most 1 % of clean ones; test images are for the table.
+lambda of the descent are chosen on validation images (a part of train), by attacked ones alone; for
+what is called gentle among those that lose at most 1 % of clean ones. Test images are for the table.
 
 static      the attack knows the classifier alone: PGD, all steps taken, the image with the most loss
 ensemble    APGD-CE, then APGD-DLR, then Square on what still stands, the first image that fools
 transfer    PGD on the next classifier of the list
-adaptive    the worst of static, PGD through the unrolled descent, and PGD that takes the repair for
-            a constant (BPDA); right only where all of them fail
+adaptive    static, PGD through the unrolled descent, and PGD that takes the repair for a constant
+            (BPDA), both for each number of steps; each image is tried on all numbers of steps, and
+            what counts as right stands against all of them
 
 The output folder gets results.json, results.md and pictures. results.json is written as it comes: the
 same command goes on where it was ended.

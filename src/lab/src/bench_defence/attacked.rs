@@ -5,6 +5,7 @@ use thalweg_image_defence::{ImageDefence, LossConfig};
 use thalweg_task::{Result, TaskError};
 use thalweg_train::ball::{Ball, Norm};
 
+use super::adaptive;
 use super::cells::{Cell, Chosen, Ensemble, Losses, Results, Row};
 use super::costs;
 use super::world::{Arm, ArmKind, Defended, Images, THREATS, Threat, World};
@@ -17,7 +18,7 @@ pub(super) const SHOWN: [u32; 3] = [1, 3, 5];
 /// Images at once.
 const AT_ONCE: i64 = 50;
 /// Seeds: of where attacks begin, and where repairs do.
-const ATTACK_SEED: u64 = 1;
+pub(super) const ATTACK_SEED: u64 = 1;
 const REPAIR_SEED: u64 = 2;
 const BLIND_SEED: u64 = 3;
 /// Steps of attacks on validation images and for transfer.
@@ -25,7 +26,7 @@ const FEWER_STEPS: u32 = 40;
 /// What is chosen from: rates of Adam and bounds, all pairs; then one after the other weights lambda, temperatures, views.
 const RATES: [f64; 4] = [2.0, 8.0, 32.0, 128.0];
 /// Rates on a landscape; the paper has the first.
-const RATES_ON_LANDSCAPES: [f64; 4] = [0.2, 1.0, 5.0, 25.0];
+const RATES_ON_LANDSCAPES: [f64; 5] = [0.2, 1.0, 5.0, 25.0, 125.0];
 const BOUNDS: [f64; 6] = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0];
 const SHRINKAGES: [f64; 2] = [0.1, 1.0];
 const TEMPERATURES: [f64; 2] = [0.1, 0.5];
@@ -36,25 +37,25 @@ const STRENGTHS: [f64; 5] = [0.0, 32.0, 64.0, 128.0, 256.0];
 const OF_STRENGTH: usize = 200;
 
 /// Options of a descent, made into one.
-struct Descent<'a> {
+pub(super) struct Descent<'a> {
     task: ImageDefence,
-    arm: &'a Arm,
+    pub(super) arm: &'a Arm,
     rate: f64,
 }
 
 impl<'a> Descent<'a> {
-    fn of(defended: &Defended, arm: &'a Arm, chosen: &Chosen) -> anyhow::Result<Self> {
+    pub(super) fn of(defended: &Defended, arm: &'a Arm, chosen: &Chosen) -> anyhow::Result<Self> {
         Ok(Self { task: defended.task(chosen)?, arm, rate: chosen.rate })
     }
 
-    fn repair(&self) -> Repair<'_> {
+    pub(super) fn repair(&self) -> Repair<'_> {
         let repair = Repair::new(&self.task, &self.arm.landscape, self.rate, REPAIR_SEED);
         if self.arm.kind == ArmKind::Blind { repair.blind(BLIND_SEED) } else { repair }
     }
 }
 
 /// Splits images into batches and joins what is made of them.
-fn batched<const N: usize>(
+pub(super) fn batched<const N: usize>(
     images: &Images,
     mut work: impl FnMut(&Tensor, &Tensor) -> Result<[Tensor; N]>,
 ) -> Result<[Tensor; N]> {
@@ -68,7 +69,7 @@ fn batched<const N: usize>(
 }
 
 /// Which images are right without a repair and after each number of [`SHOWN`] steps.
-fn right(repair: &Repair<'_>, defended: &Defended, images: &Images) -> Result<[Tensor; 4]> {
+pub(super) fn right(repair: &Repair<'_>, defended: &Defended, images: &Images) -> Result<[Tensor; 4]> {
     batched(images, |image, labels| {
         let (_, plain) = tch::no_grad(|| defended.plain.backbone.forward(image))?;
         let repaired = repair.logits(image, &SHOWN, Through::Identity)?;
@@ -78,7 +79,7 @@ fn right(repair: &Repair<'_>, defended: &Defended, images: &Images) -> Result<[T
     })
 }
 
-fn unexpected(logits: &[Tensor]) -> TaskError {
+pub(super) fn unexpected(logits: &[Tensor]) -> TaskError {
     TaskError::shape(
         "logits",
         format!("those after {} numbers of steps", SHOWN.len()),
@@ -87,7 +88,7 @@ fn unexpected(logits: &[Tensor]) -> TaskError {
 }
 
 /// Attacks the classifier alone.
-fn static_attack(defended: &Defended, threat: &Threat, steps: u32, images: &Images) -> Result<Images> {
+pub(super) fn static_attack(defended: &Defended, threat: &Threat, steps: u32, images: &Images) -> Result<Images> {
     let pgd = Pgd { ball: threat.ball, steps, step: threat.step, start: Some(ATTACK_SEED), keep: Keep::WorstLoss };
     let classify = |image: &Tensor| Ok(defended.plain.backbone.forward(image)?.1);
     let [image] = batched(images, |image, labels| Ok([pgd.attack(&classify, image, labels)?.image]))?;
@@ -95,7 +96,7 @@ fn static_attack(defended: &Defended, threat: &Threat, steps: u32, images: &Imag
 }
 
 /// The images of an attack, which all arms share and which are made where the first arm wants them.
-fn made(kept: &mut Option<Images>, make: impl FnOnce() -> Result<Images>) -> Result<&Images> {
+pub(super) fn made(kept: &mut Option<Images>, make: impl FnOnce() -> Result<Images>) -> Result<&Images> {
     let images = match kept.take() {
         Some(images) => images,
         None => make()?,
@@ -119,13 +120,13 @@ pub(super) fn measure(world: &World, store: &mut Store, results: &mut Results) -
         }
     }
     for (index, defended) in world.defended.iter().enumerate() {
-        adaptive_blocks(world, store, results, defended)?;
+        adaptive::blocks(world, store, results, defended)?;
         one(world, store, results, index)?;
     }
     Ok(())
 }
 
-fn chosen_of(results: &Results, defended: &Defended, arm: &Arm) -> anyhow::Result<Chosen> {
+pub(super) fn chosen_of(results: &Results, defended: &Defended, arm: &Arm) -> anyhow::Result<Chosen> {
     let found = results.chosen.iter().find(|chosen| chosen.defence == defended.name && chosen.arm == arm.name);
     found.cloned().ok_or_else(|| anyhow::anyhow!("no options were chosen for {} and {}", defended.name, arm.name))
 }
@@ -296,62 +297,6 @@ fn ensemble(world: &World, defended: &Defended, threat: &Threat) -> Result<(Ense
         square: cell(&alone),
     };
     Ok((result, Images { image, labels: images.labels }))
-}
-
-/// Attacks through the repair: for each number of steps the worst of static, unrolled and BPDA.
-fn adaptive_blocks(world: &World, store: &mut Store, results: &mut Results, defended: &Defended) -> anyhow::Result<()> {
-    for arm in defended.arms.iter().filter(|arm| arm.is_repair()) {
-        let chosen = chosen_of(results, defended, arm)?;
-        for threat in &THREATS {
-            let rows: Vec<Row> = store
-                .once(&format!("{}/{}/adaptive/{}", defended.name, arm.name, threat.name), || {
-                    adaptive(world, defended, &Descent::of(defended, arm, &chosen)?, threat)
-                })?;
-            results.rows.extend(rows);
-        }
-    }
-    Ok(())
-}
-
-fn adaptive(world: &World, defended: &Defended, descent: &Descent<'_>, threat: &Threat) -> anyhow::Result<Vec<Row>> {
-    let images = world.test.first(world.sizes.adaptive);
-    let repair = descent.repair();
-    let known = static_attack(defended, threat, world.sizes.steps, &images)?;
-    let [plain, one, three, five] = right(&repair, defended, &known)?;
-    let mut rows = Vec::new();
-    let mut parts: [Vec<Tensor>; 3] = std::array::from_fn(|_| Vec::new());
-    for (steps, by_static) in SHOWN.into_iter().zip([one, three, five]) {
-        let pgd = Pgd {
-            ball: threat.ball,
-            steps: world.sizes.adaptive_steps,
-            step: threat.step,
-            start: Some(ATTACK_SEED),
-            keep: Keep::FirstSuccess,
-        };
-        let through = |through: Through| {
-            let classify = |image: &Tensor| {
-                let logits = repair.logits(image, &[steps], through)?;
-                logits.into_iter().next().ok_or_else(|| unexpected(&[]))
-            };
-            let [fooled] = batched(&images, |image, labels| Ok([pgd.attack(&classify, image, labels)?.is_fooled]))?;
-            Ok::<Tensor, TaskError>(fooled.logical_not())
-        };
-        let (unrolled, constant) = (through(Through::Unrolled)?, through(Through::Identity)?);
-        parts[0].push(by_static.logical_and(&unrolled).logical_and(&constant));
-        parts[1].push(unrolled);
-        parts[2].push(constant);
-    }
-    for (attack, parts) in ["adaptive", "unrolled", "BPDA"].into_iter().zip(&parts) {
-        rows.push(Row {
-            defence: defended.name.clone(),
-            attack: attack.to_owned(),
-            threat: threat.name.to_owned(),
-            arm: descent.arm.name.clone(),
-            none: Cell::count(&plain),
-            repaired: parts.iter().map(Cell::count).collect(),
-        });
-    }
-    Ok(rows)
 }
 
 /// Why a repair helps, or does not.

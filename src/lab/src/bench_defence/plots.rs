@@ -43,7 +43,8 @@ fn bar(share: f64, [low, _]: [f64; 2]) -> Bar {
 
 /// A group of bars for each attack: without a repair, and after some steps.
 fn steps(name: &str, rows: &[&Row]) -> Bars {
-    let names = std::iter::once("none".to_owned()).chain(SHOWN.iter().map(|steps| format!("{steps} steps")));
+    let after = SHOWN.iter().map(|steps| format!("{steps} step{}", if *steps == 1 { "" } else { "s" }));
+    let names = std::iter::once("none".to_owned()).chain(after);
     let methods = names.zip(COLORS).map(|(name, color)| (name, color.into())).collect();
     let group = |row: &&Row| {
         let cells = std::iter::once(row.none).chain(row.repaired.iter().copied());

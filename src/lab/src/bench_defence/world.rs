@@ -184,6 +184,7 @@ fn defence(path: &Path, landscapes: &[PathBuf]) -> anyhow::Result<Defended> {
     for landscape in landscapes {
         let stem = landscape.file_stem().and_then(|stem| stem.to_str()).unwrap_or("theta");
         arms.push(Arm::new(stem, Landscape::trained(landscape, spec)?, ArmKind::Repair));
+        arms.push(Arm::new(format!("{stem}, gentle"), Landscape::trained(landscape, spec)?, ArmKind::Gentle));
     }
     Ok(Defended { name, path: path.to_owned(), plain, arms })
 }
