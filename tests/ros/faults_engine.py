@@ -6,6 +6,7 @@ They run `hostile_node`, a node with a task that fails when asked to (tests/supp
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator
@@ -59,12 +60,8 @@ def refused(key: str, position: float, level: str, text: str) -> None:
     """Publishes observations at which nothing can be solved, then a good one, which must be."""
     with running() as (node, peer):
         peer.solve(arm(0.3))
-        for _ in range(20):
-            peer.publish_joints(arm(position))
-            time.sleep(0.05)
-        found = peer.wait_diagnostic("Optimizer", level, text)
-        peer.publish_joints(arm(position))
-        assert found.count(key) >= 3, str(found)
+        publish = functools.partial(peer.publish_joints, arm(position))
+        wait_for(lambda: peer.told_eventually(publish, "Optimizer", level, text).count(key) >= 3, what=f"3 {key}")
         peer.solve(arm(0.3))
         assert peer.state() == "active", peer.state()
         assert node.stop() == 0, node.stderr()[-1500:]

@@ -353,6 +353,18 @@ class Peer:
         except AssertionError as error:
             raise AssertionError(f"{error}; the last is {self.diagnostic(task)}") from None
 
+    def told_eventually(self, publish: Callable[[], Any], task: str, level: str, text: str) -> Status:
+        """Publishes until a status tells of it: of the trouble since the one before, so one burst may be told too early."""
+        begin = time.time()
+
+        def told() -> Status | None:
+            publish()
+            time.sleep(0.05)
+            status = self.diagnostic(task, begin)
+            return status if status and status.level == level and text in status.message else None
+
+        return wait_for(told, what=f"{task} {level} '{text}'")
+
     def logged(self, text: str, level: int = 0) -> list[str]:
         """Gives the log lines on /rosout that contain `text` at this level or above."""
         ours = [log for log in self.rosout.messages if log.name.endswith(self.target.rsplit("/", 1)[1])]
