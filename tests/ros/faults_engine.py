@@ -60,8 +60,12 @@ def refused(key: str, position: float, level: str, text: str) -> None:
     """Publishes observations at which nothing can be solved, then a good one, which must be."""
     with running() as (node, peer):
         peer.solve(arm(0.3))
-        publish = functools.partial(peer.publish_joints, arm(position))
-        wait_for(lambda: peer.told_eventually(publish, "Optimizer", level, text).count(key) >= 3, what=f"3 {key}")
+
+        def count() -> int:
+            publish = functools.partial(peer.publish_joints, arm(position))
+            return peer.wait_diagnostic("Optimizer", level, text, publish=publish).count(key)
+
+        wait_for(lambda: count() >= 3, what=f"3 {key}")
         peer.solve(arm(0.3))
         assert peer.state() == "active", peer.state()
         assert node.stop() == 0, node.stderr()[-1500:]

@@ -6,6 +6,7 @@ They run the node itself with `libhostile_plugin.so` (tests/hostile_plugin), and
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import signal
@@ -86,7 +87,8 @@ def g1_panics_while_solving(rig: Rig) -> None:
         for transition in ("configure", "activate"):
             assert peer.change_state(label=transition), node.stderr()[-1500:]
         peer.solve_eventually(arm(0.3))
-        peer.told_eventually(lambda: peer.publish_joints(arm(LATER)), "Optimizer", "ERROR", "as asked, later")
+        publish = functools.partial(peer.publish_joints, arm(LATER))
+        peer.wait_diagnostic("Optimizer", "ERROR", "as asked, later", publish=publish)
         peer.solve_eventually(arm(0.3))
         assert peer.state() == "active", peer.state()
         assert node.stop() == 0, node.stderr()[-1500:]

@@ -339,11 +339,24 @@ class Peer:
                 return status
         return None
 
-    def wait_diagnostic(self, task: str, level: str, text: str = "", timeout: float = ANY_TIME) -> Status:
-        """Waits for a fresh status with this level, whose message contains `text`."""
+    def wait_diagnostic(
+        self,
+        task: str,
+        level: str,
+        text: str = "",
+        timeout: float = ANY_TIME,
+        publish: Callable[[], Any] | None = None,
+    ) -> Status:
+        """Waits for a fresh status with this level, whose message contains `text`; calls `publish` at 20 Hz meanwhile.
+
+        A status tells the trouble since the one before: what was published once may have been told before anybody waits.
+        """
         begin = time.time()
 
         def seen() -> Status | None:
+            if publish:
+                publish()
+                time.sleep(0.05)
             arrays = [array for when, array in list(self.diagnostics.arrivals) if when >= begin]
             statuses = [self.read(array, task) for array in arrays]
             return next((s for s in statuses if s and s.level == level and text in s.message), None)
@@ -352,18 +365,6 @@ class Peer:
             return wait_for(seen, timeout, f"{task} {level} '{text}'")
         except AssertionError as error:
             raise AssertionError(f"{error}; the last is {self.diagnostic(task)}") from None
-
-    def told_eventually(self, publish: Callable[[], Any], task: str, level: str, text: str) -> Status:
-        """Publishes until a status tells of it: of the trouble since the one before, so one burst may be told too early."""
-        begin = time.time()
-
-        def told() -> Status | None:
-            publish()
-            time.sleep(0.05)
-            status = self.diagnostic(task, begin)
-            return status if status and status.level == level and text in status.message else None
-
-        return wait_for(told, what=f"{task} {level} '{text}'")
 
     def logged(self, text: str, level: int = 0) -> list[str]:
         """Gives the log lines on /rosout that contain `text` at this level or above."""

@@ -3,7 +3,7 @@
 use tch::Tensor;
 use thalweg_task::Result;
 
-use super::attacked::{ATTACK_SEED, Descent, SHOWN, batched, chosen_of, made, right, static_attack, unexpected};
+use super::attacked::{ATTACK_SEED, Descent, SHOWN, by_pgd, chosen_of, made, right, static_attack, unexpected};
 use super::cells::{Cell, Results, Row};
 use super::world::{Defended, Images, THREATS, Threat, World};
 use crate::bench_pose::store::Store;
@@ -17,17 +17,15 @@ pub(super) fn blocks(
     results: &mut Results,
     defended: &Defended,
 ) -> anyhow::Result<()> {
+    let clean = world.test.first(world.sizes.adaptive);
     let mut known = THREATS.map(|_| None);
     for arm in defended.arms.iter().filter(|arm| arm.is_repair()) {
         let chosen = chosen_of(results, defended, arm)?;
         for (threat, known) in THREATS.iter().zip(&mut known) {
             let rows: Vec<Row> =
                 store.once(&format!("{}/{}/adaptive/{}", defended.name, arm.name, threat.name), || {
-                    let images = || {
-                        let images = world.test.first(world.sizes.adaptive);
-                        static_attack(defended, threat, world.sizes.steps, &images)
-                    };
-                    rows(world, defended, &Descent::of(defended, arm, &chosen)?, threat, made(known, images)?)
+                    let known = made(known, || static_attack(defended, threat, world.sizes.steps, &clean))?;
+                    rows(world, defended, &Descent::of(defended, arm, &chosen)?, threat, (&clean, known))
                 })?;
             results.rows.extend(rows);
         }
@@ -44,16 +42,15 @@ fn rows(
     defended: &Defended,
     descent: &Descent<'_>,
     threat: &Threat,
-    known: &Images,
+    (clean, known): (&Images, &Images),
 ) -> anyhow::Result<Vec<Row>> {
-    let clean = world.test.first(world.sizes.adaptive);
     let repair = descent.repair();
     let [none, mut all @ ..] = right(&repair, defended, known)?;
     let kinds = [("unrolled", Through::Unrolled), ("BPDA", Through::Identity)];
     let mut own = kinds.map(|_| Vec::new());
     for (own, (_, through)) in own.iter_mut().zip(kinds) {
         for (index, steps) in SHOWN.into_iter().enumerate() {
-            let images = attack(world, &repair, threat, (steps, through), &clean)?;
+            let images = attack(world, &repair, threat, (steps, through), clean)?;
             let [_, stand @ ..] = right(&repair, defended, &images)?;
             own.push(Cell::count(&stand[index]));
             for (all, stand) in all.iter_mut().zip(&stand) {
@@ -93,6 +90,5 @@ fn attack(
         let logits = repair.logits(image, &[steps], through)?;
         logits.into_iter().next().ok_or_else(|| unexpected(&[]))
     };
-    let [image] = batched(clean, |image, labels| Ok([pgd.attack(&classify, image, labels)?.image]))?;
-    Ok(Images { image, labels: clean.labels.shallow_clone() })
+    by_pgd(&pgd, &classify, clean)
 }

@@ -10,7 +10,7 @@ use super::cells::{Cell, Chosen, Ensemble, Losses, Results, Row};
 use super::costs;
 use super::world::{Arm, ArmKind, Defended, Images, THREATS, Threat, World};
 use crate::bench_pose::store::Store;
-use crate::defence::attacks::{Apgd, ApgdLoss, Attacked, Keep, Pgd, Square, errs};
+use crate::defence::attacks::{Apgd, ApgdLoss, Attacked, Classify, Keep, Pgd, Square, errs};
 use crate::defence::repair::{Repair, Through};
 
 /// Numbers of steps that the table shows.
@@ -55,7 +55,7 @@ impl<'a> Descent<'a> {
 }
 
 /// Splits images into batches and joins what is made of them.
-pub(super) fn batched<const N: usize>(
+fn batched<const N: usize>(
     images: &Images,
     mut work: impl FnMut(&Tensor, &Tensor) -> Result<[Tensor; N]>,
 ) -> Result<[Tensor; N]> {
@@ -91,7 +91,12 @@ pub(super) fn unexpected(logits: &[Tensor]) -> TaskError {
 pub(super) fn static_attack(defended: &Defended, threat: &Threat, steps: u32, images: &Images) -> Result<Images> {
     let pgd = Pgd { ball: threat.ball, steps, step: threat.step, start: Some(ATTACK_SEED), keep: Keep::WorstLoss };
     let classify = |image: &Tensor| Ok(defended.plain.backbone.forward(image)?.1);
-    let [image] = batched(images, |image, labels| Ok([pgd.attack(&classify, image, labels)?.image]))?;
+    by_pgd(&pgd, &classify, images)
+}
+
+/// Attacks whatever classifies.
+pub(super) fn by_pgd(pgd: &Pgd, classify: Classify<'_>, images: &Images) -> Result<Images> {
+    let [image] = batched(images, |image, labels| Ok([pgd.attack(classify, image, labels)?.image]))?;
     Ok(Images { image, labels: images.labels.shallow_clone() })
 }
 
